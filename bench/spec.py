@@ -1,0 +1,218 @@
+"""What a run is, as frozen data: budget, recipe, data set facts, and the spec whose hash is the run's id.
+
+Everything here is checked when it is built, prints, compares and hashes; nothing here imports torch, so a plan
+can be described and refused in a fraction of a second.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from bench.errors import UserError, unknown
+
+PROTOCOL = 1
+"""Version of the evaluation protocol (splits, evaluators, how hyper-parameters are chosen). A table never mixes two."""
+
+UNITS = ("steps", "images", "flops", "seconds")
+"""The four meters; each can be the unit of a budget."""
+
+PRECISIONS = ("bf16", "float32")
+"""bf16: autocast to bfloat16 in training, weights and optimizer in float32. float32: no autocast."""
+
+PRETRAIN_SPLITS = ("train", "train+val", "unlabelled")
+
+FROZEN = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=False)}
+
+
+@dataclass(**FROZEN)
+class Budget:
+    """How much a method may spend on pretraining: `amount` of `unit`, counted by the meter (bench/meter.py)."""
+
+    unit: Literal["steps", "images", "flops", "seconds", "epochs"]
+    amount: float
+
+    def __post_init__(self):
+        if self.amount <= 0:
+            raise UserError(f"a budget must be a positive, finite amount, not {self.amount:g} {self.unit}")
+        if self.unit in ("steps", "images") and self.amount != int(self.amount):
+            raise UserError(f"a budget in {self.unit} must be a whole number, not {self.amount:g}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Read '20000images', '2e15flops', '600s', '500steps' or '10epochs'."""
+        example = "expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs"
+        match = re.fullmatch(r"\s*([-+]?[\w.+-]*?[\d.]|[-+]?nan|[-+]?inf)\s*([a-zA-Z]*)\s*", text)
+        if not match:
+            raise UserError(f"cannot read the budget '{text}'; {example}")
+        number, unit = match.groups()
+        try:
+            amount = float(number)
+        except ValueError:
+            raise UserError(f"cannot read the budget '{text}'; {example}") from None
+        if not unit:
+            raise UserError(f"the budget '{text}' has no unit; {example}")
+        unit = {"s": "seconds", "step": "steps", "image": "images", "epoch": "epochs", "flop": "flops"}.get(unit, unit)
+        if unit not in (*UNITS, "epochs"):
+            raise unknown("budget unit", unit, (*UNITS, "epochs"))
+        if not math.isfinite(amount):
+            raise UserError(f"a budget must be a positive, finite amount, not '{text}'")
+        return cls(unit, amount)
+
+    def in_images(self, num_images: int) -> "Budget":
+        """An epoch is as many images as the pretraining split holds, for every batch size; other units stay."""
+        return Budget("images", round(self.amount * num_images)) if self.unit == "epochs" else self
+
+    def __str__(self):
+        amount = f"{self.amount:,.0f}" if self.unit != "flops" else f"{self.amount:.3g}"
+        return f"{amount} {self.unit}"
+
+
+@dataclass(**FROZEN)
+class Group:
+    """Parameters whose name starts with `prefix`, where they differ from the rest of the recipe."""
+
+    prefix: str
+    lr_scale: float = 1.0
+    weight_decay: float | None = None
+    schedule: Literal["cosine", "constant", "linear"] | None = None
+
+
+@dataclass(**FROZEN)
+class Recipe:
+    """How the weights are updated. The learning rate of the first step after warm-up is
+    `lr * batch_size / lr_per_batch`, or `lr` where lr_per_batch is None; warm-up is a fraction of the budget."""
+
+    optimizer: Literal["sgd", "lars", "adam", "adamw"]
+    lr: float
+    batch_size: int = 256
+    """Images in the GLOBAL batch, whatever the number of devices."""
+    lr_per_batch: int | None = 256
+    momentum: float = 0.9
+    """SGD and LARS."""
+    nesterov: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam and AdamW."""
+    weight_decay: float = 0.0
+    weight_decay_end: float | None = None
+    """Where set, weight decay goes from weight_decay to this along a cosine (DINO)."""
+    warmup: float = 0.0
+    schedule: Literal["cosine", "constant", "linear"] = "cosine"
+    clip_grad: float | None = None
+    """Largest L2 norm of the gradient, over all parameters together."""
+    exclude: tuple[Literal["bias", "norm"], ...] = ("bias", "norm")
+    """What skips weight decay and LARS adaptation."""
+    eta: float = 0.001
+    """LARS trust coefficient."""
+    groups: tuple[Group, ...] = ()
+
+    def __post_init__(self):
+        if self.lr <= 0 or self.batch_size < 1:
+            raise UserError(f"a recipe needs lr > 0 and batch_size >= 1, not lr={self.lr:g}, batch_size={self.batch_size}")
+        if not 0 <= self.warmup < 1:
+            raise UserError(f"warmup is a fraction of the budget in [0, 1), not {self.warmup:g}")
+
+
+@dataclass(**FROZEN)
+class DatasetInfo:
+    """What a method may know of the images it is trained on. There is no class count here, on purpose."""
+
+    num_images: int
+    """Images in the pretraining split."""
+    image_size: int
+    """Height and width in pixels."""
+    channels: Literal[1, 3] = 3
+    """1: grey images, repeated to 3 channels before a method sees them."""
+    mirror_safe: bool = True
+    """Whether a mirror image still shows the same thing; digits do not."""
+
+
+Value = bool | int | float | str | None
+
+
+@dataclass(kw_only=True, **FROZEN)
+class RunSpec:
+    """One run. Fields left at None are completed from the method and the data set (bench/plan.py); only a complete
+    spec has an id."""
+
+    method: str
+    """A name in methods/, or a path to a file that holds one Method."""
+    dataset: str
+    budget: Budget
+    seed: int = 0
+    encoder: str | None = None
+    image_size: int | None = None
+    precision: Literal["bf16", "float32"] = "bf16"
+    pretrain_split: Literal["train", "train+val", "unlabelled"] = "train"
+    hyper_parameters: dict[str, Value] = dataclasses.field(default_factory=dict)
+    """The method's keyword-only arguments; complete once every argument is listed."""
+    recipe: Recipe | None = None
+    recipe_changes: dict[str, Value] = dataclasses.field(default_factory=dict)
+    """Fields of the method's own recipe to replace (lr, batch_size, ...); empty in a complete spec."""
+    method_version: str | None = None
+    """The class's `version`; for a user's own file also a hash of its text."""
+    data_revision: str | None = None
+    """Hash of the data set's content, so that a changed folder is another run."""
+    protocol: int = PROTOCOL
+    device: str | None = None
+    """Budgets in seconds only: device model, count and CPU threads, since they decide what a second buys."""
+
+    def __post_init__(self):
+        if self.seed < 0:
+            raise UserError(f"a seed is a whole number from 0 up, not {self.seed}")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every field that decides the outcome is filled in."""
+        return None not in (self.recipe, self.encoder, self.image_size, self.method_version, self.data_revision)
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits: the hash of everything that decides the run's outcome."""
+        assert self.complete and not self.recipe_changes and self.budget.unit != "epochs", "complete the spec first"
+        return hashlib.sha256(self.canonical().encode()).hexdigest()[:16]
+
+    @property
+    def batch_size(self) -> int:
+        return self.recipe.batch_size
+
+    @property
+    def name(self) -> str:
+        """What a person calls the run: 'simclr seed 0'."""
+        return f"{method_name(self.method)} seed {self.seed}"
+
+    def canonical(self) -> str:
+        """One JSON text per spec: sorted keys, no spaces, floats in their shortest exact form."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers; `from_json` is its inverse."""
+        return {key: value for key, value in RUN_SPEC.dump_python(self, mode="json").items() if key != "recipe_changes"}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "RunSpec":
+        return RUN_SPEC.validate_python(data)
+
+    def replace(self, **changes) -> "RunSpec":
+        """A copy with these fields changed, validated again."""
+        return dataclasses.replace(self, **changes)
+
+
+RUN_SPEC = TypeAdapter(RunSpec)
+
+
+def method_name(method: str) -> str:
+    """'simclr' for 'simclr'; the file's stem for a path to a user's own file."""
+    return re.sub(r"[^\w.-]", "_", method.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py"))
+
+
+def one_line(error: ValidationError, what: str) -> UserError:
+    """pydantic's report as one sentence that names the field, the value and what was expected."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return UserError(f"{what}: {where} = {first.get('input')!r}: {first['msg']}")

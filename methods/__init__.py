@@ -1,0 +1,79 @@
+"""The registry: this folder. A file that defines one Method is a method; its name is the file's.
+
+    methods.names()          every name, references included, without importing any of them
+    methods.load("simclr")   the class; also takes a path to a user's own file
+    methods.summary("byol")  first line of the file's docstring
+"""
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+
+from bench.errors import UserError, unknown
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Every method and reference in this folder, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+
+
+def is_path(method: str) -> bool:
+    """Whether `method` names a user's own file and not an entry of this folder."""
+    return method.endswith(".py") or "/" in method
+
+
+def require(method: str) -> Path:
+    """The file that holds `method`; a UserError with the nearest name where there is none. Imports nothing."""
+    if is_path(method):
+        path = Path(method)
+        if not path.is_file():
+            raise UserError(f"there is no file '{method}'; expected a Python file that defines one Method")
+        return path
+    if method not in names():
+        raise unknown("method", method, names(), "All methods: run_bench.py list methods")
+    return FOLDER / f"{method}.py"
+
+
+def summary(method: str) -> str:
+    """The first line of the file's docstring: paper and idea."""
+    docstring = ast.get_docstring(ast.parse(require(method).read_text())) or ""
+    return docstring.split("\n")[0]
+
+
+def load(method: str):
+    """The one Method class that the file defines. Raises UserError where it is missing, broken or not the only one."""
+    path = require(method)
+    if is_path(method):
+        module_name = f"user_method_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise UserError(f"'{method}' cannot be imported: {type(error).__name__}: {error}") from error
+    else:
+        module = importlib.import_module(f"methods.{method}")
+    from bench.method import Method
+
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Method) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        listed = ", ".join(cls.__name__ for cls in found) or "none"
+        raise UserError(f"'{method}' must define exactly one Method; it defines {listed}")
+    return found[0]
+
+
+def version(method: str, cls) -> str:
+    """What identifies the code behind a method: the class's `version`; for a user's own file also its text's hash."""
+    own = f"+{hashlib.sha256(require(method).read_bytes()).hexdigest()[:8]}" if is_path(method) else ""
+    return f"{cls.version}{own}"

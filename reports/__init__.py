@@ -1,0 +1,1 @@
+"""Leaderboards, figures and their statistics: pure functions of `ResultStore.frame()`."""
