@@ -9,11 +9,24 @@ Schema of a record: results/README.md, and the classes below.
 
 import base64
 import dataclasses
-from typing import Any, Literal
+import errno
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+
+from bench.errors import UserError
+from bench.spec import RunSpec, method_name
+
+if TYPE_CHECKING:  # pandas takes half a second to import: only frame() pays for it
+    import pandas
 
 SCHEMA = 1
 """Version of the record's layout."""
@@ -103,3 +116,243 @@ def pack(correct: np.ndarray) -> str:
 def unpack(text: str, n: int) -> np.ndarray:
     """The inverse of `pack`: bool [n]."""
     return np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8), count=n).astype(bool)
+
+
+TEXT, WHOLE, REAL, FLAG = "object", "int64", "float64", "bool"
+COLUMNS = {
+    **dict.fromkeys(("id", "suite", "method", "encoder", "dataset"), TEXT),
+    **{"seed": WHOLE, "budget_unit": TEXT, "budget_amount": REAL, "status": TEXT},
+    **{"steps": WHOLE, "images": WHOLE, "flops": REAL, "seconds": REAL},
+    **dict.fromkeys(("evaluator", "eval_dataset", "metric"), TEXT),
+    **{"value": REAL, "split": TEXT, "n": WHOLE, "chosen": TEXT, "correct": TEXT, "weights": TEXT, "part": WHOLE},
+    **{"main_weights": TEXT, "uses_labels": FLAG, "trained": FLAG, "error": TEXT},
+    **{"precision": TEXT, "pretrain_split": TEXT, "image_size": WHOLE, "batch_size": WHOLE, "protocol": WHOLE},
+    **dict.fromkeys(("method_source", "method_version", "data_revision", "hyper_parameters", "recipe", "device"), TEXT),
+    **{"setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
+    **{"hardware": TEXT, "threads": WHOLE, "commit": TEXT, "dirty": FLAG},
+}
+"""Columns of `ResultStore.frame()` and their types; what each one means: results/README.md."""
+
+ROW_ORDER = ("dataset", "method", "seed", "id", "evaluator", "eval_dataset", "metric", "weights", "split")
+
+STANDING = {"failed": 0, "diverged": 1, "done": 2}
+"""Of two records of one run the higher one stands: a crash may be retried, a divergence is deterministic, done is done."""
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""How a file system says that it has no hard links (exFAT, some network mounts)."""
+
+FILE_NAME = re.compile(r"(?P<stem>.+-\d+-[0-9a-f]{16})(?:\.(?P<part>[2-9]|[1-9]\d+))?\.json")
+
+
+class ResultStore:
+    """A folder of records, `<folder>/<dataset>/<method>-<seed>-<id>.json`; a later evaluation of the same run is the next
+    part, `....2.json`. Nothing in it is ever overwritten or deleted."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        self.problems: list[tuple[Path, str]] = []
+        """Files that were skipped since the last `records()` or `frame()` began, and why."""
+
+    def path(self, spec: RunSpec, part: int = 1) -> Path:
+        """Where a part of this run's record belongs."""
+        # 'folder:/data/My birds' -> 'My_birds'; never a hidden directory, nor one above this.
+        dataset = re.sub(r"[^\w.-]", "_", re.split(r"[/\\:]", spec.dataset.rstrip("/\\"))[-1]).lstrip(".") or "dataset"
+        number = f".{part}" if part > 1 else ""
+        return self.folder / dataset / f"{method_name(spec.method)}-{spec.seed}-{spec.id}{number}.json"
+
+    def publish(self, record: RunRecord) -> Path:
+        """Put a record into the store, whole or not at all, and return where it is.
+
+        Where the run's parts already hold everything that this record measured, they stay and nothing is written; else
+        it becomes the next part. Raises OSError (disk full, read-only); the store is then as it was.
+        """
+        spec = RunSpec.from_json(record.spec)
+        assert spec.id == record.id, f"record {record.id} is not of its spec, whose id is {spec.id}"
+        content = to_text(record).encode()
+        directory = self.path(spec).parent
+        directory.mkdir(parents=True, exist_ok=True)
+        temporary = directory / f".{uuid.uuid4().hex}.tmp"
+        try:
+            with open(temporary, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            earlier = []
+            part = 1
+            while True:
+                path = self.path(spec, part)
+                try:
+                    _put(temporary, path)
+                    break
+                except FileExistsError:
+                    earlier.append(self._read(path))  # None where it is broken: a broken part holds nothing, and stays
+                    if _covers([existing for existing in earlier if existing], record):
+                        return path
+                    part += 1
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_directory(directory)
+        return path
+
+    def records(self) -> list[RunRecord]:
+        """Every sound record, sorted by path, parts in their order; the others are in `problems`."""
+        return [record for _, record in self._scan()]
+
+    def find(self, run_id: str) -> list[RunRecord]:
+        """The parts of one run, in order; empty if the store has none."""
+        paths = [path for path in self.folder.glob("*/*.json") if f"-{run_id}." in path.name]
+        return [record for path in sorted(paths, key=_order) if (record := self._read(path))]
+
+    def missing(self, spec: RunSpec, evals: Iterable[str]) -> tuple[str, ...]:
+        """Which of these evaluators the run still needs: all if it failed or never ran, none if it diverged."""
+        parts = []
+        part = 1
+        while (path := self.path(spec, part)).exists():  # not a listing: a plan asks this for thousands of specs
+            parts.append(self._read(path))
+            part += 1
+        parts = [record for record in parts if record]
+        held = {name for record in _same_weights(parts) for name in record.evals}
+        diverged = any(record.status == "diverged" for record in parts) and not any(record.status == "done" for record in parts)
+        return () if diverged else tuple(name for name in evals if name not in held)
+
+    def frame(self) -> "pandas.DataFrame":
+        """Everything as one tidy table: a row per run x evaluator x metric, columns `COLUMNS`, in an order that depends on
+        nothing but the records. A run without results has one row, whose evaluator is None. `.attrs["folder"]` says where
+        it was read."""
+        import pandas
+
+        runs: dict[str, list[tuple[Path, RunRecord]]] = {}
+        for path, record in self._scan():
+            runs.setdefault(record.id, []).append((path, record))
+        rows = []
+        for parts in runs.values():
+            sound = _same_weights([record for _, record in parts])
+            for path, record in parts:
+                if record.status == "done" and not any(record is other for other in sound):
+                    self._problem(path, "its weights are not those of the run's first part; its results are left out")
+            rows += _rows([(_order(path)[2], record) for path, record in parts], sound)
+        order = [list(COLUMNS).index(name) for name in ROW_ORDER]
+        rows.sort(key=lambda row: [("" if row[i] is None else row[i]) for i in order])
+        columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+        series = {name: pandas.Series(column, dtype=kind) for (name, kind), column in zip(COLUMNS.items(), columns, strict=True)}
+        frame = pandas.DataFrame(series)
+        frame.attrs["folder"] = str(self.folder)
+        return frame
+
+    def _scan(self) -> list[tuple[Path, RunRecord]]:
+        self.problems = []
+        paths = [path for path in self.folder.glob("*/*.json") if not path.name.startswith(".")]
+        return [(path, record) for path in sorted(paths, key=_order) if (record := self._read(path))]
+
+    def _read(self, path: Path) -> RunRecord | None:
+        """The record at this path if it is sound; else None, and the reason in `problems`."""
+        try:
+            record = RUN_RECORD.validate_json(path.read_bytes())
+            spec = RunSpec.from_json(record.spec)
+            if record.schema_version != SCHEMA:
+                raise ValueError(f"it has layout {record.schema_version}; this version reads layout {SCHEMA}")
+            if not spec.complete or spec.id != record.id:
+                raise ValueError(f"its id {record.id} is not the hash of its spec")
+            if path != (expected := self.path(spec, _order(path)[2])):
+                raise ValueError(f"it belongs at {expected.relative_to(self.folder)}")
+            return record
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            self._problem(path, f"{where}: {first['msg']}" if where else first["msg"])
+        except (OSError, UserError, ValueError, AssertionError) as error:
+            self._problem(path, str(error))
+        return None
+
+    def _problem(self, path: Path, reason: str):
+        if (path, reason) not in self.problems:
+            self.problems.append((path, reason))
+
+
+def to_text(record: RunRecord) -> str:
+    """The record as JSON with a line for each field and for each result, so that a person can read it and git can diff it."""
+    lines = []
+    for key, value in RUN_RECORD.dump_python(record, mode="json").items():
+        results = [json.dumps(result, allow_nan=False) for result in value] if key == "results" else []
+        text = "[\n  " + ",\n  ".join(results) + "\n ]" if results else json.dumps(value, allow_nan=False)
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _put(temporary: Path, path: Path):
+    """Give a finished file its final name; FileExistsError if that is taken."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # Without hard links the name is claimed by exclusive creation and the finished file renamed onto the claim. Whoever
+        # looks in between sees an empty file, which reads as broken: at worst the same run gets a second part, of which
+        # frame() counts one.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            path.unlink()
+            raise
+
+
+def _sync_directory(directory: Path):
+    """Make the new name survive a power failure."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _order(path: Path) -> tuple[str, str, int]:
+    """Sort key of a record's path: directory, stem, part."""
+    match = FILE_NAME.fullmatch(path.name)
+    return (path.parent.name, match["stem"], int(match["part"] or 1)) if match else (path.parent.name, path.name, 1)
+
+
+def _same_weights(parts: list[RunRecord]) -> list[RunRecord]:
+    """The done parts that measured the weights that the first one measured."""
+    done = [record for record in parts if record.status == "done"]
+    return [record for record in done if record.weights_sha256 == done[0].weights_sha256]
+
+
+def _covers(parts: list[RunRecord], record: RunRecord) -> bool:
+    """Whether these parts already say all that this record says."""
+    trusted = [record.weights_sha256, *(part.weights_sha256 for part in _same_weights(parts))]
+    equal = [part for part in parts if STANDING[part.status] >= STANDING[record.status] and part.weights_sha256 in trusted]
+    return bool(equal) and set(record.evals) <= {name for part in equal for name in part.evals}
+
+
+def _rows(parts: list[tuple[int, RunRecord]], sound: list[RunRecord]) -> list[tuple]:
+    """The frame's rows of one run: (part number, record) of all parts in order, and the records whose results count."""
+    first, last = parts[0][1], parts[-1][1]
+    source = sound[0] if sound else last  # whose training is reported: a failed part only where there is nothing better
+    spec = RunSpec.from_json(source.spec)
+    run = {
+        **vars(spec),
+        **vars(source.cost),
+        **{name: json.dumps(source.spec[name], sort_keys=True) for name in ("hyper_parameters", "recipe")},
+        **{"id": source.id, "suite": first.suite, "status": last.status, "error": last.error},
+        **{"method": method_name(spec.method), "method_source": spec.method, "batch_size": spec.batch_size},
+        **{"budget_unit": spec.budget.unit, "budget_amount": spec.budget.amount},
+        **{"main_weights": source.weights, "uses_labels": source.uses_labels, "trained": source.trained},
+        "evaluation_seconds": sum(record.cost.evaluation_seconds for record in sound or [source]),
+        **{"hardware": source.hardware.get("model"), "threads": source.environment.get("threads") or 0},
+        **{"commit": source.environment.get("commit"), "dirty": bool(source.environment.get("dirty"))},
+    }
+    measured = {}
+    for number, record in parts:
+        for result in record.results if any(record is other for other in sound) else ():
+            # The first part wins: test is read once, and a second reading changes nothing.
+            measured.setdefault((result.evaluator, result.dataset, result.split, result.metric, result.weights), (number, result))
+    rows = []
+    for number, result in measured.values():
+        chosen = json.dumps(result.chosen, sort_keys=True)
+        rows.append({**run, **vars(result), "dataset": spec.dataset, "eval_dataset": result.dataset, "chosen": chosen, "part": number})
+    empty = dict.fromkeys(("evaluator", "eval_dataset", "metric", "value", "split", "chosen", "correct", "weights"))
+    rows = rows or [{**run, **empty, "n": 0, "part": parts[-1][0]}]
+    return [tuple(row[name] for name in COLUMNS) for row in rows]

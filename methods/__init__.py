@@ -1,8 +1,8 @@
 """The registry: this folder. A file that defines one Method is a method; its name is the file's.
 
-    methods.names()          every name, references included, without importing any of them
-    methods.load("simclr")   the class; also takes a path to a user's own file
-    methods.summary("byol")  first line of the file's docstring
+methods.names()          every name, references included, without importing any of them
+methods.load("simclr")   the class; also takes a path to a user's own file
+methods.summary("byol")  first line of the file's docstring
 """
 
 import ast

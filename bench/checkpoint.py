@@ -1,0 +1,71 @@
+"""Checkpoints of one run: written beside and renamed, the last two kept, loaded strictly, another run's file refused.
+
+A folder a run: <scratch>/<id>/step-000000012.pt, plain tensors and numbers (read with weights_only=True).
+"""
+
+import os
+import warnings
+from pathlib import Path
+
+import torch
+
+from bench.errors import UserError
+
+KEEP = 2
+
+
+def scratch_root(option: str | os.PathLike | None = None) -> Path:
+    """Where checkpoints and logs go: the option, else $SSLBENCH_SCRATCH, else .scratch in the working directory."""
+    return Path(option or os.environ.get("SSLBENCH_SCRATCH") or ".scratch")
+
+
+class Checkpoints:
+    """The checkpoints of the run with this id."""
+
+    def __init__(self, root: Path, run_id: str):
+        self.folder, self.run_id = Path(root) / run_id, run_id
+
+    def paths(self) -> list[Path]:
+        """Complete checkpoints, newest first."""
+        return sorted(self.folder.glob("step-*.pt"), reverse=True)
+
+    def save(self, step: int, state: dict) -> Path:
+        """Write `state` so that at every moment either this checkpoint is whole or the one before it is there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        final = self.folder / f"step-{step:09d}.pt"
+        beside = final.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            with beside.open("wb") as file:
+                torch.save({"run_id": self.run_id, "step": step, **state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, final)
+        finally:
+            beside.unlink(missing_ok=True)
+        for old in self.paths()[KEEP:]:
+            old.unlink(missing_ok=True)
+        return final
+
+    def load(self, device: torch.device | str = "cpu") -> dict | None:
+        """The newest readable checkpoint; None where there is none. A broken newest one is named in a warning and the one
+        before it is used; where all are broken, or one belongs to another run, a UserError says so."""
+        self.clean()
+        paths = self.paths()
+        for path in paths:
+            try:
+                state = torch.load(path, map_location=device, weights_only=True)
+            except Exception as error:  # torch raises a dozen types for a broken archive
+                warnings.warn(f"checkpoint {path} cannot be read ({type(error).__name__}); trying the one before it", stacklevel=2)
+                continue
+            if not isinstance(state, dict) or state.get("run_id") != self.run_id:
+                owner = state.get("run_id") if isinstance(state, dict) else None
+                raise UserError(f"checkpoint {path} belongs to run {owner}, not to {self.run_id}; move it away")
+            return state
+        if paths:
+            raise UserError(f"no checkpoint in {self.folder} can be read; delete that folder to start the run from zero")
+        return None
+
+    def clean(self) -> None:
+        """Remove what a killed process left half-written."""
+        for beside in self.folder.glob("*.tmp"):
+            beside.unlink(missing_ok=True)

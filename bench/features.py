@@ -1,0 +1,29 @@
+"""Features of a whole data set: encoded once, in index order, in float32."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from bench.views import normalise
+
+BATCH = 500
+"""Images per forward pass; features do not depend on it beyond rounding."""
+
+
+@torch.no_grad()
+def extract(network: nn.Module, function: Callable[[Tensor], Tensor], images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """function of every image, in index order: uint8 [N, C, H, W] -> float32 [N, d], on the images' device.
+
+    In eval mode, without gradient, augmentation or autocast; `network` is put back in the mode it was in."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.autocast(mean.device.type, enabled=False):
+            parts = [function(normalise(part.to(mean.device).float() / 255, mean, std)).float() for part in images.split(BATCH)]
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    features = torch.cat(parts)
+    assert len(features) == len(images) and features.ndim == 2, f"expected [{len(images)}, d], got {list(features.shape)}"
+    return features

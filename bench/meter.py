@@ -1,0 +1,74 @@
+"""What a run has spent: steps, images, FLOPs and seconds, and from them `progress` in [0, 1].
+
+FLOPs are measured, never declared: one step is counted by torch on a copy of the method, once for each combination of
+phase and view shapes, and every hook is counted as it runs. Multiplications and additions of matrix products,
+convolutions and attention count (2 per multiply-add), forward and backward; element-wise work, views and searches do not.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.spec import Budget
+
+
+def count_flops(function: Callable[[], object]) -> float:
+    """FLOPs of one call."""
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return float(counter.get_total_flops())
+
+
+class Meter:
+    """The four counters; what they hold goes into the checkpoint and comes back, so they add up across requeues."""
+
+    def __init__(self, device: torch.device | str = "cpu"):
+        self.device = torch.device(device)
+        self.steps, self.images, self.flops, self.seconds, self.setup_seconds = 0, 0, 0.0, 0.0, 0.0
+        self.step_flops: dict[str, float] = {}
+
+    def _now(self) -> float:
+        # A GPU works behind the host's back: without this, its time would be charged to whoever waits for it next.
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    @contextlib.contextmanager
+    def charging(self):
+        """The time inside is paid from the budget."""
+        start = self._now()
+        try:
+            yield
+        finally:
+            self.seconds += self._now() - start
+
+    @contextlib.contextmanager
+    def setting_up(self):
+        """The time inside is recorded and not charged."""
+        start = self._now()
+        try:
+            yield
+        finally:
+            self.setup_seconds += self._now() - start
+
+    def flops_of_step(self, key: str, measure: Callable[[], float]) -> float:
+        """FLOPs of a step of this kind; `measure` is called the first time, off the budget's clock."""
+        if key not in self.step_flops:
+            with self.setting_up():
+                self.step_flops[key] = measure()
+        return self.step_flops[key]
+
+    def progress(self, budget: Budget) -> float:
+        """The part of the budget that is spent, in [0, 1]; 1 exactly when it is used up."""
+        return min(1.0, getattr(self, budget.unit) / budget.amount)
+
+    def state_dict(self) -> dict:
+        names = ("steps", "images", "flops", "seconds", "setup_seconds", "step_flops")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)

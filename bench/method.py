@@ -1,0 +1,119 @@
+"""The contract between a method and the harness, and nothing else.
+
+A method owns its views, its loss, what happens after a step and before an epoch, its recipe, and which tensor is the
+representation. The harness owns data, labels, the encoder's construction, optimizer, schedule, precision, devices,
+budget, checkpoints and evaluation. A method sees time only as `progress` in [0, 1].
+
+    class Mine(Method):
+        paper = "arXiv:0000.00000"
+        def __init__(self, make_encoder, data, *, temperature=0.2): ...
+        def loss(self, batch, progress): ...
+
+B images of the global batch, D features, N images of the pretraining split.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.randomness import Draws
+from bench.spec import DatasetInfo, Recipe
+from bench.views import View
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss gets: the views in their declared order, which images they show, and the only randomness there is."""
+
+    views: tuple[Tensor, ...]
+    """Each float32 [B, 3, h, w], normalised."""
+    index: Tensor
+    """int64 [B]: position of each image in the pretraining split."""
+    draws: Draws
+
+    def rand(self, *shape: int) -> Tensor:
+        """Uniform in [0, 1): float32 [B, *shape]."""
+        return self.draws.rand(*shape)
+
+    def randn(self, *shape: int) -> Tensor:
+        """Standard normal: float32 [B, *shape]."""
+        return self.draws.randn(*shape)
+
+    def randint(self, high: int, *shape: int) -> Tensor:
+        """Whole numbers in [0, high): int64 [B, *shape]."""
+        return self.draws.randint(high, *shape)
+
+    def permutation(self, n: int) -> Tensor:
+        """A permutation of range(n), the same on every device: int64 [n]."""
+        return self.draws.permutation(n)
+
+
+@dataclass(frozen=True)
+class LabelledBatch(Batch):
+    """What a Reference gets: a batch with labels."""
+
+    labels: Tensor = None
+    """int64 [B]"""
+
+
+class Method(nn.Module):
+    """A self-supervised method. Subclass it once, in one file; keyword-only arguments with defaults of `__init__` are
+    the hyper-parameters. All state must be in `state_dict()` from construction."""
+
+    paper: str = ""
+    """arXiv id or DOI."""
+    version: int = 1
+    """Raised when a change may move its numbers; part of a run's id."""
+    needs: str = "features"
+    """What it needs of an encoder: features | feature_map | tokens."""
+    phases: tuple[float, ...] = ()
+    """Values of progress at which its graph changes (a layer unfreezes, a queue switches on)."""
+    uses_labels: bool = False
+    trained: bool = True
+    weights: str = "encoder"
+    """Which weights `encode` uses, as the paper evaluates: encoder, teacher."""
+    views: tuple[View, ...] = ()
+    recipe: Recipe | None = None
+
+    def loss(self, batch: Batch, progress: float) -> Tensor:
+        """The scalar to minimise, float32, over the global batch. Must not change any state."""
+        raise TypeError(f"{type(self).__name__} defines no loss")
+
+    def after_step(self, progress: float) -> None:
+        """Called after each optimizer step: move a teacher, fill a queue."""
+
+    def before_epoch(self, extract: Callable, generator: torch.Generator) -> tuple[str, ...]:
+        """Called before each pass over the training set. `extract(fn)` -> float32 [N, d]: fn of every image, in index
+        order, in eval mode, without gradient or augmentation, charged to the budget. Returns prefixes of parameters whose
+        optimizer state is to be cleared."""
+        return ()
+
+    def encode(self, images: Tensor) -> Tensor:
+        """float32 [B, 3, H, W] -> float32 [B, D]: the representation that is evaluated."""
+        return self.encoder(images)
+
+    def encode_also(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """Other weights worth recording, by name (where a teacher exists: the student); same shapes as `encode`."""
+        return {}
+
+
+class Reference(Method):
+    """A yardstick that is given labels: `__init__(self, make_encoder, data, num_classes, *, ...)`, and its batches are
+    LabelledBatch. Reports set it apart; nothing else ever receives a label."""
+
+    uses_labels = True
+
+
+class Floor(Method):
+    """A yardstick that is not trained: it has no loss, no views and no recipe, and costs nothing."""
+
+    trained = False
+
+
+def build(cls: type[Method], make_encoder: Callable, data: DatasetInfo, num_classes: int, hyper_parameters: dict) -> Method:
+    """One method from its class; only a Reference is told the number of classes."""
+    if cls.uses_labels:
+        return cls(make_encoder, data, num_classes, **hyper_parameters)
+    return cls(make_encoder, data, **hyper_parameters)

@@ -1,0 +1,113 @@
+"""What methods share: heads, teachers, queues, memories and the losses that more than one paper uses.
+
+B images of the global batch, P projection, Q queue length, N images of the pretraining split.
+"""
+
+import copy
+import functools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def full_precision(function):
+    """Run a loss in float32: autocast off, floating tensors cast. In bfloat16 a logit of 10 is off by up to 0.03."""
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        device = next(value.device.type for value in args if isinstance(value, Tensor))
+        with torch.autocast(device, enabled=False):
+            return function(*[v.float() if isinstance(v, Tensor) and v.is_floating_point() else v for v in args], **kwargs)
+
+    return wrapped
+
+
+def gather(rows: Tensor) -> Tensor:
+    """This device's rows -> the rows of the global batch, differentiable. One device: the rows themselves."""
+    return rows
+
+
+def mlp(inputs: int, hidden: int, outputs: int, *, layers: int = 2, norm: bool = True, last_norm: bool = False, bias: bool = True):
+    """Linear layers with (BatchNorm and) ReLU between them. Where a BatchNorm follows, the layer has no bias.
+
+    norm: BatchNorm after each hidden layer. last_norm: BatchNorm without scale and shift after the last.
+    bias: of the last layer, and of hidden ones without BatchNorm."""
+    modules = []
+    for number in range(layers):
+        last = number == layers - 1
+        followed = last_norm if last else norm
+        modules.append(nn.Linear(inputs if number == 0 else hidden, outputs if last else hidden, bias=bias and not followed))
+        if followed:
+            modules.append(nn.BatchNorm1d(outputs if last else hidden, affine=not last))
+        if not last:
+            modules.append(nn.ReLU())
+    return nn.Sequential(*modules)
+
+
+class Teacher(nn.Module):
+    """A copy of a network that follows it as an exponential moving average of its parameters; never has a gradient.
+
+    Buffers are the copy's own: BatchNorm statistics come from the teacher's own forward passes, as in MoCo, BYOL and DINO."""
+
+    def __init__(self, student: nn.Module):
+        super().__init__()
+        self.network = copy.deepcopy(student).requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, *args, **kwargs) -> Tensor:
+        return self.network(*args, **kwargs)
+
+    @torch.no_grad()
+    def follow(self, student: nn.Module, momentum: float) -> None:
+        """teacher = momentum * teacher + (1 - momentum) * student"""
+        torch._foreach_lerp_(list(self.network.parameters()), list(student.parameters()), 1 - momentum)
+
+
+class Queue(nn.Module):
+    """The last Q rows that were enqueued, oldest overwritten first; starts as random unit vectors (MoCo's code)."""
+
+    def __init__(self, length: int, dim: int):
+        super().__init__()
+        self.register_buffer("rows", F.normalize(torch.randn(length, dim), dim=1))
+        self.register_buffer("position", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def enqueue(self, rows: Tensor) -> None:
+        """rows: [B, P], any B up to Q."""
+        where = (self.position + torch.arange(len(rows), device=rows.device)) % len(self.rows)
+        self.rows[where] = rows.to(self.rows.dtype)
+        self.position.copy_((self.position + len(rows)) % len(self.rows))
+
+
+class Memory(nn.Module):
+    """One unit vector per training image, moved towards each new embedding of it."""
+
+    def __init__(self, num_images: int, dim: int):
+        super().__init__()
+        # Uniform in +-1/sqrt(dim / 3), as in the authors' code of instance discrimination (lib/NCEAverage.py).
+        bound = (dim / 3) ** -0.5
+        self.register_buffer("rows", (2 * torch.rand(num_images, dim) - 1) * bound)
+
+    @torch.no_grad()
+    def move(self, index: Tensor, rows: Tensor, momentum: float) -> None:
+        """row = normalised(momentum * row + (1 - momentum) * new). index: int64 [B], rows: [B, P]."""
+        mixed = momentum * self.rows[index] + (1 - momentum) * rows.to(self.rows.dtype)
+        self.rows[index] = F.normalize(mixed, dim=1)
+
+
+@full_precision
+def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """SimCLR's loss (arXiv:2002.05709, eq. 1) for two views [B, P] each: every one of the 2B rows must find its other
+    view among the 2B - 1 others, by cosine similarity."""
+    rows = F.normalize(torch.cat([first, second]), dim=1)
+    logits = rows @ rows.T / temperature
+    logits = logits.masked_fill(torch.eye(len(rows), dtype=torch.bool, device=rows.device), float("-inf"))
+    target = torch.arange(len(rows), device=rows.device).roll(len(first))
+    return F.cross_entropy(logits, target)
+
+
+@full_precision
+def classify(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy in float32, whatever the precision of the logits [B, K]; target: int64 [B]."""
+    return F.cross_entropy(logits, target)

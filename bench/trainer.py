@@ -1,0 +1,214 @@
+"""The one loop. It trains any method until its budget is spent, from its checkpoint if there is one.
+
+The only things it knows of a method are the four calls of the contract (bench/method.py).
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from bench.checkpoint import Checkpoints
+from bench.features import extract
+from bench.meter import Meter, count_flops
+from bench.method import Batch, LabelledBatch, Method
+from bench.optim import build_optimizer, clear_state, load_state_by_name, set_progress, state_by_name
+from bench.randomness import Draws, generator
+from bench.spec import DatasetInfo, RunSpec
+from bench.views import render_views
+
+CURVE_POINTS = 100
+"""Points of the recorded loss curve."""
+
+
+class Diverged(Exception):
+    """The loss is not a number any more; the run ends and is recorded with its reason."""
+
+
+class Interrupted(Exception):
+    """Someone asked the run to stop; a checkpoint has been written."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The images that a run is trained on, on its device."""
+
+    images: Tensor
+    """uint8 [N, C, H, W]"""
+    labels: Tensor | None
+    """int64 [N] for a Reference, None for everything else."""
+    info: DatasetInfo
+    mean: Tensor
+    """float32 [3]"""
+    std: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
+
+
+@dataclass
+class Controls:
+    """How a run is watched, saved and stopped; none of it can change its outcome."""
+
+    checkpoints: Checkpoints | None = None
+    every: float = 60.0
+    """Seconds between checkpoints."""
+    report: Callable[["Trainer"], None] = lambda trainer: None
+    """Called after every step."""
+    stop: Callable[[], bool] = lambda: False
+    """Asked after every step; True: write a checkpoint and raise Interrupted."""
+
+
+@dataclass
+class Curve:
+    """Mean loss over each hundredth of the budget."""
+
+    points: list[tuple[float, float]] = field(default_factory=list)
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, progress: float, loss: float) -> None:
+        self.total, self.count = self.total + loss, self.count + 1
+        if progress >= 1 or math.floor(progress * CURVE_POINTS) > math.floor((self.points[-1][0] if self.points else 0) * CURVE_POINTS):
+            self.points.append((progress, self.total / self.count))
+            self.total, self.count = 0.0, 0
+
+
+class Trainer:
+    """A run in progress: the method, its optimizer, its meter. `run()` ends when the budget is spent."""
+
+    def __init__(self, method: Method, source: Source, spec: RunSpec, controls: Controls | None = None):
+        self.method, self.source, self.spec, self.controls = method, source, spec, controls or Controls()
+        self.recipe, self.views = spec.recipe, method.views
+        self.steps_per_epoch = len(source.images) // self.recipe.batch_size
+        self.meter, self.curve = Meter(source.device), Curve()
+        self.optimizer = build_optimizer(method, self.recipe)
+        self.hooked_epoch, self.loss = -1, math.nan
+        self.saved_at, self.order = time.monotonic(), (-1, None)
+
+    @property
+    def epoch(self) -> int:
+        """Passes over the training set that are complete; images that do not fill a batch wait for the next order."""
+        return self.meter.steps // self.steps_per_epoch
+
+    @property
+    def progress(self) -> float:
+        return self.meter.progress(self.spec.budget)
+
+    def run(self) -> None:
+        """Train until progress is 1. Raises Diverged or Interrupted."""
+        self.method.train()
+        while (progress := self.progress) < 1:
+            if self.epoch > self.hooked_epoch:  # the hook may use up the budget: look again
+                with self.meter.charging():
+                    self.before_epoch()
+                continue
+            flops = self.meter.flops_of_step(self.kind_of_step(progress), lambda p=progress: self.measure_step(p))
+            with self.meter.charging():
+                self.loss = self.step(self.method, self.optimizer, progress)
+            self.meter.steps += 1
+            self.meter.images += self.recipe.batch_size
+            self.meter.flops += flops
+            if not math.isfinite(self.loss):
+                raise Diverged(f"loss is {self.loss} at step {self.meter.steps}")
+            self.curve.add(self.progress, self.loss)
+            self.controls.report(self)
+            self.save_if_due()
+
+    def before_epoch(self) -> None:
+        """The method's hook, with its FLOPs counted as it runs."""
+        source, epoch = self.source, self.epoch
+
+        def features(function):
+            return extract(self.method, function, source.images, source.mean, source.std)
+
+        def hook():
+            draws = generator(self.spec.seed, "before_epoch", epoch, device=source.device)
+            clear_state(self.optimizer, tuple(self.method.before_epoch(features, draws)))
+
+        # Counting costs time, so a method without a hook is spared it.
+        if type(self.method).before_epoch is not Method.before_epoch:
+            self.meter.flops += count_flops(hook)
+        self.hooked_epoch = epoch
+
+    def step(self, method: Method, optimizer: torch.optim.Optimizer | None, progress: float) -> float:
+        """One batch: views, loss, backward, update, after_step. Returns the loss. Without an optimizer nothing is updated."""
+        batch = self.batch()
+        with torch.autocast(self.source.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
+            loss = method.loss(batch, progress)
+        loss.backward()
+        if optimizer:
+            if self.recipe.clip_grad:
+                torch.nn.utils.clip_grad_norm_(method.parameters(), self.recipe.clip_grad)
+            set_progress(optimizer, self.recipe, progress)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        method.after_step(progress)
+        return loss.item()
+
+    def batch(self) -> Batch:
+        """The batch of the current step: a function of (seed, step) alone."""
+        seed, step, size, source = self.spec.seed, self.meter.steps, self.recipe.batch_size, self.source
+        if self.order[0] != self.epoch:
+            permutation = torch.randperm(len(source.images), generator=generator(seed, "order", self.epoch))
+            self.order = (self.epoch, permutation.to(source.device))
+        start = step % self.steps_per_epoch * size
+        index = self.order[1][start : start + size]
+        images = source.images[index]
+        views = render_views(
+            self.views,
+            images,
+            source.info,
+            source.mean,
+            source.std,
+            lambda number: Draws(seed, "view", step, number, total=size, device=source.device),
+        )
+        views = tuple(view.contiguous(memory_format=torch.channels_last) for view in views)
+        draws = Draws(seed, "loss", step, total=size, device=source.device)
+        if self.method.uses_labels:
+            return LabelledBatch(views, index, draws, source.labels[index])
+        return Batch(views, index, draws)
+
+    def kind_of_step(self, progress: float) -> str:
+        """Steps of one kind have the same graph: the number of the phase (view shapes and batch size are fixed in a run)."""
+        return f"phase {sum(progress >= start for start in self.method.phases)}"
+
+    def measure_step(self, progress: float) -> float:
+        """FLOPs of the step that begins at `progress`, counted on a copy: the run itself is left as it was."""
+        twin = copy.deepcopy(self.method)
+        return count_flops(lambda: self.step(twin, None, progress))
+
+    def save_if_due(self) -> None:
+        """A checkpoint every so many seconds, when asked to stop, and at the end."""
+        stopping = self.controls.stop()
+        if not (stopping or self.progress >= 1 or time.monotonic() - self.saved_at >= self.controls.every):
+            return
+        if self.controls.checkpoints:
+            self.controls.checkpoints.save(self.meter.steps, self.state_dict())
+        self.saved_at = time.monotonic()
+        if stopping and self.progress < 1:
+            raise Interrupted(f"stopped at {self.progress:.0%} of the budget")
+
+    def state_dict(self) -> dict:
+        """Everything that decides how the run goes on."""
+        return {
+            "method": self.method.state_dict(),
+            "optimizer": state_by_name(self.optimizer),
+            "meter": self.meter.state_dict(),
+            "hooked_epoch": self.hooked_epoch,
+            "curve": [self.curve.points, self.curve.total, self.curve.count],
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """The inverse of `state_dict`; strict."""
+        self.method.load_state_dict(state["method"])
+        load_state_by_name(self.optimizer, state["optimizer"])
+        self.meter.load_state_dict(state["meter"])
+        self.hooked_epoch = state["hooked_epoch"]
+        points, total, count = state["curve"]
+        self.curve = Curve([tuple(point) for point in points], total, count)

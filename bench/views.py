@@ -1,0 +1,272 @@
+"""Views: what a method looks at, declared as data and computed in batches on the training device, with one draw PER IMAGE.
+
+    View((ResizedCrop(scale=(0.2, 1)), Flip()), count=2)     two crops of every image
+    View(())                                                 the image as it is
+    View((ResizedCrop(scale=(0.05, 0.4)),), count=6, size=0.5)   six small crops, half as wide
+
+Each op has `draw` (parameters, [B, ...]) and `apply` (images, parameters), so that at fixed parameters it can be held
+against torchvision. Ops work on float32 [B, C, H, W] in [0, 1]; C is 1 on grey data, where hue, saturation and greying
+change nothing and are skipped; `render` repeats grey to 3 channels and normalises at the end.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.randomness import Draws
+from bench.spec import DatasetInfo
+
+LUMA = (0.2989, 0.587, 0.114)
+"""Weights of red, green and blue in lightness, as torchvision's rgb_to_grayscale."""
+
+
+def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Any axis-aligned linear map of an image as two small matrices: rows [B, h, H], columns [B, w, W] -> [B, C, h, w]."""
+    count, channels, height, width = images.shape
+    mixed = torch.bmm(rows, images.transpose(1, 2).reshape(count, height, channels * width))
+    mixed = torch.bmm(mixed.view(count, -1, width), columns.transpose(1, 2))
+    return mixed.view(count, rows.shape[1], channels, columns.shape[1]).transpose(1, 2).contiguous()
+
+
+def resize_matrix(start: Tensor, length: Tensor, inside: int, outside: int) -> Tensor:
+    """Weights [B, outside, inside] that cut [start, start + length) out of `inside` pixels and resize it to `outside` of them:
+    the antialiased triangle filter of Pillow and torchvision. start, length: [B], in pixels."""
+    scale = (length / outside)[:, None, None]
+    centre = start[:, None, None] + scale * (torch.arange(outside, device=start.device)[:, None] + 0.5)
+    pixel = torch.arange(inside, device=start.device) + 0.5
+    weight = (1 - (pixel - centre).abs() / scale.clamp(min=1)).clamp(min=0)
+    weight = weight * ((pixel > start[:, None, None]) & (pixel < (start + length)[:, None, None]))
+    return weight / weight.sum(-1, keepdim=True)
+
+
+def lightness(images: Tensor) -> Tensor:
+    """[B, 3, H, W] -> [B, 1, H, W]; grey images stay."""
+    if images.shape[1] == 1:
+        return images
+    return torch.einsum("bchw,c->bhw", images, torch.tensor(LUMA, device=images.device, dtype=images.dtype)).unsqueeze(1)
+
+
+def per_image(value: Tensor) -> Tensor:
+    """[B] -> [B, 1, 1, 1]"""
+    return value[:, None, None, None]
+
+
+@dataclass(frozen=True)
+class ResizedCrop:
+    """A random part of the image, resized to the view's size: area and log aspect ratio uniform, as torchvision's
+    RandomResizedCrop (ten tries, then the central crop)."""
+
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> tuple[Tensor, ...]:
+        """-> top, left, height, width: float32 [B] holding whole pixels."""
+        size = data.image_size
+        area = draws.uniform(*self.scale, 10) * size * size
+        ratio = draws.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), 10).exp()
+        width, height = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+        fits = (width > 0) & (width <= size) & (height > 0) & (height <= size)
+        first = fits.int().argmax(1, keepdim=True)
+        # Where no try fits, the whole image: on square images the central crop of any aspect ratio range around 1.
+        width = torch.where(fits.any(1), width.gather(1, first)[:, 0], float(size))
+        height = torch.where(fits.any(1), height.gather(1, first)[:, 0], float(size))
+        top, left = (draws.rand() * (size - height + 1)).floor(), (draws.rand() * (size - width + 1)).floor()
+        return top, left, height, width
+
+    def apply(self, images: Tensor, parameters: tuple[Tensor, ...], size: int) -> Tensor:
+        top, left, height, width = parameters
+        return separable(images, resize_matrix(top, height, images.shape[2], size), resize_matrix(left, width, images.shape[3], size))
+
+
+@dataclass(frozen=True)
+class PaddedCrop:
+    """The image shifted by up to `padding` pixels each way, zeros (black) moving in: torchvision's RandomCrop with padding."""
+
+    padding: int = 4
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> tuple[Tensor, Tensor]:
+        """-> shift down and right of the window: int64 [B] each, in [-padding, padding]."""
+        return tuple(draws.randint(2 * self.padding + 1) - self.padding for _ in range(2))
+
+    def apply(self, images: Tensor, parameters: tuple[Tensor, Tensor], size: int) -> Tensor:
+        pixel = torch.arange(size, device=images.device)
+        shifted = [((pixel[:, None] + by[:, None, None]) == pixel).to(images.dtype) for by in parameters]
+        return separable(images, *shifted)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """The mirror image with probability p; never where a mirror image is another thing (digits)."""
+
+    p: float = 0.5
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
+        """-> whether to flip: bool [B]."""
+        return (draws.rand() < self.p) & data.mirror_safe
+
+    def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
+        return torch.where(per_image(parameters), images.flip(-1), images)
+
+
+def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
+    """factor: [B]"""
+    return (images * per_image(factor)).clamp(0, 1)
+
+
+def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """factor: [B]"""
+    mean = lightness(images).mean((1, 2, 3), keepdim=True)
+    return (mean + (images - mean) * per_image(factor)).clamp(0, 1)
+
+
+def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
+    """factor: [B]"""
+    grey = lightness(images)
+    return (grey + (images - grey) * per_image(factor)).clamp(0, 1)
+
+
+def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
+    """shift: [B] in [-0.5, 0.5], of a full turn of the HSV hue circle."""
+    value, low = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
+    chroma = value - low
+    red, green, blue = images.split(1, dim=1)
+    safe = torch.where(chroma > 0, chroma, 1)
+    hue = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    # The closed form of HSV -> RGB: channel n in (5, 3, 1) is value - chroma * clamp(min(k, 4 - k), 0, 1), k = (n + hue) mod 6.
+    start = torch.tensor([5.0, 3.0, 1.0], device=images.device)[None, :, None, None]
+    k = (start + hue + 6 * per_image(shift)) % 6
+    return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class ColorJitter:
+    """With probability p: brightness, contrast, saturation and hue, in an order drawn for each image, as torchvision's."""
+
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.4
+    hue: float = 0.1
+    p: float = 0.8
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> tuple[Tensor, ...]:
+        """-> factors float32 [B, 4] (brightness, contrast, saturation, hue shift) and their order int64 [B, 4]; an image
+        that is left alone has the factors 1, 1, 1, 0."""
+        strengths = (self.brightness, self.contrast, self.saturation)
+        factors = [draws.uniform(max(0.0, 1 - strength), 1 + strength) for strength in strengths]
+        factors = torch.stack([*factors, draws.uniform(-self.hue, self.hue)], dim=1)
+        chosen = draws.rand() < self.p
+        neutral = torch.tensor([1.0, 1.0, 1.0, 0.0], device=factors.device)
+        order = draws.rand(4).argsort(1)
+        return torch.where(chosen[:, None], factors, neutral), order
+
+    def apply(self, images: Tensor, parameters: tuple[Tensor, ...], size: int) -> Tensor:
+        factors, order = parameters
+        colour = images.shape[1] == 3
+        steps = (adjust_brightness, adjust_contrast, *((adjust_saturation, adjust_hue) if colour else ()))
+        neutral = (1.0, 1.0, 1.0, 0.0)
+        images = images.clone()
+        for position in range(4):
+            for number, adjust in enumerate(steps):
+                which = ((order[:, position] == number) & (factors[:, number] != neutral[number])).nonzero()[:, 0]
+                if len(which):
+                    images[which] = adjust(images[which], factors[which, number])
+        return images
+
+
+@dataclass(frozen=True)
+class Grayscale:
+    """Lightness only, with probability p."""
+
+    p: float = 0.2
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
+        """-> whether to grey: bool [B]."""
+        return draws.rand() < self.p
+
+    def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
+        return torch.where(per_image(parameters), lightness(images), images)
+
+
+@dataclass(frozen=True)
+class Blur:
+    """Gaussian blur with probability p; sigma in pixels of a 224-pixel view (the papers' unit), scaled with the view's size."""
+
+    p: float = 0.5
+    sigma: tuple[float, float] = (0.1, 2.0)
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
+        """-> sigma in pixels of a 224-pixel view: float32 [B], 0 where the image stays sharp."""
+        return draws.uniform(*self.sigma) * (draws.rand() < self.p)
+
+    def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
+        sigma = (parameters * size / 224).clamp(min=1e-3)[:, None, None]
+        reach = min(size - 1, max(1, math.ceil(3 * self.sigma[1] * size / 224)))
+        offset = torch.arange(-reach, reach + 1, device=images.device)
+        kernel = (-0.5 * (offset / sigma) ** 2).softmax(-1).expand(-1, size, -1)
+        # Mirror at the border without repeating the edge pixel, as torchvision's gaussian_blur.
+        source = (torch.arange(size, device=images.device)[:, None] + offset).abs()
+        source = torch.where(source >= size, 2 * (size - 1) - source, source).expand(len(images), -1, -1)
+        matrix = torch.zeros(len(images), size, size, device=images.device).scatter_add_(2, source, kernel)
+        return separable(images, matrix, matrix)
+
+
+@dataclass(frozen=True)
+class Solarize:
+    """Pixels of at least `threshold` are inverted, with probability p."""
+
+    p: float = 0.2
+    threshold: float = 0.5
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
+        """-> whether to solarize: bool [B]."""
+        return draws.rand() < self.p
+
+    def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
+        return torch.where(per_image(parameters) & (images >= self.threshold), 1 - images, images)
+
+
+Op = ResizedCrop | PaddedCrop | Flip | ColorJitter | Grayscale | Blur | Solarize
+
+
+@dataclass(frozen=True)
+class View:
+    """`count` independent draws of the same ops. `size` is a fraction of the data's image size; other than 1 it takes a
+    ResizedCrop to get there."""
+
+    ops: tuple[Op, ...]
+    count: int = 1
+    size: float = 1.0
+
+    def __post_init__(self):
+        if self.size != 1 and not any(isinstance(op, ResizedCrop) for op in self.ops):
+            raise ValueError("a view of another size than the image needs a ResizedCrop")
+
+    def pixels(self, data: DatasetInfo) -> int:
+        """Height and width of the view."""
+        return max(1, round(self.size * data.image_size))
+
+    def render(self, images: Tensor, draws: Draws, data: DatasetInfo) -> Tensor:
+        """uint8 [B, C, H, W] -> float32 [B, C, h, w] in [0, 1], one draw of the ops."""
+        images = images.float() / 255
+        for op in self.ops:
+            images = op.apply(images, op.draw(draws, data), self.pixels(data))
+        return images
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """[B, 1 or 3, H, W] in [0, 1] -> [B, 3, H, W]: grey repeated, minus mean, over std (each [3])."""
+    return (images.expand(-1, 3, -1, -1) - mean[:, None, None]) / std[:, None, None]
+
+
+def render_views(views: tuple[View, ...], images: Tensor, data: DatasetInfo, mean: Tensor, std: Tensor, draws_for) -> tuple[Tensor, ...]:
+    """Every view of a batch, in the declared order, `count` tensors each: float32 [B, 3, h, w], normalised.
+
+    images: uint8 [B, C, H, W]. draws_for(number): a Draws for the number-th tensor."""
+    singles = [view for view in views for _ in range(view.count)]
+    return tuple(normalise(view.render(images, draws_for(number), data), mean, std) for number, view in enumerate(singles))
