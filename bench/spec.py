@@ -69,7 +69,9 @@ class Budget:
         return Budget("images", round(self.amount * num_images)) if self.unit == "epochs" else self
 
     def __str__(self):
-        amount = f"{self.amount:,.0f}" if self.unit != "flops" else f"{self.amount:.3g}"
+        if self.unit == "flops":
+            return f"{self.amount:.3g} flops"
+        amount = f"{self.amount:,.0f}" if self.amount == int(self.amount) else f"{self.amount:g}"
         return f"{amount} {self.unit}"
 
 
@@ -168,8 +170,8 @@ class RunSpec:
 
     @property
     def complete(self) -> bool:
-        """Whether every field that decides the outcome is filled in."""
-        return None not in (self.recipe, self.encoder, self.image_size, self.method_version, self.data_revision)
+        """Whether every field that decides the outcome is filled in; a method that is not trained has no recipe."""
+        return None not in (self.encoder, self.image_size, self.method_version, self.data_revision)
 
     @property
     def id(self) -> str:
@@ -178,8 +180,9 @@ class RunSpec:
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:16]
 
     @property
-    def batch_size(self) -> int:
-        return self.recipe.batch_size
+    def batch_size(self) -> int | None:
+        """Of the global batch; None for what is not trained."""
+        return self.recipe and self.recipe.batch_size
 
     @property
     def name(self) -> str:
@@ -192,7 +195,7 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `from_json` is its inverse."""
-        return {key: value for key, value in RUN_SPEC.dump_python(self, mode="json").items() if key != "recipe_changes"}
+        return {key: value for key, value in RUN_SPEC.dump_python(self, mode="json").items() if key != "recipe_changes" or value}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunSpec":

@@ -1,0 +1,98 @@
+"""Folders of the user's own as data sets: 'folder:PATH', with PATH/train/CLASS/IMAGE and the same for val and test if any.
+
+    folder_entry("folder:birds")    the `Entry`, from a walk over the files; no image is decoded for it
+
+Nothing heavy is imported before images are looked at.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.splits import VAL_FRACTION, Entry, held_out_count, split_sizes
+
+FOLDER_IMAGE_SIZES = (32, 64, 96, 128, 224)
+HEADERS_READ = 2000
+"""At most so many image headers are read to choose a folder's image size."""
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""What torchvision's ImageFolder takes for an image."""
+
+
+def folder_path(name: str) -> Path:
+    """The directory that 'folder:PATH' means."""
+    if name == "folder:":
+        raise UserError("'folder:' needs a path: folder:PATH, with PATH/train/CLASS/IMAGE")
+    return Path(name.removeprefix("folder:")).expanduser()
+
+
+def folder_entry(name: str) -> Entry:
+    """The entry of 'folder:PATH'; a UserError that says what is wrong with its files, if anything is."""
+    path = folder_path(name)
+    for directory in (path, path / "train"):
+        if not directory.is_dir():
+            raise UserError(f"there is no folder '{directory}'; expected {path}/train/CLASS/IMAGE, and the same for val and test if any")
+    tree = {split: _images_by_class(path / split) for split in ("train", "val", "test") if (path / split).is_dir()}
+    for split, classes in tree.items():
+        for label in sorted(classes.keys() ^ tree["train"].keys())[:1]:
+            raise UserError(f"class '{label}' is in only one of '{path / 'train'}' and '{path / split}'; both need the same classes")
+    counts = {split: [len(files) for files in classes.values()] for split, classes in tree.items()}
+    val = sum(counts["val"] if "val" in tree else [held_out_count(count, VAL_FRACTION) for count in counts["train"]])
+    sizes = split_sizes(sum(counts["train"]) - ("val" not in tree) * val, val, sum(counts.get("test", ())))
+    files = [file for split in tree.values() for files in split.values() for file in files]
+    listing = sorted(f"{file.removeprefix(str(path))} {readable(os.path.getsize, file)}".replace(os.sep, "/") for file in files)
+    content = hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12]
+    train = [file for files in tree["train"].values() for file in files]
+    sample = np.linspace(0, len(train) - 1, min(len(train), HEADERS_READ)).round().astype(int)
+    size = _image_size_for(tuple(train[index] for index in sample), content)
+    summary = f"a folder of images, {len(counts['train'])} classes"
+    read = partial(_read_folder, tree)
+    return Entry(name, summary, 3, size, True, sizes, content, read, _files=(str(path.resolve()),), _own_val="val" in tree)
+
+
+def _images_by_class(directory: Path) -> dict[str, list[str]]:
+    """The paths that torchvision's ImageFolder finds, in its order."""
+    classes = {}
+    for label in sorted(entry.name for entry in os.scandir(directory) if entry.is_dir()):
+        walk = sorted(os.walk(directory / label, followlinks=True))
+        classes[label] = [os.path.join(parent, file) for parent, _, files in walk for file in sorted(files) if _is_image(file)]
+        if not classes[label]:
+            raise UserError(f"'{directory / label}' holds no image ({', '.join(IMAGE_ENDINGS)})")
+    if not classes:
+        raise UserError(f"'{directory}' holds no class folders; expected {directory}/CLASS/IMAGE")
+    return classes
+
+
+def _is_image(file: str) -> bool:
+    return file.lower().endswith(IMAGE_ENDINGS)
+
+
+def readable(read: Callable, path: str):
+    """read(path); whatever goes wrong there becomes a UserError that names the file."""
+    try:
+        return read(path)
+    except Exception as error:  # Pillow raises a dozen kinds, by format and damage
+        raise UserError(f"'{path}' cannot be read as an image: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def _image_size_for(files: tuple[str, ...], content: str) -> int:
+    """The largest usual size that is not above the median short side of the files, or else the smallest."""
+    from PIL import Image
+
+    def short_side(file):
+        with Image.open(file) as image:
+            return min(image.size)
+
+    median = np.median([readable(short_side, file) for file in files])
+    return max((size for size in FOLDER_IMAGE_SIZES if size <= median), default=FOLDER_IMAGE_SIZES[0])
+
+
+def _read_folder(tree: dict[str, dict[str, list[str]]], root: Path, part: str):
+    samples = [(file, label) for split in part.split("+") for label, files in enumerate(tree[split].values()) for file in files]
+    files, labels = zip(*samples, strict=True)
+    return np.array(files, dtype=object), np.array(labels, dtype=np.int64), tuple(tree["train"])

