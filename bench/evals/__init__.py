@@ -1,0 +1,73 @@
+"""The registry of evaluators: this folder. A file that defines ARGUMENT and `evaluate` is an evaluator; its name is the file's.
+
+    evals.names()                  ['knn', 'label_free', 'linear', 'transfer', 'validation'], without importing any of them
+    evals.parse("transfer:digits") ('transfer', 'digits'), or a UserError that says what to write
+    evals.load("knn")              the module; its `evaluate(subject, argument)` returns a list of bench.store.Result
+    evals.summary("knn")           first line of the file's docstring
+
+Nothing here imports torch, FAISS or NumPy: the command line checks names in a fraction of a second.
+"""
+
+import ast
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from bench.errors import UserError, unknown
+
+FOLDER = Path(__file__).parent
+
+
+@cache
+def _declared() -> dict[str, tuple[str, str | None]]:
+    """Evaluator -> (first line of its docstring, value of ARGUMENT), read from the text of the files."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        for node in tree.body:
+            is_argument = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "ARGUMENT"
+            if is_argument and "evaluate" in functions:
+                found[path.stem] = ((ast.get_docstring(tree) or "").split("\n")[0], ast.literal_eval(node.value))
+    return found
+
+
+def names() -> list[str]:
+    """Every evaluator in this folder, sorted."""
+    return list(_declared())
+
+
+def _require(name: str) -> tuple[str, str | None]:
+    """(summary, ARGUMENT) of an evaluator; a UserError with the nearest name where there is none."""
+    if name not in _declared():
+        raise unknown("evaluator", name, names(), "All evaluators: run_bench.py list evals")
+    return _declared()[name]
+
+
+def summary(name: str) -> str:
+    """The first line of the file's docstring."""
+    return _require(name)[0]
+
+
+def argument(name: str) -> str | None:
+    """What the evaluator needs after its colon ('a data set'), or None where it takes nothing."""
+    return _require(name)[1]
+
+
+def parse(request: str) -> tuple[str, str | None]:
+    """'knn' -> ('knn', None); 'transfer:digits' -> ('transfer', 'digits'). UserError where the name is unknown, the
+    argument is missing, or there is one too many. Whether the data set exists is for the caller to check."""
+    name, colon, given = (part.strip() for part in request.partition(":"))
+    needed = argument(name)
+    if needed is None and colon:
+        raise UserError(f"the evaluator '{name}' takes no argument: write '{name}', not '{request}'")
+    if needed is not None and not given:
+        raise UserError(f"the evaluator '{name}' needs {needed}: write '{name}:NAME', as in '{name}:digits'")
+    return name, given or None
+
+
+def load(name: str) -> ModuleType:
+    """The evaluator's module."""
+    _require(name)
+    return importlib.import_module(f"bench.evals.{name}")

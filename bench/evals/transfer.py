@@ -1,0 +1,25 @@
+"""Transfer: the linear probe and kNN on another data set than the encoder was trained on, each with its own search on val.
+
+transfer:digits     metrics linear_top1, knn_top1 and knn_top1_k200_T0.1, on that data set's own train, val and test
+"""
+
+import dataclasses
+
+from bench.evals import knn, linear
+from bench.evals.arrays import Arrays, Subject, require_finite
+from bench.store import Result
+
+ARGUMENT: str | None = "a data set"
+
+
+def measure(arrays: Arrays) -> list[Result]:
+    """The results of linear and kNN, renamed."""
+    return [
+        dataclasses.replace(result, evaluator="transfer", metric=f"{result.evaluator}_{result.metric}")
+        for result in (*linear.measure(arrays), *knn.measure(arrays))
+    ]
+
+
+def evaluate(subject: Subject, argument: str) -> list[Result]:
+    """`measure` on the data set named `argument`. ValueError where a feature is not finite."""
+    return measure(require_finite(f"transfer:{argument}", subject.arrays(argument)))

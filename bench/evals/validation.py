@@ -1,0 +1,31 @@
+"""Validation only: the linear probe and kNN as they do on val, test unread; what a search of hyper-parameters is decided by."""
+
+from bench.evals import knn, linear
+from bench.evals.arrays import Arrays, Subject, require_finite
+from bench.store import Result
+
+ARGUMENT: str | None = None
+
+
+def measure(arrays: Arrays) -> list[Result]:
+    """'linear_top1' and 'knn_top1' on val after fitting on train, percent; each the best of the evaluator's own grid."""
+    results = []
+    for name, chosen in (("linear", linear.choose(arrays)), ("knn", knn.choose(arrays))):
+        value = chosen.pop("val_top1")
+        results.append(
+            Result(
+                evaluator="validation",
+                dataset=arrays.dataset,
+                split="val",
+                metric=f"{name}_top1",
+                value=value,
+                n=len(arrays.val_y),
+                chosen=chosen,
+            )
+        )
+    return results
+
+
+def evaluate(subject: Subject, argument: None = None) -> list[Result]:
+    """`measure` on the pretraining data set. ValueError where a feature is not finite."""
+    return measure(require_finite("validation", subject.arrays()))

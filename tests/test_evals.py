@@ -1,0 +1,410 @@
+"""Evaluators against independent answers: scikit-learn, and the papers' formulas as loops, on pixels of real digits."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import faiss
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from bench import evals
+from bench.errors import UserError
+from bench.evals import knn, label_free, linear, logistic, transfer, validation
+from bench.evals.arrays import Arrays, normalise
+from bench.store import unpack
+
+
+@pytest.fixture(scope="module")
+def digits() -> Arrays:
+    """1,797 images of 8 x 8 pixels: 1,000 train, 297 val, 500 test. Three pixels are constant."""
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    return split(x[order].astype(np.float32), y[order].astype(np.int64), 1000, 1297)
+
+
+def split(x, y, train_end, val_end, num_classes=10) -> Arrays:
+    train, val, test = slice(0, train_end), slice(train_end, val_end), slice(val_end, None)
+    return Arrays(x[train], y[train], x[val], y[val], x[test], y[test], num_classes, "digits")
+
+
+@pytest.fixture(scope="module")
+def few(digits) -> Arrays:
+    """300 of them, where only the wiring is tested: 150 train, 50 val, 100 test."""
+    return split(digits.train_x[:300], digits.train_y[:300], 150, 200)
+
+
+class FakeSubject:
+    """What the harness offers an evaluator."""
+
+    dataset = "digits"
+
+    def __init__(self, arrays):
+        self.kept = arrays
+
+    def arrays(self, dataset=None):
+        return self.kept if dataset is None else replace(self.kept, dataset=dataset)
+
+    def two_crops(self):
+        return self.kept.train_x, np.roll(self.kept.train_x, 1, axis=1)
+
+
+def as_constant(arrays, value) -> Arrays:
+    return replace(arrays, **{f"{part}_x": np.full_like(getattr(arrays, f"{part}_x"), value) for part in ("train", "val", "test")})
+
+
+def with_another_test(arrays) -> Arrays:
+    """The same but for a permuted test."""
+    return replace(arrays, test_y=np.random.default_rng(1).permutation(arrays.test_y), test_x=arrays.test_x[::-1].copy())
+
+
+# The registry.
+
+
+def test_names_parse_and_summary():
+    assert evals.names() == ["knn", "label_free", "linear", "transfer", "validation"]
+    assert evals.parse("knn") == ("knn", None)
+    assert evals.parse("transfer:digits") == ("transfer", "digits")
+    assert all(evals.summary(name).strip() and callable(evals.load(name).evaluate) for name in evals.names())
+    assert all(evals.argument(name) == evals.load(name).ARGUMENT for name in evals.names())
+
+
+@pytest.mark.parametrize(
+    ("request_text", "message"),
+    [
+        ("knm", r"unknown evaluator 'knm'. Did you mean 'knn'\?  All evaluators: run_bench.py list evals"),
+        ("arrays", "unknown evaluator 'arrays'"),
+        ("", "unknown evaluator ''"),
+        ("transfer", "needs a data set: write 'transfer:NAME'"),
+        ("transfer:", "needs a data set"),
+        ("knn:5", "takes no argument: write 'knn'"),
+        ("linear:", "takes no argument"),
+    ],
+)
+def test_bad_requests_say_what_to_write(request_text, message):
+    with pytest.raises(UserError, match=message):
+        evals.parse(request_text)
+
+
+def test_registry_imports_nothing_heavy():
+    code = (
+        "import sys; from bench import evals; evals.parse('transfer:digits'); evals.summary('knn');"
+        "assert not {'torch', 'faiss', 'sklearn', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# kNN.
+
+
+@pytest.mark.parametrize(("k", "temperature"), [(1, 0.1), (5, 0.03), (20, 0.07), (200, 0.1), (200, 0.3)])
+def test_knn_is_scikit_learns_weighted_vote(digits, k, temperature):
+    similarity, index = knn.search(digits.train_x, digits.test_x, 200)
+    ours = knn.vote(similarity, digits.train_y[index], 10, (k,), temperature)[0]
+    reference = KNeighborsClassifier(k, metric="cosine", algorithm="brute", weights=lambda distance: np.exp((1 - distance) / temperature))
+    theirs = reference.fit(digits.train_x.astype(float), digits.train_y).predict(digits.test_x.astype(float))
+    assert np.array_equal(ours, theirs)
+
+
+def test_one_search_serves_every_k(digits):
+    similarity, index = knn.search(digits.train_x, digits.test_x, 200)
+    together = knn.vote(similarity, digits.train_y[index], 10, (1, 20, 200), 0.1)
+    for position, k in enumerate((1, 20, 200)):
+        alone = knn.vote(*(part[:, :k] for part in (similarity, digits.train_y[index])), 10, (k,), 0.1)
+        assert np.array_equal(together[position], alone[0])
+
+
+def test_knn_picks_on_val_and_reports_the_bank_of_train_and_val(digits):
+    picked, fixed = knn.evaluate(FakeSubject(digits))
+    grid = {}
+    for k in knn.NEIGHBOURS:
+        for temperature in knn.TEMPERATURES:
+            similarity, index = knn.search(digits.train_x, digits.val_x, k)
+            right = knn.vote(similarity, digits.train_y[index], 10, (k,), temperature)[0] == digits.val_y
+            grid[k, temperature] = 100 * right.mean()
+    assert picked.chosen["val_top1"] == pytest.approx(max(grid.values()))
+    best = min(pair for pair, value in grid.items() if value == max(grid.values()))
+    assert (picked.chosen["k"], picked.chosen["T"]) == best, "ties go to the smaller k, then the smaller T"
+    assert fixed.metric == "top1_k200_T0.1" and fixed.chosen == {}
+
+    for result, (k, temperature) in ((picked, best), (fixed, knn.FIXED)):
+        bank_x, bank_y = np.concatenate([digits.train_x, digits.val_x]), np.concatenate([digits.train_y, digits.val_y])
+        similarity = normalise(digits.test_x) @ normalise(bank_x).T
+        right = []
+        for row, label in zip(similarity, digits.test_y, strict=True):
+            votes = np.zeros(10)
+            for neighbour in np.argsort(-row)[:k]:
+                votes[bank_y[neighbour]] += np.exp(row[neighbour] / temperature)
+            right.append(votes.argmax() == label)
+        assert result.value == pytest.approx(100 * np.mean(right)) and result.n == 500 and result.split == "test"
+        assert np.array_equal(unpack(result.correct, result.n), right)
+
+
+def test_k_is_at_most_the_bank(digits):
+    small = split(digits.train_x[:300], digits.train_y[:300], 100, 150)
+    picked, fixed = knn.measure(small)
+    assert fixed.metric == "top1_k150_T0.1" and picked.chosen["k"] <= 100
+    with pytest.raises(ValueError, match="k must be in"):
+        knn.search(small.train_x, small.val_x, 101)
+
+
+def test_equal_similarities_and_equal_votes():
+    bank = np.array([[1, 0], [2, 0], [0, 1], [3, 0]], dtype=np.float32)
+    similarity, index = knn.search(bank, np.array([[5, 0]], dtype=np.float32), 4)
+    assert index.tolist() == [[0, 1, 3, 2]]
+    labels = np.array([2, 1, 0, 0])
+    assert knn.vote(similarity, labels[index], 3, (1, 2, 3), 0.1)[:, 0].tolist() == [2, 1, 0]
+
+
+def test_equal_accuracies_go_to_the_smaller_k_then_the_smaller_temperature():
+    x, y = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0), np.repeat([0, 1], 20)
+    assert knn.choose(Arrays(x, y, x, y, x, y, 2, "two points")) == {"k": 1, "T": 0.03, "val_top1": 100}
+
+
+def test_vote_is_stable_at_tiny_temperatures():
+    similarity, labels = np.array([[-0.9, -0.91], [0.99, 0.98]]), np.array([[1, 0], [0, 1]])
+    assert knn.vote(similarity, labels, 2, (2,), 1e-4).tolist() == [[1, 0]]
+
+
+def test_zero_vectors_and_extreme_scales_give_numbers(digits):
+    zero = digits.train_x.copy()
+    zero[:10] = 0
+    similarity, _ = knn.search(
+        zero, np.concatenate([np.zeros((1, 64), np.float32), digits.test_x[:5] * 1e-25, digits.test_x[:5] * 1e30]), 50
+    )
+    assert np.isfinite(similarity).all() and (similarity[0] == 0).all()
+    assert np.allclose(similarity[1:6], similarity[6:], atol=1e-6)
+
+
+def test_threads_do_not_change_knn(digits):
+    before = faiss.omp_get_max_threads()
+    try:
+        found = []
+        for threads in (1, 2):
+            faiss.omp_set_num_threads(threads)
+            found.append(knn.measure(digits))
+    finally:
+        faiss.omp_set_num_threads(before)
+    assert found[0] == found[1]
+
+
+# The linear probe.
+
+
+def test_every_strength_matches_scikit_learn(digits):
+    probe = logistic.fit(digits.train_x, digits.train_y, linear.STRENGTHS)
+    assert len(linear.STRENGTHS) >= 13 and probe.converged.all()
+    x, test_x = ((part - probe.mean) * probe.scale for part in (digits.train_x, digits.test_x))
+    ours = (logistic.predict(probe, digits.test_x) == digits.test_y).mean(axis=1)
+    for position, strength in enumerate(linear.STRENGTHS):
+        reference = LogisticRegression(C=1 / (strength * len(x)), tol=1e-6, max_iter=5000).fit(x, digits.train_y)
+        loss = -reference.predict_log_proba(x)[np.arange(len(x)), digits.train_y].mean()
+        objective = loss + strength / 2 * np.square(reference.coef_).sum()
+        assert probe.objective[position] == pytest.approx(objective, rel=1e-4)
+        assert ours[position] == pytest.approx(reference.score(test_x, digits.test_y), abs=0.001)
+
+
+def test_two_classes_are_scikit_learns_at_twice_c(digits):
+    two = digits.train_y < 2
+    x, y = digits.train_x[two], digits.train_y[two]
+    probe = logistic.fit(x, y, (0.01,))
+    reference = LogisticRegression(C=2 / (0.01 * len(x)), tol=1e-8, max_iter=5000).fit((x - probe.mean) * probe.scale, y)
+    assert np.allclose(probe.weights[0, :, 1] - probe.weights[0, :, 0], reference.coef_[0], atol=1e-3)
+
+
+def test_more_features_than_images(digits):
+    x = np.concatenate([digits.train_x[:40] ** power for power in (1, 2, 3)], axis=1)
+    y = digits.train_y[:40]
+    probe = logistic.fit(x, y, (1e-3, 0.1))
+    standardised = (x - probe.mean) * probe.scale
+    for position, strength in enumerate((1e-3, 0.1)):
+        reference = LogisticRegression(C=1 / (strength * 40), tol=1e-8, max_iter=5000).fit(standardised, y)
+        assert np.allclose(probe.weights[position].T, reference.coef_, atol=2e-3)
+
+
+def test_axes_without_variance_are_left_out(digits):
+    """As with grey images that were repeated to three channels; repeated columns are still columns to the penalty."""
+    x, test_x = (np.repeat(part, 3, axis=1) for part in (digits.train_x, digits.test_x))
+    probe = logistic.fit(x, digits.train_y, (1e-3, 0.1))
+    standardised = (x - probe.mean) * probe.scale
+    features, axes, variance = logistic._principal_axes(torch.from_numpy(standardised))
+    rank = np.linalg.matrix_rank(standardised)
+    assert rank <= 64 and features.shape == (1000, rank) and axes.shape == (192, rank) and len(variance) == rank
+    assert np.allclose(features @ axes.T, standardised)
+    for position, strength in enumerate((1e-3, 0.1)):
+        reference = LogisticRegression(C=1 / (strength * len(x)), tol=1e-8, max_iter=5000).fit(standardised, digits.train_y)
+        assert np.allclose(probe.weights[position].T, reference.coef_, atol=2e-3)
+        theirs = reference.predict((test_x - probe.mean) * probe.scale)
+        assert (logistic.predict(probe, test_x)[position] != theirs).sum() <= 1
+
+
+def test_one_axis_stays_where_nothing_varies():
+    features, axes, variance = logistic._principal_axes(torch.zeros(5, 3, dtype=torch.float64))
+    assert features.shape == (5, 1) and axes.shape == (3, 1) and variance.tolist() == [0]
+
+
+def test_strengths_solved_in_turn_are_the_same(digits, monkeypatch):
+    together = logistic.fit(digits.train_x, digits.train_y, (1e-3, 1e-2, 1e-1))
+    monkeypatch.setattr(logistic, "LARGEST_LOGITS", 10_000)
+    alone = logistic.fit(digits.train_x, digits.train_y, (1e-3, 1e-2, 1e-1))
+    # Round-off grows from step to step, so the two end at different points of the same flat minimum.
+    assert np.allclose(together.objective, alone.objective, rtol=1e-6)
+    assert np.allclose(together.weights, alone.weights, atol=1e-3)
+
+
+def test_linear_picks_on_val_and_refits_on_train_and_val(digits):
+    [result] = linear.evaluate(FakeSubject(digits))
+    on_train = logistic.predict(logistic.fit(digits.train_x, digits.train_y, linear.STRENGTHS), digits.val_x)
+    right = (on_train == digits.val_y).sum(axis=1)
+    strongest_of_best = max(s for s, count in zip(linear.STRENGTHS, right, strict=True) if count == right.max())
+    assert result.chosen["l2"] == strongest_of_best and result.chosen["val_top1"] == pytest.approx(100 * right.max() / 297)
+
+    x, y = np.concatenate([digits.train_x, digits.val_x]), np.concatenate([digits.train_y, digits.val_y])
+    mean, deviation = x.mean(axis=0, dtype=float), x.std(axis=0, dtype=float)
+    scale = np.divide(1, deviation, out=np.zeros(64), where=deviation > 0)
+    reference = LogisticRegression(C=1 / (strongest_of_best * len(x)), tol=1e-8, max_iter=5000).fit((x - mean) * scale, y)
+    correct = reference.predict((digits.test_x - mean) * scale) == digits.test_y
+    assert result.value == pytest.approx(100 * correct.mean(), abs=0.1) and result.n == 500
+    assert (unpack(result.correct, 500) != correct).sum() <= 1
+
+
+def test_an_edge_of_the_grid_is_noted_and_ties_go_to_the_stronger(digits):
+    assert linear.choose(digits, (1e-3, 1e-2))["at_edge"] == 1
+    # Strengths this close give equal accuracies: the strongest is picked.
+    assert linear.choose(digits, (1e-2, 1.000002e-2, 1.000001e-2))["l2"] == 1.000002e-2
+    assert "at_edge" not in linear.choose(digits, (1e-5, 3e-2, 100.0))
+
+
+def test_a_class_missing_in_val_or_in_train(digits):
+    keep_val, keep_train = digits.val_y != 3, digits.train_y != 7
+    no_three = replace(digits, val_x=digits.val_x[keep_val], val_y=digits.val_y[keep_val])
+    assert linear.choose(no_three, (1e-3, 1e-2, 0.1))["val_top1"] > 90 and knn.measure(no_three)[0].value > 90
+    probe = logistic.fit(digits.train_x[keep_train], digits.train_y[keep_train], (1e-2,))
+    assert set(np.unique(logistic.predict(probe, digits.test_x))) == set(range(10)) - {7}
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 12345.678])
+def test_collapsed_features_give_chance_and_a_flag(digits, value):
+    collapsed = FakeSubject(as_constant(digits, value))
+    [result] = linear.evaluate(collapsed)
+    most_frequent = np.bincount(np.concatenate([digits.train_y, digits.val_y])).argmax()
+    assert result.value == pytest.approx(100 * (digits.test_y == most_frequent).mean())
+    assert all(np.isfinite(r.value) for r in knn.evaluate(collapsed))
+    values = {r.metric: r.value for r in label_free.evaluate(collapsed)}
+    assert values["collapsed"] == 1 and values["feature_std"] == pytest.approx(0, abs=1e-6) and values["alpha_req"] is None
+    assert values["uniformity"] == pytest.approx(0, abs=1e-9)
+    assert values["rankme"] is None if value == 0 else values["rankme"] == pytest.approx(1, abs=1e-3)
+
+
+def test_equal_but_for_rounding_is_constant(digits):
+    noise = np.random.default_rng(0).integers(0, 2, (50, 8)).astype(np.float32) * np.float32(1e-7)
+    probe = logistic.fit(1 + noise, digits.train_y[:50], (1e-3,))
+    assert (probe.scale == 0).all() and label_free.alpha_req(1 + noise) is None
+
+
+# What holds for every evaluator that reads test.
+
+
+@pytest.mark.parametrize("module", [knn, linear, transfer])
+def test_test_never_decides_what_is_chosen(few, module):
+    honest, shuffled = module.measure(few), module.measure(with_another_test(few))
+    assert [result.chosen for result in honest] == [result.chosen for result in shuffled]
+    assert all(a.value > b.value + 30 for a, b in zip(honest, shuffled, strict=True)), "the labels were indeed shuffled"
+
+
+def test_transfer_is_linear_and_knn_on_the_other_data_set(few):
+    results = transfer.evaluate(FakeSubject(few), "other")
+    assert [r.metric for r in results] == ["linear_top1", "knn_top1", "knn_top1_k200_T0.1"]
+    assert {(r.evaluator, r.dataset, r.split) for r in results} == {("transfer", "other", "test")}
+    assert [r.value for r in results] == [r.value for r in (*linear.measure(few), *knn.measure(few))]
+
+
+@pytest.mark.parametrize("name", evals.names())
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(digits, name, bad):
+    x = digits.train_x.copy()
+    x[7, 3] = bad
+    with pytest.raises(ValueError, match=rf"{name}.* on digits: 1 of 1000 rows of train_x"):
+        evals.load(name).evaluate(FakeSubject(replace(digits, train_x=x)), "digits" if name == "transfer" else None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test_x": np.zeros((500, 64))},
+        {"test_x": np.zeros((500, 63), np.float32)},
+        {"test_y": np.zeros(499, np.int64)},
+        {"test_y": np.full(500, 10)},
+        {"val_x": np.zeros((0, 64), np.float32), "val_y": np.zeros(0, np.int64)},
+    ],
+)
+def test_arrays_check_their_shapes(digits, change):
+    with pytest.raises(ValueError, match="digits"):
+        replace(digits, **change)
+
+
+# Label-free, against the formulas as loops.
+
+
+def test_rankme_formula(digits):
+    singular = np.sqrt(np.linalg.eigvalsh(digits.train_x.astype(float).T @ digits.train_x).clip(0))
+    entropy = -sum(p * np.log(p) for p in (s / singular.sum() + 1e-7 for s in singular))
+    assert label_free.rankme(digits.train_x) == pytest.approx(np.exp(entropy), rel=1e-4)
+    assert label_free.rankme(np.eye(20, dtype=np.float32)) == pytest.approx(20, rel=1e-4)
+
+
+def test_uniformity_and_alignment_formulas(digits, monkeypatch):
+    x, other = digits.train_x[:60], digits.val_x[:60]
+    unit, unit_other = ([row / np.sqrt((row.astype(float) ** 2).sum()) for row in part] for part in (x, other))
+    pairs = [np.exp(-2 * ((unit[i] - unit[j]) ** 2).sum()) for i in range(60) for j in range(i)]
+    assert label_free.uniformity(x) == pytest.approx(np.log(np.mean(pairs)), rel=1e-6)
+    monkeypatch.setattr(label_free, "ROWS_AT_ONCE", 7)
+    assert label_free.uniformity(x) == pytest.approx(np.log(np.mean(pairs)), rel=1e-6)
+    distances = [((a - b) ** 2).sum() for a, b in zip(unit, unit_other, strict=True)]
+    assert label_free.alignment(x, other) == pytest.approx(np.mean(distances), rel=1e-6)
+    assert label_free.uniformity(x[:1]) is None
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_alpha_req_recovers_a_power_law(alpha):
+    random = np.random.default_rng(0)
+    basis = np.linalg.qr(random.normal(size=(400, 120)))[0]
+    basis = np.linalg.qr(basis - basis.mean(axis=0))[0]
+    x = (basis * np.arange(1, 121) ** (-alpha / 2)).astype(np.float32)
+    assert label_free.alpha_req(x) == pytest.approx(alpha, abs=1e-3)
+
+
+def test_alpha_req_fit(digits):
+    eigenvalues = np.sort(np.linalg.eigvalsh(np.cov(digits.train_x.astype(float).T)))[::-1]
+    # The noise of constant pixels is no eigenvalue.
+    count = int((eigenvalues > 1e-8).sum())
+    rank = np.arange(4, count + 1)
+    a = np.stack([-np.log(rank), np.ones(len(rank))], axis=1)
+    slope, _ = np.linalg.solve(a.T @ (a / rank[:, None]), (a / rank[:, None]).T @ np.log(eigenvalues[3:count]))
+    assert label_free.alpha_req(digits.train_x) == pytest.approx(slope, rel=1e-6)
+
+
+def test_feature_std_of_evenly_spread_features():
+    x = np.random.default_rng(0).normal(size=(2000, 64)).astype(np.float32)
+    assert label_free.feature_std(x) == pytest.approx(1, abs=0.01)
+    assert label_free.feature_std(x + 100) < 0.1
+
+
+def test_label_free_results(digits, monkeypatch):
+    monkeypatch.setattr(label_free, "MOST_IMAGES", 400)
+    results = {r.metric: r for r in label_free.evaluate(FakeSubject(digits))}
+    assert list(results) == ["rankme", "uniformity", "alignment", "alpha_req", "feature_std", "collapsed"]
+    assert {(r.evaluator, r.split, r.n, r.dataset) for r in results.values()} == {("label_free", "train", 400, "digits")}
+    assert results["collapsed"].value == 0 and results["rankme"].value == label_free.rankme(digits.train_x[:400])
+
+
+def test_validation_never_reads_test(digits):
+    arrays = replace(digits, test_x=np.full_like(digits.test_x, np.nan))
+    results = {result.metric: result for result in validation.measure(arrays)}
+    assert set(results) == {"linear_top1", "knn_top1"} and all(result.split == "val" for result in results.values())
+    assert results["linear_top1"].value == linear.choose(digits)["val_top1"]
+    assert results["knn_top1"].value == knn.choose(digits)["val_top1"]
