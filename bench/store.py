@@ -10,6 +10,7 @@ Schema of a record: results/README.md, and the classes below.
 import base64
 import dataclasses
 import errno
+import itertools
 import json
 import os
 import re
@@ -23,9 +24,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bench.errors import UserError
+from bench.frame import tidy
 from bench.spec import RunSpec, method_name
 
-if TYPE_CHECKING:  # pandas takes half a second to import: only frame() pays for it
+if TYPE_CHECKING:  # it takes half a second to import: only frame() pays for it
     import pandas
 
 SCHEMA = 1
@@ -118,23 +120,6 @@ def unpack(text: str, n: int) -> np.ndarray:
     return np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8), count=n).astype(bool)
 
 
-TEXT, WHOLE, REAL, FLAG = "object", "int64", "float64", "bool"
-COLUMNS = {
-    **dict.fromkeys(("id", "suite", "method", "encoder", "dataset"), TEXT),
-    **{"seed": WHOLE, "budget_unit": TEXT, "budget_amount": REAL, "status": TEXT},
-    **{"steps": WHOLE, "images": WHOLE, "flops": REAL, "seconds": REAL},
-    **dict.fromkeys(("evaluator", "eval_dataset", "metric"), TEXT),
-    **{"value": REAL, "split": TEXT, "n": WHOLE, "chosen": TEXT, "correct": TEXT, "weights": TEXT, "part": WHOLE},
-    **{"main_weights": TEXT, "uses_labels": FLAG, "trained": FLAG, "error": TEXT},
-    **{"precision": TEXT, "pretrain_split": TEXT, "image_size": WHOLE, "batch_size": WHOLE, "protocol": WHOLE},
-    **dict.fromkeys(("method_source", "method_version", "data_revision", "hyper_parameters", "recipe", "device"), TEXT),
-    **{"setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
-    **{"hardware": TEXT, "threads": WHOLE, "commit": TEXT, "dirty": FLAG},
-}
-"""Columns of `ResultStore.frame()` and their types; what each one means: results/README.md."""
-
-ROW_ORDER = ("dataset", "method", "seed", "id", "evaluator", "eval_dataset", "metric", "weights", "split")
-
 STANDING = {"failed": 0, "diverged": 1, "done": 2}
 """Of two records of one run the higher one stands: a crash may be retried, a divergence is deterministic, done is done."""
 
@@ -178,8 +163,7 @@ class ResultStore:
                 file.flush()
                 os.fsync(file.fileno())
             earlier = []
-            part = 1
-            while True:
+            for part in itertools.count(1):
                 path = self.path(spec, part)
                 try:
                     _put(temporary, path)
@@ -188,7 +172,6 @@ class ResultStore:
                     earlier.append(self._read(path))  # None where it is broken: a broken part holds nothing, and stays
                     if _covers([existing for existing in earlier if existing], record):
                         return path
-                    part += 1
         finally:
             temporary.unlink(missing_ok=True)
         _sync_directory(directory)
@@ -205,37 +188,28 @@ class ResultStore:
 
     def missing(self, spec: RunSpec, evals: Iterable[str]) -> tuple[str, ...]:
         """Which of these evaluators the run still needs: all if it failed or never ran, none if it diverged."""
-        parts = []
-        part = 1
-        while (path := self.path(spec, part)).exists():  # not a listing: a plan asks this for thousands of specs
-            parts.append(self._read(path))
-            part += 1
-        parts = [record for record in parts if record]
+        # No listing of the folder: a plan asks this for thousands of specs.
+        paths = itertools.takewhile(Path.exists, (self.path(spec, part) for part in itertools.count(1)))
+        parts = [record for path in paths if (record := self._read(path))]
         held = {name for record in _same_weights(parts) for name in record.evals}
         diverged = any(record.status == "diverged" for record in parts) and not any(record.status == "done" for record in parts)
         return () if diverged else tuple(name for name in evals if name not in held)
 
     def frame(self) -> "pandas.DataFrame":
-        """Everything as one tidy table: a row per run x evaluator x metric, columns `COLUMNS`, in an order that depends on
-        nothing but the records. A run without results has one row, whose evaluator is None. `.attrs["folder"]` says where
-        it was read."""
-        import pandas
-
+        """Everything as one tidy table: a row per run x evaluator x metric, columns `COLUMNS` (bench/frame.py), in
+        an order that depends on nothing but the records. A run without results has one row, whose evaluator is None.
+        `.attrs["folder"]` says where it was read."""
         runs: dict[str, list[tuple[Path, RunRecord]]] = {}
         for path, record in self._scan():
             runs.setdefault(record.id, []).append((path, record))
-        rows = []
+        found = []
         for parts in runs.values():
             sound = _same_weights([record for _, record in parts])
             for path, record in parts:
                 if record.status == "done" and not any(record is other for other in sound):
                     self._problem(path, "its weights are not those of the run's first part; its results are left out")
-            rows += _rows([(_order(path)[2], record) for path, record in parts], sound)
-        order = [list(COLUMNS).index(name) for name in ROW_ORDER]
-        rows.sort(key=lambda row: [("" if row[i] is None else row[i]) for i in order])
-        columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
-        series = {name: pandas.Series(column, dtype=kind) for (name, kind), column in zip(COLUMNS.items(), columns, strict=True)}
-        frame = pandas.DataFrame(series)
+            found.append(([(_order(path)[2], record) for path, record in parts], sound))
+        frame = tidy(found)
         frame.attrs["folder"] = str(self.folder)
         return frame
 
@@ -283,8 +257,6 @@ def _put(temporary: Path, path: Path):
     """Give a finished file its final name; FileExistsError if that is taken."""
     try:
         os.link(temporary, path)
-    except FileExistsError:
-        raise
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
@@ -325,34 +297,3 @@ def _covers(parts: list[RunRecord], record: RunRecord) -> bool:
     trusted = [record.weights_sha256, *(part.weights_sha256 for part in _same_weights(parts))]
     equal = [part for part in parts if STANDING[part.status] >= STANDING[record.status] and part.weights_sha256 in trusted]
     return bool(equal) and set(record.evals) <= {name for part in equal for name in part.evals}
-
-
-def _rows(parts: list[tuple[int, RunRecord]], sound: list[RunRecord]) -> list[tuple]:
-    """The frame's rows of one run: (part number, record) of all parts in order, and the records whose results count."""
-    first, last = parts[0][1], parts[-1][1]
-    source = sound[0] if sound else last  # whose training is reported: a failed part only where there is nothing better
-    spec = RunSpec.from_json(source.spec)
-    run = {
-        **vars(spec),
-        **vars(source.cost),
-        **{name: json.dumps(source.spec[name], sort_keys=True) for name in ("hyper_parameters", "recipe")},
-        **{"id": source.id, "suite": first.suite, "status": last.status, "error": last.error},
-        **{"method": method_name(spec.method), "method_source": spec.method, "batch_size": spec.batch_size},
-        **{"budget_unit": spec.budget.unit, "budget_amount": spec.budget.amount},
-        **{"main_weights": source.weights, "uses_labels": source.uses_labels, "trained": source.trained},
-        "evaluation_seconds": sum(record.cost.evaluation_seconds for record in sound or [source]),
-        **{"hardware": source.hardware.get("model"), "threads": source.environment.get("threads") or 0},
-        **{"commit": source.environment.get("commit"), "dirty": bool(source.environment.get("dirty"))},
-    }
-    measured = {}
-    for number, record in parts:
-        for result in record.results if any(record is other for other in sound) else ():
-            # The first part wins: test is read once, and a second reading changes nothing.
-            measured.setdefault((result.evaluator, result.dataset, result.split, result.metric, result.weights), (number, result))
-    rows = []
-    for number, result in measured.values():
-        chosen = json.dumps(result.chosen, sort_keys=True)
-        rows.append({**run, **vars(result), "dataset": spec.dataset, "eval_dataset": result.dataset, "chosen": chosen, "part": number})
-    empty = dict.fromkeys(("evaluator", "eval_dataset", "metric", "value", "split", "chosen", "correct", "weights"))
-    rows = rows or [{**run, **empty, "n": 0, "part": parts[-1][0]}]
-    return [tuple(row[name] for name in COLUMNS) for row in rows]

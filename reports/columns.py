@@ -1,0 +1,78 @@
+"""The columns that a table can have: which result goes where, what its header says, and how a number is written.
+
+A result that no rule names still gets a column of its own in leaderboard.csv: nothing that was measured is lost.
+"""
+
+import re
+from dataclasses import dataclass
+
+FEWEST_TARGETS = 3
+"""Transfer targets from which on their interquartile mean says something."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """`shown`: '' only in the CSV, 'report' also in Markdown, 'terminal' everywhere."""
+
+    key: str
+    header: str
+    kind: str
+    """accuracy (percent, with an interval) | aggregate (the same, over tasks) | number | cost"""
+    order: int
+    shown: str = ""
+    ranks: bool = False
+    """May decide the rank; the first such column of a table does."""
+    target: bool = False
+    """A transfer target, which the aggregate is over."""
+
+
+AGGREGATE = Column("transfer_iqm", "transfer IQM", "aggregate", 50, "report")
+
+COSTS = (
+    (Column("tflop", "TFLOP", "cost", 60, "terminal"), "flops", 1e12),
+    (Column("seconds", "s", "cost", 61, "terminal"), "seconds", 1),
+    (Column("images", "images", "cost", 62, "report"), "images", 1),
+    (Column("peak_memory", "MiB", "cost", 63, "report"), "peak_memory_bytes", 2**20),
+    (Column("steps", "steps", "cost", 64), "steps", 1),
+)
+"""(column, the frame's column, how many of it make one)."""
+
+
+def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
+    """The column of a result. Only accuracies on a test split rank or show; others go to the CSV."""
+    fixed = re.fullmatch(r"top1_k(\d+)_T(.+)", metric)
+    name = (evaluator, metric)
+    if evaluator == "label_free":
+        return Column(metric, "RankMe", "number", 70, "terminal") if metric == "rankme" else Column(metric, metric, "number", 71)
+    if split != "test":
+        return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
+    if name == ("linear", "top1"):
+        return Column("linear", "linear", "accuracy", 10, "terminal", ranks=True)
+    if name == ("knn", "top1"):
+        return Column("knn", "kNN", "accuracy", 20, "report", ranks=True)
+    if evaluator == "knn" and fixed:
+        return Column(f"knn_k{fixed[1]}_T{fixed[2]}", f"kNN (k={fixed[1]})", "accuracy", 30, "terminal", ranks=True)
+    if name == ("transfer", "linear_top1"):
+        return Column(f"transfer:{dataset}", f"→ {dataset}", "accuracy", 40, "terminal", target=True)
+    kind = "accuracy" if "top1" in metric else "number"
+    return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
+
+
+def position(column: Column) -> tuple[int, str]:
+    """Sort key: columns stand in the same order in every table."""
+    return column.order, column.key
+
+
+def rounded(number: float) -> str:
+    """Three significant digits where it is small, whole numbers with separators where it is large."""
+    return f"{number:,.0f}" if abs(number) >= 100 or number == 0 else f"{number:.3g}"
+
+
+def text(column: Column, cell) -> str:
+    """'93.1 ± 0.4 =' for an accuracy, '41' for a number, '2.4' for a cost; '–' where there is no cell."""
+    if cell is None:
+        return "–"
+    if column.kind not in ("accuracy", "aggregate"):
+        return rounded(cell.mean)
+    half = "" if cell.half_width is None else f" ± {cell.half_width:.1f}"
+    return f"{cell.mean:.1f}{half}{' =' if cell.tied else ''}"

@@ -1,0 +1,146 @@
+"""What accuracy cost: a figure per table with measured FLOPs, and one with seconds, on the horizontal axis.
+
+    write(store.frame(), "reports/demo")    accuracy-flops-<table>.svg and .png, accuracy-seconds-<table>.svg and .png
+
+A point is a method (mean over seeds, 95 % interval), a dashed line a floor or a ceiling, a hollow point one that
+collapsed. Points of nearly equal cost stand side by side. The same records give the same bytes.
+"""
+
+import io
+import re
+from pathlib import Path
+
+import pandas
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from reports.files import replace_file
+from reports.placement import place_labels, spread
+from reports.tables import Row, Table, build
+
+STYLE = {
+    "svg.hashsalt": "sslbench",  # else every SVG has ids of its own
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so a figure does not depend on the machine's fonts
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+SIZE = (7.2, 4.6)
+"""Inches."""
+DOTS_PER_INCH = 160
+APART = 8
+"""Least distance of two points along the cost axis, 1/72 inch: the width of a marker."""
+MARKERS = "osD^vPX<>p"
+WIDE = 8
+"""Ratio of the largest to the smallest cost from which on the axis is logarithmic."""
+NARROWEST = 0.3
+"""Least range of the cost axis, as a share of the cost: seconds that differ by a hundredth are no spread worth a picture."""
+
+
+def write(frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
+    """Draw every table of the frame that has a ranked column. Raises UserError where there is nothing to report."""
+    tables = [table for table in build(frame) if table.ranked_by]
+    slugs = [_slug(table) for table in tables]
+    paths = []
+    for position, (table, slug) in enumerate(zip(tables, slugs, strict=True)):
+        # Two revisions of one data set can have tables alike in all else.
+        name = slug if slugs.count(slug) == 1 else f"{slug}-{slugs[:position].count(slug) + 1}"
+        for cost, title in (("tflop", "TFLOP per run, measured"), ("seconds", "training seconds per run")):
+            figure = draw(table, cost, title)
+            stem = f"accuracy-{'flops' if cost == 'tflop' else cost}-{name}"
+            paths += [replace_file(Path(folder) / f"{stem}.{kind}", _render(figure, kind)) for kind in ("svg", "png")]
+    return paths
+
+
+def _slug(table: Table) -> str:
+    """A file name that depends on nothing but the table's own key."""
+    key = table.key
+    parts = [key["dataset"].replace("\\", "/").rsplit("/", 1)[-1], key["encoder"], f"{key['image_size']}px"]
+    parts += [f"{key['budget_amount']:g}{key['budget_unit']}", key["pretrain_split"], key["precision"], f"protocol{key['protocol']}"]
+    return re.sub(r"[^\w.-]+", "_", "-".join([*parts, key["device"]]).rstrip("-"))
+
+
+def _render(figure: Figure, kind: str) -> bytes:
+    """The file's bytes, without the date and the version that matplotlib would sign it with."""
+    file = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    with style.context(["default", STYLE]):
+        figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+    return file.getvalue()
+
+
+def draw(table: Table, cost: str, cost_title: str) -> Figure:
+    """Accuracy in the table's ranked column against the column `cost`."""
+    import seaborn  # here, since it takes a second to import and the other reports do not need it
+
+    methods = sorted((row for row in table.rows if row.kind == "method" and table.ranked_by in row.cells), key=lambda row: row.label)
+    references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
+    header = next(column.header for column in table.columns if column.key == table.ranked_by)
+    with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
+        figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
+        FigureCanvasAgg(figure)  # labels are placed in pixels, which needs a canvas before the file is written
+        axes = figure.add_axes((0.09, 0.12, 0.75, 0.76))
+        colours = seaborn.color_palette("tab10", 10)
+        _limits(axes, [row.cells[cost].mean for row in methods])
+        places = _side_by_side(axes, [row.cells[cost].mean for row in methods])
+        for i, (row, place) in enumerate(zip(methods, places, strict=True)):
+            _point(axes, row, place, table.ranked_by, colours[i % 10], MARKERS[(i + i // 10) % len(MARKERS)])
+        _references(axes, references, table.ranked_by)
+        moved = any(abs(place - row.cells[cost].mean) > 0.002 * place for row, place in zip(methods, places, strict=True))
+        axes.set_xlabel(f"{cost_title}{' (nearly equal ones side by side)' if moved else ''}")
+        axes.set_ylabel(f"{header}, top-1 on test (%)")
+        axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
+        first, *rest = table.title.split(" · ")
+        figure.text(0.09, 0.955, first, fontsize=11, fontweight="bold", ha="left", va="center")
+        figure.text(0.09, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")
+        place_labels(axes, [(places[i], row.cells[table.ranked_by].mean, row.label, colours[i % 10]) for i, row in enumerate(methods)])
+    return figure
+
+
+def _point(axes, row: Row, place: float, ranked_by: str, colour, marker: str):
+    """One method with its interval."""
+    cell = row.cells[ranked_by]
+    collapsed = any("collapsed" in note for note in row.notes)
+    face, edge, width = ("white", colour, 1) if collapsed else (colour, "white", 0.5)
+    axes.errorbar(
+        place, cell.mean, yerr=cell.half_width, fmt=marker, markersize=7, markerfacecolor=face, markeredgecolor=edge,
+        markeredgewidth=width, color=colour, elinewidth=1.1, capsize=2.5, zorder=3,
+    )  # fmt: skip
+
+
+def _limits(axes, costs: list[float]):
+    """Room at the sides for labels; logarithmic where costs differ by much."""
+    low, high = min(costs, default=0), max(costs, default=0) or 1
+    if low > 0 and high / low > WIDE:
+        axes.set_xscale("log")
+        axes.set_xlim(low / (high / low) ** 0.15, high * (high / low) ** 0.25)
+    else:
+        middle, span = (low + high) / 2, max(high - low, NARROWEST * high)
+        axes.set_xlim(middle - 0.62 * span, middle + 0.72 * span)
+
+
+def _side_by_side(axes, costs: list[float]) -> list[float]:
+    """Where to draw them: points of nearly equal cost (a budget in FLOPs makes all so) would hide each other's intervals."""
+    pixels = axes.transData.transform([(cost, 0) for cost in costs])[:, 0] if costs else []
+    apart = spread(list(pixels), gap=APART * DOTS_PER_INCH / 72)
+    return [float(axes.transData.inverted().transform((pixel, 0))[0]) for pixel in apart]
+
+
+def _references(axes, references: list[Row], ranked_by: str):
+    """Floors and ceilings as dashed lines, named in the right margin."""
+    heights = [row.cells[ranked_by].mean for row in references]
+    for row, height in zip(references, heights, strict=True):
+        axes.axhline(height, linestyle=(0, (5, 3)), linewidth=1, color="0.45" if row.kind == "floor" else "0.15", zorder=1)
+    axes.margins(y=0.08)
+    axes.autoscale_view(scalex=False)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0), min(high, 101))
+    across = axes.get_yaxis_transform()  # x in widths of the axes, y in percent
+    places = spread(heights, gap=0.05 * (high - low))
+    for row, height, place in zip(references, heights, places, strict=True):
+        axes.annotate(
+            f"{row.label} {height:.1f}", xy=(1, height), xytext=(1.03, place), xycoords=across, textcoords=across, fontsize=8, color="0.25",
+            va="center", arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6}, annotation_clip=False,
+        )  # fmt: skip

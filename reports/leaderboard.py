@@ -1,0 +1,163 @@
+"""The leaderboard, rebuilt from the records alone: Markdown to read, CSV to compute with, a table for the terminal.
+
+    leaderboard(store.frame())            the tables as data (reports/tables.py)
+    write(store.frame(), "reports/demo")  leaderboard.md and leaderboard.csv
+    print_table(store.frame(), console)
+
+The same records give the same bytes: no date, no commit, no order but that of the names and numbers.
+"""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pandas
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from reports import columns as kinds
+from reports.files import replace_file
+from reports.tables import KEY, Row, Table
+from reports.tables import build as leaderboard
+
+__all__ = ["leaderboard", "print_table", "write"]
+
+LEGEND = """\
+- **±** half width of the 95 % interval of the mean, over seeds and test images together; none is given below 3 seeds.
+- **=** not distinguishable from the best of its column, in a comparison paired by seed and by test image.
+- **#** by the first accuracy column, then kNN; methods not distinguishable from the best share rank 1.
+- **floor** no training at all: what comes for free. **ceiling** trained with labels at the same budget. Neither ranks.
+- **below …** worse than that floor. **collapsed** (nearly) all images have the same features.
+- **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).
+- **→ name** linear probe on another data set. **transfer IQM** mean of the middle half of all (seed, target) scores, stratified bootstrap.
+- **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded; mean per run.
+- **images** source images that were trained on. **MiB** peak memory. **RankMe** effective rank of the features.
+"""
+
+ASCII = str.maketrans({"±": "+-", "·": "|", "→": "->", "–": "-", "…": "..."})
+"""For a terminal that has nothing else."""
+
+WIDEST_METHOD, WIDEST_NOTES = 30, 22
+"""Characters in the terminal before these two columns wrap."""
+
+
+def write(frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
+    """leaderboard.md and leaderboard.csv in `folder`. Raises UserError where there is nothing to report."""
+    tables = leaderboard(frame)
+    return [
+        replace_file(Path(folder) / "leaderboard.md", markdown(tables).encode()),
+        replace_file(Path(folder) / "leaderboard.csv", tidy_csv(tables).encode()),
+    ]
+
+
+def markdown(tables: list[Table]) -> str:
+    """All tables as one Markdown page."""
+    parts = ["# Leaderboard\n"]
+    for table in tables:
+        columns = [column for column in table.columns if column.shown]
+        head = ["#", "method", "seeds", *(column.header for column in columns), "notes"]
+        body = [
+            [
+                _rank(row),
+                row.label,
+                str(row.seeds),
+                *(kinds.text(column, row.cells.get(column.key)) for column in columns),
+                "; ".join(row.notes),
+            ]
+            for row in table.rows
+        ]
+        parts.append(f"## {_escape(table.title)}\n\n{_grid(head, body)}")
+        parts += [f"{_escape(line)}\n" for line in table.lines]
+    return "\n".join([*parts, "## How to read it\n", LEGEND])
+
+
+def _grid(head: list[str], body: list[list[str]]) -> str:
+    """A Markdown table, padded so that it reads in an editor too; text to the left, numbers to the right."""
+    rows = [[_escape(cell) for cell in row] for row in (head, *body)]
+    widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(head))]
+    left = [name in ("method", "notes") for name in head]
+    rows.insert(1, [":" + "-" * (width - 1) if is_left else "-" * (width - 1) + ":" for width, is_left in zip(widths, left, strict=True)])
+    lines = []
+    for row in rows:
+        cells = (cell.ljust(width) if is_left else cell.rjust(width) for cell, width, is_left in zip(row, widths, left, strict=True))
+        lines.append("| " + " | ".join(cells) + " |\n")
+    return "".join(lines)
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is, in one line."""
+    return re.sub(r"([\\`*|<>\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def _rank(row: Row) -> str:
+    return "" if row.rank is None else str(row.rank)
+
+
+def tidy_csv(tables: list[Table]) -> str:
+    """One row per table x method x column; `values` holds 'seed=value' pairs, so that nothing need be read off a picture."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*KEY, "kind", "rank", "method", "column", "mean", "half_width", "n", "indistinguishable", "values", "notes"])
+    for table in tables:
+        for row in table.rows:
+            for column in table.columns:
+                if (cell := row.cells.get(column.key)) is not None:
+                    values = " ".join(f"{seed}={value:.6g}" for seed, value in cell.values.items())
+                    half = "" if cell.half_width is None else f"{cell.half_width:.6g}"
+                    facts = [column.key, f"{cell.mean:.6g}", half, len(cell.values), int(cell.tied), values, "; ".join(row.notes)]
+                    writer.writerow([*table.key.values(), row.kind, _rank(row), row.label, *facts])
+    return file.getvalue()
+
+
+def print_table(frame: pandas.DataFrame, console: Console):
+    """All tables to a terminal, each as wide as the terminal allows; what does not fit is named below it."""
+    for table in leaderboard(frame):
+        grid, left_out = _terminal_grid(table, console.width)
+        lines = [*table.lines, *([f"Not shown for want of width: {', '.join(left_out)}."] if left_out else [])]
+        tied = any(cell.tied for row in table.rows for cell in row.cells.values())
+        lines += ["= not distinguishable from the best; floor: untrained, ceiling: trained with labels."] if tied else []
+        plain = console.options.ascii_only
+        out = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        for name in grid[0]:
+            text_like = name in ("method", "")
+            width = {"method": WIDEST_METHOD, "": WIDEST_NOTES}.get(name)
+            out.add_column(
+                _plain(name, plain), justify="left" if text_like else "right", no_wrap=not text_like, max_width=width, overflow="fold"
+            )
+        for row in grid[1:]:
+            out.add_row(*(_plain(cell, plain) for cell in row))
+        console.print(_plain(table.title, plain), style="bold")
+        console.print(out)
+        for line in lines:
+            console.print(_plain(line, plain))
+        console.print()
+
+
+def _terminal_grid(table: Table, width: int) -> tuple[list[list[str]], list[str]]:
+    """(header and rows as text, headers of the columns that do not fit in `width` characters)."""
+    notes = ["", *("; ".join(row.notes) for row in table.rows)]
+    edge = [["#", *(_rank(row) or ".." for row in table.rows)], ["method", *(row.label for row in table.rows)]]
+    room = width - _width(edge[0]) - min(_width(edge[1]), WIDEST_METHOD + 2) - min(_width(notes), WIDEST_NOTES + 2)
+    kept, left_out = [], []
+    for column in (column for column in table.columns if column.shown == "terminal"):
+        cells = [column.header, *(kinds.text(column, row.cells.get(column.key)) for row in table.rows)]
+        # Costs are narrow and say what a number is worth: room is kept for them before the last accuracies are let in.
+        reserve = 16 if column.kind == "accuracy" and kept else 0
+        if _width(cells) + reserve <= room:
+            kept.append(cells)
+            room -= _width(cells)
+        else:
+            left_out.append(column.header)
+    return [list(row) for row in zip(*edge, *kept, notes, strict=True)], left_out
+
+
+def _width(cells: list[str]) -> int:
+    """Characters that a column takes, with the space beside it."""
+    return max(len(cell) for cell in cells) + 2
+
+
+def _plain(text: str, ascii_only: bool) -> Text:
+    """As rich text without markup, so that a name in brackets stays as it is."""
+    return Text(text.translate(ASCII) if ascii_only else text)

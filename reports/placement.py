@@ -1,0 +1,95 @@
+"""Where the labels of a figure go so that none covers another, a point or an error bar."""
+
+import numpy as np
+
+ANGLES = (0, 180, 45, -45, 135, -135, 90, -90, 20, -20, 160, -160)
+"""Degrees at which a label may stand from its point, the preferred ones first."""
+DISTANCES = (7, 13, 21, 31, 43, 57, 73)
+"""Points (1/72 inch) from the middle of the marker to the nearest edge of the label; from the third on with a thin line to it."""
+MARKER = 5
+"""Half the width of a marker with a little air, points."""
+
+
+def place_labels(axes, points: list[tuple[float, float, str, tuple]]):
+    """Write the label of every (x, y, label, colour) near its point, at the first free place in ANGLES x DISTANCES, or the
+    least crowded one. Points are served from the top down, so that equal records give equal figures."""
+    figure = axes.figure
+    renderer = figure.canvas.get_renderer()
+    scale = figure.dpi / 72
+    frame = axes.get_window_extent(renderer).extents  # left, bottom, right, top in pixels
+    places = axes.transData.transform([point[:2] for point in points]) if points else []
+    taken = [_around(place, MARKER * scale, MARKER * scale) for place in places]
+    for bars in (container.lines[2] for container in axes.containers):
+        taken += [_bounds(axes.transData.transform(segment), 1.5 * scale) for bar in bars for segment in bar.get_segments()]
+    lines = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+    taken += (
+        [np.array([frame[0], y - scale, frame[2], y + scale]) for y in axes.transData.transform([(0, line) for line in lines])[:, 1]]
+        if lines
+        else []
+    )
+    for i in sorted(range(len(points)), key=lambda i: (-points[i][1], points[i][0], points[i][2])):
+        x, y, label, colour = points[i]
+        text = axes.text(x, y, label, fontsize=8, color=[0.75 * channel for channel in colour[:3]], ha="center", va="center", zorder=4)
+        size = text.get_window_extent(renderer)
+        half = np.array([size.width, size.height]) / 2
+        options = [(distance, _offset(angle, distance * scale, half)) for distance in DISTANCES for angle in ANGLES]
+        crowded = [_crowd(_around(places[i] + offset, *half), taken, frame) for _, offset in options]
+        best = next((k for k, amount in enumerate(crowded) if amount == 0), int(np.argmin(crowded)))
+        distance, offset = options[best]
+        text.set_position(axes.transData.inverted().transform(places[i] + offset))
+        taken.append(_around(places[i] + offset, *half))
+        if distance >= DISTANCES[2]:
+            end = axes.transData.inverted().transform(places[i] + offset - np.clip(offset, -half, half))
+            axes.plot([x, end[0]], [y, end[1]], color=colour, linewidth=0.6, zorder=2, scalex=False, scaley=False)
+
+
+def _offset(angle: float, distance: float, half: np.ndarray) -> np.ndarray:
+    """From the point to the middle of a label whose nearest edge is `distance` away."""
+    direction = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+    return direction * distance + np.sign(np.round(direction, 6)) * half * (np.abs(direction) > 0.3)
+
+
+def _around(middle: np.ndarray, half_width: float, half_height: float) -> np.ndarray:
+    """(left, bottom, right, top)"""
+    return np.array([middle[0] - half_width, middle[1] - half_height, middle[0] + half_width, middle[1] + half_height])
+
+
+def _bounds(corners: np.ndarray, air: float) -> np.ndarray:
+    """The box around some pixels [k, 2]."""
+    return np.concatenate([corners.min(axis=0) - air, corners.max(axis=0) + air])
+
+
+def _crowd(box: np.ndarray, taken: list[np.ndarray], frame: np.ndarray) -> float:
+    """Pixels of the box that are taken, or outside the axes."""
+    shared = sum(_overlap(box, other) for other in taken)
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return shared + 4 * max(0.0, area - _overlap(box, frame))
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> float:
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return float(max(0.0, width) * max(0.0, height))
+
+
+def spread(heights: list[float], gap: float) -> list[float]:
+    """The heights moved apart until neighbours are at least `gap` from one another; order and middle of a cluster stay."""
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    clusters: list[list[int]] = []
+    for i in order:
+        clusters.append([i])
+        while len(clusters) > 1 and _start(clusters[-1], heights, gap) - _end(clusters[-2], heights, gap) < gap:
+            clusters[-2:] = [clusters[-2] + clusters[-1]]
+    placed = list(heights)
+    for cluster in clusters:
+        for step, i in enumerate(cluster):
+            placed[i] = _start(cluster, heights, gap) + step * gap
+    return placed
+
+
+def _start(cluster: list[int], heights: list[float], gap: float) -> float:
+    return sum(heights[i] for i in cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
+
+
+def _end(cluster: list[int], heights: list[float], gap: float) -> float:
+    return _start(cluster, heights, gap) + gap * (len(cluster) - 1)

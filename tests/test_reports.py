@@ -1,0 +1,326 @@
+"""Reports: statistics against formulas written out and simulation; what may stand in one table; equal records, equal bytes."""
+
+import csv
+import io
+import itertools
+
+import numpy as np
+import pandas
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from bench.errors import UserError
+from bench.spec import Budget, Recipe, RunSpec
+from bench.store import Cost, Result, ResultStore, RunRecord, pack
+from reports import figures, statistics
+from reports.leaderboard import leaderboard, print_table, write
+from reports.placement import spread
+
+N = 400
+
+
+def spec(method="simclr", seed=0, **changes):
+    facts = {
+        "dataset": "mnist5k", "budget": Budget("images", 20000), "encoder": "resnet8", "image_size": 28, "method_version": "1",
+        "data_revision": "abc", "recipe": Recipe("sgd", lr=0.1), "hyper_parameters": {"temperature": 0.5},
+    } | changes  # fmt: skip
+    return RunSpec(method=method, seed=seed, **facts)
+
+
+def result(evaluator, dataset, metric, accuracy, seed, weights=None):
+    # Image i is right where its difficulty, the same for every method, plus the run's own luck, is below the accuracy.
+    generator = np.random.default_rng([seed, len(evaluator), len(dataset), len(metric), round(accuracy * 10)])
+    difficulty = 0.7 * np.random.default_rng(len(dataset)).permutation(N) / N + 0.3 * generator.permutation(N) / N
+    right = difficulty < np.quantile(difficulty, accuracy / 100)
+    return Result(evaluator=evaluator, dataset=dataset, split="test", metric=metric, value=100 * float(right.mean()), n=N,
+                  correct=pack(right), weights=weights)  # fmt: skip
+
+
+def run(method, accuracy, seed=0, status="done", flops=2.4e12, collapsed=0.0, targets=("digits",), weights=(), changes=None, **facts):
+    """A record whose accuracies are near `accuracy`."""
+    made = spec(method, seed, **(changes or {}))
+    results = ()
+    if status == "done":
+        results = (
+            result("linear", made.dataset, "top1", accuracy, seed),
+            result("knn", made.dataset, "top1", accuracy - 4, seed),
+            result("knn", made.dataset, "top1_k200_T0.1", accuracy - 8, seed),
+            *(result("transfer", name, "linear_top1", accuracy - 2, seed) for name in targets),
+            *(result("linear", made.dataset, "top1", accuracy - 5, seed, weights=name) for name in weights),
+            Result(evaluator="label_free", dataset=made.dataset, split="train", metric="rankme", value=41.0 + seed, n=N),
+            Result(evaluator="label_free", dataset=made.dataset, split="train", metric="collapsed", value=collapsed, n=N),
+        )
+    cost = Cost(steps=78, images=20000, flops=flops, seconds=15.0 + seed, peak_memory_bytes=2**29)
+    evals = ("linear", "knn", "label_free") if status == "done" else ()
+    return RunRecord(id=made.id, spec=made.to_json(), suite="demo", status=status, evals=evals, cost=cost, results=results,
+                     hardware={"model": "Xeon"}, environment={"threads": 2}, **facts)  # fmt: skip
+
+
+def study():
+    """Nine methods x three seeds with floors, a ceiling, a collapse, a divergence and a teacher's student."""
+    records = []
+    accuracies = {"simclr": 93.1, "byol": 92.9, "moco": 91.2, "swav": 88.0, "rotation": 74.0, "jigsaw": 71.5, "autoencoder": 43.0}
+    for seed in range(3):
+        records += [run(name, value, seed, flops=(1 + len(name)) * 3e11) for name, value in accuracies.items()]
+        records.append(run("simsiam", 20.0, seed, collapsed=1.0))
+        records.append(run("dino", 90.0, seed, flops=6.1e12, weights=("student",)))
+        records.append(run("random", 47.5, seed, flops=0.0, trained=False))
+        records.append(run("pixels", 60.0, seed, flops=0.0, trained=False, weights=()))
+        records.append(run("supervised", 97.0, seed, uses_labels=True))
+    records[1] = run("byol", 0, 0, status="diverged", error="NaN loss at step 12")
+    return records
+
+
+def frame_of(folder, records):
+    store = ResultStore(folder)
+    for record in records:
+        store.publish(record)
+    frame = store.frame()
+    assert store.problems == []
+    return frame
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory):
+    return frame_of(tmp_path_factory.mktemp("results"), study())
+
+
+def test_interval_is_the_formula():
+    generator = np.random.default_rng(0)
+    correct = generator.random((4, 50)) < 0.7
+    values = 100 * correct.mean(axis=1)
+    seeds = sum((v - values.mean()) ** 2 for v in values) / 3 / 4
+    per_image = [100 * sum(column) / 4 for column in correct.T]
+    images = sum((v - np.mean(per_image)) ** 2 for v in per_image) / 49 / 50
+    half = (stats.t.ppf(0.975, 3) ** 2 * seeds + stats.t.ppf(0.975, 49) ** 2 * images) ** 0.5
+    assert statistics.interval(values, correct) == pytest.approx(half)
+    wrong = np.zeros_like(correct)
+    assert statistics.paired_difference(values, 0 * values, correct, wrong) == pytest.approx((values.mean(), half))
+
+
+def test_without_images_it_is_the_t_interval():
+    values = np.array([90.0, 91.0, 93.5])
+    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    assert statistics.interval(values) == pytest.approx((high - low) / 2)
+    other = np.array([89.0, 91.5, 92.0])
+    difference, half = statistics.paired_difference(values, other)
+    test = stats.ttest_rel(values, other).confidence_interval(0.95)
+    assert (difference - half, difference + half) == pytest.approx((test.low, test.high))
+
+
+def test_edges_of_the_intervals():
+    assert statistics.interval(np.array([90.0, 91.0])) is None
+    assert statistics.interval(np.array([90.0, 90.0, 90.0])) == 0.0
+    same = np.ones((3, 10), dtype=bool)
+    assert statistics.paired_difference([9, 9, 9], [9, 9, 9], same, same) == (0.0, 0.0)
+    assert statistics.paired_difference([9], [8]) == (1.0, None)
+    assert statistics.indistinguishable(0.5, 0.5) and not statistics.indistinguishable(-0.6, 0.5)
+    assert not statistics.indistinguishable(0.0, None), "without an interval nothing is known"
+
+
+def crossed(generator, seeds, images, seed_spread, image_spread, noise):
+    """Correctness under chance from seeds, from test images and from both: bool [seeds, images], and its expectation."""
+    spread_all = (seed_spread**2 + image_spread**2 + noise**2) ** 0.5
+    score = 1.0 + seed_spread * generator.standard_normal((seeds, 1)) + image_spread * generator.standard_normal(images)
+    return score + noise * generator.standard_normal((seeds, images)) > 0, 100 * stats.norm.cdf(1.0 / spread_all)
+
+
+@pytest.mark.parametrize(("seed_spread", "image_spread", "noise"), [(0.05, 1.0, 0.3), (0.0, 0.3, 1.0), (0.3, 1.0, 0.3)])
+def test_coverage(seed_spread, image_spread, noise):
+    """How many intervals hold the truth about new seeds and new test images; the last case is the worst of docs/statistics.md."""
+    generator = np.random.default_rng(1)
+    hits = 0
+    for _ in range(1000):
+        correct, truth = crossed(generator, 3, 200, seed_spread, image_spread, noise)
+        values = 100 * correct.mean(axis=1)
+        hits += abs(values.mean() - truth) <= statistics.interval(values, correct)
+    assert hits / 1000 >= 0.94
+
+
+def test_pairing_cancels_what_both_share():
+    generator = np.random.default_rng(2)
+    difficulty = generator.random(500)
+    first, second = (difficulty + 0.05 * generator.random((3, 500)) < level for level in (0.90, 0.87))
+    values = [100 * correct.mean(axis=1) for correct in (first, second)]
+    difference, half = statistics.paired_difference(*values, first, second)
+    apart = statistics.interval(values[0], first) + statistics.interval(values[1], second)
+    assert half < 0.5 * apart and not statistics.indistinguishable(difference, half)
+
+
+def test_interquartile_mean_and_its_bootstrap():
+    scores = np.array([[10.0, 20.0, 30.0, 1000.0], [12.0, 22.0, 32.0, -1000.0]])
+    assert statistics.interquartile_mean(scores) == np.mean([12, 20, 22, 30])
+    interval = statistics.bootstrap_interval(scores)
+    assert interval == statistics.bootstrap_interval(scores)
+    # Stratified by task, so all resamples can be listed: each of four tasks draws two of its two runs.
+    every = [
+        statistics.interquartile_mean(np.stack([scores[list(draw), task] for task, draw in enumerate(draws)]))
+        for draws in itertools.product(list(itertools.product(range(2), repeat=2)), repeat=4)
+    ]
+    assert interval == pytest.approx(tuple(np.quantile(every, [0.025, 0.975])), abs=0.5)
+
+
+def test_ranks_references_and_notes(frame):
+    (table,) = leaderboard(frame)
+    rows = {row.label: row for row in table.rows}
+    assert [row.label for row in table.rows][:3] == ["simclr", "byol", "moco"]
+    assert [row.label for row in table.rows][-3:] == ["pixels", "random", "supervised"]
+    assert [row.rank for row in table.rows] == [1, 2, 3, 4, 5, 6, 7, 8, 9, None, None, None]
+    assert [rows[name].kind for name in ("simclr", "pixels", "supervised")] == ["method", "floor", "ceiling"]
+    assert rows["autoencoder"].notes == ("below pixels, random",)
+    assert "collapsed" in rows["simsiam"].notes and rows["random"].notes == ("floor",)
+    assert rows["byol"].notes == ("1 of 3 diverged",) and rows["byol"].seeds == 2
+    assert rows["byol"].cells["linear"].half_width is None
+    assert rows["dino"].cells["linear"].mean == pytest.approx(90, abs=0.2), "the student's accuracy is not in it"
+    assert rows["simclr"].cells["transfer:digits"].mean == pytest.approx(91, abs=0.2)
+    assert rows["simclr"].cells["seconds"].mean == 16 and rows["simclr"].cells["rankme"].values == {0: 41, 1: 42, 2: 43}
+    assert any("byol seed 0 diverged (NaN loss at step 12)" in line and "1 of 36 runs" in line for line in table.lines)
+    assert any(line.startswith("Other weights: dino student: linear 85.0 ±") for line in table.lines)
+    assert any(line.startswith("Total: 36 runs,") and "on Xeon" in line for line in table.lines)
+    assert table.title == "mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 2 to 3 seeds, mean with 95 % interval"
+
+
+def test_who_cannot_be_told_from_the_best_shares_its_rank(tmp_path):
+    records = [run(name, value, seed) for name, value in {"first": 80.0, "second": 79.6, "third": 60.0}.items() for seed in range(3)]
+    (table,) = leaderboard(frame_of(tmp_path, records))
+    assert [(row.label, row.rank, row.cells["linear"].tied) for row in table.rows] == [
+        ("first", 1, False), ("second", 1, True), ("third", 3, False),
+    ]  # fmt: skip
+    (table,) = leaderboard(frame_of(tmp_path / "two", [record for record in records if record.spec["seed"] < 2]))
+    assert [row.rank for row in table.rows] == [1, 2, 3] and "interval needs 3" in table.title
+
+
+def test_incomparable_runs_never_share_a_table(tmp_path):
+    changes = [
+        {}, {"protocol": 2}, {"budget": Budget("images", 40000)}, {"budget": Budget("steps", 20000)}, {"encoder": "resnet18"},
+        {"image_size": 32},
+        {"precision": "float32"}, {"pretrain_split": "train+val"}, {"data_revision": "def"}, {"dataset": "cifar10"},
+        {"budget": Budget("seconds", 60), "device": "A100 x1"}, {"budget": Budget("seconds", 60), "device": "H100 x1"},
+    ]  # fmt: skip
+    frame = frame_of(tmp_path, [run(method, 80, changes=change) for change in changes for method in ("simclr", "byol")])
+    tables = leaderboard(frame)
+    assert len(tables) == len(changes) and all(len(table.rows) == 2 for table in tables)
+    assert len({tuple(table.key.values()) for table in tables}) == len(changes)
+    assert sum("H100 x1" in table.title for table in tables) == 1
+    assert (
+        len(figures.write(frame, tmp_path / "figures")) == len({path.name for path in (tmp_path / "figures").iterdir()}) == 4 * len(changes)
+    )
+
+
+def test_settings_of_one_method_are_rows_named_by_what_differs(tmp_path):
+    records = [run("simclr", 80 + 10 * t, changes={"hyper_parameters": {"temperature": t, "lr": 1.0}}) for t in (0.2, 0.5)]
+    records.append(run("simclr", 65, changes={"method_version": "2", "hyper_parameters": {"temperature": 0.5, "lr": 1.0}}))
+    records.append(run("byol", 70, changes={"recipe": Recipe("sgd", lr=0.1)}))
+    records.append(run("byol", 71, changes={"recipe": Recipe("sgd", lr=0.2)}))
+    records.append(run("moco", 60))
+    (table,) = leaderboard(frame_of(tmp_path, records))
+    assert [row.label for row in table.rows] == [
+        "simclr version=1 temperature=0.5", "simclr version=1 temperature=0.2", "byol lr=0.2", "byol lr=0.1",
+        "simclr version=2 temperature=0.5", "moco",
+    ]  # fmt: skip
+
+
+def test_a_method_that_only_failed_keeps_its_row(tmp_path):
+    records = [run("simclr", 80), run("byol", 0, status="failed", error="RuntimeError:\n| out of memory")]
+    (table,) = leaderboard(frame_of(tmp_path, records))
+    row = table.rows[-1]
+    assert (row.label, row.rank, row.seeds, row.notes) == ("byol", None, 0, ("1 of 1 failed",))
+    write(frame_of(tmp_path, []), tmp_path / "out")
+    text = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert "byol seed 0 failed (RuntimeError: \\| out of memory)" in text
+
+
+def test_what_is_not_trained_needs_no_recipe(tmp_path):
+    records = [run("simclr", 80 + seed, seed) for seed in range(3)]
+    records += [run("random", 45 + seed, seed, flops=0.0, trained=False, changes={"recipe": None}) for seed in range(3)]
+    frame = frame_of(tmp_path / "results", records)
+    assert frame[frame.method == "random"].batch_size.isna().all()
+    (table,) = leaderboard(frame)
+    assert [(row.label, row.kind, row.seeds) for row in table.rows] == [("simclr", "method", 3), ("random", "floor", 3)]
+    assert len(write(frame, tmp_path / "out")) == 2 and len(figures.write(frame, tmp_path / "out")) == 4
+    print_table(frame, Console(file=io.StringIO(), width=100))
+
+
+def test_the_aggregate_over_targets(tmp_path):
+    targets = ("digits", "fashion", "letters", "kmnist")
+    frame = frame_of(tmp_path, [run("simclr", 80, seed, targets=targets) for seed in range(3)])
+    cell = leaderboard(frame)[0].rows[0].cells["transfer_iqm"]
+    assert cell.mean == pytest.approx(78, abs=0.3) and cell.half_width is not None and list(cell.values) == [0, 1, 2]
+
+
+def test_equal_records_give_equal_bytes(frame, tmp_path):
+    again = frame_of(tmp_path / "results", reversed(study()))
+    for folder, records in (("first", frame), ("second", again)):
+        assert len(write(records, tmp_path / folder)) == 2
+        assert len(figures.write(records, tmp_path / folder)) == 4
+    names = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert [name.rsplit(".")[-1] for name in names] == ["png", "svg", "png", "svg", "csv", "md"]
+    for name in names:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
+
+
+def test_the_csv_is_tidy_and_complete(frame, tmp_path):
+    _, path = write(frame, tmp_path)
+    table = pandas.read_csv(path)
+    assert not table.duplicated(["dataset", "method", "column"]).any()
+    row = table[(table.method == "simclr") & (table.column == "rankme")].iloc[0]
+    assert (row["mean"], row.n, row["values"], row["rank"]) == (42, 3, "0=41 1=42 2=43", 1)
+    assert {"linear", "knn", "knn_k200_T0.1", "transfer:digits", "tflop", "seconds", "images", "peak_memory", "steps", "collapsed"} <= set(
+        table.column
+    )
+    assert len(list(csv.reader(io.StringIO(path.read_text())))) == len(table) + 1
+
+
+def test_markdown_has_a_legend_and_even_rows(frame, tmp_path):
+    text = write(frame, tmp_path)[0].read_text()
+    for sign in ("**±**", "**=**", "**floor**"):
+        assert sign in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_terminal_table_fits(frame, width):
+    out = io.StringIO()
+    print_table(frame, Console(file=out, width=width))
+    lines = out.getvalue().splitlines()
+    assert max(len(line) for line in lines) <= width
+    (simclr,) = [line for line in lines if line.split()[1:2] == ["simclr"]]
+    assert simclr.split()[:5] == ["1", "simclr", "93.0", "±", "1.8"]
+    assert "…" not in "".join(lines), "no number is cut"
+    assert ("for want of width" in out.getvalue()) == (width == 80)
+
+
+def test_a_terminal_without_unicode(frame):
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_table(frame, Console(file=file, width=100))
+    file.flush()
+    assert "93.0 +- 1.8" in file.buffer.getvalue().decode("ascii")
+
+
+def test_nothing_to_report_says_where_it_looked(tmp_path):
+    empty = ResultStore(tmp_path / "results").frame()
+    for report in (lambda: write(empty, tmp_path), lambda: figures.write(empty, tmp_path), lambda: print_table(empty, Console())):
+        with pytest.raises(UserError, match=r"nothing to report.*results"):
+            report()
+
+
+def test_labels_in_the_margin_keep_their_order_and_distance():
+    heights = [47.5, 48.0, 60.0, 97.0, 97.1, 96.9]
+    placed = spread(heights, gap=2)
+    assert np.argsort(placed).tolist() == np.argsort(heights).tolist()
+    assert np.diff(sorted(placed)).min() >= 2 - 1e-9 and placed[2] == 60
+
+
+def test_labels_of_ten_methods_do_not_overlap(tmp_path):
+    generator = np.random.default_rng(3)
+    records = [
+        run(f"method{i}", 80 + 15 * generator.random(), seed, flops=(2 + generator.random()) * 1e12) for i in range(10) for seed in range(3)
+    ]
+    (table,) = leaderboard(frame_of(tmp_path, records))
+    figure = figures.draw(table, "tflop", "TFLOP")
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert len(boxes) == 10
+    for first, second in itertools.combinations(boxes, 2):
+        assert not first.overlaps(second)
