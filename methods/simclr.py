@@ -1,32 +1,50 @@
 """SimCLR (Chen et al. 2020, arXiv:2002.05709): two views of an image attract, every other image of the batch repels.
 
-Differs from the paper: crops of at least 20 % of the image (the paper: 8 %), since a small image in 8 % of its area is a
-few pixels; SGD instead of LARS at this batch size, as the paper's section B.9 finds LARS of use for large batches.
-No blur on small images, as in B.9.
+Differs from the paper:
+- Batches of 256 (the authors' command for CIFAR-10: 512; the paper's best there, section B.9: 1024).
+- Aspect ratios of crops are uniform in their logarithm, as torchvision's, and resizing is linear (the authors: uniform, bicubic).
+Differs from the authors' code, not from the paper:
+- The mean over the 2B rows, as eq. 1; tf2/objective.py adds the two views' means, which is twice as much.
+- A head of two layers, as section 4.2; tf2/run.py defaults to SimCLR v2's three, in its CIFAR-10 command too.
 B images in the global batch, D features, P projection.
 """
 
 import torch
+from torch import nn
 
 from bench.method import Method
 from bench.parts import gather, mlp, nt_xent
 from bench.spec import Recipe
-from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
+from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 
 class SimCLR(Method):
     paper = "arXiv:2002.05709"
 
-    def __init__(self, make_encoder, data, *, temperature=0.5, projection=128, head_layers=2, crop_min=0.2):
-        """temperature: 0.5 on CIFAR-10 (B.9), 0.1 on ImageNet. projection: P, 128. head_layers: 2, SimCLR v2 has 3.
-        crop_min: smallest area of a crop, 0.08."""
+    def __init__(self, make_encoder, data, *, temperature=0.5, projection=128, head_layers=2, color_strength=0.5, crop_min=0.08, blur=0.0):
+        """temperature: of the softmax; 0.5 on CIFAR-10 (B.9), 0.1 on ImageNet. projection: P, 128. head_layers: 2.
+        color_strength: of the colour distortion; 0.5 on CIFAR-10 (B.9), 1 on ImageNet.
+        crop_min: smallest area of a crop, 0.08 on both. blur: its probability; 0 on CIFAR-10 (B.9), 0.5 on ImageNet."""
         super().__init__()
-        # Colour distortion of strength 0.5, as on CIFAR-10 (B.9): 0.8 s, 0.8 s, 0.8 s, 0.2 s.
-        ops = (ResizedCrop((crop_min, 1.0)), Flip(), ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grayscale(0.2))
-        self.views = (View(ops, count=2),)
-        self.recipe = Recipe("sgd", lr=0.3, batch_size=256, weight_decay=1e-4, warmup=0.1)
+        # tf2/data_util.py: 0.8 s, 0.8 s, 0.8 s, 0.2 s with probability 0.8; crop, flip, colour, grey, blur in this order.
+        jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
+        ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, Grayscale(0.2))
+        self.views = (View((*ops, Blur(blur)) if blur else ops, count=2),)
+        self.recipe = Recipe(
+            "lars",  # section 2.2: LARS at every batch size; tf2/run.py's default
+            lr=1.0,  # for each 256 images: README's CIFAR-10 command, and in B.9's grid (0.5, 1, 1.5)
+            batch_size=256,  # the smallest of B.9's grid; README: 512
+            momentum=0.9,  # tf2/run.py
+            weight_decay=1e-4,  # README's CIFAR-10 command
+            warmup=0.1,  # 10 epochs (tf2/run.py) of 100, the schedule of most of the paper's experiments
+            exclude=("bias", "norm"),  # tf2/model.py, from decay and from adaptation
+            eta=0.001,  # tf2/lars_optimizer.py
+        )
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, self.encoder.dim, projection, layers=head_layers, last_norm=True)
+        # The last BatchNorm learns a scale but no shift: `center=use_bias` with use_bias False in tf2/model.py.
+        self.projector[-1] = nn.BatchNorm1d(projection)
+        self.projector[-1].bias.requires_grad_(False)
         self.temperature = temperature
 
     def project(self, images):
@@ -34,6 +52,6 @@ class SimCLR(Method):
         return self.projector(self.encoder(images))
 
     def loss(self, batch, progress):
-        # One encoder call for both views, so BatchNorm sees 2B images, as in the authors' tf2/model.py.
+        # One encoder call for both views, so BatchNorm sees 2B images: tf2/model.py, Model.__call__.
         first, second = self.project(torch.cat(batch.views)).chunk(2)
         return nt_xent(gather(first), gather(second), self.temperature)

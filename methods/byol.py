@@ -1,0 +1,77 @@
+"""BYOL (Grill et al. 2020, arXiv:2006.07733): predict what a slowly moving copy of the network makes of the other view; nothing repels.
+
+Differs from the paper:
+- Learning rate, decay, momentum and warm-up of the authors' preset for 100 epochs (byol/configs/byol.py), for budgets shorter than the
+  paper's 1000 epochs (0.2, 1.5e-6, 0.996, 10 epochs); batches of 256 instead of 4096. There is no code by the authors for small images.
+- No blur, as SimCLR on CIFAR-10 (arXiv:2002.05709, B.9); solarization of the second view stays.
+- Target and online network start equal; byol_experiment.py draws them apart and says that it made no difference.
+- Colour jitter as torchvision's: brightness is a factor (the authors: an offset), contrast is around the mean lightness (each channel's).
+B images in the global batch, D features, P projection.
+"""
+
+import math
+
+from torch import nn
+from torch.nn import functional as F
+
+from bench.method import Method
+from bench.parts import Teacher, full_precision, mlp
+from bench.spec import Recipe
+from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
+
+
+@full_precision
+def regression(predictions, targets):
+    """Mean squared distance of the normalised rows of two [B, P], which is 2 - 2 cos (eq. 2)."""
+    return 2 - 2 * F.cosine_similarity(predictions, targets, dim=1).mean()
+
+
+class BYOL(Method):
+    paper = "arXiv:2006.07733"
+
+    def __init__(self, make_encoder, data, *, momentum=0.99, hidden=4096, projection=256, crop_min=0.08, blur=False):
+        """momentum: of the target network at the start, rising to 1; 0.996 over 1000 epochs, 0.99 over 100 to 300, 0.97 over 40.
+        hidden: width of the two heads, 4096. projection: P, 256. crop_min: smallest area of a crop, 0.08.
+        blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""
+        super().__init__()
+        # byol/utils/augmentations.py, augment_config; the crop is in byol/utils/dataset.py.
+        ops = (ResizedCrop((crop_min, 1.0)), Flip(), ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8), Grayscale(0.2))
+        first, second = ((Blur(1.0),), (Blur(0.1),)) if blur else ((), ())
+        self.views = (View((*ops, *first)), View((*ops, *second, Solarize(0.2))))
+        self.recipe = Recipe(
+            "lars",  # paper and byol/utils/optimizers.py
+            lr=0.45,  # for each 256 images: configs/byol.py, 100 epochs
+            batch_size=256,  # figure 3: hardly worse than 4096
+            momentum=0.9,  # configs/byol.py
+            weight_decay=1e-6,  # configs/byol.py, 100 epochs
+            warmup=0.1,  # configs/byol.py: 10 epochs, here of 100
+            exclude=("bias", "norm"),  # byol/utils/optimizers.py, from decay and from adaptation
+            eta=0.001,  # configs/byol.py
+        )
+        self.encoder = make_encoder()
+        # byol/utils/networks.py, MLP: no bias after the last layer, and no BatchNorm, unlike SimCLR's.
+        self.projector = mlp(self.encoder.dim, hidden, projection, bias=False)
+        self.predictor = mlp(projection, hidden, projection, bias=False)
+        self.teacher = Teacher(self.student())
+        self.momentum = momentum
+
+    def student(self):
+        """Encoder and projector as one module, for the teacher to copy and to follow; the predictor has no copy."""
+        return nn.Sequential(self.encoder, self.projector)
+
+    def project(self, images):
+        """[B, 3, H, W] -> [B, P]"""
+        return self.projector(self.encoder(images))
+
+    def loss(self, batch, progress):
+        # One call for each view, so BatchNorm sees B images: byol_experiment.py, apply_once_fn.
+        first, second = (self.predictor(self.project(images)) for images in batch.views)
+        first_target, second_target = (self.teacher(images) for images in batch.views)
+        return regression(first, second_target) + regression(second, first_target)
+
+    def after_step(self, progress):
+        # byol/utils/schedules.py, target_ema: 1 - (1 - momentum) (cos(pi k / K) + 1) / 2.
+        self.teacher.follow(self.student(), 1 - (1 - self.momentum) * (1 + math.cos(math.pi * progress)) / 2)
+
+    def encode_also(self):
+        return {"teacher": self.teacher.network[0]}

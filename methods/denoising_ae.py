@@ -1,0 +1,86 @@
+"""Denoising autoencoder (Vincent et al. 2008, doi:10.1145/1390156.1390294; 2010): rebuild a clean image from a corrupted one.
+
+Differs from the paper: a convolutional encoder, or a ViT, and a decoder trained end to end instead of dense layers with tied weights
+stacked one by one; squared error on normalised pixels (2010, section 2.2: for real-valued inputs) where 2008 has cross-entropy on
+pixels in [0, 1]; a hidden pixel takes the data's mean colour, not black, and hides all three channels, since one channel gives the
+others away; the loss is a mean over pixels, not a sum, which Adam's steps do not see.
+B images in the global batch, D features, S height and width of the view, h of the feature map, C channels of the data.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.method import Method
+from bench.parts import full_precision
+from bench.spec import Recipe
+from bench.views import View
+
+NOISES = ("masking", "gaussian")
+
+NARROWEST = 16
+"""Channels that the decoder keeps at least."""
+
+
+def map_side(encoder: nn.Module, size: int) -> int:
+    """h: height and width of the feature map of an S x S image, read from shapes alone."""
+    # A copy on the meta device: nothing is computed, and the encoder's BatchNorm statistics stay as they are.
+    twin = copy.deepcopy(encoder).to("meta").eval()
+    return twin.feature_map(torch.empty(1, 3, size, size, device="meta")).shape[-1]
+
+
+def decoder(features: int, side: int, size: int, width: int) -> nn.Sequential:
+    """[B, D, h, h] -> [B, 3, S, S]: as often as needed twice the size and half the channels, then a convolution to colours."""
+    modules, inputs, doublings = [], features, (-(-size // side) - 1).bit_length()
+    for left in reversed(range(doublings)):
+        # Sizes are counted back from S, so that 4 -> 7 -> 14 -> 28 ends exactly where it should.
+        modules += [
+            nn.Upsample(size=-(-size // 2**left)),
+            nn.Conv2d(inputs, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        ]
+        inputs, width = width, max(NARROWEST, width // 2)
+    return nn.Sequential(*modules, nn.Conv2d(inputs, 3, 3, padding=1))
+
+
+@full_precision
+def squared_error(rebuilt: Tensor, clean: Tensor) -> Tensor:
+    """Mean over images, channels and pixels; both [B, 3, S, S]."""
+    return F.mse_loss(rebuilt, clean)
+
+
+class DenoisingAutoencoder(Method):
+    paper = "doi:10.1145/1390156.1390294"
+    needs = "feature_map"
+
+    def __init__(self, make_encoder, data, *, noise="masking", level=0.25, width=64):
+        """noise: masking (2008) or gaussian (2010). level: part of the pixels that is hidden, 0.1 to 0.4 in the paper, chosen for each
+        data set; for gaussian noise its standard deviation in units of the data's own. width: channels of the decoder's first stage;
+        the paper's decoder is the transposed encoder."""
+        super().__init__()
+        if noise not in NOISES:
+            raise ValueError(f"noise must be one of {', '.join(NOISES)}, not '{noise}'")
+        self.views = (View(()),)
+        # The paper's numbers belong to layer-wise SGD. Adam with its authors' own settings (arXiv:1412.6980); the warm-up is for ViTs.
+        self.recipe = Recipe("adam", lr=1e-3, lr_per_batch=None, batch_size=256, warmup=0.05)
+        self.encoder = make_encoder()
+        self.decoder = decoder(self.encoder.dim, map_side(self.encoder, data.image_size), data.image_size, width)
+        self.noise, self.level, self.channels = noise, level, data.channels
+
+    def corrupt(self, batch) -> Tensor:
+        """The view [B, 3, S, S] with noise on it."""
+        clean = batch.views[0]
+        if self.noise == "masking":
+            return clean * (batch.rand(1, *clean.shape[2:]) >= self.level)
+        # On grey data one draw for all three channels, which are equal: three would average out.
+        return clean + self.level * batch.randn(self.channels, *clean.shape[2:])
+
+    def loss(self, batch, progress):
+        return squared_error(self.decoder(self.encoder.feature_map(self.corrupt(batch))), batch.views[0])
+
+    def encode(self, images):
+        """The mean of the feature map, which is what the loss trains; in a ViT it leaves the class token's output untrained."""
+        return self.encoder.feature_map(images).mean((2, 3))

@@ -1,0 +1,95 @@
+"""MoCo v2 (Chen et al. 2020, arXiv:2003.04297; v1: He et al. 2019, arXiv:1911.05722): an image must be told from a queue of
+past keys, which a slowly moving copy of the encoder made.
+
+Differs from the paper:
+- Numbers of the authors' CIFAR-10 demo (branch colab-notebook, colab/moco_cifar10_demo.ipynb) where it has them: temperature,
+  momentum, queue, weight decay, crops of 8 % and more (v2 on ImageNet: 20 %), no blur. The demo's head is linear; here it is v2's.
+- The key encoder moves at the end of a step, in the authors' code at the start of the next: the same keys, since before the first
+  step both encoders are equal.
+- Any batch up to the queue's length: the queue wraps around inside a batch, where the authors demand that the batch divides it.
+- BatchNorm groups are runs of consecutive images, in the demo every eighth image; queries come in random order, keys are permuted.
+B images in the global batch, D features, P projection, Q queue length.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from bench.method import Method
+from bench.parts import Queue, Teacher, classify, full_precision, gather, mlp
+from bench.spec import Recipe
+from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
+
+
+@full_precision
+def contrast(queries, keys, negatives, temperature):
+    """InfoNCE (arXiv:1911.05722, eq. 1): each query [B, P] must find its key [B, P] among it and the negatives [Q, P], all unit vectors."""
+    positive = (queries * keys).sum(1, keepdim=True)
+    logits = torch.cat([positive, queries @ negatives.T], dim=1) / temperature
+    return classify(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+
+
+class MoCo(Method):
+    paper = "arXiv:2003.04297"
+
+    def __init__(
+        self, make_encoder, data, *, temperature=0.1, momentum=0.99, queue=4096, projection=128, bn_groups=8, crop_min=0.08, blur=0.0
+    ):
+        """temperature: of the softmax; 0.1 on CIFAR-10, 0.2 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10,
+        0.999 on ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch
+        over which BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop; 0.08 on CIFAR-10, 0.2 on ImageNet.
+        blur: its probability; 0 on CIFAR-10, 0.5 on ImageNet."""
+        super().__init__()
+        # The demo's train_transform; main_moco.py's --aug-plus has the same strengths.
+        ops = (ResizedCrop((crop_min, 1.0)), Flip(), ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grayscale(0.2))
+        self.views = (View((*ops, Blur(blur)) if blur else ops, count=2),)
+        self.recipe = Recipe(
+            "sgd",
+            lr=0.03,  # for each 256 images: the demo ("0.06 for batch 512 (or 0.03 for batch 256)") and main_moco.py
+            batch_size=256,  # main_moco.py; the demo: 512
+            momentum=0.9,  # both
+            weight_decay=5e-4,  # the demo; main_moco.py: 1e-4
+            warmup=0.0,  # both
+            schedule="cosine",  # v2, and the demo
+            exclude=(),  # both decay every parameter
+        )
+        self.encoder = make_encoder(bn_groups=bn_groups)
+        # As moco/builder.py with mlp=True: one hidden layer as wide as the features, no BatchNorm.
+        self.projector = mlp(self.encoder.dim, self.encoder.dim, projection, norm=False)
+        self.teacher = Teacher(self.student())
+        self.queue = Queue(queue, projection)
+        self.temperature, self.momentum = temperature, momentum
+        # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
+        self.new_keys = None
+
+    def student(self):
+        """Encoder and projector as one module, for the teacher to copy and to follow."""
+        return nn.Sequential(self.encoder, self.projector)
+
+    def project(self, images):
+        """[B, 3, H, W] -> [B, P]"""
+        return self.projector(self.encoder(images))
+
+    @torch.no_grad()
+    def keys(self, images, order):
+        """Unit keys [B, P] of the images [B, 3, H, W] of the global batch, encoded in another order than the queries: otherwise an
+        image's key and query share their BatchNorm group, whose statistics give the answer away (shuffling BN, arXiv:1911.05722, 3.3)."""
+        return F.normalize(self.teacher(images[order]).float(), dim=1)[order.argsort()]
+
+    def loss(self, batch, progress):
+        query_images, key_images = batch.views
+        # One view each for the two encoders, as in moco/builder.py.
+        queries = F.normalize(gather(self.project(query_images)).float(), dim=1)
+        if len(queries) > len(self.queue.rows):
+            raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise queue")
+        self.new_keys = self.keys(gather(key_images), batch.permutation(len(queries)))
+        return contrast(queries, self.new_keys, self.queue.rows, self.temperature)
+
+    def after_step(self, progress):
+        self.teacher.follow(self.student(), self.momentum)
+        if self.new_keys is not None:
+            self.queue.enqueue(self.new_keys)
+        self.new_keys = None
+
+    def encode_also(self):
+        return {"teacher": self.teacher.network[0]}

@@ -1,0 +1,69 @@
+"""NPID (Wu et al. 2018, arXiv:1805.01978): every image is its own class, and the classifier's weights are a memory of embeddings.
+
+Differs from the paper:
+- The softmax over all N images, eq. 2, as the authors run on CIFAR-10 (README: `cifar.py --nce-k 0`), not its estimate from 4096 by NCE.
+- No proximal regularisation (section 3.3): the authors' code has none.
+- Temperature 0.1, the authors' on CIFAR-10 (README and cifar.py); the paper: 0.07.
+- A cosine instead of steps (cifar.py: a tenth at 60 % and again at 80 % of the epochs), and batches of 256 instead of 128.
+- What is evaluated are the features; the paper's nearest neighbours are those of the projection (`project`).
+No mirror images: cifar.py has that line commented out (main.py, for ImageNet, has it).
+B images in the global batch, D features, P projection, N images of the pretraining split.
+"""
+
+from torch import nn
+from torch.nn import functional as F
+
+from bench.method import Method
+from bench.parts import Memory, classify, full_precision, gather
+from bench.spec import Recipe
+from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
+
+
+@full_precision
+def instance_softmax(embeddings, memory, index, temperature):
+    """The non-parametric softmax (eq. 2): an embedding [B, P] must find its own row, at `index` [B], among all of memory [N, P]."""
+    return classify(embeddings @ memory.T / temperature, index)
+
+
+class NPID(Method):
+    paper = "arXiv:1805.01978"
+
+    def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.5, projection=128, crop_min=0.2, flip=0.0):
+        """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 in the paper. momentum: of the memory's rows, 0.5.
+        projection: P, 128. crop_min: smallest area of a crop, 0.2. flip: probability of a mirror image; 0 on CIFAR-10, 0.5 on ImageNet."""
+        super().__init__()
+        # transform_train of the authors' cifar.py.
+        ops = (ResizedCrop((crop_min, 1.0)), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Grayscale(0.2))
+        self.views = (View((*ops, Flip(flip)) if flip else ops),)
+        self.recipe = Recipe(
+            "sgd",
+            lr=0.03,  # cifar.py, README and paper
+            lr_per_batch=128,  # cifar.py's batch
+            batch_size=256,  # the paper's and main.py's
+            momentum=0.9,  # cifar.py and paper
+            weight_decay=5e-4,  # cifar.py
+            warmup=0.0,  # cifar.py
+            exclude=(),  # cifar.py decays every parameter
+        )
+        self.encoder = make_encoder()
+        # models/resnet_cifar.py: one linear layer, then the L2 norm.
+        self.projector = nn.Linear(self.encoder.dim, projection)
+        self.memory = Memory(data.num_images, projection)
+        self.temperature, self.momentum = temperature, momentum
+        # Index and embeddings of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
+        self.new_rows = None
+
+    def project(self, images):
+        """[B, 3, H, W] -> unit vectors [B, P], float32"""
+        return F.normalize(self.projector(self.encoder(images)).float(), dim=1)
+
+    def loss(self, batch, progress):
+        embeddings, index = gather(self.project(batch.views[0])), gather(batch.index)
+        self.new_rows = index, embeddings.detach()
+        return instance_softmax(embeddings, self.memory.rows, index, self.temperature)
+
+    def after_step(self, progress):
+        # The embeddings that the loss saw, made before the weights moved, as in lib/LinearAverage.py.
+        if self.new_rows is not None:
+            self.memory.move(*self.new_rows, self.momentum)
+        self.new_rows = None

@@ -1,0 +1,38 @@
+"""Supervised training (He et al. 2016, arXiv:1512.03385): the encoder and a linear layer learn the labels at the same budget.
+
+A ceiling, not a competitor: it is given what the others must do without.
+Differs from the paper: a cosine instead of two drops of the learning rate; 256 images a batch instead of 128, the learning rate
+scaled with them after a short warm-up; any encoder.
+B images in the global batch, D features.
+"""
+
+from torch import nn
+
+from bench.method import Reference
+from bench.parts import classify
+from bench.spec import Recipe
+from bench.views import Flip, PaddedCrop, View
+
+
+class Supervised(Reference):
+    paper = "arXiv:1512.03385"
+
+    def __init__(self, make_encoder, data, num_classes, *, padding=4):
+        """padding: pixels of black border that the crop moves over, 4 (section 4.2)."""
+        super().__init__()
+        self.views = (View((PaddedCrop(padding), Flip())),)
+        self.recipe = Recipe(
+            "sgd",
+            lr=0.1,  # per 128 images, as momentum and weight decay from section 4.2 of the paper (CIFAR-10)
+            lr_per_batch=128,
+            batch_size=256,  # the benchmark's default
+            momentum=0.9,
+            weight_decay=1e-4,
+            exclude=(),  # the paper decays every weight and names no exception
+            warmup=0.05,  # for the learning rate of 0.2 at this batch size, as Goyal et al. 2017 (arXiv:1706.02677)
+        )
+        self.encoder = make_encoder()
+        self.classifier = nn.Linear(self.encoder.dim, num_classes)
+
+    def loss(self, batch, progress):
+        return classify(self.classifier(self.encoder(batch.views[0])), batch.labels)

@@ -1,0 +1,248 @@
+"""Rotation, denoising and supervised losses against loops from the papers' formulas in float64; floors against their definition.
+
+The loops share no code with the methods. A comparison that cannot fail says nothing, so one deliberate mistake after the other
+is written into a copy of each method's source, and the comparison must then fail.
+"""
+
+import copy
+import inspect
+import math
+import types
+
+import pytest
+import torch
+
+import methods
+import methods.denoising_ae
+import methods.rotation
+import methods.supervised
+from bench.encoders import factory
+from bench.method import Batch, LabelledBatch, build
+from bench.randomness import Draws, seeded
+from bench.spec import DatasetInfo
+
+TOLERANCE = 1e-5
+SIZE = 16
+
+
+def make(name, *, encoder="resnet8", channels=3, size=SIZE, classes=5, **hyper_parameters):
+    """The method on a narrow encoder, in training mode."""
+    make_encoder = factory(encoder, size)
+    with seeded("weights", name, encoder):
+        data = DatasetInfo(num_images=64, image_size=size, channels=channels)
+        return build(
+            methods.load(name), lambda **options: make_encoder(**{"width": 0.25, **options}), data, classes, hyper_parameters
+        ).train()
+
+
+def draws(count, key=0):
+    return Draws("test", key, total=count)
+
+
+def make_batch(count, size=SIZE, key=0, classes=None):
+    """Random images; with labels where a number of classes is given."""
+    source = draws(count, f"images {key}")
+    images, labels = source.randn(3, size, size), source.randint(classes or 1)
+    if classes:
+        return LabelledBatch((images,), torch.arange(count), draws(count, key), labels)
+    return Batch((images,), torch.arange(count), draws(count, key))
+
+
+def mutate(monkeypatch, module, right, wrong):
+    """Put the mistake `wrong` in the place of `right`: the module's class becomes that of a changed copy of its source."""
+    source = inspect.getsource(module)
+    assert source.count(right) == 1, f"'{right}' must be in {module.__name__} once, for this mutation to mean what it says"
+    changed = types.ModuleType(module.__name__)
+    exec(compile(source.replace(right, wrong), f"mutated {module.__name__}", "exec"), vars(changed))
+    name = methods.load(module.__name__.split(".")[-1]).__name__
+    monkeypatch.setattr(module, name, vars(changed)[name])
+
+
+def cross_entropy(logits, labels):
+    """Mean over rows of -log(exp(logit of the label) / sum of exp(logits))."""
+    total = 0.0
+    for row, label in zip(logits.double().tolist(), labels, strict=True):
+        highest = max(row)
+        total += highest + math.log(sum(math.exp(value - highest) for value in row)) - row[label]
+    return total / len(labels)
+
+
+def turned(image, quarters):
+    """A square image [C, S, S] turned counter-clockwise, pixel by pixel: the right edge becomes the top."""
+    channels, size = image.shape[0], image.shape[-1]
+    for _ in range(quarters):
+        result = torch.empty_like(image)
+        for channel in range(channels):
+            for row in range(size):
+                for column in range(size):
+                    result[channel, row, column] = image[channel, column, size - 1 - row]
+        image = result
+    return image
+
+
+def rotation_case(count=3, key=0):
+    """-> the method's loss and the reference's."""
+    method, batch = make("rotation"), make_batch(count, key=key)
+    twin = copy.deepcopy(method)
+    images, labels = [], []
+    for image in batch.views[0]:
+        for quarters in range(4):
+            images.append(turned(image, quarters))
+            labels.append(quarters)
+    with torch.no_grad():
+        logits = twin.classifier(twin.encoder(torch.stack(images)))
+    return method.loss(batch, 0.3).item(), cross_entropy(logits, labels)
+
+
+def denoising_case(count=2, noise="masking", level=0.3, channels=3, encoder="resnet8"):
+    """-> the method's loss and the reference's."""
+    method = make("denoising_ae", encoder=encoder, channels=channels, noise=noise, level=level)
+    batch, twin, chance = make_batch(count), copy.deepcopy(method), draws(count)
+    clean = batch.views[0].double()
+    noisy = clean.clone()
+    chances = chance.rand(1, SIZE, SIZE) if noise == "masking" else chance.randn(channels, SIZE, SIZE)
+    for number in range(count):
+        for channel in range(3):
+            for row in range(SIZE):
+                for column in range(SIZE):
+                    drawn = chances[number, channel if chances.shape[1] == 3 else 0, row, column].item()
+                    if noise == "gaussian":
+                        noisy[number, channel, row, column] += level * drawn
+                    elif drawn < level:
+                        noisy[number, channel, row, column] = 0.0
+    with torch.no_grad():
+        rebuilt = twin.decoder(twin.encoder.feature_map(noisy.float()))
+    pairs = list(zip(rebuilt.double().flatten().tolist(), clean.flatten().tolist(), strict=True))
+    return method.loss(batch, 0.3).item(), sum((one - other) ** 2 for one, other in pairs) / len(pairs)
+
+
+def supervised_case(count=4, classes=5):
+    """-> the method's loss and the reference's."""
+    method, batch = make("supervised", classes=classes), make_batch(count, classes=classes)
+    twin = copy.deepcopy(method)
+    with torch.no_grad():
+        logits = twin.classifier(twin.encoder(batch.views[0]))
+    return method.loss(batch, 0.3).item(), cross_entropy(logits, batch.labels.tolist())
+
+
+def agree(case):
+    loss, reference = case
+    assert math.isfinite(loss) and math.isfinite(reference)
+    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
+
+
+@pytest.mark.parametrize(("count", "key"), [(1, 0), (3, 1), (5, 2)])
+def test_rotation_is_the_papers_formula(count, key):
+    assert agree(rotation_case(count, key))
+
+
+@pytest.mark.parametrize("encoder", ["resnet8", "vit_micro"])
+@pytest.mark.parametrize(
+    ("noise", "level", "channels"), [("masking", 0.3, 3), ("masking", 0.0, 1), ("gaussian", 0.5, 3), ("gaussian", 1.5, 1)]
+)
+def test_denoising_is_the_papers_formula(encoder, noise, level, channels):
+    assert agree(denoising_case(noise=noise, level=level, channels=channels, encoder=encoder))
+
+
+@pytest.mark.parametrize(("count", "classes"), [(2, 2), (4, 5), (6, 11)])
+def test_supervised_is_cross_entropy(count, classes):
+    assert agree(supervised_case(count, classes))
+
+
+ROTATION_MISTAKES = {
+    "turned clockwise": ("rot90(images, quarters,", "rot90(images, -quarters,"),
+    "labels shifted by one": ("torch.arange(4, device=images.device)", "torch.arange(4, device=images.device).roll(1)"),
+    "labels not in the order of the images": ("repeat_interleave(len(images))", "repeat(len(images))"),
+    "one rotation left out": ("range(4)])\n", "(0, 1, 2, 2)])\n"),
+}
+DENOISING_MISTAKES = {
+    "compared with the noisy image": ("self.corrupt(batch))), batch.views[0])", "(noisy := self.corrupt(batch)))), noisy)"),
+    "no noise": ("feature_map(self.corrupt(batch))", "feature_map(batch.views[0])"),
+    "the complement is hidden": (">= self.level", "< self.level"),
+    "mean absolute error": ("F.mse_loss", "F.l1_loss"),
+}
+GAUSSIAN_MISTAKES = {
+    "level is a variance": ("self.level * batch.randn", "self.level**0.5 * batch.randn"),
+    "noise instead of the image": ("return clean + self.level", "return self.level"),
+}
+SUPERVISED_MISTAKES = {
+    "labels shifted by one": ("batch.labels)", "(batch.labels + 1) % 5)"),
+    "the features are the logits": ("self.classifier(self.encoder(batch.views[0]))", "self.encoder(batch.views[0])[:, :5]"),
+}
+
+
+@pytest.mark.parametrize("mistake", ROTATION_MISTAKES)
+def test_a_mistake_in_rotation_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.rotation, *ROTATION_MISTAKES[mistake])
+    assert not agree(rotation_case())
+
+
+@pytest.mark.parametrize("mistake", DENOISING_MISTAKES)
+def test_a_mistake_in_denoising_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.denoising_ae, *DENOISING_MISTAKES[mistake])
+    assert not agree(denoising_case())
+
+
+@pytest.mark.parametrize("mistake", GAUSSIAN_MISTAKES)
+def test_a_mistake_in_gaussian_noise_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.denoising_ae, *GAUSSIAN_MISTAKES[mistake])
+    assert not agree(denoising_case(noise="gaussian", level=0.5))
+
+
+@pytest.mark.parametrize("mistake", SUPERVISED_MISTAKES)
+def test_a_mistake_in_supervised_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.supervised, *SUPERVISED_MISTAKES[mistake])
+    assert not agree(supervised_case())
+
+
+def test_all_four_rotations_share_one_encoder_call():
+    method, calls = make("rotation"), []
+    method.encoder.register_forward_hook(lambda module, inputs, output: calls.append(len(inputs[0])))
+    method.loss(make_batch(3), 0.0)
+    assert calls == [12]
+
+
+@pytest.mark.parametrize(("encoder", "size"), [("resnet8", 28), ("resnet18", 28), ("resnet18", 96), ("vit_micro", 28), ("vit_micro", 98)])
+def test_the_decoder_ends_at_the_size_of_the_view(encoder, size):
+    with torch.device("meta"):
+        method = make("denoising_ae", encoder=encoder, size=size)
+        images = torch.empty(2, 3, size, size)
+        assert method.decoder(method.encoder.feature_map(images)).shape == images.shape
+
+
+def test_asking_for_the_decoders_shape_leaves_the_encoder_as_it_was():
+    encoder = factory("resnet8", SIZE)()
+    before = copy.deepcopy(encoder.state_dict())
+    methods.denoising_ae.map_side(encoder, SIZE)
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items()) and encoder.training
+
+
+def test_unknown_noise_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="masking, gaussian"):
+        make("denoising_ae", noise="salt")
+
+
+def test_denoising_evaluates_what_it_trains():
+    images = make_batch(2).views[0]
+    resnet, vit = make("denoising_ae").eval(), make("denoising_ae", encoder="vit_micro").eval()
+    assert torch.equal(resnet.encode(images), resnet.encoder(images))
+    torch.testing.assert_close(vit.encode(images), vit.encoder.tokens(images)[:, 1:].mean(1))
+
+
+def test_pixels_are_the_image():
+    images = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
+    assert make("pixels").encode(images).tolist() == [list(map(float, range(48))), list(map(float, range(48, 96)))]
+
+
+def test_pixels_of_large_images_are_averages_of_squares():
+    images = make_batch(2, size=96).views[0]
+    features = make("pixels").encode(images).reshape(2, 3, 32, 32)
+    assert features[1, 2, 5, 7].item() == pytest.approx(images[1, 2, 15:18, 21:24].mean().item(), abs=1e-6)
+    assert make("pixels").encode(make_batch(1, size=64).views[0]).shape == (1, 3 * 64 * 64)
+
+
+def test_random_is_the_encoder_at_initialisation():
+    method, images = make("random").eval(), make_batch(3).views[0]
+    with seeded("weights", "random", "resnet8"):
+        encoder = factory("resnet8", SIZE)(width=0.25).eval()
+    assert torch.equal(method.encode(images), encoder(images))
