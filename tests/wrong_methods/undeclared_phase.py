@@ -1,0 +1,25 @@
+"""Wrong: the encoder is frozen for half the budget, and no phase says so: FLOPs are charged at the wrong price."""
+
+import torch
+
+from bench.method import Method
+from bench.parts import mlp, nt_xent
+from bench.spec import Recipe
+from bench.views import Flip, ResizedCrop, View
+
+
+class UndeclaredPhase(Method):
+    paper = "arXiv:2002.05709"
+
+    def __init__(self, make_encoder, data, *, temperature=0.5):
+        super().__init__()
+        self.views = (View((ResizedCrop((0.2, 1.0)), Flip()), count=2),)
+        self.recipe = Recipe("adamw", lr=1e-3, weight_decay=1e-4)
+        self.encoder = make_encoder()
+        self.projector = mlp(self.encoder.dim, self.encoder.dim, 16)
+        self.temperature = temperature
+
+    def loss(self, batch, progress):
+        features = self.encoder(torch.cat(batch.views))
+        first, second = self.projector(features.detach() if progress < 0.5 else features).chunk(2)
+        return nt_xent(first, second, self.temperature)
