@@ -14,16 +14,13 @@ from bench.errors import UserError
 KEEP = 2
 
 
-def scratch_root(option: str | os.PathLike | None = None) -> Path:
-    """Where checkpoints and logs go: the option, else $SSLBENCH_SCRATCH, else .scratch in the working directory."""
-    return Path(option or os.environ.get("SSLBENCH_SCRATCH") or ".scratch")
-
-
 class Checkpoints:
     """The checkpoints of the run with this id."""
 
     def __init__(self, root: Path, run_id: str):
         self.folder, self.run_id = Path(root) / run_id, run_id
+        self.broken: set[Path] = set()
+        """Those that `load` passed over; they must not count as one of the two that are kept."""
 
     def paths(self) -> list[Path]:
         """Complete checkpoints, newest first."""
@@ -42,7 +39,8 @@ class Checkpoints:
             os.replace(beside, final)
         finally:
             beside.unlink(missing_ok=True)
-        for old in self.paths()[KEEP:]:
+        kept = [path for path in self.paths() if path not in self.broken - {final}][:KEEP]
+        for old in set(self.paths()) - set(kept):
             old.unlink(missing_ok=True)
         return final
 
@@ -56,6 +54,7 @@ class Checkpoints:
                 state = torch.load(path, map_location=device, weights_only=True)
             except Exception as error:  # torch raises a dozen types for a broken archive
                 warnings.warn(f"checkpoint {path} cannot be read ({type(error).__name__}); trying the one before it", stacklevel=2)
+                self.broken.add(path)
                 continue
             if not isinstance(state, dict) or state.get("run_id") != self.run_id:
                 owner = state.get("run_id") if isinstance(state, dict) else None

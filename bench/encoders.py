@@ -29,7 +29,13 @@ RESNET, VIT = ("features", "feature_map"), ("features", "feature_map", "tokens")
 
 ENCODERS = {
     "resnet8": EncoderEntry(
-        "ResNet-8: He et al. 2016's CIFAR design with 3 stages of one basic block, twice as wide (32, 64, 128)",
+        "ResNet-8: He et al. 2016's CIFAR design with 3 stages of one basic block, 16, 32 and 64 channels",
+        "resnet",
+        RESNET,
+        {"blocks": (1, 1, 1), "channels": (16, 32, 64)},
+    ),
+    "resnet8x2": EncoderEntry(
+        "ResNet-8, twice as wide: 32, 64 and 128 channels",
         "resnet",
         RESNET,
         {"blocks": (1, 1, 1), "channels": (32, 64, 128)},
@@ -68,7 +74,7 @@ def require(name: str) -> EncoderEntry:
 
 
 def patch_size(image_size: int) -> int:
-    """The patch that leaves 7 to 16 patches a side: 2 at 28 or less and not divisible by 4, else a power of two."""
+    """The largest patch of 2 to 16 pixels that leaves at least 7 patches a side: 4 at 28 and 32, 8 at 64 and 96, 16 at 224."""
     for patch in (16, 14, 8, 7, 4, 2):
         if image_size % patch == 0 and image_size // patch >= 7:
             return patch

@@ -14,6 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.spec import Budget
 
+COUNTERS = ("steps", "images", "flops", "seconds", "setup_seconds", "step_flops")
+"""What a checkpoint keeps of a meter."""
+
 
 def count_flops(function: Callable[[], object]) -> float:
     """FLOPs of one call."""
@@ -66,9 +69,9 @@ class Meter:
         return min(1.0, getattr(self, budget.unit) / budget.amount)
 
     def state_dict(self) -> dict:
-        names = ("steps", "images", "flops", "seconds", "setup_seconds", "step_flops")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in COUNTERS}
 
     def load_state_dict(self, state: dict) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
+        """The inverse of `state_dict`; a missing counter is a KeyError, not a zero."""
+        for name in COUNTERS:
+            setattr(self, name, state[name])

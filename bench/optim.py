@@ -66,7 +66,8 @@ def build_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             raise ValueError(f"no parameter starts with '{group.prefix}', which the recipe has a group for")
     options = [{"params": g["params"], **({"always_adapt": g["decays"]} if recipe.optimizer == "lars" else {})} for g in groups.values()]
     if recipe.optimizer == "sgd":
-        optimizer = torch.optim.SGD(options, lr=1.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
+        # Not fused: torch's fused SGD fails where a parameter has its first gradient later than others (a layer that thaws).
+        optimizer = torch.optim.SGD(options, lr=1.0, momentum=recipe.momentum, nesterov=recipe.nesterov, foreach=True)
     elif recipe.optimizer == "lars":
         # timm's import costs seconds, and only LARS needs it here.
         from timm.optim.lars import Lars

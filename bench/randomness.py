@@ -23,10 +23,10 @@ def generator(*key: int | str, device: torch.device | str = "cpu") -> torch.Gene
 
 @contextlib.contextmanager
 def seeded(*key: int | str):
-    """Within the block torch's global generators are seeded with the hash of the key; afterwards they are as before.
+    """Within the block torch's global generator of the CPU is seeded with the hash of the key; afterwards it is as before.
 
-    For code that takes no generator: the initialisation of layers."""
-    with torch.random.fork_rng():
+    For code that takes no generator: the initialisation of layers, which are built on the CPU on every machine."""
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(hashed(*key))
         yield
 

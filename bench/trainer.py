@@ -109,8 +109,10 @@ class Trainer:
                     self.before_epoch()
                 continue
             flops = self.meter.flops_of_step(self.kind_of_step(progress), lambda p=progress: self.measure_step(p))
+            if flops == 0 and self.spec.budget.unit == "flops":
+                raise ValueError("a step costs no FLOPs, so a budget in FLOPs would never end; take another unit")
             with self.meter.charging():
-                self.loss = self.step(self.method, self.optimizer, progress)
+                self.loss = self.step(self.method, self.optimizer, self.batch(), progress)
             self.meter.steps += 1
             self.meter.images += self.recipe.batch_size
             self.meter.flops += flops
@@ -125,7 +127,7 @@ class Trainer:
         source, epoch = self.source, self.epoch
 
         def features(function):
-            return extract(self.method, function, source.images, source.mean, source.std)
+            return extract(self.method, function, source.images, source.mean, source.std, self.spec.precision)
 
         def hook():
             draws = generator(self.spec.seed, "before_epoch", epoch, device=source.device)
@@ -136,9 +138,8 @@ class Trainer:
             self.meter.flops += count_flops(hook)
         self.hooked_epoch = epoch
 
-    def step(self, method: Method, optimizer: torch.optim.Optimizer | None, progress: float) -> float:
-        """One batch: views, loss, backward, update, after_step. Returns the loss. Without an optimizer nothing is updated."""
-        batch = self.batch()
+    def step(self, method: Method, optimizer: torch.optim.Optimizer | None, batch: Batch, progress: float) -> float:
+        """Loss, backward, update, after_step. Returns the loss. Without an optimizer nothing is updated."""
         with torch.autocast(self.source.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
             loss = method.loss(batch, progress)
         loss.backward()
@@ -179,9 +180,9 @@ class Trainer:
         return f"phase {sum(progress >= start for start in self.method.phases)}"
 
     def measure_step(self, progress: float) -> float:
-        """FLOPs of the step that begins at `progress`, counted on a copy: the run itself is left as it was."""
-        twin = copy.deepcopy(self.method)
-        return count_flops(lambda: self.step(twin, None, progress))
+        """FLOPs of the step that begins at `progress`, without its views; on a copy, so the run itself is left as it was."""
+        twin, batch = copy.deepcopy(self.method), self.batch()
+        return count_flops(lambda: self.step(twin, None, batch, progress))
 
     def save_if_due(self) -> None:
         """A checkpoint every so many seconds, when asked to stop, and at the end."""
@@ -202,6 +203,7 @@ class Trainer:
             "meter": self.meter.state_dict(),
             "hooked_epoch": self.hooked_epoch,
             "curve": [self.curve.points, self.curve.total, self.curve.count],
+            "threads": torch.get_num_threads(),
         }
 
     def load_state_dict(self, state: dict) -> None:

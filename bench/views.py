@@ -91,7 +91,7 @@ class PaddedCrop:
         return tuple(draws.randint(2 * self.padding + 1) - self.padding for _ in range(2))
 
     def apply(self, images: Tensor, parameters: tuple[Tensor, Tensor], size: int) -> Tensor:
-        pixel = torch.arange(size, device=images.device)
+        pixel = torch.arange(images.shape[-1], device=images.device)
         shifted = [((pixel[:, None] + by[:, None, None]) == pixel).to(images.dtype) for by in parameters]
         return separable(images, *shifted)
 
@@ -205,6 +205,7 @@ class Blur:
         return draws.uniform(*self.sigma) * (draws.rand() < self.p)
 
     def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
+        size = images.shape[-1]  # a blur before the crop of a smaller view still sees the whole image
         sigma = (parameters * size / 224).clamp(min=1e-3)[:, None, None]
         reach = min(size - 1, max(1, math.ceil(3 * self.sigma[1] * size / 224)))
         offset = torch.arange(-reach, reach + 1, device=images.device)

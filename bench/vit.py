@@ -43,6 +43,10 @@ class VisionTransformer(nn.Module):
 
         keep: int64 [B, K]: only these patches enter the blocks, in this order -> [B, 1 + K, D].
         replace: bool [B, L]: these patches become mask_token [D] after the patch embedding, before positions are added."""
+        return self.vit.norm(self.vit.blocks(self.embed(images, keep, replace, mask_token)))
+
+    def embed(self, images: Tensor, keep: Tensor | None = None, replace: Tensor | None = None, mask_token: Tensor | None = None) -> Tensor:
+        """What enters the first block: arguments and shape as of `tokens`."""
         patches = self.vit.patch_embed(images)
         height, width = images.shape[2] // self.patch_size, images.shape[3] // self.patch_size
         # timm's dynamic_img_size keeps the patch grid: [B, h, w, D].
@@ -54,19 +58,27 @@ class VisionTransformer(nn.Module):
         if keep is not None:
             patches = patches.gather(1, keep[..., None].expand(-1, -1, self.dim))
         start = (self.vit.cls_token + positions[:, :1]).expand(len(images), -1, -1)
-        tokens = torch.cat([start.to(patches.dtype), patches], dim=1)
-        return self.vit.norm(self.vit.blocks(tokens))
+        return torch.cat([start.to(patches.dtype), patches], dim=1)
+
+    def on_grid(self, tokens: Tensor, images: Tensor) -> Tensor:
+        """[B, 1 + L, D] -> [B, D, h, w], without the class token."""
+        return tokens[:, 1:].transpose(1, 2).unflatten(2, (images.shape[2] // self.patch_size, images.shape[3] // self.patch_size))
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """[B, C, H, W] -> the patch tokens after each quarter of the blocks, each [B, D, h, w]."""
         depth = len(self.vit.blocks)
-        after = sorted({max(0, depth * quarter // 4 - 1) for quarter in (1, 2, 3, 4)})
-        return self.vit.forward_intermediates(images, indices=after, norm=True, output_fmt="NCHW", intermediates_only=True)
+        after = {max(0, depth * quarter // 4 - 1) for quarter in (1, 2, 3, 4)}
+        # Not timm's forward_intermediates: for a smaller view it interpolates positions otherwise than `positions` does.
+        tokens, outputs = self.embed(images), []
+        for number, block in enumerate(self.vit.blocks):
+            tokens = block(tokens)
+            if number in after:
+                outputs.append(self.on_grid(self.vit.norm(tokens), images))
+        return outputs
 
     def feature_map(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D, h, w]: the patch tokens after the last norm, on their grid."""
-        tokens = self.tokens(images)[:, 1:]
-        return tokens.transpose(1, 2).unflatten(2, (images.shape[2] // self.patch_size, images.shape[3] // self.patch_size))
+        return self.on_grid(self.tokens(images), images)
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D]"""

@@ -1,0 +1,84 @@
+"""What a run ran on: device, processor, versions, commit; all of it provenance, kept in the record."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "scikit-learn", "numpy", "pandas", "submitit")
+
+
+def device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@cache
+def processor() -> str:
+    """The CPU's model name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux: the platform module knows what there is to know
+    return platform.processor() or platform.machine()
+
+
+def describe_device() -> str:
+    """'2 threads of AMD EPYC' or '1 NVIDIA H200': what a budget in seconds depends on."""
+    if torch.cuda.is_available():
+        return f"1 {torch.cuda.get_device_name()}"
+    return f"{torch.get_num_threads()} threads of {processor()}"
+
+
+def hardware() -> dict:
+    """The record's hardware: the model that the training ran on, GPU, processor, cores."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"model": gpu or processor(), "gpu": gpu, "cpu": processor(), "cores": os.cpu_count()}
+
+
+def environment() -> dict:
+    """The record's environment: versions, commit of the code, whether it had uncommitted changes."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # faiss-gpu or faiss-cpu, never both
+    commit, dirty = commit_of_code()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": versions,
+        "commit": commit,
+        "dirty": dirty,
+        "threads": torch.get_num_threads(),
+    }
+
+
+@cache
+def commit_of_code() -> tuple[str | None, bool | None]:
+    """The commit that this code is checked out at, and whether its tracked files were changed; None outside a checkout."""
+    folder = Path(__file__).parent.parent
+    try:
+        git = ["git", "-C", str(folder)]
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        status = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True)
+        return commit, bool(status.stdout.strip())
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def peak_memory_bytes() -> int:
+    """On a GPU its largest allocation by this process; on a CPU the process's largest resident set."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

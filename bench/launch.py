@@ -1,0 +1,171 @@
+"""Launching through Submitit: in this process (debug) or in processes of their own on this machine (local).
+
+Every worker gets the whole list of runs and takes what nobody else holds: a run is held by a file lock in its scratch
+folder, and left out once the store has it. So any number of workers, started at any time, do each run once.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import submitit
+
+from bench.errors import UserError, unknown
+from bench.spec import RunSpec
+
+LAUNCHERS = ("debug", "local")
+"""debug: in this process, one run after the other. local: a process per GPU, or per so many CPU cores."""
+
+WEEK_IN_MINUTES = 7 * 24 * 60
+
+
+def require(launcher: str) -> str:
+    """The launcher's name, or a UserError with the nearest one."""
+    if launcher not in LAUNCHERS:
+        raise unknown("launcher", launcher, LAUNCHERS)
+    return launcher
+
+
+@dataclass
+class Work:
+    """What a worker is given; it pickles, and after a preemption it is simply given again."""
+
+    specs: list[dict]
+    """RunSpec.to_json() of each run."""
+    requests: tuple[str, ...]
+    place: object
+    """bench.run.Place"""
+
+    def __call__(self) -> list[str]:
+        """Execute every run that nobody else holds. Returns what went wrong, a line each."""
+        from bench.run import execute
+        from bench.trainer import Interrupted
+
+        problems = []
+        for data in self.specs:
+            spec = RunSpec.from_json(data)
+            try:
+                execute(spec, self.requests, self.place)
+            except Interrupted as interrupted:
+                handler = signal.getsignal(signal.SIGUSR2)
+                if getattr(interrupted, "signal", None) == signal.SIGUSR2 and callable(handler):
+                    # The checkpoint is written: now Submitit may requeue the job, which ends this process.
+                    handler(signal.SIGUSR2, None)
+                raise
+            except (UserError, OSError) as error:
+                problems.append(f"{spec.name} ({spec.id}): {error}")
+        return problems
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """What Submitit submits again after a preemption or time-out: the same work; runs go on from their checkpoints."""
+        return submitit.helpers.DelayedSubmission(self)
+
+
+def workers_here(runs: int) -> tuple[int, int]:
+    """(processes, threads each) for `local`: a process per GPU, or one per core with one thread."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpus = torch.cuda.device_count()
+    processes = max(1, min(gpus or cores, runs))
+    return processes, max(1, cores // (gpus or cores))
+
+
+def launch(
+    specs: tuple[RunSpec, ...], requests: tuple[str, ...], place, launcher: str, processes: int | None, watch: Callable | None
+) -> list[str]:
+    """Execute the runs and wait for them. Returns what went wrong, a line each; raises KeyboardInterrupt once every worker
+    has written its checkpoint. `watch` is called several times a second while runs are under way."""
+    from dataclasses import replace
+
+    folder = place.scratch / "submitit"
+    work = Work([spec.to_json() for spec in specs], requests, place)
+    if require(launcher) == "debug":
+        return in_this_process(work, folder, watch)
+    count, threads = workers_here(len(specs))
+    count = min(processes or count, max(1, len(specs)))
+    work.place = replace(place, threads=place.threads or threads)
+    return in_processes(work, folder, count, watch)
+
+
+def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[str]:
+    """Submitit's debug executor, with `watch` called from a thread of its own."""
+    from bench.trainer import Interrupted
+
+    executor = submitit.AutoExecutor(folder, cluster="debug")
+    job = executor.submit(work)
+    over = threading.Event()
+
+    def watching():
+        while not over.wait(0.2):
+            watch()
+
+    watcher = threading.Thread(target=watching, daemon=True)
+    if watch:
+        watcher.start()
+    try:
+        # Not job.result(): on an error Submitit's debug job would open a debugger.
+        error = job.exception()
+    finally:
+        over.set()
+        if watch:
+            watcher.join()
+    if isinstance(error, Interrupted):
+        raise KeyboardInterrupt from error
+    if error:
+        raise error
+    return job.submission().result()
+
+
+def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -> list[str]:
+    """Submitit's local executor, `count` workers. SIGINT and SIGTERM are passed on, and every checkpoint waited for."""
+    import torch
+
+    logging.getLogger("submitit").setLevel(logging.ERROR)
+    gpus = torch.cuda.device_count()
+    jobs = []
+    for number in range(count):
+        executor = submitit.AutoExecutor(folder, cluster="local")
+        executor.update_parameters(timeout_min=WEEK_IN_MINUTES)
+        if gpus:
+            executor.update_parameters(gpus_per_node=1, local_visible_gpus=(number % gpus,))
+        jobs.append(executor.submit(work))
+    stopped = []
+    former = signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+    try:
+        while not all(job.done() for job in jobs):
+            try:
+                time.sleep(0.2)
+                if watch:
+                    watch()
+            except KeyboardInterrupt:
+                stopped.append(signal.SIGINT)
+            if stopped and len(stopped) < 3:
+                stopped += [0, 0]  # once is enough
+                for job in jobs:
+                    # Submitit's controller hands SIGTERM to the worker, which writes its checkpoint and ends.
+                    if not job.done():
+                        job._process.send_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    if stopped:
+        raise KeyboardInterrupt
+    problems = []
+    for job in jobs:
+        error = job.exception()
+        if error:
+            problems.append(f"worker {job.job_id} ended early: {last_line(error)}; its log: {job.paths.stderr}")
+        else:
+            problems += job.result()
+    return problems
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of an error that says something: where Submitit repeats a remote traceback, its end."""
+    lines = [line for line in str(error).splitlines() if line.strip() and "You can check full logs" not in line]
+    return lines[-1].strip() if lines else type(error).__name__

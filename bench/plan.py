@@ -1,0 +1,147 @@
+"""From what was asked for to what is to be done: specs completed with defaults, checked, and set against the store.
+
+Names are checked before anything heavy is imported; then the method is built on torch's meta device, where it costs
+nothing, so that a wrong hyper-parameter or encoder is refused before a GPU is asked for.
+"""
+
+import inspect
+from dataclasses import dataclass, fields, replace
+
+import methods
+from bench import datasets, encoders, evals
+from bench.errors import UserError, unknown
+from bench.spec import Recipe, RunSpec
+from bench.store import ResultStore
+
+
+def check_names(spec: RunSpec, requests: tuple[str, ...], root=None) -> None:
+    """A UserError for the first name in the spec, or in the evaluators asked for, that does not exist. Imports no torch."""
+    methods.require(spec.method)
+    entry = datasets.require(spec.dataset, root)
+    if spec.pretrain_split not in entry.pretrain_splits:
+        raise unknown(f"pretraining split of {spec.dataset}", spec.pretrain_split, entry.pretrain_splits)
+    encoders.require(spec.encoder or entry.encoder)
+    for request in requests:
+        _, target = evals.parse(request)
+        if target:
+            datasets.require(target, root, needs_test=True)
+    # An evaluator without a target measures the pretraining data set itself.
+    if any(evals.parse(request)[1] is None for request in requests):
+        datasets.require(spec.dataset, root, needs_test=True)
+
+
+def complete(spec: RunSpec, root=None) -> RunSpec:
+    """The spec with every default filled in, checked against the method, the encoder and the data; it has an id."""
+    import torch
+
+    from bench.method import build
+
+    entry = datasets.require(spec.dataset, root)
+    encoder, image_size = spec.encoder or entry.encoder, spec.image_size or entry.image_size
+    if image_size < 8:
+        raise UserError(f"an image size of {image_size} pixels is too small; expected at least 8")
+    data = datasets.info(spec.dataset, spec.pretrain_split, image_size, root)
+    cls = methods.load(spec.method)
+    hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
+    if cls.needs not in encoders.require(encoder).offers:
+        able = [name for name in encoders.names() if cls.needs in encoders.require(name).offers]
+        raise UserError(
+            f"{spec.method} needs {cls.needs} of its encoder, which {encoder} does not offer; expected one of {', '.join(able)}"
+        )
+    num_classes = len(datasets.load(spec.dataset, spec.pretrain_split, image_size, root).classes) if cls.uses_labels else 0
+    try:
+        with torch.device("meta"):
+            method = build(cls, encoders.factory(encoder, image_size), data, num_classes, hyper_parameters)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UserError(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {hyper_parameters}: {error}") from error
+    recipe = changed_recipe(spec, method.recipe) if cls.trained else None
+    if recipe and recipe.batch_size > data.num_images:
+        raise UserError(
+            f"a batch of {recipe.batch_size} is larger than the data: the {spec.pretrain_split} split of {spec.dataset} "
+            f"has {data.num_images} images; expected --batch-size of at most that"
+        )
+    return spec.replace(
+        encoder=encoder,
+        image_size=image_size,
+        hyper_parameters=hyper_parameters,
+        recipe=recipe,
+        recipe_changes={},
+        method_version=methods.version(spec.method, cls),
+        data_revision=datasets.revision(spec.dataset, root),
+        budget=spec.budget.in_images(data.num_images),
+        device=device_identity() if spec.budget.unit == "seconds" else None,
+    )
+
+
+def device_identity() -> str:
+    """What a second buys here: device model, count and CPU threads."""
+    from bench.hardware import describe_device
+
+    return describe_device()
+
+
+def check_hyper_parameters(method: str, cls, given: dict) -> dict:
+    """Every hyper-parameter of the class with its value: the given ones checked against the signature, the others' defaults."""
+    signature = inspect.signature(cls.__init__)
+    defaults = {p.name: p.default for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    for name, value in given.items():
+        if name not in defaults:
+            raise unknown(f"hyper-parameter of {method}", name, defaults)
+        default = defaults[name]
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        fits = isinstance(value, int | float) and not isinstance(value, bool) if number else isinstance(value, type(default))
+        if default is not None and (not fits or (isinstance(default, int) and number and value != int(value))):
+            raise UserError(f"{method}'s {name} = {value!r}: expected {type(default).__name__}, as its default {default!r}")
+    # A whole number where the default is a float is that float: 1 and 1.0 are one run, with one id.
+    cast = {name: type(defaults[name])(value) if isinstance(defaults[name], int | float) else value for name, value in given.items()}
+    return defaults | cast
+
+
+def changed_recipe(spec: RunSpec, recipe: Recipe) -> Recipe:
+    """The method's recipe with the fields that were asked for replaced."""
+    from pydantic import ValidationError
+
+    from bench.spec import one_line
+
+    known = {field.name for field in fields(Recipe)}
+    for name in spec.recipe_changes:
+        if name not in known:
+            raise unknown("recipe field", name, known)
+    try:
+        return replace(recipe, **spec.recipe_changes)
+    except ValidationError as error:
+        raise one_line(error, "recipe") from error
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to."""
+
+    runs: tuple[RunSpec, ...]
+    """Complete, without repetition, in the order asked for."""
+    evals: tuple[str, ...]
+    todo: tuple[RunSpec, ...]
+    """The runs for which the store lacks an evaluator."""
+
+    @property
+    def stored(self) -> int:
+        return len(self.runs) - len(self.todo)
+
+
+def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStore, root=None) -> Plan:
+    """Check everything, complete everything, take away what the store already holds."""
+    for spec in specs:
+        check_names(spec, requests, root)
+    completed: dict[tuple, RunSpec] = {}
+    for spec in specs:
+        # Seeds of one setting differ in nothing else: each setting is completed once.
+        key = spec.replace(seed=0).canonical() + repr(sorted(spec.recipe_changes.items()))
+        if key not in completed:
+            completed[key] = complete(spec, root)
+    runs = {}
+    for spec in specs:
+        key = spec.replace(seed=0).canonical() + repr(sorted(spec.recipe_changes.items()))
+        run = completed[key].replace(seed=spec.seed)
+        runs[run.id] = run
+    todo = tuple(run for run in runs.values() if store.missing(run, requests))
+    return Plan(tuple(runs.values()), tuple(requests), todo)

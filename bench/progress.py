@@ -1,0 +1,110 @@
+"""What a person sees while runs are under way: a bar per running run, drawn from the heartbeat files, whoever runs them."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from bench.spec import RunSpec
+from bench.store import ResultStore
+
+STALE = 120.0
+"""Seconds after which a heartbeat without news is no sign of life: longer than any evaluation step here."""
+
+
+def read_heartbeat(scratch: Path, run_id: str) -> dict | None:
+    """The last heartbeat of a run; None where there is none."""
+    with contextlib.suppress(OSError, json.JSONDecodeError):
+        return json.loads((scratch / run_id / "heartbeat.json").read_text())
+    return None
+
+
+def clock(seconds: float | None) -> str:
+    """90 -> '1:30'"""
+    return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
+
+
+class Watch:
+    """Call it often: it redraws the bars of what is running and says a line for each run that ended."""
+
+    def __init__(self, specs: tuple[RunSpec, ...], scratch: Path, store: ResultStore, console: Console):
+        self.scratch, self.store, self.console = scratch, store, console
+        self.specs = {spec.id: spec for spec in specs}
+        self.started, self.ended, self.tasks = time.time(), set(), {}
+        self.progress = Progress(
+            TextColumn("{task.description}", justify="left"),
+            BarColumn(20),
+            TextColumn("{task.fields[spent]}"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_):
+        self()
+        self.progress.stop()
+
+    def __call__(self) -> None:
+        for run_id, spec in self.specs.items():
+            if run_id in self.ended:
+                continue
+            beat = read_heartbeat(self.scratch, run_id)
+            if beat is None or beat["time"] < self.started:
+                continue
+            if beat["state"] in ("done", "failed", "diverged", "interrupted"):
+                self.end(spec, beat)
+            else:
+                self.draw(spec, beat)
+
+    def draw(self, spec: RunSpec, beat: dict) -> None:
+        """One bar: budget spent, images a second, loss, time left."""
+        if spec.id not in self.tasks:
+            blank = {"spent": "", "rate": "", "loss": "", "left": ""}
+            self.tasks[spec.id] = self.progress.add_task(spec.name, total=1.0, **blank)
+        fields = {"description": spec.name, "left": beat["state"]}
+        if "progress" in beat:
+            amount, unit = spec.budget.amount, spec.budget.unit
+            spent = f"{beat['spent']:.2e}/{amount:.2e}" if unit == "flops" else f"{beat['spent']:,.0f}/{amount:,.0f}"
+            fields |= {"completed": beat["progress"], "spent": f"{spent} {unit}", "loss": f"loss {beat['loss']:.3f}"}
+            fields |= {"rate": f"{beat['images_per_second']:,.0f} images/s"}
+            if beat["state"] == "training":
+                fields["left"] = clock(beat["seconds_left"])
+        self.progress.update(self.tasks[spec.id], **fields)
+
+    def end(self, spec: RunSpec, beat: dict) -> None:
+        """Take the bar away and say how the run ended."""
+        self.ended.add(spec.id)
+        if spec.id in self.tasks:
+            self.progress.remove_task(self.tasks.pop(spec.id))
+        detail = f"  loss {beat['loss']:.3f}  {beat['images_per_second']:,.0f} images/s" if "progress" in beat else ""
+        records = self.store.find(spec.id)
+        if beat["state"] in ("failed", "diverged") and records:
+            detail = f"  {records[-1].error}"
+        left = len(self.specs) - len(self.ended)
+        self.progress.console.print(f"{spec.name:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, soft_wrap=True)
+
+
+def state_of(spec: RunSpec, scratch: Path, store: ResultStore) -> tuple[str, str]:
+    """(done | diverged | failed | running | stopped | pending, detail) of one run; the store's word comes first."""
+    records = store.find(spec.id)
+    if records and records[-1].status != "failed":
+        return records[-1].status, records[-1].error or ", ".join(name for record in records for name in record.evals)
+    beat = read_heartbeat(scratch, spec.id)
+    if beat and beat["state"] in ("starting", "training", "evaluating"):
+        spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if "progress" in beat else beat["state"]
+        if time.time() - beat["time"] < STALE:
+            return "running", f"{spent}  {clock(beat.get('seconds_left'))}"
+        return "stopped", f"at {spent}; run it again to go on"
+    if records:
+        return "failed", records[-1].error or ""
+    if beat and beat["state"] == "interrupted":
+        return "stopped", f"at {beat.get('progress', 0):.0%} of the budget; run it again to go on"
+    return "pending", ""

@@ -1,0 +1,87 @@
+"""Suites: named lists of runs, as Python functions. A suite's records are a plan's, so a report on it shows these runs
+and no others; two suites that ask for the same run share its record."""
+
+from dataclasses import dataclass
+
+from bench.errors import unknown
+from bench.spec import Budget, RunSpec
+
+SEEDS = (0, 1, 2)
+
+DEMO_BUDGET = Budget("flops", 2e12)
+"""About 15 s of one core a run with a small ResNet: 17,500 images of SimCLR, 35,000 of supervised training."""
+
+SEARCHED = {
+    "byol": ("momentum", (0.99, 0.9)),
+    "denoising_ae": ("noise", ("masking", "gaussian")),
+    "dino": ("momentum", (0.996, 0.9)),
+    "moco": ("momentum", (0.99, 0.9)),
+    "npid": ("temperature", (0.1, 0.5)),
+    "rotation": ("padding", (4, 2)),
+    "simclr": ("crop_min", (0.08, 0.2)),
+    "supervised": ("padding", (4, 2)),
+}
+"""Besides its learning rate, what of each method is searched for the demo: as many trials for one as for another."""
+
+LR_FACTORS = (0.3, 1.0, 3.0)
+"""On the learning rate of the method's own recipe."""
+
+BASE_LR = {
+    "byol": 0.45,
+    "denoising_ae": 1e-3,
+    "dino": 5e-4,
+    "moco": 0.03,
+    "npid": 0.03,
+    "rotation": 0.1,
+    "simclr": 1.0,
+    "supervised": 0.1,
+}
+"""The learning rate of each method's own recipe; a test holds it against the methods."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Runs, the evaluators they are measured with, and where their records go by default."""
+
+    runs: tuple[RunSpec, ...]
+    evals: tuple[str, ...]
+    results: str
+
+
+def demo_run(method: str, seed: int, lr: float | None = None, **hyper_parameters) -> RunSpec:
+    """A run of the demo: small, so that all of them take minutes."""
+    changes = {} if lr is None else {"lr": lr}
+    return RunSpec(
+        method=method, dataset="mnist5k", budget=DEMO_BUDGET, seed=seed, hyper_parameters=hyper_parameters, recipe_changes=changes
+    )
+
+
+def demo_search() -> Suite:
+    """Six settings of every trained method, measured on val alone: where the demo's settings come from."""
+    runs = [
+        demo_run(method, 0, round(factor * BASE_LR[method], 10), **{name: value})
+        for method, (name, values) in SEARCHED.items()
+        for value in values
+        for factor in LR_FACTORS
+    ]
+    return Suite(tuple(runs), ("validation",), "results/demo_search")
+
+
+SUITES = {"demo_search": demo_search}
+
+
+def names() -> list[str]:
+    """Every suite, sorted."""
+    return sorted(SUITES)
+
+
+def load(name: str) -> Suite:
+    """The suite, or a UserError with the nearest name."""
+    if name not in SUITES:
+        raise unknown("suite", name, SUITES, "All suites: run_bench.py list suites")
+    return SUITES[name]()
+
+
+def summary(name: str) -> str:
+    """The first line of the suite's docstring."""
+    return SUITES[name].__doc__.split("\n")[0]
