@@ -1,0 +1,39 @@
+# make demo   install, run the demo suite, print its leaderboard
+# make test   install, run the test suite          (make quick: without the slow tests)
+# make lint   ruff
+# PYTHON=python3.12 make demo picks the interpreter; it must be 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+
+.PHONY: demo test quick lint constraints clean
+
+demo: $(READY)
+	$(VENV)/bin/python run_bench.py demo
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+quick: $(READY)
+	$(VENV)/bin/python -m pytest -m "not slow"
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+# uv is seldom on a machine, so it goes into the environment itself; it installs 7 GB in about half a minute.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; PYTHON=/path/to/python3.11 make demo" >&2; exit 2; }
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Freeze what is installed and tested now; no address of any registry goes in.
+constraints: $(READY)
+	$(VENV)/bin/uv pip freeze --python $(VENV)/bin/python --exclude-editable > constraints.txt
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,465 @@
+#!/usr/bin/env python3
+"""The command line of the SSL benchmark: parse, call bench, print.
+
+    run_bench.py demo                                              everything, end to end, in minutes
+    run_bench.py run --method simclr,byol --dataset mnist5k --budget 20000images
+    run_bench.py report                                            the leaderboard, from the records
+
+Nothing heavy is imported before every name has been checked.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+import click
+
+import methods
+from bench import datasets, encoders, evals, suites
+from bench.errors import UserError, unknown
+from bench.spec import PRECISIONS, PRETRAIN_SPLITS, Budget, RunSpec
+
+DEFAULT_EVALS = "knn,linear,label_free"
+
+
+class Commands(click.Group):
+    """Commands with "did you mean", listed in the order they are defined."""
+
+    def list_commands(self, context):
+        return list(self.commands)
+
+    def resolve_command(self, context, arguments):
+        if arguments and self.get_command(context, arguments[0]) is None:
+            raise unknown("command", arguments[0], self.commands, "All commands: run_bench.py --help")
+        return super().resolve_command(context, arguments)
+
+
+def options(*decorators):
+    """One decorator out of several click options, in the order given."""
+
+    def decorate(function):
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+PLACES = options(
+    click.option("--results", metavar="DIR", help="Folder of records.  [default: results, or the suite's own]"),
+    click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]"),
+    click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]"),
+)
+
+RUNS = options(
+    click.argument("suite", required=False),
+    click.option("--method", metavar="A,B", help="Methods: names, or paths to files of your own."),
+    click.option("--dataset", metavar="NAME", help="Data set: a name, or folder:PATH.  [default: mnist5k]"),
+    click.option("--encoder", metavar="NAME", help="Encoder.  [default: the data set's]"),
+    click.option("--image-size", type=int, metavar="PX", help="Pixels a side.  [default: the data set's]"),
+    click.option("--batch-size", type=int, metavar="N", help="Images in the global batch.  [default: the method's]"),
+    click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16]"),
+    click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
+    click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
+    click.option("--seeds", metavar="0,1,2", help="[default: 0,1,2]"),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD. Repeatable."),
+    click.option("--evals", "requests", metavar="A,B", help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]"),
+    PLACES,
+)
+
+WORKERS = options(
+    click.option("--launcher", default=None, metavar="local|debug", help="[default: local]"),
+    click.option(
+        "--processes", type=click.IntRange(1), metavar="N", help="Processes of the local launcher.  [default: one per GPU or core]"
+    ),
+    click.option(
+        "--checkpoint-every", type=click.FloatRange(0), default=60.0, metavar="SECONDS", show_default=True, help="At most this is lost."
+    ),
+)
+
+
+def comma_list(text: str, what: str) -> list[str]:
+    """'a,b' -> ['a', 'b']"""
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        raise UserError(f"{what} '{text}' has an empty entry; expected names with commas between them")
+    return list(dict.fromkeys(items))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """'0,1,2' -> [0, 1, 2]"""
+    seeds = []
+    for item in comma_list(text, "--seeds"):
+        if not item.isascii() or not item.isdigit():
+            raise UserError(f"a seed is a whole number from 0 up, not '{item}'")
+        seeds.append(int(item))
+    return seeds
+
+
+def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
+    """('temperature=0.2', 'recipe.lr=0.1') -> hyper-parameters, recipe changes."""
+    hyper_parameters, recipe_changes = {}, {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key:
+            raise UserError(f"cannot read --set '{setting}'; expected KEY=VALUE, as in temperature=0.2 or recipe.lr=0.1")
+        try:
+            value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
+        except (ValueError, SyntaxError):
+            value = text.strip()
+        if not isinstance(value, bool | int | float | str | None):
+            raise UserError(f"--set {key} takes a number, a word, true, false or none, not '{text}'")
+        if key.startswith("recipe."):
+            recipe_changes[key.removeprefix("recipe.")] = value
+        else:
+            hyper_parameters[key] = value
+    return hyper_parameters, recipe_changes
+
+
+class Request:
+    """What the options describe: runs, evaluators, places; every name in it has been checked."""
+
+    def __init__(self, suite=None, results=None, data_root=None, scratch=None, requests=None, launcher=None, **described):
+        from bench.scratch import scratch_root
+
+        self.root = Path(data_root) if data_root else None
+        if data_root and not Path(data_root).is_dir():
+            raise UserError(f"the data folder '{data_root}' (--data-root) is not there")
+        self.scratch = scratch_root(scratch)
+        given = [name for name, value in described.items() if value]
+        if suite is not None:
+            self.suite = suites.load(suite)
+            if given:
+                raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
+            self.name, self.specs = suite, self.suite.runs
+            self.requests = tuple(comma_list(requests, "--evals")) if requests else self.suite.evals
+            self.results = Path(results or self.suite.results)
+        else:
+            self.suite, self.name, self.results = None, "adhoc", Path(results or "results")
+            self.requests = tuple(comma_list(requests or DEFAULT_EVALS, "--evals"))
+            self.specs = self.described(**described) if given else []
+        from bench.launch import require
+
+        self.launcher = require(launcher or "local")
+        from bench.plan import check_names
+
+        for spec in self.specs:
+            check_names(spec, self.requests, self.root)
+
+    def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, settings):
+        """The grid of runs that the options describe: methods x seeds."""
+        if not method:
+            raise UserError("no --method; expected one or several names. All methods: run_bench.py list methods")
+        names = comma_list(method, "--method")
+        for name in names:
+            methods.require(name)
+        datasets.require(dataset or "mnist5k", self.root)
+        if encoder:
+            encoders.require(encoder)
+        for request in self.requests:
+            evals.parse(request)
+        if precision and precision not in PRECISIONS:
+            raise unknown("precision", precision, PRECISIONS)
+        if pretrain_split and pretrain_split not in PRETRAIN_SPLITS:
+            raise unknown("pretraining split", pretrain_split, PRETRAIN_SPLITS)
+        for name, value in (("--batch-size", batch_size), ("--image-size", image_size)):
+            if value is not None and value < 1:
+                raise UserError(f"{name} must be a whole number from 1 up, not {value}")
+        hyper_parameters, recipe_changes = parse_settings(settings)
+        if batch_size:
+            recipe_changes["batch_size"] = batch_size
+        if not budget:
+            raise UserError("no --budget; expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs")
+        return [
+            RunSpec(
+                method=name,
+                dataset=dataset or "mnist5k",
+                budget=Budget.parse(budget),
+                seed=seed,
+                encoder=encoder,
+                image_size=image_size,
+                precision=precision or "bf16",
+                pretrain_split=pretrain_split or "train",
+                hyper_parameters=hyper_parameters,
+                recipe_changes=recipe_changes,
+            )
+            for seed in parse_seeds(seeds or "0,1,2")
+            for name in names
+        ]
+
+    def require_runs(self) -> "Request":
+        if not self.specs:
+            raise UserError("nothing to do: name a suite (run_bench.py list suites), or describe runs with --method and --budget")
+        return self
+
+    def plan(self):
+        """The plan against the store; whatever is wrong with a record there is said."""
+        from bench.plan import make_plan
+        from bench.store import ResultStore
+
+        store = ResultStore(self.results)
+        plan = make_plan(self.specs, self.requests, store, self.root)
+        say_problems(store)
+        return plan, store
+
+
+def console():
+    """Standard output with rich; 100 columns where it is not a terminal."""
+    from rich.console import Console
+
+    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 110, highlight=False)
+
+
+def say_problems(store) -> None:
+    """Records that cannot be read: named, skipped, left where they are."""
+    store.records()
+    for path, reason in store.problems:
+        click.echo(f"warning: {path}: {reason}; skipped, and left as it is", err=True)
+
+
+def describe(plan, request) -> str:
+    """'27 runs (9 methods x 3 seeds) on mnist5k, resnet8, 20,000 images: 0 in the store, 27 to do'."""
+    first = plan.runs[0]
+    counts = [len({getattr(run, name) for run in plan.runs}) for name in ("method", "seed")]
+    where = ", ".join(sorted({f"{run.dataset}, {run.encoder}, {run.budget}" for run in plan.runs}))
+    shape = f"{counts[0]} method{'s' * (counts[0] > 1)} x {counts[1]} seed{'s' * (counts[1] > 1)}"
+    evaluators = ", ".join(plan.evals)
+    return (
+        f"{len(plan.runs)} runs ({shape}) on {where}, protocol {first.protocol}, evaluated by {evaluators}: "
+        f"{plan.stored} in the store ({request.results}), {len(plan.todo)} to do"
+    )
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def cli():
+    """Compare self-supervised methods for images under one budget and one protocol."""
+
+
+@cli.command()
+@PLACES
+@WORKERS
+@click.option("--output", metavar="DIR", help="Folder of the leaderboard and figures.  [default: reports/demo]")
+@click.pass_context
+def demo(context, output, **places):
+    """Train and evaluate the demo suite, and print its leaderboard."""
+    context.invoke(run, suite="demo", **places)
+    click.echo()
+    places = {name: places[name] for name in ("results", "data_root", "scratch")}
+    context.invoke(report, suite="demo", output=output, **places)
+
+
+@cli.command("list")
+@click.argument("what", required=False)
+def list_names(what):
+    """List methods, datasets, encoders, evals or suites."""
+    tables = {
+        "methods": lambda: [(name, methods.summary(name)) for name in methods.names()],
+        "datasets": lambda: [(name, datasets.ENTRIES[name].summary) for name in datasets.names()],
+        "encoders": lambda: [(name, encoders.require(name).summary) for name in encoders.names()],
+        "evals": lambda: [(name, evals.summary(name)) for name in evals.names()],
+        "suites": lambda: [(name, suites.summary(name)) for name in suites.names()],
+    }
+    if what is not None and what not in tables:
+        raise unknown("list", what, tables)
+    for title in [what] if what else tables:
+        rows = tables[title]()
+        width = max(len(name) for name, _ in rows)
+        click.echo(click.style(title, bold=True))
+        for name, summary in rows:
+            click.echo(f"  {name:<{width}}  {summary}")
+
+
+@cli.command()
+@RUNS
+@WORKERS
+def plan(launcher, processes, checkpoint_every, **described):
+    """Say what a run would do: checked runs, what the store has, time needed."""
+    request = Request(launcher=launcher, **described).require_runs()
+    plan, store = request.plan()
+    click.echo(f"plan   {describe(plan, request)}")
+    todo = {run.id for run in plan.todo}
+    for run in plan.runs:
+        state = "to do   " if run.id in todo else "in store"
+        settings = " ".join(f"{key}={value}" for key, value in run.hyper_parameters.items())
+        click.echo(f"  {state}  {run.id}  {run.name:<24} {settings}")
+    say_estimate(plan, store, request, processes)
+
+
+def say_estimate(plan, store, request, processes) -> None:
+    """How long it will take here."""
+    if not plan.todo:
+        return
+    from bench.estimate import estimate_seconds, in_words
+    from bench.launch import workers_here
+
+    workers = 1 if request.launcher == "debug" else min(processes or workers_here(len(plan.todo))[0], len(plan.todo))
+    with console().status("estimating the time") as status:
+        seconds = estimate_seconds(plan.todo, store, request.root, workers, lambda text: status.update(f"estimating the time: {text}"))
+    click.echo(f"time   about {in_words(seconds)} of training here, on {workers} process{'es' * (workers > 1)}; evaluation on top")
+
+
+@cli.command()
+@RUNS
+@WORKERS
+def run(launcher, processes, checkpoint_every, **described):
+    """Train and evaluate a suite, or the runs that the options describe."""
+    request = Request(launcher=launcher, **described).require_runs()
+    click.echo("checking and completing the plan", err=True)
+    plan, store = request.plan()
+    click.echo(f"plan   {describe(plan, request)}")
+    if plan.stored:
+        click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
+    if not plan.todo:
+        return
+    from bench.launch import launch
+    from bench.progress import Watch
+    from bench.run import Place
+
+    place = Place(request.results, request.scratch, request.root, request.name, checkpoint_every=checkpoint_every)
+    with Watch(plan.todo, request.scratch, store, console()) as watch:
+        problems = launch(plan.todo, plan.evals, place, request.launcher, processes, watch)
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    states = [store.find(run.id)[-1].status if store.find(run.id) else "without a record" for run in plan.todo]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    click.echo(f"done   {counts}; records in {request.results}")
+    if problems or "failed" in states or "without a record" in states:
+        raise SystemExit(1)
+
+
+@cli.command()
+@RUNS
+def status(**described):
+    """Say of each run whether it is done, running, stopped, failed or pending."""
+    request = Request(**described).require_runs()
+    plan, store = request.plan()
+    from bench.progress import state_of
+
+    for spec in plan.runs:
+        state, detail = state_of(spec, request.scratch, store)
+        click.echo(f"{spec.id}  {spec.name:<24} {state:<9} {detail}")
+
+
+@cli.command()
+@RUNS
+@click.option("--output", metavar="DIR", help="Folder of the leaderboard and figures.  [default: reports/SUITE]")
+def report(output, **described):
+    """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
+    request = Request(**described)
+    from bench.store import ResultStore
+    from reports import figures, leaderboard
+
+    store = ResultStore(request.results)
+    if request.specs:
+        plan, store = request.plan()
+        frame = store.frame()
+        frame = frame[frame["id"].isin([run.id for run in plan.runs])].reset_index(drop=True)
+        absent = sum(run.id not in set(frame["id"]) for run in plan.runs)
+        if absent:
+            click.echo(f"note: {absent} of {len(plan.runs)} runs have no record yet", err=True)
+    else:
+        if not request.results.is_dir():
+            raise UserError(f"the results folder '{request.results}' (--results) is not there")
+        frame = store.frame()
+        say_problems(store)
+    if frame.empty:
+        raise UserError(f"there is nothing to report: {request.results} holds no record of it")
+    folder = Path(output or Path("reports") / request.name)
+    leaderboard.print_table(frame, console())
+    written = leaderboard.write(frame, folder) + figures.write(frame, folder)
+    click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
+
+
+@cli.command()
+@click.argument("method")
+@click.option("--encoder", metavar="NAME", help="Encoder to check with.  [default: one that the method can use]")
+def check(method, encoder):
+    """Check a method of yours (a path), or one of ours, against the contract."""
+    methods.require(method)
+    if encoder:
+        encoders.require(encoder)
+    from bench.conformance import check_method
+
+    failed = 0
+    for outcome in check_method(method, **({"encoder": encoder} if encoder else {})):
+        failed += not outcome.passed
+        click.echo(f"{'ok  ' if outcome.passed else 'FAIL'}  {outcome.name}" + (f"\n      {outcome.reason}" if not outcome.passed else ""))
+    click.echo(f"{method}: " + ("keeps the contract" if not failed else f"{failed} check{'s' * (failed > 1)} failed"))
+    if failed:
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.argument("method")
+@click.option("--dataset", default="mnist5k", show_default=True, metavar="NAME")
+@click.option("--image-size", type=click.IntRange(8), metavar="PX")
+@click.option("--encoder", metavar="NAME")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter. Repeatable.")
+@click.option("--data-root", metavar="DIR")
+@click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
+def views(method, dataset, image_size, encoder, settings, data_root, output):
+    """Write a contact sheet of what a method really sees."""
+    root = Path(data_root) if data_root else None
+    hyper_parameters, recipe_changes = parse_settings(settings)
+    budget = Budget("steps", 1)
+    spec = RunSpec(method=method, dataset=dataset, budget=budget, image_size=image_size, encoder=encoder, hyper_parameters=hyper_parameters)
+    from bench.plan import check_names, complete
+
+    check_names(spec, (), root)
+    spec = complete(spec.replace(recipe_changes=recipe_changes), root)
+    from bench.contact_sheet import write_contact_sheet
+    from bench.spec import method_name
+
+    label = f"{method_name(method)}-{method_name(dataset.removeprefix('folder:'))}"
+    path = Path(output or f"reports/views/{label}.png")
+    columns = write_contact_sheet(spec, path, root)
+    click.echo(f"{path}: {' | '.join(columns)}")
+
+
+@cli.command()
+@click.option("--data-root", metavar="DIR")
+def doctor(data_root):
+    """Say what this machine offers: versions, GPU, FAISS, SLURM, data sets."""
+    from bench.doctor import examine
+
+    rows = examine(Path(data_root) if data_root else None)
+    for what, well, detail in rows:
+        click.echo(f"{'ok  ' if well else 'BAD '} {what:<14} {detail}")
+    if not all(well for _, well, _ in rows):
+        raise SystemExit(1)
+
+
+@cli.group(cls=Commands)
+def data():
+    """Data sets: get one."""
+
+
+@data.command("get")
+@click.argument("name")
+@click.option("--data-root", metavar="DIR")
+def get_data(name, data_root):
+    """Download a data set. Nothing else ever downloads."""
+    click.echo(datasets.get(name, data_root))
+
+
+def main() -> None:
+    """Run a command; a mistake in what was typed is one line on standard error and exit code 2."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        sys.exit(2)
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: checkpoints are written; the same command goes on from there", err=True)
+        sys.exit(130)
+    except OSError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
