@@ -8,7 +8,6 @@
 Nothing heavy is imported before every name has been checked.
 """
 
-import ast
 import sys
 from pathlib import Path
 
@@ -17,9 +16,8 @@ import click
 import methods
 from bench import datasets, encoders, evals, suites
 from bench.errors import UserError, unknown
+from bench.request import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, Request, parse_settings
 from bench.spec import PRECISIONS, PRETRAIN_SPLITS, Budget, RunSpec
-
-DEFAULT_EVALS = "knn,linear,label_free"
 
 
 class Commands(click.Group):
@@ -54,14 +52,14 @@ PLACES = options(
 RUNS = options(
     click.argument("suite", required=False),
     click.option("--method", metavar="A,B", help="Methods: names, or paths to files of your own."),
-    click.option("--dataset", metavar="NAME", help="Data set: a name, or folder:PATH.  [default: mnist5k]"),
+    click.option("--dataset", metavar="NAME", help=f"Data set: a name, or folder:PATH.  [default: {DEFAULT_DATASET}]"),
     click.option("--encoder", metavar="NAME", help="Encoder.  [default: the data set's]"),
     click.option("--image-size", type=int, metavar="PX", help="Pixels a side.  [default: the data set's]"),
     click.option("--batch-size", type=int, metavar="N", help="Images in the global batch.  [default: the method's]"),
     click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16]"),
     click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
     click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
-    click.option("--seeds", metavar="0,1,2", help="[default: 0,1,2]"),
+    click.option("--seeds", metavar="0,1,2", help=f"[default: {DEFAULT_SEEDS}]"),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD. Repeatable."),
     click.option("--evals", "requests", metavar="A,B", help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]"),
     PLACES,
@@ -78,132 +76,6 @@ WORKERS = options(
 )
 
 
-def comma_list(text: str, what: str) -> list[str]:
-    """'a,b' -> ['a', 'b']"""
-    items = [item.strip() for item in text.split(",")]
-    if not all(items):
-        raise UserError(f"{what} '{text}' has an empty entry; expected names with commas between them")
-    return list(dict.fromkeys(items))
-
-
-def parse_seeds(text: str) -> list[int]:
-    """'0,1,2' -> [0, 1, 2]"""
-    seeds = []
-    for item in comma_list(text, "--seeds"):
-        if not item.isascii() or not item.isdigit():
-            raise UserError(f"a seed is a whole number from 0 up, not '{item}'")
-        seeds.append(int(item))
-    return seeds
-
-
-def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
-    """('temperature=0.2', 'recipe.lr=0.1') -> hyper-parameters, recipe changes."""
-    hyper_parameters, recipe_changes = {}, {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        key = key.strip().replace("-", "_")
-        if not equals or not key:
-            raise UserError(f"cannot read --set '{setting}'; expected KEY=VALUE, as in temperature=0.2 or recipe.lr=0.1")
-        try:
-            value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
-        except (ValueError, SyntaxError):
-            value = text.strip()
-        if not isinstance(value, bool | int | float | str | None):
-            raise UserError(f"--set {key} takes a number, a word, true, false or none, not '{text}'")
-        if key.startswith("recipe."):
-            recipe_changes[key.removeprefix("recipe.")] = value
-        else:
-            hyper_parameters[key] = value
-    return hyper_parameters, recipe_changes
-
-
-class Request:
-    """What the options describe: runs, evaluators, places; every name in it has been checked."""
-
-    def __init__(self, suite=None, results=None, data_root=None, scratch=None, requests=None, launcher=None, **described):
-        from bench.scratch import scratch_root
-
-        self.root = Path(data_root) if data_root else None
-        if data_root and not Path(data_root).is_dir():
-            raise UserError(f"the data folder '{data_root}' (--data-root) is not there")
-        self.scratch = scratch_root(scratch)
-        given = [name for name, value in described.items() if value]
-        if suite is not None:
-            self.suite = suites.load(suite)
-            if given:
-                raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
-            self.name, self.specs = suite, self.suite.runs
-            self.requests = tuple(comma_list(requests, "--evals")) if requests else self.suite.evals
-            self.results = Path(results or self.suite.results)
-        else:
-            self.suite, self.name, self.results = None, "adhoc", Path(results or "results")
-            self.requests = tuple(comma_list(requests or DEFAULT_EVALS, "--evals"))
-            self.specs = self.described(**described) if given else []
-        from bench.launch import require
-
-        self.launcher = require(launcher or "local")
-        from bench.plan import check_names
-
-        for spec in self.specs:
-            check_names(spec, self.requests, self.root)
-
-    def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, settings):
-        """The grid of runs that the options describe: methods x seeds."""
-        if not method:
-            raise UserError("no --method; expected one or several names. All methods: run_bench.py list methods")
-        names = comma_list(method, "--method")
-        for name in names:
-            methods.require(name)
-        datasets.require(dataset or "mnist5k", self.root)
-        if encoder:
-            encoders.require(encoder)
-        for request in self.requests:
-            evals.parse(request)
-        if precision and precision not in PRECISIONS:
-            raise unknown("precision", precision, PRECISIONS)
-        if pretrain_split and pretrain_split not in PRETRAIN_SPLITS:
-            raise unknown("pretraining split", pretrain_split, PRETRAIN_SPLITS)
-        for name, value in (("--batch-size", batch_size), ("--image-size", image_size)):
-            if value is not None and value < 1:
-                raise UserError(f"{name} must be a whole number from 1 up, not {value}")
-        hyper_parameters, recipe_changes = parse_settings(settings)
-        if batch_size:
-            recipe_changes["batch_size"] = batch_size
-        if not budget:
-            raise UserError("no --budget; expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs")
-        return [
-            RunSpec(
-                method=name,
-                dataset=dataset or "mnist5k",
-                budget=Budget.parse(budget),
-                seed=seed,
-                encoder=encoder,
-                image_size=image_size,
-                precision=precision or "bf16",
-                pretrain_split=pretrain_split or "train",
-                hyper_parameters=hyper_parameters,
-                recipe_changes=recipe_changes,
-            )
-            for seed in parse_seeds(seeds or "0,1,2")
-            for name in names
-        ]
-
-    def require_runs(self) -> "Request":
-        if not self.specs:
-            raise UserError("nothing to do: name a suite (run_bench.py list suites), or describe runs with --method and --budget")
-        return self
-
-    def plan(self):
-        """The plan against the store; whatever is wrong with a record there is said."""
-        from bench.plan import make_plan
-        from bench.store import ResultStore
-
-        store = ResultStore(self.results)
-        plan = make_plan(self.specs, self.requests, store, self.root)
-        say_problems(store)
-        return plan, store
-
-
 def console():
     """Standard output with rich; 100 columns where it is not a terminal."""
     from rich.console import Console
@@ -216,6 +88,13 @@ def say_problems(store) -> None:
     store.records()
     for path, reason in store.problems:
         click.echo(f"warning: {path}: {reason}; skipped, and left as it is", err=True)
+
+
+def plan_of(request):
+    """The request's plan and store; records that cannot be read are said."""
+    plan, store = request.plan()
+    say_problems(store)
+    return plan, store
 
 
 def describe(plan, request) -> str:
@@ -276,7 +155,7 @@ def list_names(what):
 def plan(launcher, processes, checkpoint_every, **described):
     """Say what a run would do: checked runs, what the store has, time needed."""
     request = Request(launcher=launcher, **described).require_runs()
-    plan, store = request.plan()
+    plan, store = plan_of(request)
     click.echo(f"plan   {describe(plan, request)}")
     todo = {run.id for run in plan.todo}
     for run in plan.runs:
@@ -306,7 +185,7 @@ def run(launcher, processes, checkpoint_every, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     request = Request(launcher=launcher, **described).require_runs()
     click.echo("checking and completing the plan", err=True)
-    plan, store = request.plan()
+    plan, store = plan_of(request)
     click.echo(f"plan   {describe(plan, request)}")
     if plan.stored:
         click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
@@ -333,7 +212,7 @@ def run(launcher, processes, checkpoint_every, **described):
 def status(**described):
     """Say of each run whether it is done, running, stopped, failed or pending."""
     request = Request(**described).require_runs()
-    plan, store = request.plan()
+    plan, store = plan_of(request)
     from bench.progress import state_of
 
     for spec in plan.runs:
@@ -352,7 +231,7 @@ def report(output, **described):
 
     store = ResultStore(request.results)
     if request.specs:
-        plan, store = request.plan()
+        plan, store = plan_of(request)
         frame = store.frame()
         frame = frame[frame["id"].isin([run.id for run in plan.runs])].reset_index(drop=True)
         absent = sum(run.id not in set(frame["id"]) for run in plan.runs)
@@ -392,7 +271,7 @@ def check(method, encoder):
 
 @cli.command()
 @click.argument("method")
-@click.option("--dataset", default="mnist5k", show_default=True, metavar="NAME")
+@click.option("--dataset", default=DEFAULT_DATASET, show_default=True, metavar="NAME")
 @click.option("--image-size", type=click.IntRange(8), metavar="PX")
 @click.option("--encoder", metavar="NAME")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter. Repeatable.")

@@ -35,6 +35,10 @@ ALTERNATE_EVAL = "knn"
 """What other weights of a run (a student beside its teacher) are measured with."""
 
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+"""Signals that ask a run to write its checkpoint and stop."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a run reads and writes; none of it is part of its id."""
@@ -59,8 +63,10 @@ class StopSignals:
     def __enter__(self):
         # Only the main thread may set handlers; elsewhere (a debugger, a notebook's worker) signals stay as they are.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
-                self.former[number] = signal.signal(number, self._receive)
+            for number in STOPS:
+                # Whoever started the process with a signal ignored (nohup, a shell's background job) wants it ignored.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self.former[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *_):

@@ -25,6 +25,7 @@ LAYERS = (
     ("bench.subject",),
     ("bench.plan", "bench.run"),
     ("bench.conformance_case", "bench.contact_sheet", "bench.doctor", "bench.estimate", "bench.launch", "bench.progress"),
+    ("bench.request",),
     ("bench.conformance_contract", "bench.conformance_runs"),
     ("bench.conformance",),
 )
@@ -34,7 +35,7 @@ FOR_METHODS = {"bench.method", "bench.parts", "bench.spec", "bench.views"}
 FOR_REPORTS = {"bench.errors", "bench.spec", "bench.store"}
 
 LONGEST_MODULE, LONGEST_METHOD, LONGEST_LOOP = 300, 150, 60
-LONGER = {"run_bench.py": 480}
+LONGER = {"run_bench.py": 360}
 """Modules that are over the limit, and how long they may be. They may shrink and leave this list; no other may join it unseen."""
 
 CORE = sorted(path for path in (ROOT / "bench").rglob("*.py") if path.name != "suites.py")

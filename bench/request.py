@@ -1,0 +1,123 @@
+"""What the options of a command describe: runs, evaluators and places, every name checked before anything heavy is imported."""
+
+import ast
+from pathlib import Path
+
+import methods
+from bench import datasets, encoders, evals, suites
+from bench.errors import UserError, unknown
+from bench.launch import require as require_launcher
+from bench.plan import Plan, check_names, make_plan
+from bench.scratch import scratch_root
+from bench.spec import PRECISIONS, PRETRAIN_SPLITS, Budget, RunSpec
+from bench.store import ResultStore
+
+DEFAULT_DATASET, DEFAULT_SEEDS, DEFAULT_EVALS = "mnist5k", "0,1,2", "knn,linear,label_free"
+
+
+def comma_list(text: str, what: str) -> list[str]:
+    """'a,b' -> ['a', 'b']"""
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        raise UserError(f"{what} '{text}' has an empty entry; expected names with commas between them")
+    return list(dict.fromkeys(items))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """'0,1,2' -> [0, 1, 2]"""
+    seeds = []
+    for item in comma_list(text, "--seeds"):
+        if not item.isascii() or not item.isdigit():
+            raise UserError(f"a seed is a whole number from 0 up, not '{item}'")
+        seeds.append(int(item))
+    return seeds
+
+
+def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
+    """('temperature=0.2', 'recipe.lr=0.1') -> hyper-parameters, recipe changes."""
+    hyper_parameters, recipe_changes = {}, {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key:
+            raise UserError(f"cannot read --set '{setting}'; expected KEY=VALUE, as in temperature=0.2 or recipe.lr=0.1")
+        try:
+            value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
+        except (ValueError, SyntaxError):
+            value = text.strip()
+        if not isinstance(value, bool | int | float | str | None):
+            raise UserError(f"--set {key} takes a number, a word, true, false or none, not '{text}'")
+        if key.startswith("recipe."):
+            recipe_changes[key.removeprefix("recipe.")] = value
+        else:
+            hyper_parameters[key] = value
+    return hyper_parameters, recipe_changes
+
+
+class Request:
+    """A suite, or the grid that options describe; and where its records, checkpoints and data lie."""
+
+    def __init__(self, suite=None, results=None, data_root=None, scratch=None, requests=None, launcher=None, **described):
+        if data_root and not Path(data_root).is_dir():
+            raise UserError(f"the data folder '{data_root}' (--data-root) is not there")
+        self.root, self.scratch = Path(data_root) if data_root else None, scratch_root(scratch)
+        self.launcher = require_launcher(launcher or "local")
+        given = [name for name, value in described.items() if value is not None and value != ()]
+        self.name, self.specs = suite or "adhoc", ()
+        if suite is not None:
+            chosen = suites.load(suite)
+            if given:
+                raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
+            self.specs = chosen.runs
+        self.results = Path(results or (chosen.results if suite else "results"))
+        self.requests = tuple(comma_list(requests, "--evals")) if requests else (chosen.evals if suite else tuple(DEFAULT_EVALS.split(",")))
+        if given:
+            self.specs = self.described(**described)
+        for spec in self.specs:
+            check_names(spec, self.requests, self.root)
+
+    def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, settings):
+        """The grid of runs that the options describe: seeds x methods."""
+        if not method:
+            raise UserError("no --method; expected one or several names. All methods: run_bench.py list methods")
+        names, dataset = comma_list(method, "--method"), dataset or DEFAULT_DATASET
+        for name in names:
+            methods.require(name)
+        datasets.require(dataset, self.root)
+        if encoder:
+            encoders.require(encoder)
+        for request in self.requests:
+            evals.parse(request)
+        for what, value, valid in (("precision", precision, PRECISIONS), ("pretraining split", pretrain_split, PRETRAIN_SPLITS)):
+            if value and value not in valid:
+                raise unknown(what, value, valid)
+        for name, value in (("--batch-size", batch_size), ("--image-size", image_size)):
+            if value is not None and value < 1:
+                raise UserError(f"{name} must be a whole number from 1 up, not {value}")
+        hyper_parameters, recipe_changes = parse_settings(settings)
+        if batch_size:
+            recipe_changes["batch_size"] = batch_size
+        if not budget:
+            raise UserError("no --budget; expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs")
+        common = {
+            "dataset": dataset,
+            "budget": Budget.parse(budget),
+            "encoder": encoder,
+            "image_size": image_size,
+            "precision": precision or "bf16",
+            "pretrain_split": pretrain_split or "train",
+            "hyper_parameters": hyper_parameters,
+            "recipe_changes": recipe_changes,
+        }
+        return tuple(RunSpec(method=name, seed=seed, **common) for seed in parse_seeds(seeds or DEFAULT_SEEDS) for name in names)
+
+    def require_runs(self) -> "Request":
+        """Itself; a UserError where it describes no run."""
+        if not self.specs:
+            raise UserError("nothing to do: name a suite (run_bench.py list suites), or describe runs with --method and --budget")
+        return self
+
+    def plan(self) -> tuple[Plan, ResultStore]:
+        """Its plan against the store in its results folder."""
+        store = ResultStore(self.results)
+        return make_plan(self.specs, self.requests, store, self.root), store

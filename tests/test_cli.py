@@ -1,0 +1,226 @@
+"""The command line as a person meets it: what works, and what a mistake is answered with."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import run_bench
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--budget", "5steps"]
+ONE = ["run", "--method", "simclr", *SMALL]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory; nothing of the user's environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys):
+    """Call the program in this process: -> (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["run_bench.py", *map(str, arguments)])
+        code = 0
+        try:
+            run_bench.main()
+        except SystemExit as ended:
+            code = ended.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+WRONG = [
+    (["rum"], "unknown command 'rum'. Did you mean 'run'?"),
+    (["list", "method"], "unknown list 'method'. Did you mean 'methods'?"),
+    (["run", "demo1"], "unknown suite 'demo1'. Did you mean 'demo'?"),
+    (["run"], "nothing to do: name a suite"),
+    (["run", "demo", "--method", "simclr"], "leave out --method"),
+    ([*ONE, "--metod", "x"], "No such option '--metod'"),
+    (["run", "--method", "simclrr", *SMALL], "unknown method 'simclrr'. Did you mean 'simclr'?"),
+    (["run", "--method", "simclr,,byol", *SMALL], "has an empty entry"),
+    (["run", "--method", "mine.py", *SMALL], "there is no file 'mine.py'"),
+    ([*ONE, "--dataset", "digit"], "unknown data set 'digit'. Did you mean 'digits'?"),
+    ([*ONE, "--dataset", "cifar10"], "run_bench.py data get cifar10"),
+    ([*ONE, "--dataset", "folder:nowhere"], "there is no folder 'nowhere'"),
+    ([*ONE, "--data-root", "nowhere"], "the data folder 'nowhere' (--data-root) is not there"),
+    ([*ONE, "--encoder", "resnet9"], "unknown encoder 'resnet9'. Did you mean 'resnet8'?"),
+    ([*ONE, "--evals", "knn,linaer"], "unknown evaluator 'linaer'. Did you mean 'linear'?"),
+    ([*ONE, "--evals", "transfer"], "the evaluator 'transfer' needs a data set"),
+    ([*ONE, "--evals", "transfer:digts"], "unknown data set 'digts'. Did you mean 'digits'?"),
+    ([*ONE, "--evals", "knn:digits"], "takes no argument"),
+    ([*ONE, "--launcher", "lokal"], "unknown launcher 'lokal'. Did you mean 'local'?"),
+    ([*ONE, "--precision", "bf15"], "unknown precision 'bf15'. Did you mean 'bf16'?"),
+    ([*ONE, "--pretrain-split", "trian"], "unknown pretraining split 'trian'. Did you mean 'train'?"),
+    ([*ONE, "--seeds", "0,one"], "a seed is a whole number from 0 up, not 'one'"),
+    ([*ONE, "--seeds", "-1"], "a seed is a whole number from 0 up, not '-1'"),
+    ([*ONE, "--set", "temperatur=0.1"], "unknown hyper-parameter of simclr 'temperatur'. Did you mean 'temperature'?"),
+    ([*ONE, "--set", "temperature=warm"], "simclr's temperature = 'warm': expected float"),
+    ([*ONE, "--set", "head_layers=2.5"], "simclr's head_layers = 2.5: expected int"),
+    ([*ONE, "--set", "temperature"], "cannot read --set 'temperature'; expected KEY=VALUE"),
+    ([*ONE, "--set", "recipe.lrr=1"], "unknown recipe field 'lrr'. Did you mean 'lr'?"),
+    ([*ONE, "--set", "recipe.lr=-1"], "a recipe needs lr > 0"),
+    ([*ONE, "--set", "recipe.optimizer=lion"], "recipe: optimizer = 'lion'"),
+    ([*ONE, "--budget", "0images"], "a budget must be a positive, finite amount, not 0 images"),
+    ([*ONE, "--budget", "-5steps"], "a budget must be a positive, finite amount, not -5 steps"),
+    ([*ONE, "--budget", "nansteps"], "a budget must be a positive, finite amount"),
+    ([*ONE, "--budget", "20000"], "the budget '20000' has no unit"),
+    ([*ONE, "--budget", "5imagse"], "unknown budget unit 'imagse'. Did you mean 'images'?"),
+    ([*ONE, "--batch-size", "5000"], "a batch of 5000 is larger than the data"),
+    ([*ONE, "--batch-size", "0"], "--batch-size must be a whole number from 1 up, not 0"),
+    ([*ONE, "--image-size", "4"], "an image size of 4 pixels is too small"),
+    ([*ONE, "--encoder", "vit_micro", "--image-size", "17"], "no patch size suits an image of 17 pixels"),
+    (["report", "--results", "nowhere"], "the results folder 'nowhere' (--results) is not there"),
+    (["check", "simclrr"], "unknown method 'simclrr'"),
+    (["views", "simclr", "--dataset", "digts"], "unknown data set 'digts'"),
+    (["data", "get", "cifar11"], "unknown data set 'cifar11'. Did you mean 'cifar10'?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), WRONG, ids=lambda value: " ".join(value)[-40:] if isinstance(value, list) else "")
+def test_a_mistake_is_one_line_and_exit_code_2_and_nothing_written(arguments, expected, bench, here):
+    code, out, err = bench(*arguments)
+    assert code == 2 and expected in err
+    line = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(line) == 1 and "Traceback" not in err + out
+    assert not list(here.iterdir())
+
+
+def test_an_encoder_without_what_the_method_needs(bench, here):
+    Path("masked.py").write_text(
+        '"""A method that needs tokens."""\nfrom bench.method import Method\n\n\nclass Masked(Method):\n    needs = "tokens"\n'
+    )
+    code, _, err = bench("run", "--method", "masked.py", *SMALL)
+    assert code == 2 and "masked.py needs tokens of its encoder, which resnet8 does not offer; expected one of vit_micro" in err
+
+
+def test_names_are_checked_without_torch():
+    script = "import sys, run_bench\nsys.argv = ['run_bench.py', *sys.argv[1:]]\ntry:\n    run_bench.main()\nexcept SystemExit: pass\n"
+    script += "print('torch' in sys.modules, 'pandas' in sys.modules, 'sklearn' in sys.modules)"
+    for arguments in (["--help"], ["list"], ["run", "--method", "simclrr", "--budget", "5steps"], [*ONE, "--evals", "knnn"]):
+        ended = subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True)
+        assert ended.stdout.splitlines()[-1] == "False False False", ended.stderr
+
+
+def test_list_names_everything(bench):
+    _, out, _ = bench("list")
+    for name in ("simclr", "mnist5k", "resnet8", "label_free", "demo"):
+        assert re.search(rf"^  {name}\b", out, re.M)
+
+
+@pytest.fixture
+def one_run(bench, here):
+    code, out, err = bench("run", "--method", "rotation,random", *SMALL, "--seeds", "0", "--evals", "knn", "--launcher", "debug")
+    assert code == 0, err
+    return out
+
+
+def test_a_run_is_recorded_reported_and_not_repeated(one_run, bench, here):
+    assert "2 runs (2 methods x 1 seed) on digits, resnet8" in one_run and "2 to do" in one_run and "2 done" in one_run
+    records = sorted(path.name for path in (here / "results/digits").iterdir())
+    assert len(records) == 2 and records[0].startswith("random-0-") and records[1].startswith("rotation-0-")
+    code, out, _ = bench("run", "--method", "rotation,random", *SMALL, "--seeds", "0", "--evals", "knn", "--launcher", "debug")
+    assert code == 0 and "2 in the store" in out and "2 runs are in the store and are not repeated" in out
+    code, out, _ = bench("status", "--method", "rotation,random", *SMALL, "--seeds", "0,1", "--evals", "knn")
+    assert out.count(" done ") == 2 and out.count(" pending") == 2
+    code, out, err = bench("report")
+    assert code == 0 and "rotation" in out and "random" in out, err
+    written = sorted(path.name for path in (here / "reports/adhoc").iterdir())
+    assert "leaderboard.md" in written and "leaderboard.csv" in written and any(name.endswith(".svg") for name in written)
+    before = {path: path.read_bytes() for path in (here / "reports").rglob("*") if path.is_file()}
+    bench("report")
+    assert before == {path: path.read_bytes() for path in (here / "reports").rglob("*") if path.is_file()}
+    assert json.loads(next((here / "results/digits").glob("rotation*")).read_text())["suite"] == "adhoc"
+
+
+def test_a_truncated_record_is_said_skipped_and_kept(one_run, bench, here):
+    victim = next((here / "results/digits").glob("rotation*"))
+    victim.write_text(victim.read_text()[:500])
+    code, out, err = bench("report")
+    assert code == 0 and victim.name in err and "skipped" in err and "random" in out
+    assert len(victim.read_text()) == 500
+
+
+def test_the_plan_says_what_and_how_long(bench, here):
+    code, out, _ = bench("plan", "--method", "simclr", *SMALL, "--seeds", "0,1")
+    assert code == 0 and "2 to do" in out and re.search(r"time   about \d+ s", out) and not (here / "results").exists()
+
+
+def test_epochs_are_images(bench, here):
+    _, out, _ = bench("plan", "--method", "simclr", *SMALL, "--budget", "2epochs", "--seeds", "0")
+    assert "2,590 images" in out
+
+
+def test_views_writes_a_contact_sheet(bench, here):
+    code, out, _ = bench("views", "dino", "--dataset", "mnist5k", "--output", "sheet.png")
+    image = Image.open("sheet.png")
+    assert code == 0 and "view 1 (28 px)" in out and "(14 px)" in out
+    assert image.width > image.height / 2 and len(set(image.convert("L").get_flattened_data())) > 50
+
+
+def test_check_passes_a_sound_method_and_names_what_is_wrong(bench, here):
+    code, out, _ = bench("check", "random")
+    assert code == 0 and "random: keeps the contract" in out
+    shutil.copy(ROOT / "tests/wrong_methods/global_randomness.py", here)
+    code, out, _ = bench("check", "global_randomness.py")
+    assert code == 1 and "FAIL  only_batch_randomness" in out
+
+
+def test_doctor_says_what_is_here(bench, here):
+    code, out, _ = bench("doctor")
+    assert code == 0 and "faiss search" in out and "mnist5k" in out and "torch" in out
+
+
+def test_a_users_own_file_runs(bench, here):
+    text = (ROOT / "methods/rotation.py").read_text()
+    Path("mine.py").write_text(text)
+    code, out, err = bench("run", "--method", "mine.py", *SMALL, "--seeds", "0", "--evals", "knn", "--launcher", "debug")
+    assert code == 0 and next((here / "results/digits").iterdir()).name.startswith("mine-0-"), err
+    Path("mine.py").write_text(text + "\n")
+    _, out, _ = bench("plan", "--method", "mine.py", *SMALL, "--seeds", "0", "--evals", "knn")
+    assert "0 in the store" in out  # its text is part of its version
+
+
+@pytest.mark.slow
+def test_the_local_launcher_is_interrupted_and_goes_on(here):
+    """Two worker processes, Ctrl-C in mid-training, the same command again: one record a run."""
+    command = [sys.executable, str(ROOT / "run_bench.py"), "run", "--method", "rotation", *SMALL, "--budget", "600steps", "--seeds", "0,1"]
+    command += ["--evals", "knn", "--launcher", "local", "--processes", "2"]
+    started = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A test runner in the background may have Ctrl-C ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 120
+    beats = []
+    while len(beats) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+        paths = list(here.glob(".scratch/*/heartbeat.json"))
+        beats = [beat for beat in (json.loads(path.read_text()) for path in paths) if beat["state"] == "training"]
+    os.killpg(started.pid, signal.SIGINT)
+    _, err = started.communicate(timeout=120)
+    assert started.returncode == 130 and "goes on from there" in err and "Traceback" not in err
+    assert len(list(here.glob(".scratch/*/step-*.pt"))) >= 2 and not (here / "results").exists()
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0 and "2 done" in ended.stdout, ended.stderr
+    assert len(list((here / "results/digits").iterdir())) == 2

@@ -1,0 +1,291 @@
+"""A run from spec to record: killed at any moment and started again, crashed, diverged, evaluated later, on a full disk."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import filelock
+import numpy as np
+import pytest
+import torch
+
+from bench import run as run_module
+from bench.checkpoint import Checkpoints
+from bench.errors import UserError
+from bench.plan import complete
+from bench.run import Place, execute
+from bench.spec import Budget, RunSpec
+from bench.store import ResultStore
+from bench.trainer import Interrupted, Trainer
+
+ROOT = Path(__file__).parent.parent
+EVALS = ("knn", "label_free")
+
+
+@pytest.fixture(scope="module")
+def spec():
+    """MoCo: queue, teacher and permutations, everything that a resume could lose; 24 steps are more than an epoch of 20."""
+    return complete(RunSpec(method="moco", dataset="digits", budget=Budget("steps", 24), image_size=16, recipe_changes={"batch_size": 64}))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spec, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    execute(spec, EVALS, Place(folder / "results", folder / "scratch", threads=1))
+    return ResultStore(folder / "results").records()[0]
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path / "results", tmp_path / "scratch", threads=1)
+
+
+def the_record(place):
+    store = ResultStore(place.results)
+    records = store.records()
+    assert not store.problems and len(records) == 1
+    return records[0]
+
+
+def equal_outcome(record, other):
+    """Bit for bit: weights, loss curve, every result and every meter but the clock's."""
+    assert record.weights_sha256 == other.weights_sha256
+    assert record.loss_curve == other.loss_curve
+    assert record.results == other.results
+    for meter in ("steps", "images", "flops"):
+        assert getattr(record.cost, meter) == getattr(other.cost, meter)
+
+
+def leftovers(folder):
+    return [path for path in folder.rglob("*") if path.suffix == ".tmp" or path.name.startswith(".")]
+
+
+KILLS = {
+    "in training": "count = [0]\ndef step(self, *a, _f=Trainer.step):\n    count[0] += 1\n    die() if count[0] == 15 else None\n"
+    "    return _f(self, *a)\nTrainer.step = step",
+    "in writing a checkpoint": "count = [0]\ndef save(state, file, _f=torch.save):\n    count[0] += 1\n    if count[0] == 10:\n"
+    "        file.write(b'PK half a checkpoint'); file.flush(); die()\n    return _f(state, file)\ntorch.save = save",
+    "between checkpoint and rename": "count = [0]\ndef put(a, b, _f=os.replace):\n    count[0] += str(b).endswith('.pt')\n"
+    "    die() if count[0] == 10 else None\n    return _f(a, b)\nos.replace = put",
+    "in evaluation": "import bench.evals.label_free as e\ne.evaluate = lambda *a: die()",
+    "in publishing": "os.link = lambda *a, **k: die()",
+}
+
+DRIVER = """
+import json, os, signal, sys, torch
+torch.set_num_threads(1)
+from pathlib import Path
+from bench.run import Place, execute
+from bench.spec import RunSpec
+from bench.trainer import Trainer
+def die(): os.kill(os.getpid(), signal.SIGKILL)
+{kill}
+spec = RunSpec.from_json(json.loads(sys.argv[1]))
+execute(spec, ("knn", "label_free"), Place(Path(sys.argv[2]), Path(sys.argv[3]), threads=1, checkpoint_every=0.0))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", KILLS)
+def test_killed_and_started_again_is_the_undisturbed_run(moment, spec, undisturbed, place):
+    driver = DRIVER.format(kill=KILLS[moment])
+    command = [sys.executable, "-c", driver, json.dumps(spec.to_json()), str(place.results), str(place.scratch)]
+    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert not list(place.results.rglob("*.json"))
+    state = Checkpoints(place.scratch, spec.id).load()
+    assert 0 < state["meter"]["steps"] <= 24
+    assert execute(spec, EVALS, place)
+    equal_outcome(the_record(place), undisturbed)
+    assert not [path for path in leftovers(place.scratch) if path.suffix == ".tmp"]
+
+
+def test_the_record_says_what_was_done(undisturbed, spec):
+    assert undisturbed.status == "done" and undisturbed.evals == EVALS and undisturbed.id == spec.id
+    assert undisturbed.cost.steps == 24 and undisturbed.cost.images == 24 * 64 and undisturbed.cost.flops > 0
+    assert undisturbed.cost.seconds > 0 and undisturbed.cost.peak_memory_bytes > 1e6
+    assert undisturbed.environment["threads"] == 1 and undisturbed.environment["versions"]["torch"] == torch.__version__.split("+")[0]
+    measured = {(result.evaluator, result.weights) for result in undisturbed.results}
+    assert measured == {("knn", None), ("label_free", None), ("knn", "teacher")}
+    assert undisturbed.loss_curve[-1][0] == 1.0
+
+
+def test_same_spec_same_bytes(spec, undisturbed, place):
+    execute(spec, EVALS, place)
+    equal_outcome(the_record(place), undisturbed)
+
+
+def test_what_is_stored_is_not_repeated(spec, undisturbed, place, monkeypatch):
+    ResultStore(place.results).publish(undisturbed)
+    monkeypatch.setattr(run_module, "make_record", lambda *a: pytest.fail("trained again"))
+    assert execute(spec, EVALS, place) is None
+
+
+def test_a_later_evaluation_is_a_part_of_its_own_on_the_same_weights(spec, undisturbed, place, monkeypatch):
+    execute(spec, ("label_free",), place)
+    steps = []
+    monkeypatch.setattr(Trainer, "step", lambda *a: steps.append(a))
+    path = execute(spec, EVALS, place)
+    assert path.name.endswith(".2.json") and not steps
+    first, second = ResultStore(place.results).find(spec.id)
+    assert (first.evals, second.evals) == (("label_free",), ("knn",))
+    assert first.weights_sha256 == second.weights_sha256 == undisturbed.weights_sha256
+    frame = ResultStore(place.results).frame()
+    assert set(frame["evaluator"]) == {"knn", "label_free"} and not frame.duplicated(["id", "evaluator", "metric", "weights"]).any()
+
+
+def test_a_later_evaluation_of_other_weights_is_refused(spec, undisturbed, place):
+    ResultStore(place.results).publish(replace(undisturbed, weights_sha256="0" * 64))
+    with pytest.raises(UserError, match="the weights that moco seed 0"):
+        execute(spec, (*EVALS, "linear"), place)
+    assert len(ResultStore(place.results).records()) == 1
+
+
+def test_a_run_that_diverges_is_recorded_and_not_repeated(place):
+    spec = complete(
+        RunSpec(
+            method="rotation",
+            dataset="digits",
+            budget=Budget("steps", 30),
+            image_size=16,
+            recipe_changes={"batch_size": 64, "lr": 1e30, "warmup": 0.0},
+        )
+    )
+    execute(spec, EVALS, place)
+    record = the_record(place)
+    assert record.status == "diverged" and "at step" in record.error and not record.results
+    assert execute(spec, EVALS, place) is None
+
+
+def test_a_run_that_crashes_is_recorded_with_its_reason_and_tried_again(spec, undisturbed, place, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "evaluate", lambda *a: (_ for _ in ()).throw(RuntimeError("no such kernel")))
+        execute(spec, EVALS, place)
+    record = the_record(place)
+    assert (record.status, record.error) == ("failed", "RuntimeError: no such kernel")
+    execute(spec, EVALS, place)
+    equal_outcome(ResultStore(place.results).find(spec.id)[-1], undisturbed)
+
+
+def test_a_full_disk_fails_the_run_and_leaves_the_store_whole(spec, undisturbed, place, monkeypatch):
+    other = replace(undisturbed)
+    ResultStore(place.results).publish(other)
+    before = {path: path.read_bytes() for path in place.results.rglob("*.json")}
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        execute(spec.replace(seed=1), EVALS, place)
+    assert {path: path.read_bytes() for path in place.results.rglob("*") if path.is_file()} == before
+
+
+def test_a_foreign_checkpoint_is_refused(spec, place):
+    folder = place.scratch / spec.id
+    folder.mkdir(parents=True)
+    torch.save({"run_id": "another", "meter": {}}, folder / "step-000000003.pt")
+    with pytest.raises(UserError, match="belongs to run another"):
+        execute(spec, EVALS, place)
+    assert not list(place.results.rglob("*.json"))
+
+
+def test_a_truncated_checkpoint_is_passed_over_and_said(spec, undisturbed, place):
+    stopped_after(spec, place, 15)
+    checkpoints = Checkpoints(place.scratch, spec.id)
+    newest, before = checkpoints.paths()
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        execute(spec, EVALS, place)
+    assert any(newest.name in str(warning.message) for warning in caught)
+    equal_outcome(the_record(place), undisturbed)
+
+
+def stopped_after(spec, place, steps):
+    """Run until so many steps are done, then be asked to stop, as by SIGTERM."""
+    original, count = Trainer.step, [0]
+
+    def step(self, *arguments):
+        loss = original(self, *arguments)
+        count[0] += self.optimizer is not None and arguments[1] is not None
+        if count[0] == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss
+
+    Trainer.step = step
+    try:
+        with pytest.raises(Interrupted):
+            execute(spec, EVALS, replace(place, checkpoint_every=0.0))
+    finally:
+        Trainer.step = original
+
+
+def test_sigterm_writes_a_checkpoint_and_the_run_goes_on_from_it(spec, undisturbed, place):
+    former = signal.getsignal(signal.SIGTERM)
+    stopped_after(spec, place, 7)
+    assert signal.getsignal(signal.SIGTERM) is former
+    assert Checkpoints(place.scratch, spec.id).load()["meter"]["steps"] == 7
+    assert json.loads((place.scratch / spec.id / "heartbeat.json").read_text())["state"] == "interrupted"
+    assert not list(place.results.rglob("*.json"))
+    execute(spec, EVALS, place)
+    equal_outcome(the_record(place), undisturbed)
+
+
+def test_a_resumed_run_takes_its_own_thread_count(spec, undisturbed, place):
+    stopped_after(spec, place, 7)
+    try:
+        execute(spec, EVALS, replace(place, threads=2))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(1)
+    equal_outcome(the_record(place), undisturbed)
+
+
+def test_a_run_that_someone_else_holds_is_left_to_them(spec, place):
+    (place.scratch / spec.id).mkdir(parents=True)
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with filelock.FileLock(place.scratch / spec.id / "lock"):
+            held.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    started = time.monotonic()
+    try:
+        assert execute(spec, EVALS, place) is None
+    finally:
+        done.set()
+        holder.join()
+    assert time.monotonic() - started < 5 and not place.results.exists()
+
+
+def test_floors_cost_nothing_and_a_reference_is_marked(place):
+    common = {"dataset": "digits", "budget": Budget("steps", 3), "image_size": 16}
+    for method in ("random", "pixels"):
+        execute(complete(RunSpec(method=method, **common)), ("knn",), place)
+    execute(complete(RunSpec(method="supervised", recipe_changes={"batch_size": 64}, **common)), ("knn",), place)
+    frame = ResultStore(place.results).frame().drop_duplicates("method").set_index("method")
+    assert (frame.loc[["random", "pixels"], ["steps", "flops", "seconds"]] == 0).all(axis=None)
+    assert not frame.loc["random", "trained"] and not frame.loc["random", "uses_labels"]
+    assert frame.loc["supervised", "uses_labels"] and np.isclose(frame.loc["supervised", "steps"], 3)
+
+
+def test_exported_weights_are_the_runs(spec, undisturbed, place):
+    from safetensors.torch import load_file
+
+    execute(spec, EVALS, place)
+    saved = load_file(place.scratch / spec.id / "weights.safetensors")
+    state = Checkpoints(place.scratch, spec.id).load()["method"]
+    assert saved.keys() == state.keys() and all(torch.equal(saved[name], state[name]) for name in saved)
