@@ -127,14 +127,16 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
     import torch
 
     logging.getLogger("submitit").setLevel(logging.ERROR)
+    # A worker imports the code that this process runs, wherever it was started and whatever else is installed.
+    here = str(Path(__file__).parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in (here, os.environ.get("PYTHONPATH")) if path)
     gpus = torch.cuda.device_count()
-    jobs = []
-    for number in range(count):
-        executor = submitit.AutoExecutor(folder, cluster="local")
-        executor.update_parameters(timeout_min=WEEK_IN_MINUTES)
-        if gpus:
-            executor.update_parameters(gpus_per_node=1, local_visible_gpus=(number % gpus,))
-        jobs.append(executor.submit(work))
+    # Workers do not see a terminal's Ctrl-C: this process hands it on, and Submitit's controller gives no time for a checkpoint.
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        jobs = [submit(work, folder, number % gpus if gpus else None) for number in range(count)]
+    finally:
+        signal.signal(signal.SIGINT, former)
     stopped = []
     former = signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
     try:
@@ -163,6 +165,15 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
         else:
             problems += job.result()
     return problems
+
+
+def submit(work: Work, folder: Path, gpu: int | None) -> submitit.Job:
+    """One worker, with a GPU of its own or none."""
+    executor = submitit.AutoExecutor(folder, cluster="local")
+    executor.update_parameters(timeout_min=WEEK_IN_MINUTES)
+    if gpu is not None:
+        executor.update_parameters(gpus_per_node=1, local_visible_gpus=(gpu,))
+    return executor.submit(work)
 
 
 def last_line(error: BaseException) -> str:

@@ -201,7 +201,7 @@ def test_a_foreign_checkpoint_is_refused(spec, place):
 def test_a_truncated_checkpoint_is_passed_over_and_said(spec, undisturbed, place):
     stopped_after(spec, place, 15)
     checkpoints = Checkpoints(place.scratch, spec.id)
-    newest, before = checkpoints.paths()
+    newest, _ = checkpoints.paths()
     newest.write_bytes(newest.read_bytes()[:1000])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
