@@ -33,6 +33,9 @@ class Watch:
     def __init__(self, specs: tuple[RunSpec, ...], scratch: Path, store: ResultStore, console: Console):
         self.scratch, self.store, self.console = scratch, store, console
         self.specs = {spec.id: spec for spec in specs}
+        names = [spec.name for spec in specs]
+        # Where settings of one method run side by side, the name alone would not tell which is which.
+        self.names = {spec.id: spec.name + (f" {spec.id[:6]}" if names.count(spec.name) > 1 else "") for spec in specs}
         self.started, self.ended, self.tasks = time.time(), set(), {}
         self.progress = Progress(
             TextColumn("{task.description}", justify="left"),
@@ -68,8 +71,8 @@ class Watch:
         """One bar: budget spent, images a second, loss, time left."""
         if spec.id not in self.tasks:
             blank = {"spent": "", "rate": "", "loss": "", "left": ""}
-            self.tasks[spec.id] = self.progress.add_task(spec.name, total=1.0, **blank)
-        fields = {"description": spec.name, "left": beat["state"]}
+            self.tasks[spec.id] = self.progress.add_task(self.names[spec.id], total=1.0, **blank)
+        fields = {"left": beat["state"]}
         if "progress" in beat:
             amount, unit = spec.budget.amount, spec.budget.unit
             spent = f"{beat['spent']:.2e}/{amount:.2e}" if unit == "flops" else f"{beat['spent']:,.0f}/{amount:,.0f}"
@@ -89,7 +92,7 @@ class Watch:
         if beat["state"] in ("failed", "diverged") and records:
             detail = f"  {records[-1].error}"
         left = len(self.specs) - len(self.ended)
-        self.progress.console.print(f"{spec.name:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, soft_wrap=True)
+        self.progress.console.print(f"{self.names[spec.id]:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, soft_wrap=True)
 
 
 def state_of(spec: RunSpec, scratch: Path, store: ResultStore) -> tuple[str, str]:

@@ -1,0 +1,51 @@
+"""The suites: what they list, and that the demo's settings are what its search found."""
+
+import json
+
+import methods
+from bench import suites
+from bench.plan import complete
+from bench.store import ResultStore
+
+ROOT = suites.__file__.rsplit("/bench/", 1)[0]
+
+
+def test_every_run_of_every_suite_can_be_completed_and_is_listed_once():
+    for name in suites.names():
+        runs = suites.load(name).runs
+        ids = [complete(run).id for run in runs if run.seed == 0]
+        assert len(set(ids)) == len(ids), name
+        assert suites.summary(name)
+
+
+def test_the_demo_has_every_method_and_three_seeds():
+    runs = suites.load("demo").runs
+    assert {run.method for run in runs} == set(methods.names())
+    assert len({run.seed for run in runs}) == 3 and len({run.budget for run in runs}) == 1
+
+
+def test_base_learning_rates_are_the_recipes():
+    for run in suites.load("demo_search").runs:
+        own = complete(run.replace(recipe_changes={}))
+        assert own.recipe.lr == suites.BASE_LR[run.method]
+
+
+def test_the_search_gave_each_method_as_many_trials_and_never_read_test():
+    suite = suites.load("demo_search")
+    counts = {method: sum(run.method == method for run in suite.runs) for method in suites.SEARCHED}
+    assert set(counts.values()) == {2 * len(suites.LR_FACTORS)} and suite.evals == ("validation",)
+
+
+def test_the_demos_settings_are_the_best_of_the_committed_search():
+    store = ResultStore(f"{ROOT}/results/demo_search")
+    found = {}
+    for record in store.records():
+        method, recipe = record.spec["method"], record.spec["recipe"]
+        name = suites.SEARCHED[method][0]
+        value = next(result.value for result in record.results if result.metric == "linear_top1")
+        setting = {"lr": recipe["lr"], name: record.spec["hyper_parameters"][name]}
+        found.setdefault(method, []).append((value, json.dumps(setting)))
+    assert not store.problems
+    assert all(len(trials) == 2 * len(suites.LR_FACTORS) for trials in found.values())
+    best = {method: json.loads(max(trials)[1]) for method, trials in found.items()}
+    assert best == suites.CHOSEN
