@@ -70,7 +70,7 @@ class Budget:
 
     def __str__(self):
         if self.unit == "flops":
-            return f"{self.amount:.3g} flops"
+            return f"{self.amount:.3g}".replace("e+", "e") + " flops"
         amount = f"{self.amount:,.0f}" if self.amount == int(self.amount) else f"{self.amount:g}"
         return f"{amount} {self.unit}"
 

@@ -27,7 +27,7 @@ __all__ = ["leaderboard", "print_table", "write"]
 LEGEND = """\
 - **±** half width of the 95 % interval of the mean, over seeds and test images together; none is given below 3 seeds.
 - **=** not distinguishable from the best of its column, in a comparison paired by seed and by test image.
-- **#** by the first accuracy column, then kNN; methods not distinguishable from the best share rank 1.
+- **#** by the mean of the first accuracy column, then kNN; the best and those right below it that cannot be told from it share rank 1.
 - **floor** no training at all: what comes for free. **ceiling** trained with labels at the same budget. Neither ranks.
 - **below …** worse than that floor. **collapsed** (nearly) all images have the same features.
 - **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).

@@ -194,7 +194,8 @@ def _compare(first: Cell, second: Cell) -> tuple[float, float | None]:
 
 
 def _ranked(rows: list[Row], ranked_by: str | None) -> tuple[Row, ...]:
-    """Rows in order, with their rank: whoever cannot be told from the best shares rank 1. kNN breaks ties of the mean."""
+    """Rows in order of the mean, with their rank; kNN breaks ties. Rank 1 is shared by the best and those below it that cannot
+    be told from it, down to the first that can: ranks never go back."""
 
     def order(row: Row) -> tuple:
         means = [row.cells[key].mean if key in row.cells else -math.inf for key in (ranked_by, "knn")]
@@ -202,12 +203,14 @@ def _ranked(rows: list[Row], ranked_by: str | None) -> tuple[Row, ...]:
 
     floors = [row for row in rows if row.kind == "floor" and ranked_by in row.cells]
     rows = sorted(rows, key=order)
+    leading = True
     for position, row in enumerate(rows):
         if row.kind == "method" and ranked_by in row.cells:
             cell = row.cells[ranked_by]
+            leading = leading and (position == 0 or cell.tied)
             above = [floor.label for floor in floors if cell.mean < floor.cells[ranked_by].mean]
             below = [f"below {', '.join(sorted(above))}"] if above else []
-            rows[position] = replace(row, rank=1 if cell.tied else position + 1, notes=(*below, *row.notes))
+            rows[position] = replace(row, rank=1 if leading else position + 1, notes=(*below, *row.notes))
         elif row.kind != "method":
             rows[position] = replace(row, notes=(row.kind, *row.notes))
     return tuple(rows)

@@ -85,7 +85,7 @@ def test_an_epoch_is_the_split_in_images():
     ("budget", "text"),
     [
         (Budget("images", 20000), "20,000 images"),
-        (Budget("flops", 2e15), "2e+15 flops"),
+        (Budget("flops", 2e15), "2e15 flops"),
         (Budget("epochs", 0.25), "0.25 epochs"),
         (Budget("seconds", 1.5), "1.5 seconds"),
         (Budget("images", 123456789), "123,456,789 images"),
