@@ -1,5 +1,6 @@
 """What a run ran on: device, processor, versions, commit; all of it provenance, kept in the record."""
 
+import contextlib
 import os
 import platform
 import resource
@@ -76,9 +77,21 @@ def commit_of_code() -> tuple[str | None, bool | None]:
         return None, None
 
 
+def reset_peak_memory() -> None:
+    """Begin a new peak: a process may do several runs. Where the kernel cannot, the peak stays the whole process's."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the resident set's high-water mark starts from now
+
+
 def peak_memory_bytes() -> int:
-    """On a GPU its largest allocation by this process; on a CPU the process's largest resident set."""
+    """On a GPU the largest allocation since the reset; on a CPU the largest resident set."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    # Linux counts in KiB, macOS in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        # macOS counts in bytes, other systems in KiB.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -127,6 +127,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     started = datetime.now(UTC).isoformat(timespec="seconds")
     heartbeat = Heartbeat(place.scratch / spec.id / "heartbeat.json", spec)
     heartbeat.write("starting", force=True)
+    hardware.reset_peak_memory()
     checkpoints = Checkpoints(place.scratch, spec.id)
     trainer, method, error, status, results, evaluation_seconds = None, None, None, "done", [], 0.0
     try:

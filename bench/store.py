@@ -71,7 +71,7 @@ class Cost:
     setup_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     peak_memory_bytes: int = 0
-    """On a GPU its largest allocation, on a CPU the process's largest resident set."""
+    """On a GPU the run's largest allocation, on a CPU the process's largest resident set during the run."""
 
 
 @dataclass(kw_only=True, **RECORD)

@@ -289,3 +289,13 @@ def test_exported_weights_are_the_runs(spec, undisturbed, place):
     saved = load_file(place.scratch / spec.id / "weights.safetensors")
     state = Checkpoints(place.scratch, spec.id).load()["method"]
     assert saved.keys() == state.keys() and all(torch.equal(saved[name], state[name]) for name in saved)
+
+
+def test_peak_memory_is_the_runs_own():
+    from bench import hardware
+
+    large = torch.ones(100_000_000)
+    before = hardware.peak_memory_bytes()
+    del large
+    hardware.reset_peak_memory()
+    assert hardware.peak_memory_bytes() < before - 3e8
