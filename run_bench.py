@@ -44,6 +44,9 @@ def options(*decorators):
 
 
 PLACES = options(
+    click.option(
+        "--threads", type=click.IntRange(1), metavar="N", help="CPU threads of a run.  [default: 1; with GPUs the cores over them]"
+    ),
     click.option("--results", metavar="DIR", help="Folder of records.  [default: results, or the suite's own]"),
     click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]"),
     click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]"),
@@ -124,7 +127,7 @@ def demo(context, output, **places):
     """Train and evaluate the demo suite, and print its leaderboard."""
     context.invoke(run, suite="demo", **places)
     click.echo()
-    places = {name: places[name] for name in ("results", "data_root", "scratch")}
+    places = {name: places[name] for name in ("threads", "results", "data_root", "scratch")}
     context.invoke(report, suite="demo", output=output, **places)
 
 
@@ -172,7 +175,7 @@ def say_estimate(plan, store, request, processes) -> None:
     from bench.estimate import estimate_seconds, in_words
     from bench.launch import workers_here
 
-    workers = 1 if request.launcher == "debug" else min(processes or workers_here(len(plan.todo))[0], len(plan.todo))
+    workers = 1 if request.launcher == "debug" else min(processes or workers_here(len(plan.todo), request.threads), len(plan.todo))
     with console().status("estimating the time") as status:
         seconds = estimate_seconds(plan.todo, store, request.root, workers, lambda text: status.update(f"estimating the time: {text}"))
     click.echo(f"time   about {in_words(seconds)} of training here, on {workers} process{'es' * (workers > 1)}; evaluation on top")
@@ -195,16 +198,16 @@ def run(launcher, processes, checkpoint_every, **described):
     from bench.progress import Watch
     from bench.run import Place
 
-    place = Place(request.results, request.scratch, request.root, request.name, checkpoint_every=checkpoint_every)
+    place = Place(request.results, request.scratch, request.root, request.name, request.threads, checkpoint_every)
     with Watch(plan.todo, request.scratch, store, console()) as watch:
         problems = launch(plan.todo, plan.evals, place, request.launcher, processes, watch)
-    for problem in problems:
+    for _, problem in problems:
         click.echo(f"error: {problem}", err=True)
     states = [store.find(run.id)[-1].status if store.find(run.id) else "without a record" for run in plan.todo]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     click.echo(f"done   {counts}; records in {request.results}")
     if problems or "failed" in states or "without a record" in states:
-        raise SystemExit(1)
+        raise SystemExit(max((code for code, _ in problems), default=1))
 
 
 @cli.command()

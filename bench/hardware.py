@@ -32,17 +32,30 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def default_threads() -> int:
+    """CPU threads of a run: on a CPU one, so that many runs share it well and a run has the same bits however it was
+    launched; on a GPU each its share of the cores."""
+    gpus = torch.cuda.device_count()
+    return max(1, cores() // gpus) if gpus else 1
+
+
 def describe_device() -> str:
     """'2 threads of AMD EPYC' or '1 NVIDIA H200': what a budget in seconds depends on."""
     if torch.cuda.is_available():
         return f"1 {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} threads of {processor()}"
+    threads = torch.get_num_threads()
+    return f"{threads} thread{'s' * (threads > 1)} of {processor()}"
 
 
 def hardware() -> dict:
     """The record's hardware: the model that the training ran on, GPU, processor, cores."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"model": gpu or processor(), "gpu": gpu, "cpu": processor(), "cores": os.cpu_count()}
+    return {"model": gpu or processor(), "gpu": gpu, "cpu": processor(), "cores": cores()}
 
 
 def environment() -> dict:

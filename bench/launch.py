@@ -41,8 +41,8 @@ class Work:
     place: object
     """bench.run.Place"""
 
-    def __call__(self) -> list[str]:
-        """Execute every run that nobody else holds. Returns what went wrong, a line each."""
+    def __call__(self) -> list[tuple[int, str]]:
+        """Execute every run that nobody else holds. Returns what went wrong: (2 for a mistake of the user's or 1, sentence)."""
         from bench.run import execute
         from bench.trainer import Interrupted
 
@@ -58,7 +58,7 @@ class Work:
                     handler(signal.SIGUSR2, None)
                 raise
             except (UserError, OSError) as error:
-                problems.append(f"{spec.name} ({spec.id}): {error}")
+                problems.append((2 if isinstance(error, UserError) else 1, f"{spec.name} ({spec.id}): {error}"))
         return problems
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
@@ -66,34 +66,29 @@ class Work:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def workers_here(runs: int) -> tuple[int, int]:
-    """(processes, threads each) for `local`: a process per GPU, or one per core with one thread."""
+def workers_here(runs: int, threads: int) -> int:
+    """Processes for `local`: one per GPU, or as many as have `threads` cores each; never more than there are runs."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    gpus = torch.cuda.device_count()
-    processes = max(1, min(gpus or cores, runs))
-    return processes, max(1, cores // (gpus or cores))
+    from bench.hardware import cores
+
+    return max(1, min(torch.cuda.device_count() or cores() // threads, runs))
 
 
 def launch(
     specs: tuple[RunSpec, ...], requests: tuple[str, ...], place, launcher: str, processes: int | None, watch: Callable | None
-) -> list[str]:
-    """Execute the runs and wait for them. Returns what went wrong, a line each; raises KeyboardInterrupt once every worker
-    has written its checkpoint. `watch` is called several times a second while runs are under way."""
-    from dataclasses import replace
-
+) -> list[tuple[int, str]]:
+    """Execute the runs and wait for them. Returns what went wrong, as (exit code, sentence); raises KeyboardInterrupt once
+    every worker has written its checkpoint. `watch` is called several times a second while runs are under way."""
     folder = place.scratch / "submitit"
     work = Work([spec.to_json() for spec in specs], requests, place)
     if require(launcher) == "debug":
         return in_this_process(work, folder, watch)
-    count, threads = workers_here(len(specs))
-    count = min(processes or count, max(1, len(specs)))
-    work.place = replace(place, threads=place.threads or threads)
+    count = min(processes or workers_here(len(specs), place.threads), len(specs))
     return in_processes(work, folder, count, watch)
 
 
-def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[str]:
+def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[tuple[int, str]]:
     """Submitit's debug executor, with `watch` called from a thread of its own."""
     from bench.trainer import Interrupted
 
@@ -122,7 +117,7 @@ def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[st
     return job.submission().result()
 
 
-def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -> list[str]:
+def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -> list[tuple[int, str]]:
     """Submitit's local executor, `count` workers. SIGINT and SIGTERM are passed on, and every checkpoint waited for."""
     import torch
 
@@ -161,7 +156,7 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
     for job in jobs:
         error = job.exception()
         if error:
-            problems.append(f"worker {job.job_id} ended early: {last_line(error)}; its log: {job.paths.stderr}")
+            problems.append((1, f"worker {job.job_id} ended early: {last_line(error)}; its log: {job.paths.stderr}"))
         else:
             problems += job.result()
     return problems

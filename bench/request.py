@@ -57,10 +57,11 @@ def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
 class Request:
     """A suite, or the grid that options describe; and where its records, checkpoints and data lie."""
 
-    def __init__(self, suite=None, results=None, data_root=None, scratch=None, requests=None, launcher=None, **described):
+    def __init__(self, suite=None, results=None, data_root=None, scratch=None, requests=None, threads=None, launcher=None, **described):
         if data_root and not Path(data_root).is_dir():
             raise UserError(f"the data folder '{data_root}' (--data-root) is not there")
         self.root, self.scratch = Path(data_root) if data_root else None, scratch_root(scratch)
+        self.threads = threads
         self.launcher = require_launcher(launcher or "local")
         given = [name for name, value in described.items() if value is not None and value != ()]
         self.name, self.specs = suite or "adhoc", ()
@@ -118,6 +119,13 @@ class Request:
         return self
 
     def plan(self) -> tuple[Plan, ResultStore]:
-        """Its plan against the store in its results folder."""
+        """Its plan against the store in its results folder. From here on torch has the threads that a run will have: a budget
+        in seconds is one on so many threads, and a timed step is timed with them."""
+        import torch
+
+        from bench.hardware import default_threads
+
+        self.threads = self.threads or default_threads()
+        torch.set_num_threads(self.threads)
         store = ResultStore(self.results)
         return make_plan(self.specs, self.requests, store, self.root), store

@@ -47,8 +47,8 @@ class Place:
     scratch: Path = field(default_factory=scratch_root)
     data_root: Path | None = None
     suite: str = "adhoc"
-    threads: int | None = None
-    """CPU threads; None: torch's choice. 1 and 2 threads round differently, so a run resumes with its own."""
+    threads: int = 1
+    """CPU threads. 1 and 2 round differently, so a run resumes with its own, and in a budget of seconds they are in its id."""
     checkpoint_every: float = 60.0
     """Seconds."""
 
@@ -132,9 +132,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     trainer, method, error, status, results, evaluation_seconds = None, None, None, "done", [], 0.0
     try:
         state = checkpoints.load()
-        threads = state["threads"] if state else place.threads
-        if threads:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(state["threads"] if state else place.threads)
         source, num_classes = load_source(spec, place.data_root)
         method = build_method(spec, source, num_classes)
         trainer = make_trainer(method, source, spec, checkpoints, state, heartbeat, place, signals) if method.trained else None

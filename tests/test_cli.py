@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 import run_bench
@@ -165,6 +166,28 @@ def test_the_plan_says_what_and_how_long(bench, here):
 def test_epochs_are_images(bench, here):
     _, out, _ = bench("plan", "--method", "simclr", *SMALL, "--budget", "2epochs", "--seeds", "0")
     assert "2,590 images" in out
+
+
+def test_a_budget_in_seconds_is_one_on_so_many_threads(bench, here):
+    command = ["run", "--method", "rotation", *SMALL, "--budget", "0.5s", "--seeds", "0", "--evals", "knn", "--launcher", "debug"]
+    assert bench(*command)[0] == 0
+    record = json.loads(next((here / "results/digits").iterdir()).read_text())
+    assert record["spec"]["device"].startswith("1 thread of ") and record["environment"]["threads"] == 1
+    assert "1 in the store" in bench(*command)[1]
+    try:
+        assert "0 in the store" in bench("plan", *command[1:-2], "--threads", "2")[1]
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_a_foreign_checkpoint_is_a_mistake_of_the_users(bench, here):
+    command = ["run", "--method", "rotation", *SMALL, "--seeds", "0", "--evals", "knn", "--launcher", "debug"]
+    run_id = re.search(r"to do +(\w{16})", bench("plan", *command[1:-2])[1]).group(1)
+    (here / ".scratch" / run_id).mkdir(parents=True)
+    torch.save({"run_id": "another"}, here / ".scratch" / run_id / "step-000000003.pt")
+    code, _, err = bench(*command)
+    assert code == 2 and "belongs to run another" in err and "Traceback" not in err
+    assert not (here / "results").exists()
 
 
 def test_views_writes_a_contact_sheet(bench, here):
