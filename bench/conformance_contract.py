@@ -115,6 +115,9 @@ def check_encode(case: Case) -> None:
     method, images = case.encoding.eval(), case.normalised()
     for name, function in {"encode": method.encode, **method.encode_also()}.items():
         with torch.no_grad():
+            with torch.autocast("cpu", torch.bfloat16):
+                coarse = function(images[:1]).dtype
+            require(coarse == torch.float32, f"under bfloat16 autocast {name} returns {coarse}: end it with .float(), before any mean")
             together = function(images)
             require(isinstance(together, Tensor) and together.ndim == 2, f"{name} must return a tensor [B, D]")
             require(together.dtype == torch.float32, f"{name} must return float32, not {together.dtype}")

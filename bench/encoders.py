@@ -74,11 +74,11 @@ def require(name: str) -> EncoderEntry:
 
 
 def patch_size(image_size: int) -> int:
-    """The largest patch of 2 to 16 pixels that leaves at least 7 patches a side: 4 at 28 and 32, 8 at 64 and 96, 16 at 224."""
+    """The largest of 16, 14, 8, 7, 4 and 2 pixels that leaves at least 7 patches a side: 4 at 28 and 32, 8 at 64 and 96, 16 at 224."""
     for patch in (16, 14, 8, 7, 4, 2):
         if image_size % patch == 0 and image_size // patch >= 7:
             return patch
-    raise UserError(f"no patch size suits an image of {image_size} pixels: it must be a multiple of 2 and at least 14")
+    raise UserError(f"no patch size suits an image of {image_size} pixels: it must be 7 or more times 16, 14, 8, 7, 4 or 2")
 
 
 def factory(name: str, image_size: int) -> Callable:

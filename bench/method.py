@@ -30,7 +30,7 @@ class Batch:
     views: tuple[Tensor, ...]
     """Each float32 [B, 3, h, w], normalised."""
     index: Tensor
-    """int64 [B]: position of each image in the pretraining split."""
+    """int64 [B]: which image of the pretraining split each one is, in an order that says nothing of its class."""
     draws: Draws
 
     def rand(self, *shape: int) -> Tensor:

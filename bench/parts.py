@@ -86,11 +86,11 @@ class Queue(nn.Module):
 
 
 class Memory(nn.Module):
-    """One unit vector per training image, moved towards each new embedding of it."""
+    """One row per training image, of unit length once it was first moved towards an embedding of the image."""
 
     def __init__(self, num_images: int, dim: int):
         super().__init__()
-        # Uniform in +-1/sqrt(dim / 3), as in the authors' code of instance discrimination (lib/NCEAverage.py).
+        # Uniform in +-1/sqrt(dim / 3), as in the authors' code of instance discrimination (lib/LinearAverage.py): unit length on average.
         bound = (dim / 3) ** -0.5
         self.register_buffer("rows", (2 * torch.rand(num_images, dim) - 1) * bound)
 

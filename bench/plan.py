@@ -22,12 +22,9 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], root=None) -> None:
         raise unknown(f"pretraining split of {spec.dataset}", spec.pretrain_split, entry.pretrain_splits)
     encoders.require(spec.encoder or entry.encoder)
     for request in requests:
-        _, target = evals.parse(request)
-        if target:
-            datasets.require(target, root, needs_test=True)
-    # An evaluator without a target measures the pretraining data set itself.
-    if any(evals.parse(request)[1] is None for request in requests):
-        datasets.require(spec.dataset, root, needs_test=True)
+        name, target = evals.parse(request)
+        # An evaluator without a target measures the pretraining data set itself.
+        datasets.require(target or spec.dataset, root, needs_test=evals.reads_test(name))
 
 
 def complete(spec: RunSpec, root=None) -> RunSpec:

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from bench import datasets, encoders, evals, hardware
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
 from bench.method import Method, build
-from bench.randomness import seeded
+from bench.randomness import generator, seeded
 from bench.scratch import scratch_root
-from bench.spec import RunSpec
+from bench.spec import PROTOCOL, RunSpec
 from bench.store import Cost, Result, ResultStore, RunRecord
 from bench.subject import Subject
 from bench.trainer import Controls, Diverged, Interrupted, Source, Trainer
@@ -183,6 +183,9 @@ def load_source(spec: RunSpec, root: Path | None) -> tuple[Source, int]:
     split = datasets.load(spec.dataset, spec.pretrain_split, spec.image_size, root)
     info = datasets.info(spec.dataset, spec.pretrain_split, spec.image_size, root)
     mean, std = datasets.channel_stats(split.images)
+    # Many sets lie in order of class, where an image's position gives its label away; a method is told positions.
+    order = torch.randperm(len(split.images), generator=generator("index", PROTOCOL))
+    split = replace(split, images=split.images[order], labels=split.labels[order])
     device = hardware.device()
     source = Source(split.images.to(device), split.labels.to(device), info, mean.float().to(device), std.float().to(device))
     return source, len(split.classes)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench import datasets
-from bench.evals.arrays import Arrays
+from bench.evals.arrays import Arrays, evenly
 from bench.features import extract
 from bench.method import Method
 from bench.randomness import Draws
@@ -31,26 +31,31 @@ class Subject:
     def __init__(self, method: Method, function: Callable[[Tensor], Tensor], spec: RunSpec, source: Source, root=None):
         self.method, self.function, self.spec, self.source, self.root = method, function, spec, source, root
         self.dataset = spec.dataset
-        self._arrays: dict[str, Arrays] = {}
+        self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
 
     def _features(self, images: Tensor) -> np.ndarray:
         source = self.source
         return extract(self.method, self.function, images, source.mean, source.std, self.spec.precision).cpu().numpy()
 
-    def arrays(self, dataset: str | None = None) -> Arrays:
-        """Features and labels of all splits of a data set; see bench.evals.arrays."""
+    def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
+        """Features, labels and number of classes of one split, extracted when first asked for."""
+        if (name, split) not in self._splits:
+            data = datasets.load(name, split, self.spec.image_size, self.root)
+            self._splits[name, split] = (self._features(data.images), data.labels.numpy(), len(data.classes))
+        return self._splits[name, split]
+
+    def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
+        """Features and labels of a data set; see bench.evals.arrays."""
         name = dataset or self.dataset
-        if name not in self._arrays:
-            splits = {split: datasets.load(name, split, self.spec.image_size, self.root) for split in ("train", "val", "test")}
-            x = {f"{split}_x": self._features(data.images) for split, data in splits.items()}
-            y = {f"{split}_y": data.labels.numpy() for split, data in splits.items()}
-            self._arrays[name] = Arrays(**x, **y, num_classes=len(splits["train"].classes), dataset=name)
-        return self._arrays[name]
+        (train_x, train_y, num_classes), (val_x, val_y, _) = (self._split(name, split) for split in ("train", "val"))
+        test_x, test_y, _ = self._split(name, "test") if test else (None, None, 0)
+        return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y)
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of two fixed crops of the first train images: float32 [N, D] each. The crops depend on the protocol alone."""
-        images = datasets.load(self.dataset, "train", self.spec.image_size, self.root).images[:CROPPED_IMAGES]
+        """Features of two fixed crops of train images, evenly spaced: float32 [N, D] each. The crops depend on the protocol alone."""
+        images = datasets.load(self.dataset, "train", self.spec.image_size, self.root).images
+        images = images[evenly(len(images), CROPPED_IMAGES)]
         both = []
         for number in (0, 1):
             draws = Draws("alignment", PROTOCOL, number, total=len(images))

@@ -65,7 +65,7 @@ class VisionTransformer(nn.Module):
         return tokens[:, 1:].transpose(1, 2).unflatten(2, (images.shape[2] // self.patch_size, images.shape[3] // self.patch_size))
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """[B, C, H, W] -> the patch tokens after each quarter of the blocks, each [B, D, h, w]."""
+        """[B, C, H, W] -> the patch tokens after each quarter of the blocks and the last norm, each [B, D, h, w]."""
         depth = len(self.vit.blocks)
         after = {max(0, depth * quarter // 4 - 1) for quarter in (1, 2, 3, 4)}
         # Not timm's forward_intermediates: for a smaller view it interpolates positions otherwise than `positions` does.

@@ -5,7 +5,8 @@ Differs from the paper:
   paper's 1000 epochs (0.2, 1.5e-6, 0.996, 10 epochs); batches of 256 instead of 4096. There is no code by the authors for small images.
 - No blur, as SimCLR on CIFAR-10 (arXiv:2002.05709, B.9); solarization of the second view stays.
 - Target and online network start equal; byol_experiment.py draws them apart and says that it made no difference.
-- Colour jitter as torchvision's: brightness is a factor (the authors: an offset), contrast is around the mean lightness (each channel's).
+- Colour jitter as torchvision's: brightness is a factor (the authors: an offset), contrast is around the mean lightness (each
+  channel's), saturation blends with grey (HSV's S). Crops are resized linearly (bicubic).
 B images in the global batch, D features, P projection.
 """
 

@@ -3,7 +3,8 @@
 Differs from the paper: a convolutional encoder, or a ViT, and a decoder trained end to end instead of dense layers with tied weights
 stacked one by one; squared error on normalised pixels (2010, section 2.2: for real-valued inputs) where 2008 has cross-entropy on
 pixels in [0, 1]; a hidden pixel takes the data's mean colour, not black, and hides all three channels, since one channel gives the
-others away; the loss is a mean over pixels, not a sum, which Adam's steps do not see.
+others away; each pixel is hidden with the given probability (2008: a fixed number of components); the loss is a mean over
+pixels, not a sum, which Adam's steps do not see.
 B images in the global batch, D features, S height and width of the view, h of the feature map, C channels of the data.
 """
 
@@ -83,4 +84,4 @@ class DenoisingAutoencoder(Method):
 
     def encode(self, images):
         """The mean of the feature map, which is what the loss trains; in a ViT it leaves the class token's output untrained."""
-        return self.encoder.feature_map(images).mean((2, 3))
+        return self.encoder.feature_map(images).float().mean((2, 3))

@@ -100,7 +100,7 @@ class DINO(Method):
         outputs: K, 65,536. hidden, bottleneck: of the head, 2048 and 256.
         student_temperature: 0.1. teacher_temperature: 0.07, reached from teacher_temperature_start, 0.04, in the part
         teacher_temperature_warmup of the budget, 30 of 300 epochs. momentum: of the teacher at the start, 0.996 (main_dino.py
-        advises 0.9995 for long runs at a batch of 256); to 1 along a cosine. centre_momentum: 0.9.
+        advises 0.9995 at a batch of 256, which a short run has no time for); to 1 along a cosine. centre_momentum: 0.9.
         frozen: the part of the budget in which the last layer stays as it is, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()

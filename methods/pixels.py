@@ -1,8 +1,8 @@
 """Raw pixels: the normalised image as a vector, what a representation should be more useful than.
 
 No encoder, so its features depend on nothing but the image. Above 64 pixels the image is first averaged down to 32 x 32: a
-probe on 224 x 224 x 3 = 150,528 features would measure the probe. Grey images are taken once, not three times.
-B images, H and W their height and width, C channels of the data, D = C H W features.
+probe on 224 x 224 x 3 = 150,528 features would measure the probe.
+B images, H and W their height and width, D = 3 H W features; of a grey image all three channels are the same.
 """
 
 from torch.nn import functional as F
@@ -17,10 +17,10 @@ class Pixels(Floor):
     def __init__(self, make_encoder, data, *, reduced=32):
         """reduced: height and width to which larger images are averaged, the size of CIFAR's."""
         super().__init__()
-        self.reduced, self.channels = reduced, data.channels
+        self.reduced = reduced
 
     def encode(self, images):
         """[B, 3, H, W] -> [B, D]"""
         if max(images.shape[2:]) > LARGEST:
             images = F.adaptive_avg_pool2d(images, self.reduced)
-        return images[:, : self.channels].flatten(1).float()
+        return images.flatten(1).float()

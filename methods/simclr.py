@@ -3,6 +3,7 @@
 Differs from the paper:
 - Batches of 256 (the authors' command for CIFAR-10: 512; the paper's best there, section B.9: 1024).
 - Aspect ratios of crops are uniform in their logarithm, as torchvision's, and resizing is linear (the authors: uniform, bicubic).
+- Contrast is around the mean lightness and saturation blends with grey, as torchvision's (each channel's mean; HSV's S).
 Differs from the authors' code, not from the paper:
 - The mean over the 2B rows, as eq. 1; tf2/objective.py adds the two views' means, which is twice as much.
 - A head of two layers, as section 4.2; tf2/run.py defaults to SimCLR v2's three, in its CIFAR-10 command too.

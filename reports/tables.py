@@ -207,7 +207,8 @@ def _ranked(rows: list[Row], ranked_by: str | None) -> tuple[Row, ...]:
     for position, row in enumerate(rows):
         if row.kind == "method" and ranked_by in row.cells:
             cell = row.cells[ranked_by]
-            leading = leading and (position == 0 or cell.tied)
+            equal = cell.mean == rows[0].cells[ranked_by].mean  # to the last digit: neither is the better one
+            leading = leading and (equal or cell.tied)
             above = [floor.label for floor in floors if cell.mean < floor.cells[ranked_by].mean]
             below = [f"below {', '.join(sorted(above))}"] if above else []
             rows[position] = replace(row, rank=1 if leading else position + 1, notes=(*below, *row.notes))

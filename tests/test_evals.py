@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from bench import evals
 from bench.errors import UserError
 from bench.evals import knn, label_free, linear, logistic, transfer, validation
-from bench.evals.arrays import Arrays, normalise
+from bench.evals.arrays import Arrays, evenly, normalise
 from bench.store import unpack
 
 
@@ -29,7 +29,7 @@ def digits() -> Arrays:
 
 def split(x, y, train_end, val_end, num_classes=10) -> Arrays:
     train, val, test = slice(0, train_end), slice(train_end, val_end), slice(val_end, None)
-    return Arrays(x[train], y[train], x[val], y[val], x[test], y[test], num_classes, "digits")
+    return Arrays(x[train], y[train], x[val], y[val], num_classes, "digits", x[test], y[test])
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,9 @@ class FakeSubject:
     def __init__(self, arrays):
         self.kept = arrays
 
-    def arrays(self, dataset=None):
-        return self.kept if dataset is None else replace(self.kept, dataset=dataset)
+    def arrays(self, dataset=None, *, test=True):
+        kept = self.kept if test else replace(self.kept, test_x=None, test_y=None)
+        return kept if dataset is None else replace(kept, dataset=dataset)
 
     def two_crops(self):
         return self.kept.train_x, np.roll(self.kept.train_x, 1, axis=1)
@@ -162,7 +163,7 @@ def test_equal_similarities_and_equal_votes():
 
 def test_equal_accuracies_go_to_the_smaller_k_then_the_smaller_temperature():
     x, y = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0), np.repeat([0, 1], 20)
-    assert knn.choose(Arrays(x, y, x, y, x, y, 2, "two points")) == {"k": 1, "T": 0.03, "val_top1": 100}
+    assert knn.choose(Arrays(x, y, x, y, 2, "two points")) == {"k": 1, "T": 0.03, "val_top1": 100}
 
 
 def test_vote_is_stable_at_tiny_temperatures():
@@ -398,13 +399,17 @@ def test_label_free_results(digits, monkeypatch):
     monkeypatch.setattr(label_free, "MOST_IMAGES", 400)
     results = {r.metric: r for r in label_free.evaluate(FakeSubject(digits))}
     assert list(results) == ["rankme", "uniformity", "alignment", "alpha_req", "feature_std", "collapsed"]
-    assert {(r.evaluator, r.split, r.n, r.dataset) for r in results.values()} == {("label_free", "train", 400, "digits")}
-    assert results["collapsed"].value == 0 and results["rankme"].value == label_free.rankme(digits.train_x[:400])
+    images = len(digits.train_x)  # the crops that the subject gives are measured whole
+    counts = {metric: (r.evaluator, r.split, r.n, r.dataset) for metric, r in results.items()}
+    assert counts.pop("alignment") == ("label_free", "train", images, "digits")
+    assert set(counts.values()) == {("label_free", "train", 400, "digits")}
+    assert results["collapsed"].value == 0 and results["rankme"].value == label_free.rankme(digits.train_x[evenly(images, 400)])
 
 
 def test_validation_never_reads_test(digits):
-    arrays = replace(digits, test_x=np.full_like(digits.test_x, np.nan))
-    results = {result.metric: result for result in validation.measure(arrays)}
+    subject = FakeSubject(replace(digits, test_x=np.full_like(digits.test_x, np.nan)))
+    results = {result.metric: result for result in validation.evaluate(subject)}
+    assert not evals.reads_test("validation") and not evals.reads_test("label_free") and evals.reads_test("knn")
     assert set(results) == {"linear_top1", "knn_top1"} and all(result.split == "val" for result in results.values())
     assert results["linear_top1"].value == linear.choose(digits)["val_top1"]
     assert results["knn_top1"].value == knn.choose(digits)["val_top1"]

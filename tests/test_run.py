@@ -299,3 +299,18 @@ def test_peak_memory_is_the_runs_own():
     del large
     hardware.reset_peak_memory()
     assert hardware.peak_memory_bytes() < before - 3e8
+
+
+def test_an_images_index_does_not_give_its_label_away():
+    """mnist5k lies in order of class: position // 360 would be the label."""
+    spec = complete(RunSpec(method="random", dataset="mnist5k", budget=Budget("steps", 1)))
+    source, _ = run_module.load_source(spec, None)
+    guess = torch.arange(len(source.labels)) // 360
+    assert (guess == source.labels).float().mean() < 0.2
+
+
+def test_a_search_does_not_load_test(spec, place, monkeypatch):
+    loaded, load = [], run_module.datasets.load
+    monkeypatch.setattr(run_module.datasets, "load", lambda name, split, *rest: (loaded.append(split), load(name, split, *rest))[1])
+    execute(complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))), ("validation", "label_free"), place)
+    assert set(loaded) == {"train", "val"} and the_record(place).status == "done"

@@ -1,4 +1,4 @@
-"""The registry of evaluators: this folder. A file that defines ARGUMENT and `evaluate` is an evaluator; its name is the file's.
+"""The registry of evaluators: this folder. A file that defines ARGUMENT, READS_TEST and `evaluate` is an evaluator; its name is the file's.
 
     evals.names()                  ['knn', 'label_free', 'linear', 'transfer', 'validation'], without importing any of them
     evals.parse("transfer:digits") ('transfer', 'digits'), or a UserError that says what to write
@@ -20,16 +20,20 @@ FOLDER = Path(__file__).parent
 
 
 @cache
-def _declared() -> dict[str, tuple[str, str | None]]:
-    """Evaluator -> (first line of its docstring, value of ARGUMENT), read from the text of the files."""
+def _declared() -> dict[str, tuple[str, str | None, bool]]:
+    """Evaluator -> (first line of its docstring, ARGUMENT, READS_TEST), read from the text of the files."""
     found = {}
     for path in sorted(FOLDER.glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        for node in tree.body:
-            is_argument = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "ARGUMENT"
-            if is_argument and "evaluate" in functions:
-                found[path.stem] = ((ast.get_docstring(tree) or "").split("\n")[0], ast.literal_eval(node.value))
+        values = {
+            node.target.id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in ("ARGUMENT", "READS_TEST")
+        }
+        if "evaluate" in functions and len(values) == 2:
+            summary_line = (ast.get_docstring(tree) or "").split("\n")[0]
+            found[path.stem] = (summary_line, values["ARGUMENT"], values["READS_TEST"])
     return found
 
 
@@ -38,8 +42,8 @@ def names() -> list[str]:
     return list(_declared())
 
 
-def _require(name: str) -> tuple[str, str | None]:
-    """(summary, ARGUMENT) of an evaluator; a UserError with the nearest name where there is none."""
+def _require(name: str) -> tuple[str, str | None, bool]:
+    """(summary, ARGUMENT, READS_TEST) of an evaluator; a UserError with the nearest name where there is none."""
     if name not in _declared():
         raise unknown("evaluator", name, names(), "All evaluators: run_bench.py list evals")
     return _declared()[name]
@@ -53,6 +57,11 @@ def summary(name: str) -> str:
 def argument(name: str) -> str | None:
     """What the evaluator needs after its colon ('a data set'), or None where it takes nothing."""
     return _require(name)[1]
+
+
+def reads_test(name: str) -> bool:
+    """Whether the evaluator reads a test split."""
+    return _require(name)[2]
 
 
 def parse(request: str) -> tuple[str, str | None]:

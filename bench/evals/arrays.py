@@ -19,14 +19,15 @@ class Arrays:
     """int64 [N], each in [0, num_classes)."""
     val_x: np.ndarray
     val_y: np.ndarray
-    test_x: np.ndarray
-    test_y: np.ndarray
     num_classes: int
     dataset: str
     """The data set's name."""
+    test_x: np.ndarray | None = None
+    """None, as test_y, for an evaluator that does not read test: it is not handed what it could look at."""
+    test_y: np.ndarray | None = None
 
     def __post_init__(self):
-        for split in ("train", "val", "test"):
+        for split in ("train", "val") if self.test_x is None else ("train", "val", "test"):
             x, y = getattr(self, f"{split}_x"), getattr(self, f"{split}_y")
             if x.ndim != 2 or x.dtype != np.float32 or x.shape[1] != self.train_x.shape[1]:
                 raise ValueError(f"{self.dataset}: {split}_x must be float32 [N, D] with train's D, not {x.dtype} {list(x.shape)}")
@@ -46,19 +47,24 @@ class Subject(Protocol):
     dataset: str
     """The pretraining data set's name."""
 
-    def arrays(self, dataset: str | None = None) -> Arrays:
-        """Features of `dataset`, by default of the pretraining one."""
+    def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
+        """Features of `dataset`, by default of the pretraining one; without `test`, its test split is not even loaded."""
 
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of two random crops of the same train images, in index order: float32 [N, D] each.
         The crops are fixed: the same for every method and seed."""
 
 
+def evenly(count: int, most: int) -> np.ndarray:
+    """Up to `most` positions in range(count), evenly spaced: data sets often lie in order of class. int64."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+
+
 def require_finite(evaluator: str, arrays: Arrays) -> Arrays:
     """`arrays` itself; a ValueError that names evaluator, data set and array where a feature is NaN or infinite."""
     for field in fields(arrays):
         value = getattr(arrays, field.name)
-        if field.name.endswith("_x"):
+        if field.name.endswith("_x") and value is not None:
             check_finite(evaluator, arrays.dataset, field.name, value)
     return arrays
 

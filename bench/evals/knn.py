@@ -15,6 +15,7 @@ from bench.evals.arrays import Arrays, Subject, normalise, require_finite
 from bench.store import Result, pack
 
 ARGUMENT: str | None = None
+READS_TEST: bool = True
 
 NEIGHBOURS = (1, 5, 10, 20, 50, 100, 200)
 """Grid of k; values above the size of the bank become that size. 200 is Wu et al.'s."""

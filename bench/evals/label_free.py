@@ -1,15 +1,18 @@
 """What features show without labels: RankMe, uniformity, alignment, alpha-ReQ, and whether they collapsed.
 
-Measured on the first 10,000 train images in index order. None where a quantity does not exist for the features at hand.
+Measured on the backbone's features of 10,000 train images at most, evenly spaced; alignment on 2,000. RankMe's paper takes the
+projector's output and compares runs of one method: as a ranking of methods read it with care. None where a quantity does not exist
+for the features at hand.
 N images, D features.
 """
 
 import numpy as np
 
-from bench.evals.arrays import Subject, check_finite, normalise
+from bench.evals.arrays import Subject, check_finite, evenly, normalise
 from bench.store import Result
 
 ARGUMENT: str | None = None
+READS_TEST: bool = False
 
 MOST_IMAGES = 10_000
 
@@ -91,8 +94,8 @@ def feature_std(x: np.ndarray) -> float:
 
 def measure(dataset: str, train_x: np.ndarray, crops: tuple[np.ndarray, np.ndarray]) -> list[Result]:
     """All of them, from train features [N, D] and those of two crops of the same images, [N, D] each."""
-    x = train_x[:MOST_IMAGES]
-    first, second = (crop[:MOST_IMAGES] for crop in crops)
+    x = train_x[evenly(len(train_x), MOST_IMAGES)]
+    first, second = crops
     rank, spread = rankme(x), feature_std(x)
     values = {
         "rankme": rank,
@@ -111,7 +114,7 @@ def measure(dataset: str, train_x: np.ndarray, crops: tuple[np.ndarray, np.ndarr
 
 def evaluate(subject: Subject, argument: None = None) -> list[Result]:
     """`measure` on the pretraining data set's train split. ValueError where a feature is not finite."""
-    arrays, crops = subject.arrays(), subject.two_crops()
+    arrays, crops = subject.arrays(test=False), subject.two_crops()
     for what, x in (("train_x", arrays.train_x), ("the first crop", crops[0]), ("the second crop", crops[1])):
         check_finite("label_free", arrays.dataset, what, x)
     return measure(arrays.dataset, arrays.train_x, crops)

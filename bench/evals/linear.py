@@ -15,6 +15,7 @@ from bench.evals.logistic import fit, predict
 from bench.store import Result, pack
 
 ARGUMENT: str | None = None
+READS_TEST: bool = True
 
 STRENGTHS = tuple(float(f"{10**exponent:.4g}") for exponent in np.linspace(-5, 1, 13))
 """Two to a decade, 1e-5 to 10, on the mean cross-entropy. Weaker ones cost more than all of these together."""

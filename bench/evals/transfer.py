@@ -10,6 +10,7 @@ from bench.evals.arrays import Arrays, Subject, require_finite
 from bench.store import Result
 
 ARGUMENT: str | None = "a data set"
+READS_TEST: bool = True
 
 
 def measure(arrays: Arrays) -> list[Result]:

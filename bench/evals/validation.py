@@ -5,6 +5,7 @@ from bench.evals.arrays import Arrays, Subject, require_finite
 from bench.store import Result
 
 ARGUMENT: str | None = None
+READS_TEST: bool = False
 
 
 def measure(arrays: Arrays) -> list[Result]:
@@ -28,4 +29,4 @@ def measure(arrays: Arrays) -> list[Result]:
 
 def evaluate(subject: Subject, argument: None = None) -> list[Result]:
     """`measure` on the pretraining data set. ValueError where a feature is not finite."""
-    return measure(require_finite("validation", subject.arrays()))
+    return measure(require_finite("validation", subject.arrays(test=False)))
