@@ -16,7 +16,7 @@ import click
 import methods
 from bench import datasets, encoders, evals, suites
 from bench.errors import UserError, unknown
-from bench.request import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, Request, parse_settings
+from bench.request import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, Request, data_folder, parse_settings
 from bench.spec import PRECISIONS, PRETRAIN_SPLITS, Budget, RunSpec
 
 
@@ -87,8 +87,7 @@ def console():
 
 
 def say_problems(store) -> None:
-    """Records that cannot be read: named, skipped, left where they are."""
-    store.records()
+    """What was found wrong when the store was last read: named, skipped, left where it is."""
     for path, reason in store.problems:
         click.echo(f"warning: {path}: {reason}; skipped, and left as it is", err=True)
 
@@ -96,6 +95,7 @@ def say_problems(store) -> None:
 def plan_of(request):
     """The request's plan and store; records that cannot be read are said."""
     plan, store = request.plan()
+    store.records()
     say_problems(store)
     return plan, store
 
@@ -203,11 +203,19 @@ def run(launcher, processes, checkpoint_every, **described):
         problems = launch(plan.todo, plan.evals, place, request.launcher, processes, watch)
     for _, problem in problems:
         click.echo(f"error: {problem}", err=True)
-    states = [store.find(run.id)[-1].status if store.find(run.id) else "without a record" for run in plan.todo]
+    states = [outcome(run, plan, store) for run in plan.todo]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     click.echo(f"done   {counts}; records in {request.results}")
-    if problems or "failed" in states or "without a record" in states:
+    if problems or set(states) - {"done", "diverged"}:
         raise SystemExit(max((code for code, _ in problems), default=1))
+
+
+def outcome(run, plan, store) -> str:
+    """How a run that was to be done ended: done, diverged, failed, or unfinished where something is still missing."""
+    records = store.find(run.id)
+    if not store.missing(run, plan.evals):
+        return records[-1].status if records[-1].status != "failed" else "done"
+    return "failed" if records and records[-1].status == "failed" else "unfinished"
 
 
 @cli.command()
@@ -219,7 +227,7 @@ def status(**described):
     from bench.progress import state_of
 
     for spec in plan.runs:
-        state, detail = state_of(spec, request.scratch, store)
+        state, detail = state_of(spec, plan.evals, request.scratch, store)
         click.echo(f"{spec.id}  {spec.name:<24} {state:<9} {detail}")
 
 
@@ -234,7 +242,7 @@ def report(output, **described):
 
     store = ResultStore(request.results)
     if request.specs:
-        plan, store = plan_of(request)
+        plan, store = request.plan()
         frame = store.frame()
         frame = frame[frame["id"].isin([run.id for run in plan.runs])].reset_index(drop=True)
         absent = sum(run.id not in set(frame["id"]) for run in plan.runs)
@@ -244,7 +252,7 @@ def report(output, **described):
         if not request.results.is_dir():
             raise UserError(f"the results folder '{request.results}' (--results) is not there")
         frame = store.frame()
-        say_problems(store)
+    say_problems(store)
     if frame.empty:
         raise UserError(f"there is nothing to report: {request.results} holds no record of it")
     folder = Path(output or Path("reports") / request.name)
@@ -282,7 +290,7 @@ def check(method, encoder):
 @click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
 def views(method, dataset, image_size, encoder, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
-    root = Path(data_root) if data_root else None
+    root = data_folder(data_root)
     hyper_parameters, recipe_changes = parse_settings(settings)
     budget = Budget("steps", 1)
     spec = RunSpec(method=method, dataset=dataset, budget=budget, image_size=image_size, encoder=encoder, hyper_parameters=hyper_parameters)
@@ -305,7 +313,7 @@ def doctor(data_root):
     """Say what this machine offers: versions, GPU, FAISS, SLURM, data sets."""
     from bench.doctor import examine
 
-    rows = examine(Path(data_root) if data_root else None)
+    rows = examine(data_folder(data_root))
     for what, well, detail in rows:
         click.echo(f"{'ok  ' if well else 'BAD '} {what:<14} {detail}")
     if not all(well for _, well, _ in rows):
@@ -322,13 +330,13 @@ def data():
 @click.option("--data-root", metavar="DIR")
 def get_data(name, data_root):
     """Download a data set. Nothing else ever downloads."""
-    click.echo(datasets.get(name, data_root))
+    click.echo(datasets.get(name, data_folder(data_root)))
 
 
 def main() -> None:
     """Run a command; a mistake in what was typed is one line on standard error and exit code 2."""
     try:
-        cli(standalone_mode=False)
+        cli(sys.argv[1:] or ["--help"], standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}", err=True)
         sys.exit(2)

@@ -166,7 +166,8 @@ def check_loss(case: Case) -> None:
 def check_loss_changes_no_state(case: Case) -> None:
     trainer = case.begun()
     method = trainer.method
-    norms = tuple(name for name, module in method.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+    modules = method.named_modules(remove_duplicate=False)  # a module may be known by two names
+    norms = tuple(name for name, module in modules if isinstance(module, nn.modules.batchnorm._BatchNorm))
     for progress in (0.0, *method.phases, LAST_PROGRESS):
         before = copied(method.state_dict())
         method.loss(trainer.batch(), progress)

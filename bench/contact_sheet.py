@@ -1,4 +1,4 @@
-"""A contact sheet: what a method really sees of a few images, as in the first step of its training."""
+"""A contact sheet: what a method really sees of a few images, drawn as in training."""
 
 from pathlib import Path
 
@@ -19,7 +19,6 @@ def write_contact_sheet(spec: RunSpec, path: Path, root: Path | None = None) -> 
     """One row per image: the image, then every view of it. Returns the columns' names. `spec` must be complete."""
     source, num_classes = load_source(spec, root)
     method = build_method(spec, source, num_classes)
-    # Spread over the set, which may be in order of class.
     images = source.images[torch.linspace(0, len(source.images) - 1, IMAGES).long().to(source.device)]
     draws = lambda number: Draws(spec.seed, "view", 0, number, total=len(images), device=source.device)  # noqa: E731
     views = render_views(method.views, images, source.info, source.mean, source.std, draws)

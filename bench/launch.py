@@ -10,18 +10,23 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import submitit
 
 from bench.errors import UserError, unknown
+from bench.interrupt import Interrupted, StopSignals
 from bench.spec import RunSpec
 
 LAUNCHERS = ("debug", "local")
 """debug: in this process, one run after the other. local: a process per GPU, or per so many CPU cores."""
 
 WEEK_IN_MINUTES = 7 * 24 * 60
+
+RESEND = 3.0
+"""Seconds between two requests to stop."""
 
 
 def require(launcher: str) -> str:
@@ -40,25 +45,37 @@ class Work:
     requests: tuple[str, ...]
     place: object
     """bench.run.Place"""
+    gpu: str | None = None
+    """This worker's entry of CUDA_VISIBLE_DEVICES."""
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    """A run that failed since then is left alone: the next launch tries it again, not the next worker."""
 
     def __call__(self) -> list[tuple[int, str]]:
         """Execute every run that nobody else holds. Returns what went wrong: (2 for a mistake of the user's or 1, sentence)."""
-        from bench.run import execute
-        from bench.trainer import Interrupted
+        if self.gpu is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.gpu
+        from bench.run import RunFailed, execute
+        from bench.store import ResultStore
 
-        problems = []
-        for data in self.specs:
-            spec = RunSpec.from_json(data)
-            try:
-                execute(spec, self.requests, self.place)
-            except Interrupted as interrupted:
-                handler = signal.getsignal(signal.SIGUSR2)
-                if getattr(interrupted, "signal", None) == signal.SIGUSR2 and callable(handler):
-                    # The checkpoint is written: now Submitit may requeue the job, which ends this process.
-                    handler(signal.SIGUSR2, None)
-                raise
-            except (UserError, OSError) as error:
-                problems.append((2 if isinstance(error, UserError) else 1, f"{spec.name} ({spec.id}): {error}"))
+        problems, store = [], ResultStore(self.place.results)
+        try:
+            with StopSignals() as signals:
+                for data in self.specs:
+                    spec = RunSpec.from_json(data)
+                    signals.check()
+                    if any(record.status == "failed" and record.finished >= self.started for record in store.find(spec.id)):
+                        continue
+                    try:
+                        execute(spec, self.requests, self.place, signals)
+                    except (UserError, OSError, RunFailed) as error:
+                        problems.append((2 if isinstance(error, UserError) else 1, f"{spec.name} ({spec.id}): {error}"))
+                signals.check()
+        except Interrupted:
+            handler = signal.getsignal(signal.SIGUSR2)
+            if signals.received == signal.SIGUSR2 and callable(handler):
+                # The checkpoint is written: now Submitit may requeue the job, which ends this process.
+                handler(signal.SIGUSR2, None)
+            raise
         return problems
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
@@ -90,8 +107,6 @@ def launch(
 
 def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[tuple[int, str]]:
     """Submitit's debug executor, with `watch` called from a thread of its own."""
-    from bench.trainer import Interrupted
-
     executor = submitit.AutoExecutor(folder, cluster="debug")
     job = executor.submit(work)
     over = threading.Event()
@@ -125,32 +140,34 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
     # A worker imports the code that this process runs, wherever it was started and whatever else is installed.
     here = str(Path(__file__).parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in (here, os.environ.get("PYTHONPATH")) if path)
-    gpus = torch.cuda.device_count()
+    # The GPUs that this process may use, by the names it knows them by: numbers, UUIDs or MIG slices.
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    gpus = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
+    gpus = gpus[: torch.cuda.device_count()]
     # Workers do not see a terminal's Ctrl-C: this process hands it on, and Submitit's controller gives no time for a checkpoint.
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        jobs = [submit(work, folder, number % gpus if gpus else None) for number in range(count)]
+        jobs = [submit(replace(work, gpu=gpus[number % len(gpus)] if gpus else None), folder) for number in range(count)]
     finally:
         signal.signal(signal.SIGINT, former)
-    stopped = []
-    former = signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+    stops, sent = [], 0.0
+    former = {number: signal.signal(number, lambda number, frame: stops.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         while not all(job.done() for job in jobs):
-            try:
-                time.sleep(0.2)
-                if watch:
-                    watch()
-            except KeyboardInterrupt:
-                stopped.append(signal.SIGINT)
-            if stopped and len(stopped) < 3:
-                stopped += [0, 0]  # once is enough
+            time.sleep(0.2)
+            if watch:
+                watch()
+            # Sent again: a worker that was just starting, or between two runs, may not have heard it.
+            if stops and time.monotonic() - sent > RESEND:
+                sent = time.monotonic()
                 for job in jobs:
                     # Submitit's controller hands SIGTERM to the worker, which writes its checkpoint and ends.
                     if not job.done():
                         job._process.send_signal(signal.SIGTERM)
     finally:
-        signal.signal(signal.SIGTERM, former)
-    if stopped:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    if stops:
         raise KeyboardInterrupt
     problems = []
     for job in jobs:
@@ -162,12 +179,10 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
     return problems
 
 
-def submit(work: Work, folder: Path, gpu: int | None) -> submitit.Job:
-    """One worker, with a GPU of its own or none."""
+def submit(work: Work, folder: Path) -> submitit.Job:
+    """One worker."""
     executor = submitit.AutoExecutor(folder, cluster="local")
     executor.update_parameters(timeout_min=WEEK_IN_MINUTES)
-    if gpu is not None:
-        executor.update_parameters(gpus_per_node=1, local_visible_gpus=(gpu,))
     return executor.submit(work)
 
 

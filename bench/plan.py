@@ -13,6 +13,9 @@ from bench.errors import UserError, unknown
 from bench.spec import Recipe, RunSpec
 from bench.store import ResultStore
 
+LARGEST_IMAGE = 4096
+"""Pixels a side: more is a slip of the keyboard."""
+
 
 def check_names(spec: RunSpec, requests: tuple[str, ...], root=None) -> None:
     """A UserError for the first name in the spec, or in the evaluators asked for, that does not exist. Imports no torch."""
@@ -27,16 +30,24 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], root=None) -> None:
         datasets.require(target or spec.dataset, root, needs_test=evals.reads_test(name))
 
 
+def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], root=None) -> None:
+    """`check_names` of every spec; those that name the same things once."""
+    for spec in {(s.method, s.dataset, s.encoder, s.pretrain_split): s for s in specs}.values():
+        check_names(spec, requests, root)
+
+
 def complete(spec: RunSpec, root=None) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder and the data; it has an id."""
     import torch
 
     from bench.method import build
+    from bench.optim import build_optimizer
 
     entry = datasets.require(spec.dataset, root)
     encoder, image_size = spec.encoder or entry.encoder, spec.image_size or entry.image_size
-    if image_size < 8:
-        raise UserError(f"an image size of {image_size} pixels is too small; expected at least 8")
+    if not 8 <= image_size <= LARGEST_IMAGE:
+        size = "small" if image_size < 8 else "large"
+        raise UserError(f"an image size of {image_size} pixels is too {size}; expected 8 to {LARGEST_IMAGE}")
     data = datasets.info(spec.dataset, spec.pretrain_split, image_size, root)
     cls = methods.load(spec.method)
     hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
@@ -49,9 +60,17 @@ def complete(spec: RunSpec, root=None) -> RunSpec:
     try:
         with torch.device("meta"):
             method = build(cls, encoders.factory(encoder, image_size), data, num_classes, hyper_parameters)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {hyper_parameters}: {error}") from error
-    recipe = changed_recipe(spec, method.recipe) if cls.trained else None
+            if cls.trained and not isinstance(method.recipe, Recipe):
+                raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
+            recipe = changed_recipe(spec, method.recipe) if cls.trained else None
+            if recipe:
+                build_optimizer(method, recipe)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a method's own code can raise
+        settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {settings}: {reason}") from error
     if recipe and recipe.batch_size > data.num_images:
         raise UserError(
             f"a batch of {recipe.batch_size} is larger than the data: the {spec.pretrain_split} split of {spec.dataset} "
@@ -126,19 +145,14 @@ class Plan:
 
 
 def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStore, root=None) -> Plan:
-    """Check everything, complete everything, take away what the store already holds."""
-    for spec in specs:
-        check_names(spec, requests, root)
-    completed: dict[tuple, RunSpec] = {}
+    """Complete everything, take away what the store already holds. Names are `check_all`'s."""
+    completed, runs = {}, {}
     for spec in specs:
         # Seeds of one setting differ in nothing else: each setting is completed once.
-        key = spec.replace(seed=0).canonical() + repr(sorted(spec.recipe_changes.items()))
-        if key not in completed:
-            completed[key] = complete(spec, root)
-    runs = {}
-    for spec in specs:
-        key = spec.replace(seed=0).canonical() + repr(sorted(spec.recipe_changes.items()))
-        run = completed[key].replace(seed=spec.seed)
+        setting = spec.replace(seed=0).canonical()
+        if setting not in completed:
+            completed[setting] = complete(spec, root)
+        run = completed[setting].replace(seed=spec.seed)
         runs[run.id] = run
     todo = tuple(run for run in runs.values() if store.missing(run, requests))
     return Plan(tuple(runs.values()), tuple(requests), todo)

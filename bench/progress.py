@@ -1,25 +1,14 @@
 """What a person sees while runs are under way: a bar per running run, drawn from the heartbeat files, whoever runs them."""
 
-import contextlib
-import json
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from bench.heartbeat import is_held, read_heartbeat
 from bench.spec import RunSpec
 from bench.store import ResultStore
-
-STALE = 120.0
-"""Seconds after which a heartbeat without news is no sign of life: longer than any evaluation step here."""
-
-
-def read_heartbeat(scratch: Path, run_id: str) -> dict | None:
-    """The last heartbeat of a run; None where there is none."""
-    with contextlib.suppress(OSError, json.JSONDecodeError):
-        return json.loads((scratch / run_id / "heartbeat.json").read_text())
-    return None
 
 
 def clock(seconds: float | None) -> str:
@@ -95,19 +84,18 @@ class Watch:
         self.progress.console.print(f"{self.names[spec.id]:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, soft_wrap=True)
 
 
-def state_of(spec: RunSpec, scratch: Path, store: ResultStore) -> tuple[str, str]:
-    """(done | diverged | failed | running | stopped | pending, detail) of one run; the store's word comes first."""
+def state_of(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore) -> tuple[str, str]:
+    """(done | diverged | running | failed | stopped | pending, detail) of one run; the store's word comes first."""
     records = store.find(spec.id)
-    if records and records[-1].status != "failed":
-        return records[-1].status, records[-1].error or ", ".join(name for record in records for name in record.evals)
+    if not store.missing(spec, requests):
+        return records[-1].status, records[-1].error or ", ".join(requests)
     beat = read_heartbeat(scratch, spec.id)
-    if beat and beat["state"] in ("starting", "training", "evaluating"):
-        spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if "progress" in beat else beat["state"]
-        if time.time() - beat["time"] < STALE:
-            return "running", f"{spent}  {clock(beat.get('seconds_left'))}"
-        return "stopped", f"at {spent}; run it again to go on"
-    if records:
+    spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if beat and "progress" in beat else ""
+    if is_held(scratch, spec.id):
+        left = clock(beat.get("seconds_left")) if beat and beat["state"] == "training" else (beat or {}).get("state", "")
+        return "running", f"{spent}  {left}".strip()
+    if records and records[-1].status == "failed":
         return "failed", records[-1].error or ""
-    if beat and beat["state"] == "interrupted":
-        return "stopped", f"at {beat.get('progress', 0):.0%} of the budget; run it again to go on"
-    return "pending", ""
+    if beat and beat["state"] in ("starting", "training", "evaluating", "interrupted"):
+        return "stopped", f"at {spent or 'the start'}; run it again to go on"
+    return "pending", "not yet evaluated by " + ", ".join(store.missing(spec, requests)) if records else ""

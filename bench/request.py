@@ -1,13 +1,15 @@
 """What the options of a command describe: runs, evaluators and places, every name checked before anything heavy is imported."""
 
 import ast
+import math
+import os
 from pathlib import Path
 
 import methods
 from bench import datasets, encoders, evals, suites
 from bench.errors import UserError, unknown
 from bench.launch import require as require_launcher
-from bench.plan import Plan, check_names, make_plan
+from bench.plan import Plan, check_all, make_plan
 from bench.scratch import scratch_root
 from bench.spec import PRECISIONS, PRETRAIN_SPLITS, Budget, RunSpec
 from bench.store import ResultStore
@@ -27,7 +29,7 @@ def parse_seeds(text: str) -> list[int]:
     """'0,1,2' -> [0, 1, 2]"""
     seeds = []
     for item in comma_list(text, "--seeds"):
-        if not item.isascii() or not item.isdigit():
+        if not item.isascii() or not item.isdigit() or len(item) > 19:
             raise UserError(f"a seed is a whole number from 0 up, not '{item}'")
         seeds.append(int(item))
     return seeds
@@ -45,8 +47,9 @@ def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
             value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
         except (ValueError, SyntaxError):
             value = text.strip()
-        if not isinstance(value, bool | int | float | str | None):
-            raise UserError(f"--set {key} takes a number, a word, true, false or none, not '{text}'")
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not isinstance(value, bool | int | float | str | None) or not finite or (isinstance(value, int) and abs(value) >= 2**63):
+            raise UserError(f"--set {key} takes a finite number, a word, true, false or none, not '{text}'")
         if key.startswith("recipe."):
             recipe_changes[key.removeprefix("recipe.")] = value
         else:
@@ -54,13 +57,29 @@ def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
     return hyper_parameters, recipe_changes
 
 
+def data_folder(data_root: str | None) -> Path | None:
+    """The folder given as --data-root, which must be there; None where none is given."""
+    if data_root is not None and not Path(data_root).is_dir():
+        raise UserError(f"the data folder '{data_root}' (--data-root) is not there")
+    return None if data_root is None else Path(data_root)
+
+
+def check_places(results: Path, scratch: Path) -> None:
+    """A UserError where records or checkpoints could not be written, before anything is trained for them."""
+    for what, folder in (("--results", results), ("--scratch, or $SSLBENCH_SCRATCH", scratch)):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            reason = "it is not a folder" if not there.is_dir() else "it cannot be written to"
+            raise UserError(f"'{folder}' ({what}) cannot be used: of '{there}', {reason}")
+    if scratch.resolve().is_relative_to(results.resolve()):
+        raise UserError(f"the scratch folder '{scratch}' lies in the results folder '{results}'; records and checkpoints must be apart")
+
+
 class Request:
     """A suite, or the grid that options describe; and where its records, checkpoints and data lie."""
 
     def __init__(self, suite=None, results=None, data_root=None, scratch=None, requests=None, threads=None, launcher=None, **described):
-        if data_root and not Path(data_root).is_dir():
-            raise UserError(f"the data folder '{data_root}' (--data-root) is not there")
-        self.root, self.scratch = Path(data_root) if data_root else None, scratch_root(scratch)
+        self.root, self.scratch = data_folder(data_root), scratch_root(scratch)
         self.threads = threads
         self.launcher = require_launcher(launcher or "local")
         given = [name for name, value in described.items() if value is not None and value != ()]
@@ -70,12 +89,16 @@ class Request:
             if given:
                 raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
             self.specs = chosen.runs
+        if results == "":
+            raise UserError("--results is empty; expected a folder")
         self.results = Path(results or (chosen.results if suite else "results"))
-        self.requests = tuple(comma_list(requests, "--evals")) if requests else (chosen.evals if suite else tuple(DEFAULT_EVALS.split(",")))
+        self.requests = (
+            tuple(comma_list(requests, "--evals")) if requests is not None else (chosen.evals if suite else tuple(DEFAULT_EVALS.split(",")))
+        )
         if given:
             self.specs = self.described(**described)
-        for spec in self.specs:
-            check_names(spec, self.requests, self.root)
+        check_places(self.results, self.scratch)
+        check_all(self.specs, self.requests, self.root)
 
     def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, settings):
         """The grid of runs that the options describe: seeds x methods."""
@@ -110,7 +133,9 @@ class Request:
             "hyper_parameters": hyper_parameters,
             "recipe_changes": recipe_changes,
         }
-        return tuple(RunSpec(method=name, seed=seed, **common) for seed in parse_seeds(seeds or DEFAULT_SEEDS) for name in names)
+        return tuple(
+            RunSpec(method=name, seed=seed, **common) for seed in parse_seeds(DEFAULT_SEEDS if seeds is None else seeds) for name in names
+        )
 
     def require_runs(self) -> "Request":
         """Itself; a UserError where it describes no run."""

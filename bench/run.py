@@ -6,11 +6,9 @@ checkpoint, a finished training is not repeated, and the record appears whole or
 
 import contextlib
 import hashlib
-import json
 import os
-import signal
-import threading
 import time
+import warnings
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,20 +21,18 @@ import methods
 from bench import datasets, encoders, evals, hardware
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
+from bench.heartbeat import Heartbeat, lock
+from bench.interrupt import Interrupted, StopSignals
 from bench.method import Method, build
 from bench.randomness import generator, seeded
 from bench.scratch import scratch_root
 from bench.spec import PROTOCOL, RunSpec
 from bench.store import Cost, Result, ResultStore, RunRecord
 from bench.subject import Subject
-from bench.trainer import Controls, Diverged, Interrupted, Source, Trainer
+from bench.trainer import Controls, Diverged, Source, Trainer
 
 ALTERNATE_EVAL = "knn"
 """What other weights of a run (a student beside its teacher) are measured with."""
-
-
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
-"""Signals that ask a run to write its checkpoint and stop."""
 
 
 @dataclass(frozen=True)
@@ -53,71 +49,22 @@ class Place:
     """Seconds."""
 
 
-class StopSignals:
-    """While active, SIGINT, SIGTERM and SIGUSR2 set `received` and nothing else: the loop writes a checkpoint and stops."""
-
-    def __init__(self):
-        self.received: int | None = None
-        self.former: dict[int, object] = {}
-
-    def __enter__(self):
-        # Only the main thread may set handlers; elsewhere (a debugger, a notebook's worker) signals stay as they are.
-        if threading.current_thread() is threading.main_thread():
-            for number in STOPS:
-                # Whoever started the process with a signal ignored (nohup, a shell's background job) wants it ignored.
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self.former[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in self.former.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, _frame) -> None:
-        self.received = number
+class RunFailed(Exception):
+    """The run crashed; where there was something to record, its record says so too."""
 
 
-class Heartbeat:
-    """A small file that says how a run is getting on, rewritten at most twice a second."""
-
-    def __init__(self, path: Path, spec: RunSpec):
-        self.path, self.spec, self.last = path, spec, 0.0
-
-    def write(self, state: str, trainer: Trainer | None = None, force: bool = False) -> None:
-        if not force and time.monotonic() - self.last < 0.5:
-            return
-        self.last = time.monotonic()
-        beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time()}
-        if trainer:
-            meter, unit = trainer.meter, self.spec.budget.unit
-            rate = meter.images / meter.seconds if meter.seconds else 0.0
-            left = meter.seconds / trainer.progress * (1 - trainer.progress) if trainer.progress else None
-            beat |= {"progress": trainer.progress, "spent": getattr(meter, unit), "images_per_second": rate, "loss": trainer.loss}
-            beat |= {"seconds_left": left}
-        beside = self.path.with_suffix(".tmp")
-        beside.write_text(json.dumps(beat))
-        os.replace(beside, self.path)
-
-
-def execute(spec: RunSpec, requests: tuple[str, ...], place: Place) -> Path | None:
+def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: StopSignals | None = None) -> Path | None:
     """Make the record of `spec` with the evaluators asked for, if the store lacks any. Returns the record's path, or None
-    where nothing was missing or another process is at it. Raises Interrupted after a checkpoint, UserError, OSError."""
+    where nothing was missing or another process is at it. Raises Interrupted after a checkpoint, RunFailed, UserError, OSError."""
     store = ResultStore(place.results)
-    folder = place.scratch / spec.id
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / "lock", timeout=0)
+    (place.scratch / spec.id).mkdir(parents=True, exist_ok=True)
     try:
-        # The kernel drops this lock with the process, however it dies.
-        with lock:
+        with lock(place.scratch, spec.id):
             missing = store.missing(spec, requests)
             if not missing:
                 return None
-            with StopSignals() as signals:
-                try:
-                    return make_record(spec, missing, store, place, signals)
-                except Interrupted as interrupted:
-                    interrupted.signal = signals.received
-                    raise
+            with contextlib.nullcontext(signals) if signals else StopSignals() as active:
+                return make_record(spec, missing, store, place, active)
     except filelock.Timeout:
         return None
 
@@ -125,35 +72,35 @@ def execute(spec: RunSpec, requests: tuple[str, ...], place: Place) -> Path | No
 def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, place: Place, signals: StopSignals) -> Path:
     """Train, evaluate, publish. A run that diverged or crashed is a record too, with its reason."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    heartbeat = Heartbeat(place.scratch / spec.id / "heartbeat.json", spec)
-    heartbeat.write("starting", force=True)
+    heartbeat = Heartbeat(place.scratch, spec)
+    heartbeat.write("starting")
     hardware.reset_peak_memory()
     checkpoints = Checkpoints(place.scratch, spec.id)
     trainer, method, error, status, results, evaluation_seconds = None, None, None, "done", [], 0.0
     try:
         state = checkpoints.load()
         torch.set_num_threads(state["threads"] if state else place.threads)
+        require_as_planned(spec, place.data_root)
         source, num_classes = load_source(spec, place.data_root)
         method = build_method(spec, source, num_classes)
-        trainer = make_trainer(method, source, spec, checkpoints, state, heartbeat, place, signals) if method.trained else None
-        if trainer:
+        if method.trained:
+            trainer = make_trainer(method, source, spec, checkpoints, state, heartbeat, place, signals)
             trainer.run()
-        heartbeat.write("evaluating", trainer, force=True)
+        heartbeat.write("evaluating", trainer)
         require_same_weights(method, store, spec)
         export_weights(method, spec, place.scratch / spec.id / "weights.safetensors")
         clock = time.perf_counter()
-        results = evaluate(method, spec, source, missing, place.data_root)
+        results = evaluate(method, spec, source, missing, place.data_root, signals)
         evaluation_seconds = time.perf_counter() - clock
     except Diverged as reason:
         status, error = "diverged", str(reason)
-    except (Interrupted, UserError, KeyboardInterrupt):
-        heartbeat.write("interrupted", trainer, force=True)
+    except (Interrupted, UserError, KeyboardInterrupt, OSError):
+        # OSError: a full or read-only disk. A record would go the same way, and whoever started the run must hear of it.
+        with contextlib.suppress(OSError):
+            heartbeat.write("interrupted", trainer)
         raise
     except Exception as reason:
         status, error = "failed", f"{type(reason).__name__}: {reason}"
-        if isinstance(reason, OSError):
-            # A full or read-only disk: the record would go the same way, and whoever started the run must hear of it.
-            raise
     record = RunRecord(
         id=spec.id,
         spec=spec.to_json(),
@@ -168,14 +115,38 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
         error=error,
-        hardware=hardware.hardware(),
-        environment=hardware.environment(),
+        **provenance(trainer),
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     path = store.publish(record)
-    heartbeat.write(status, trainer, force=True)
+    heartbeat.write(status, trainer)
+    if status == "failed":
+        raise RunFailed(error)
     return path
+
+
+def require_as_planned(spec: RunSpec, root: Path | None) -> None:
+    """A UserError where the method's file, the data or the device is no longer what the id was made from."""
+    now = {
+        "method_version": methods.version(spec.method, methods.load(spec.method)),
+        "data_revision": datasets.revision(spec.dataset, root),
+        "device": hardware.describe_device() if spec.budget.unit == "seconds" else None,
+    }
+    for what, value in now.items():
+        if value != getattr(spec, what):
+            raise UserError(f"the run was planned with {what} {getattr(spec, what)}, and it is {value} now; plan it again")
+
+
+def provenance(trainer: Trainer | None) -> dict:
+    """Hardware and environment for the record: those that the training began with, and what was different at its end."""
+    now = {"hardware": hardware.hardware(), "environment": hardware.environment()}
+    if trainer is None or trainer.origin == now:
+        return now
+    ended = {key: value for key, value in now["environment"].items() if value != trainer.origin["environment"].get(key)}
+    if now["hardware"] != trainer.origin["hardware"]:
+        ended["hardware"] = now["hardware"]
+    return {"hardware": trainer.origin["hardware"], "environment": {**trainer.origin["environment"], "ended_with": ended}}
 
 
 def load_source(spec: RunSpec, root: Path | None) -> tuple[Source, int]:
@@ -211,20 +182,29 @@ def make_trainer(method, source, spec, checkpoints, state, heartbeat, place, sig
         stop=lambda: signals.received is not None,
     )
     trainer = Trainer(method, source, spec, controls)
+    trainer.origin = {"hardware": hardware.hardware(), "environment": hardware.environment()}
     if state:
+        began = state["origin"]["environment"]
+        for what in ("commit", "versions"):
+            if began[what] != trainer.origin["environment"][what]:
+                warnings.warn(f"{spec.name} goes on from a checkpoint of another {what}, as its record will say", stacklevel=2)
         trainer.load_state_dict(state)
     return trainer
 
 
-def evaluate(method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], root: Path | None) -> list[Result]:
+def evaluate(
+    method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], root: Path | None, signals: StopSignals
+) -> list[Result]:
     """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN."""
     subject = Subject(method, method.encode, spec, source, root)
     results = []
     for request in requests:
+        signals.check()
         name, argument = evals.parse(request)
         results += evals.load(name).evaluate(subject, argument)
     if ALTERNATE_EVAL in requests:
         for weights, function in method.encode_also().items():
+            signals.check()
             other = Subject(method, function, spec, source, root)
             for result in evals.load(ALTERNATE_EVAL).evaluate(other, None):
                 results.append(Result(**{**vars(result), "weights": weights}))
@@ -259,7 +239,7 @@ def require_same_weights(method: Method, store: ResultStore, spec: RunSpec) -> N
 
 def export_weights(method: Method, spec: RunSpec, path: Path) -> None:
     """All weights as safetensors beside the checkpoints, with the spec in the metadata; written beside and renamed."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in method.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in method.state_dict().items()}
     beside = path.with_suffix(".tmp")
     with contextlib.suppress(FileNotFoundError):
         beside.unlink()

@@ -116,8 +116,19 @@ class Recipe:
     def __post_init__(self):
         if self.lr <= 0 or self.batch_size < 1:
             raise UserError(f"a recipe needs lr > 0 and batch_size >= 1, not lr={self.lr:g}, batch_size={self.batch_size}")
-        if not 0 <= self.warmup < 1:
-            raise UserError(f"warmup is a fraction of the budget in [0, 1), not {self.warmup:g}")
+        bounds = {
+            "warmup": (0 <= self.warmup < 1, "a fraction of the budget in [0, 1)"),
+            "lr_per_batch": (self.lr_per_batch is None or self.lr_per_batch >= 1, "a number of images from 1 up, or none"),
+            "momentum": (0 <= self.momentum < 1, "in [0, 1)"),
+            "betas": (all(0 <= beta < 1 for beta in self.betas), "two numbers in [0, 1)"),
+            "weight_decay": (self.weight_decay >= 0, "0 or more"),
+            "weight_decay_end": (self.weight_decay_end is None or self.weight_decay_end >= 0, "0 or more, or none"),
+            "clip_grad": (self.clip_grad is None or self.clip_grad > 0, "more than 0, or none"),
+            "eta": (self.eta > 0, "more than 0"),
+        }
+        for name, (holds, expected) in bounds.items():
+            if not holds:
+                raise UserError(f"a recipe's {name} = {getattr(self, name)}: expected {expected}")
 
 
 @dataclass(**FROZEN)
@@ -165,8 +176,8 @@ class RunSpec:
     """Budgets in seconds only: device model, count and CPU threads, since they decide what a second buys."""
 
     def __post_init__(self):
-        if self.seed < 0:
-            raise UserError(f"a seed is a whole number from 0 up, not {self.seed}")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"a seed is a whole number from 0 up and below 2**63, not {self.seed}")
 
     @property
     def complete(self) -> bool:

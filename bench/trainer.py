@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench.checkpoint import Checkpoints
 from bench.features import extract
+from bench.interrupt import Interrupted
 from bench.meter import Meter, count_flops
 from bench.method import Batch, LabelledBatch, Method
 from bench.optim import build_optimizer, clear_state, load_state_by_name, set_progress, state_by_name
@@ -27,10 +28,6 @@ CURVE_POINTS = 100
 
 class Diverged(Exception):
     """The loss is not a number any more; the run ends and is recorded with its reason."""
-
-
-class Interrupted(Exception):
-    """Someone asked the run to stop; a checkpoint has been written."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,9 @@ class Trainer:
         self.meter, self.curve = Meter(source.device), Curve()
         self.optimizer = build_optimizer(method, self.recipe)
         self.hooked_epoch, self.loss = -1, math.nan
-        self.saved_at, self.order = time.monotonic(), (-1, None)
+        self.saved_at, self.saved, self.order = time.monotonic(), None, (-1, None)
+        self.origin: dict = {}
+        """Hardware and environment that the training began with; kept in the checkpoint for the record."""
 
     @property
     def epoch(self) -> int:
@@ -121,6 +120,11 @@ class Trainer:
             self.curve.add(self.progress, self.loss)
             self.controls.report(self)
             self.save_if_due()
+        self.save()
+        # The last update may have broken what no later loss could show.
+        broken = [name for name, value in self.method.state_dict().items() if value.is_floating_point() and not value.isfinite().all()]
+        if broken:
+            raise Diverged(f"{broken[0]} is not finite after step {self.meter.steps}")
 
     def before_epoch(self) -> None:
         """The method's hook, with its FLOPs counted as it runs."""
@@ -185,15 +189,19 @@ class Trainer:
         return count_flops(lambda: self.step(twin, None, batch, progress))
 
     def save_if_due(self) -> None:
-        """A checkpoint every so many seconds, when asked to stop, and at the end."""
-        stopping = self.controls.stop()
-        if not (stopping or self.progress >= 1 or time.monotonic() - self.saved_at >= self.controls.every):
-            return
-        if self.controls.checkpoints:
-            self.controls.checkpoints.save(self.meter.steps, self.state_dict())
-        self.saved_at = time.monotonic()
-        if stopping and self.progress < 1:
+        """A checkpoint every so many seconds, and when asked to stop."""
+        stopping = self.controls.stop() and self.progress < 1
+        if stopping or time.monotonic() - self.saved_at >= self.controls.every:
+            self.save()
+        if stopping:
             raise Interrupted(f"stopped at {self.progress:.0%} of the budget")
+
+    def save(self) -> None:
+        """A checkpoint of this very state, unless there is one."""
+        state = (self.meter.steps, self.hooked_epoch)
+        if self.controls.checkpoints and self.saved != state:
+            self.controls.checkpoints.save(self.meter.steps, self.state_dict())
+        self.saved_at, self.saved = time.monotonic(), state
 
     def state_dict(self) -> dict:
         """Everything that decides how the run goes on."""
@@ -204,6 +212,7 @@ class Trainer:
             "hooked_epoch": self.hooked_epoch,
             "curve": [self.curve.points, self.curve.total, self.curve.count],
             "threads": torch.get_num_threads(),
+            "origin": self.origin,
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -214,3 +223,4 @@ class Trainer:
         self.hooked_epoch = state["hooked_epoch"]
         points, total, count = state["curve"]
         self.curve = Curve([tuple(point) for point in points], total, count)
+        self.origin, self.saved = state["origin"], (self.meter.steps, self.hooked_epoch)

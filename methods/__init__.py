@@ -32,7 +32,7 @@ def require(method: str) -> Path:
     """The file that holds `method`; a UserError with the nearest name where there is none. Imports nothing."""
     if is_path(method):
         path = Path(method)
-        if not path.is_file():
+        if not path.is_file() or path.suffix != ".py":
             raise UserError(f"there is no file '{method}'; expected a Python file that defines one Method")
         return path
     if method not in names():

@@ -87,6 +87,18 @@ WRONG = [
     ([*ONE, "--batch-size", "0"], "--batch-size must be a whole number from 1 up, not 0"),
     ([*ONE, "--image-size", "4"], "an image size of 4 pixels is too small"),
     ([*ONE, "--encoder", "vit_micro", "--image-size", "17"], "no patch size suits an image of 17 pixels"),
+    ([*ONE, "--image-size", "1000000000"], "an image size of 1000000000 pixels is too large"),
+    ([*ONE, "--set", "temperature=1e999"], "--set temperature takes a finite number"),
+    ([*ONE, "--set", "head_layers=0"], "simclr cannot be built with resnet8 at 16 pixels and"),
+    ([*ONE, "--set", "recipe.momentum=-3"], "a recipe's momentum = -3.0: expected in [0, 1)"),
+    ([*ONE, "--set", "recipe.lr_per_batch=-256"], "a recipe's lr_per_batch = -256: expected"),
+    ([*ONE, "--seeds", "9" * 5000], "a seed is a whole number from 0 up"),
+    ([*ONE, "--seeds", ""], "has an empty entry"),
+    ([*ONE, "--evals", ""], "has an empty entry"),
+    ([*ONE, "--scratch", "results"], "lies in the results folder"),
+    ([*ONE, "--results", sys.executable], "it is not a folder"),
+    (["views", "simclr", "--data-root", "nowhere"], "the data folder 'nowhere' (--data-root) is not there"),
+    (["doctor", "--data-root", "nowhere"], "the data folder 'nowhere' (--data-root) is not there"),
     (["report", "--results", "nowhere"], "the results folder 'nowhere' (--results) is not there"),
     (["check", "simclrr"], "unknown method 'simclrr'"),
     (["views", "simclr", "--dataset", "digts"], "unknown data set 'digts'"),
@@ -109,6 +121,17 @@ def test_an_encoder_without_what_the_method_needs(bench, here):
     )
     code, _, err = bench("run", "--method", "masked.py", *SMALL)
     assert code == 2 and "masked.py needs tokens of its encoder, which resnet8 does not offer; expected one of vit_micro" in err
+
+
+def test_a_users_file_that_is_wrong_is_a_mistake_and_no_traceback(bench, here):
+    Path("notes.txt").write_text("hello")
+    code, _, err = bench("run", "--method", "./notes.txt", *SMALL)
+    assert code == 2 and "there is no file './notes.txt'; expected a Python file" in err
+    start = '"""Mine."""\nfrom bench.method import Method\n\n\nclass Mine(Method):\n    def __init__(self, make_encoder, data):\n'
+    for body, expected in (("        supper().__init__()\n", "NameError"), ("        super().__init__()\n", "it has no recipe")):
+        Path("mine.py").write_text(start + body)
+        code, _, err = bench("run", "--method", "mine.py", *SMALL)
+        assert code == 2 and expected in err and "Traceback" not in err
 
 
 def test_names_are_checked_without_torch():

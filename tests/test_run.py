@@ -20,11 +20,12 @@ import torch
 from bench import run as run_module
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
+from bench.interrupt import Interrupted
 from bench.plan import complete
-from bench.run import Place, execute
+from bench.run import Place, RunFailed, execute
 from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
-from bench.trainer import Interrupted, Trainer
+from bench.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent
 EVALS = ("knn", "label_free")
@@ -83,7 +84,7 @@ DRIVER = """
 import json, os, signal, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
-from bench.run import Place, execute
+from bench.run import Place, RunFailed, execute
 from bench.spec import RunSpec
 from bench.trainer import Trainer
 def die(): os.kill(os.getpid(), signal.SIGKILL)
@@ -168,7 +169,8 @@ def test_a_run_that_diverges_is_recorded_and_not_repeated(place):
 def test_a_run_that_crashes_is_recorded_with_its_reason_and_tried_again(spec, undisturbed, place, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "evaluate", lambda *a: (_ for _ in ()).throw(RuntimeError("no such kernel")))
-        execute(spec, EVALS, place)
+        with pytest.raises(RunFailed, match="no such kernel"):
+            execute(spec, EVALS, place)
     record = the_record(place)
     assert (record.status, record.error) == ("failed", "RuntimeError: no such kernel")
     execute(spec, EVALS, place)
@@ -314,3 +316,88 @@ def test_a_search_does_not_load_test(spec, place, monkeypatch):
     monkeypatch.setattr(run_module.datasets, "load", lambda name, split, *rest: (loaded.append(split), load(name, split, *rest))[1])
     execute(complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))), ("validation", "label_free"), place)
     assert set(loaded) == {"train", "val"} and the_record(place).status == "done"
+
+
+def test_a_later_evaluation_that_fails_is_no_success(spec, undisturbed, place, monkeypatch):
+    execute(spec, EVALS, place)
+    monkeypatch.setattr(run_module, "evaluate", lambda *a: (_ for _ in ()).throw(ValueError("not finite")))
+    with pytest.raises(RunFailed, match="ValueError: not finite"):
+        execute(spec, (*EVALS, "linear"), place)
+    assert ResultStore(place.results).missing(spec, (*EVALS, "linear")) == ("linear",)
+
+
+def test_a_signal_in_evaluation_is_heard(spec, undisturbed, place, monkeypatch):
+    real = run_module.Subject.two_crops
+
+    def two_crops(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(self)
+
+    monkeypatch.setattr(run_module.Subject, "two_crops", two_crops)
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        execute(spec, ("label_free", "knn"), place)
+    monkeypatch.undo()
+    assert not list(place.results.rglob("*.json"))
+    execute(spec, EVALS, place)
+    equal_outcome(the_record(place), undisturbed)
+
+
+MINE = '''"""A method with one encoder under two names."""
+from torch import nn
+from bench.method import Method
+from bench.parts import gather
+from bench.spec import Recipe
+from bench.views import View
+
+
+class Mine(Method):
+    def __init__(self, make_encoder, data, *, weight=1.0):
+        super().__init__()
+        self.views = (View(()),)
+        self.recipe = Recipe("sgd", lr=0.01, batch_size=64)
+        self.encoder = make_encoder()
+        self.student = nn.Sequential(self.encoder, nn.Linear(self.encoder.dim, 4))
+        self.weight = weight
+
+    def loss(self, batch, progress):
+        return self.weight * gather(self.student(batch.views[0])).float().square().mean()
+'''
+
+
+def test_a_module_under_two_names_and_a_file_that_changed(place, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    spec = complete(RunSpec(method=str(path), dataset="digits", budget=Budget("steps", 2), image_size=16))
+    execute(spec, ("knn",), place)
+    assert the_record(place).status == "done"
+    path.write_text(MINE + "\n")
+    with pytest.raises(UserError, match="planned with method_version"):
+        execute(spec.replace(seed=1), ("knn",), place)
+    assert len(ResultStore(place.results).records()) == 1
+
+
+def test_the_record_names_the_code_that_trained(spec, undisturbed, place, monkeypatch):
+    stopped_after(spec, place, 7)
+    real = run_module.hardware.environment
+    monkeypatch.setattr(run_module.hardware, "environment", lambda: {**real(), "commit": "another"})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        execute(spec, EVALS, place)
+    record = the_record(place)
+    assert any("checkpoint of another commit" in str(warning.message) for warning in caught)
+    assert record.environment["commit"] == real()["commit"] and record.environment["ended_with"] == {"commit": "another"}
+    equal_outcome(record, undisturbed)
+
+
+def test_a_failing_run_is_tried_once_a_launch(spec, place, monkeypatch):
+    from bench.launch import Work
+
+    tries = []
+
+    def fail(*arguments):
+        tries.append(arguments)
+        raise RuntimeError("always")
+
+    monkeypatch.setattr(run_module, "evaluate", fail)
+    work = Work([spec.to_json()], EVALS, place)
+    assert work() == [(1, f"moco seed 0 ({spec.id}): RuntimeError: always")] and work() == [] and len(tries) == 1

@@ -9,11 +9,12 @@ import torch
 
 from bench.checkpoint import Checkpoints
 from bench.encoders import factory
+from bench.interrupt import Interrupted
 from bench.meter import count_flops
 from bench.method import Method
 from bench.randomness import seeded
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
-from bench.trainer import Controls, Diverged, Interrupted, Source, Trainer
+from bench.trainer import Controls, Diverged, Source, Trainer
 from bench.views import Flip, ResizedCrop, View
 
 IMAGES, BATCH = 44, 10  # four batches an epoch, four images left over
@@ -213,3 +214,23 @@ def test_views_are_not_counted_as_flops(source):
             self.views = (View((ResizedCrop(),)),)
 
     assert make(source, cls=Looks).measure_step(0.0) == make(source, cls=LooksOnce).measure_step(0.0)
+
+
+def test_weights_that_the_last_update_broke_are_noticed(source):
+    class Overflows(Contrast):
+        def after_step(self, progress):
+            with torch.no_grad():
+                self.centre.fill_(math.inf if progress > 0.6 else 0.0)
+
+    with pytest.raises(Diverged, match="centre is not finite after step 3"):
+        make(source, "3steps", Overflows).run()
+
+
+def test_a_budget_that_a_hook_used_up_is_saved_too(source, tmp_path):
+    trainer = make(source, "4steps")
+    trainer.run()
+    flops = trainer.meter.flops + 1  # the hook of the second epoch takes it over this
+    again = make(source, f"{flops:.0f}flops", controls=Controls(Checkpoints(tmp_path, "run"), every=1e9))
+    again.run()
+    state = Checkpoints(tmp_path, "run").load()
+    assert (state["meter"]["steps"], state["hooked_epoch"]) == (4, 1)
