@@ -39,11 +39,15 @@ COSTS = (
 
 
 def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
-    """The column of a result. Only accuracies on a test split rank or show; others go to the CSV."""
+    """The column of a result. Accuracies on test rank; those of a search, on val, do where there are no others; the rest
+    goes to the CSV."""
     fixed = re.fullmatch(r"top1_k(\d+)_T(.+)", metric)
     name = (evaluator, metric)
     if evaluator == "label_free":
         return Column(metric, "RankMe", "number", 70, "terminal") if metric == "rankme" else Column(metric, metric, "number", 71)
+    if evaluator == "validation":
+        title, order = {"linear_top1": ("linear (val)", 55), "knn_top1": ("kNN (val)", 56)}[metric]
+        return Column(f"val:{metric}", title, "accuracy", order, "terminal", ranks=True)
     if split != "test":
         return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
     if name == ("linear", "top1"):

@@ -90,7 +90,7 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
         _references(axes, references, table.ranked_by)
         moved = any(abs(place - row.cells[cost].mean) > 0.002 * place for row, place in zip(methods, places, strict=True))
         axes.set_xlabel(f"{cost_title}{' (nearly equal ones side by side)' if moved else ''}")
-        axes.set_ylabel(f"{header}, top-1 on test (%)")
+        axes.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
         axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
         first, *rest = table.title.split(" · ")
         figure.text(0.09, 0.955, first, fontsize=11, fontweight="bold", ha="left", va="center")

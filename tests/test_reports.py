@@ -3,10 +3,12 @@
 import csv
 import io
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas
 import pytest
+from matplotlib.text import Text
 from rich.console import Console
 from scipy import stats
 
@@ -14,7 +16,7 @@ from bench.errors import UserError
 from bench.spec import Budget, Recipe, RunSpec
 from bench.store import Cost, Result, ResultStore, RunRecord, pack
 from reports import figures, statistics
-from reports.leaderboard import leaderboard, print_table, write
+from reports.leaderboard import leaderboard, markdown, print_table, write
 from reports.placement import spread
 
 N = 400
@@ -189,6 +191,26 @@ def test_who_cannot_be_told_from_the_best_shares_its_rank(tmp_path):
     ]  # fmt: skip
     (table,) = leaderboard(frame_of(tmp_path / "two", [record for record in records if record.spec["seed"] < 2]))
     assert [row.rank for row in table.rows] == [1, 2, 3] and "interval needs 3" in table.title
+
+
+def test_methods_that_are_equal_to_the_last_digit_share_a_rank(tmp_path):
+    first, second = run("alpha", 90.0), run("beta", 90.0)
+    better_knn = replace(second, results=tuple(replace(r, value=99.0) if r.evaluator == "knn" else r for r in second.results))
+    (table,) = leaderboard(frame_of(tmp_path, [first, better_knn]))
+    assert [(row.label, row.rank) for row in table.rows] == [("beta", 1), ("alpha", 1)]
+
+
+def test_a_search_ranks_by_val_and_says_so(tmp_path):
+    trials = [replace(run(name, 90.0), results=(validation(value),)) for name, value in (("alpha", 80.0), ("beta", 85.0))]
+    (table,) = leaderboard(frame_of(tmp_path, trials))
+    assert [(row.label, row.rank) for row in table.rows] == [("beta", 1), ("alpha", 2)]
+    assert "linear (val)" in markdown([table])
+    labels = {text.get_text() for text in figures.draw(table, "tflop", "TFLOP").findobj(Text)}
+    assert "linear (val), top-1 (%)" in labels
+
+
+def validation(value):
+    return Result(evaluator="validation", dataset="mnist5k", split="val", metric="linear_top1", value=value, n=400)
 
 
 def test_incomparable_runs_never_share_a_table(tmp_path):
