@@ -11,7 +11,8 @@ from bench.trainer import Source, Trainer
 
 def setting(spec: RunSpec) -> tuple:
     """What a step's time depends on."""
-    return (spec.method, spec.encoder, spec.image_size, spec.precision, spec.recipe and spec.recipe.batch_size, spec.dataset)
+    settings = str(sorted(spec.hyper_parameters.items()))
+    return (spec.method, settings, spec.encoder, spec.image_size, spec.precision, spec.recipe and spec.recipe.batch_size, spec.dataset)
 
 
 def rates_of_records(store: ResultStore) -> dict[tuple, tuple[float, float, float]]:

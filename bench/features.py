@@ -23,8 +23,7 @@ def extract(network: nn.Module, function: Callable[[Tensor], Tensor], images: Te
         with torch.autocast(mean.device.type, torch.bfloat16, enabled=precision == "bf16"):
             parts = []
             for part in images.split(BATCH):
-                inputs = normalise(part.to(mean.device).float() / 255, mean, std)
-                parts.append(function(inputs.contiguous(memory_format=torch.channels_last)).float())
+                parts.append(function(normalise(part.to(mean.device).float() / 255, mean, std)).float())
     finally:
         for module, training in modes.items():
             module.training = training

@@ -45,11 +45,10 @@ def default_threads() -> int:
 
 
 def describe_device() -> str:
-    """'2 threads of AMD EPYC' or '1 NVIDIA H200': what a budget in seconds depends on."""
-    if torch.cuda.is_available():
-        return f"1 {torch.cuda.get_device_name()}"
+    """'2 threads of AMD EPYC', or '1 NVIDIA H200, 16 threads of AMD EPYC': what a budget in seconds depends on."""
     threads = torch.get_num_threads()
-    return f"{threads} thread{'s' * (threads > 1)} of {processor()}"
+    host = f"{threads} thread{'s' * (threads > 1)} of {processor()}"
+    return f"1 {torch.cuda.get_device_name()}, {host}" if torch.cuda.is_available() else host
 
 
 def hardware() -> dict:

@@ -104,7 +104,9 @@ class Request:
         """The grid of runs that the options describe: seeds x methods."""
         if not method:
             raise UserError("no --method; expected one or several names. All methods: run_bench.py list methods")
-        names, dataset = comma_list(method, "--method"), dataset or DEFAULT_DATASET
+        # ./mine.py is mine.py: one file, one id.
+        names = [os.path.normpath(name) if name.endswith(".py") else name for name in comma_list(method, "--method")]
+        dataset = dataset or DEFAULT_DATASET
         for name in names:
             methods.require(name)
         datasets.require(dataset, self.root)

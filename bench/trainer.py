@@ -173,7 +173,6 @@ class Trainer:
             source.std,
             lambda number: Draws(seed, "view", step, number, total=size, device=source.device),
         )
-        views = tuple(view.contiguous(memory_format=torch.channels_last) for view in views)
         draws = Draws(seed, "loss", step, total=size, device=source.device)
         if self.method.uses_labels:
             return LabelledBatch(views, index, draws, source.labels[index])

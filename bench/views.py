@@ -261,8 +261,10 @@ class View:
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """[B, 1 or 3, H, W] in [0, 1] -> [B, 3, H, W]: grey repeated, minus mean, over std (each [3])."""
-    return (images.expand(-1, 3, -1, -1) - mean[:, None, None]) / std[:, None, None]
+    """[B, 1 or 3, H, W] in [0, 1] -> [B, 3, H, W]: grey repeated, minus mean, over std (each [3]). Channels last in memory,
+    which convolutions are fastest on."""
+    images = (images.expand(-1, 3, -1, -1) - mean[:, None, None]) / std[:, None, None]
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def render_views(views: tuple[View, ...], images: Tensor, data: DatasetInfo, mean: Tensor, std: Tensor, draws_for) -> tuple[Tensor, ...]:
