@@ -43,12 +43,15 @@ def options(*decorators):
     return decorate
 
 
+DATA_ROOT = click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]")
+SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD. Repeatable.")
+
 PLACES = options(
     click.option(
         "--threads", type=click.IntRange(1), metavar="N", help="CPU threads of a run.  [default: 1; with GPUs the cores over them]"
     ),
     click.option("--results", metavar="DIR", help="Folder of records.  [default: results, or the suite's own]"),
-    click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]"),
+    DATA_ROOT,
     click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]"),
 )
 
@@ -63,7 +66,7 @@ RUNS = options(
     click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
     click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
     click.option("--seeds", metavar="0,1,2", help=f"[default: {DEFAULT_SEEDS}]"),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD. Repeatable."),
+    SETTINGS,
     click.option("--evals", "requests", metavar="A,B", help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]"),
     PLACES,
 )
@@ -212,7 +215,7 @@ def run(launcher, processes, checkpoint_every, **described):
 
 def outcome(run, plan, store) -> str:
     """How a run that was to be done ended: done, diverged, failed, or unfinished where something is still missing."""
-    records = store.find(run.id)
+    records = store.parts(run)
     if not store.missing(run, plan.evals):
         return records[-1].status if records[-1].status != "failed" else "done"
     return "failed" if records and records[-1].status == "failed" else "unfinished"
@@ -285,8 +288,8 @@ def check(method, encoder):
 @click.option("--dataset", default=DEFAULT_DATASET, show_default=True, metavar="NAME")
 @click.option("--image-size", type=click.IntRange(8), metavar="PX")
 @click.option("--encoder", metavar="NAME")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter. Repeatable.")
-@click.option("--data-root", metavar="DIR")
+@SETTINGS
+@DATA_ROOT
 @click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
 def views(method, dataset, image_size, encoder, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
@@ -308,7 +311,7 @@ def views(method, dataset, image_size, encoder, settings, data_root, output):
 
 
 @cli.command()
-@click.option("--data-root", metavar="DIR")
+@DATA_ROOT
 def doctor(data_root):
     """Say what this machine offers: versions, GPU, FAISS, SLURM, data sets."""
     from bench.doctor import examine
@@ -327,7 +330,7 @@ def data():
 
 @data.command("get")
 @click.argument("name")
-@click.option("--data-root", metavar="DIR")
+@DATA_ROOT
 def get_data(name, data_root):
     """Download a data set. Nothing else ever downloads."""
     click.echo(datasets.get(name, data_folder(data_root)))

@@ -3,10 +3,10 @@
 import time
 
 from bench import hardware
-from bench.run import build_method, load_source
+from bench.run import as_seen_by, build_method, load_source
 from bench.spec import RunSpec
 from bench.store import ResultStore
-from bench.trainer import Source, Trainer
+from bench.trainer import Trainer
 
 
 def setting(spec: RunSpec) -> tuple:
@@ -32,8 +32,7 @@ def time_one_step(spec: RunSpec, root) -> tuple[float, float, float]:
     """(seconds, FLOPs, 0) of one step on the real data; counting its FLOPs first warms everything up."""
     source, num_classes = load_source(spec, root)
     method = build_method(spec, source, num_classes)
-    labels = source.labels if method.uses_labels else None
-    trainer = Trainer(method, Source(source.images, labels, source.info, source.mean, source.std), spec)
+    trainer = Trainer(method, as_seen_by(method, source), spec)
     method.train()
     flops = trainer.measure_step(0.0)
     start = time.perf_counter()

@@ -63,7 +63,7 @@ class Work:
                 for data in self.specs:
                     spec = RunSpec.from_json(data)
                     signals.check()
-                    if any(record.status == "failed" and record.finished >= self.started for record in store.find(spec.id)):
+                    if any(record.status == "failed" and record.finished >= self.started for record in store.parts(spec)):
                         continue
                     try:
                         execute(spec, self.requests, self.place, signals)

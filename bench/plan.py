@@ -40,6 +40,7 @@ def complete(spec: RunSpec, root=None) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder and the data; it has an id."""
     import torch
 
+    from bench.hardware import describe_device
     from bench.method import build
     from bench.optim import build_optimizer
 
@@ -85,15 +86,8 @@ def complete(spec: RunSpec, root=None) -> RunSpec:
         method_version=methods.version(spec.method, cls),
         data_revision=datasets.revision(spec.dataset, root),
         budget=spec.budget.in_images(data.num_images),
-        device=device_identity() if spec.budget.unit == "seconds" else None,
+        device=describe_device() if spec.budget.unit == "seconds" else None,
     )
-
-
-def device_identity() -> str:
-    """What a second buys here: device model, count and CPU threads."""
-    from bench.hardware import describe_device
-
-    return describe_device()
 
 
 def check_hyper_parameters(method: str, cls, given: dict) -> dict:

@@ -77,7 +77,7 @@ class Watch:
         if spec.id in self.tasks:
             self.progress.remove_task(self.tasks.pop(spec.id))
         detail = f"  loss {beat['loss']:.3f}  {beat['images_per_second']:,.0f} images/s" if "progress" in beat else ""
-        records = self.store.find(spec.id)
+        records = self.store.parts(spec)
         if beat["state"] in ("failed", "diverged") and records:
             detail = f"  {records[-1].error}"
         left = len(self.specs) - len(self.ended)
@@ -86,7 +86,7 @@ class Watch:
 
 def state_of(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore) -> tuple[str, str]:
     """(done | diverged | running | failed | stopped | pending, detail) of one run; the store's word comes first."""
-    records = store.find(spec.id)
+    records = store.parts(spec)
     if not store.missing(spec, requests):
         return records[-1].status, records[-1].error or ", ".join(requests)
     beat = read_heartbeat(scratch, spec.id)

@@ -171,17 +171,20 @@ def build_method(spec: RunSpec, source: Source, num_classes: int) -> Method:
     return method.to(source.device, memory_format=torch.channels_last)
 
 
+def as_seen_by(method: Method, source: Source) -> Source:
+    """What a method is trained on: only a Reference is handed the labels."""
+    return source if method.uses_labels else replace(source, labels=None)
+
+
 def make_trainer(method, source, spec, checkpoints, state, heartbeat, place, signals) -> Trainer:
-    """A trainer, moved on to its checkpoint if there is one. Only a Reference's trainer is handed the labels."""
-    if not method.uses_labels:
-        source = Source(source.images, None, source.info, source.mean, source.std)
+    """A trainer, moved on to its checkpoint if there is one."""
     controls = Controls(
         checkpoints=checkpoints,
         every=place.checkpoint_every,
         report=lambda trainer: heartbeat.write("training", trainer),
         stop=lambda: signals.received is not None,
     )
-    trainer = Trainer(method, source, spec, controls)
+    trainer = Trainer(method, as_seen_by(method, source), spec, controls)
     trainer.origin = {"hardware": hardware.hardware(), "environment": hardware.environment()}
     if state:
         began = state["origin"]["environment"]
@@ -229,7 +232,7 @@ def weights_sha256(method: Method) -> str:
 
 def require_same_weights(method: Method, store: ResultStore, spec: RunSpec) -> None:
     """A later evaluation must be of the weights that the run's record is about; a UserError where training gave others."""
-    recorded = {record.weights_sha256 for record in store.find(spec.id) if record.status == "done"}
+    recorded = {record.weights_sha256 for record in store.parts(spec) if record.status == "done"}
     if recorded and weights_sha256(method) not in recorded:
         raise UserError(
             f"the weights that {spec.name} ({spec.id}) was evaluated with are gone, and training it again gave others "

@@ -146,11 +146,9 @@ class ResultStore:
         return self.folder / dataset / f"{method_name(spec.method)}-{spec.seed}-{spec.id}{number}.json"
 
     def publish(self, record: RunRecord) -> Path:
-        """Put a record into the store, whole or not at all, and return where it is.
-
-        Where the run's parts already hold everything that this record measured, they stay and nothing is written; else
-        it becomes the next part. Raises OSError (disk full, read-only); the store is then as it was.
-        """
+        """Put a record into the store, whole or not at all, and return where it is. Where the run's parts already hold everything
+        that this record measured, they stay and nothing is written; else it becomes the next part. Raises OSError (disk full,
+        read-only); the store is then as it was."""
         spec = RunSpec.from_json(record.spec)
         assert spec.id == record.id, f"record {record.id} is not of its spec, whose id is {spec.id}"
         content = to_text(record).encode()
@@ -186,19 +184,21 @@ class ResultStore:
         paths = [path for path in self.folder.glob("*/*.json") if f"-{run_id}." in path.name]
         return [record for path in sorted(paths, key=_order) if (record := self._read(path))]
 
+    def parts(self, spec: RunSpec) -> list[RunRecord]:
+        """As `find`, without listing the folder: a plan asks this for thousands of specs."""
+        paths = itertools.takewhile(Path.exists, (self.path(spec, part) for part in itertools.count(1)))
+        return [record for path in paths if (record := self._read(path))]
+
     def missing(self, spec: RunSpec, evals: Iterable[str]) -> tuple[str, ...]:
         """Which of these evaluators the run still needs: all if it failed or never ran, none if it diverged."""
-        # No listing of the folder: a plan asks this for thousands of specs.
-        paths = itertools.takewhile(Path.exists, (self.path(spec, part) for part in itertools.count(1)))
-        parts = [record for path in paths if (record := self._read(path))]
+        parts = self.parts(spec)
         held = {name for record in _same_weights(parts) for name in record.evals}
         diverged = any(record.status == "diverged" for record in parts) and not any(record.status == "done" for record in parts)
         return () if diverged else tuple(name for name in evals if name not in held)
 
     def frame(self) -> "pandas.DataFrame":
-        """Everything as one tidy table: a row per run x evaluator x metric, columns `COLUMNS` (bench/frame.py), in
-        an order that depends on nothing but the records. A run without results has one row, whose evaluator is None.
-        `.attrs["folder"]` says where it was read."""
+        """Everything as one tidy table: a row per run x evaluator x metric, columns `COLUMNS` (bench/frame.py), in an order that
+        depends on nothing but the records. A run without results has one row, whose evaluator is None. `.attrs["folder"]`: where."""
         runs: dict[str, list[tuple[Path, RunRecord]]] = {}
         for path, record in self._scan():
             runs.setdefault(record.id, []).append((path, record))
