@@ -62,7 +62,7 @@ RUNS = options(
     click.option("--encoder", metavar="NAME", help="Encoder.  [default: the data set's]"),
     click.option("--image-size", type=int, metavar="PX", help="Pixels a side.  [default: the data set's]"),
     click.option("--batch-size", type=int, metavar="N", help="Images in the global batch.  [default: the method's]"),
-    click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16]"),
+    click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16 where the device has it]"),
     click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
     click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
     click.option("--seeds", metavar="0,1,2", help=f"[default: {DEFAULT_SEEDS}]"),

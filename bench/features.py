@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from bench.precision import upcast
 from bench.views import normalise
 
 BATCH = 500
@@ -23,7 +24,7 @@ def extract(network: nn.Module, function: Callable[[Tensor], Tensor], images: Te
         with torch.autocast(mean.device.type, torch.bfloat16, enabled=precision == "bf16"):
             parts = []
             for part in images.split(BATCH):
-                parts.append(function(normalise(part.to(mean.device).float() / 255, mean, std)).float())
+                parts.append(upcast(function(normalise(part.to(mean.device).float() / 255, mean, std))))
     finally:
         for module, training in modes.items():
             module.training = training

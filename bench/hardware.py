@@ -44,6 +44,13 @@ def default_threads() -> int:
     return max(1, cores() // gpus) if gpus else 1
 
 
+def default_precision() -> str:
+    """bf16 on a GPU and on a processor that multiplies in it (AVX-512 BF16, AMX), else float32: measured on one with AVX2 alone,
+    emulated bfloat16 trained at an eighth of float32's speed."""
+    native = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if native else "float32"
+
+
 def describe_device() -> str:
     """'2 threads of AMD EPYC', or '1 NVIDIA H200, 16 threads of AMD EPYC': what a budget in seconds depends on."""
     threads = torch.get_num_threads()

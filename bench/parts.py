@@ -10,12 +10,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.distributed import gather, mean_of_batch, shard
+from bench.precision import upcast
+
+__all__ = [
+    "Memory",
+    "Queue",
+    "Teacher",
+    "classify",
+    "full_precision",
+    "gather",
+    "mean_of_batch",
+    "mlp",
+    "nt_xent",
+    "shard",
+    "upcast",
+]
+
 
 def full_precision(function):
-    """Run a loss in float32: autocast off, floating tensors cast. In bfloat16 a logit of 10 is off by up to 0.03."""
+    """Run a loss in float32: autocast off, tensors of less cast up. In bfloat16 a logit of 10 is off by up to 0.03."""
 
     def single(value):
-        return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+        return upcast(value) if isinstance(value, Tensor) else value
 
     @functools.wraps(function)
     def wrapped(*args, **kwargs):
@@ -24,11 +41,6 @@ def full_precision(function):
             return function(*[single(value) for value in args], **{name: single(value) for name, value in kwargs.items()})
 
     return wrapped
-
-
-def gather(rows: Tensor) -> Tensor:
-    """This device's rows -> the rows of the global batch, differentiable. One device: the rows themselves."""
-    return rows
 
 
 def mlp(inputs: int, hidden: int, outputs: int, *, layers: int = 2, norm: bool = True, last_norm: bool = False, bias: bool = True):

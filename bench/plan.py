@@ -40,7 +40,7 @@ def complete(spec: RunSpec, root=None) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder and the data; it has an id."""
     import torch
 
-    from bench.hardware import describe_device
+    from bench.hardware import default_precision, describe_device
     from bench.method import build
     from bench.optim import build_optimizer
 
@@ -80,6 +80,7 @@ def complete(spec: RunSpec, root=None) -> RunSpec:
     return spec.replace(
         encoder=encoder,
         image_size=image_size,
+        precision=spec.precision or default_precision(),
         hyper_parameters=hyper_parameters,
         recipe=recipe,
         recipe_changes={},

@@ -130,7 +130,7 @@ class Request:
             "budget": Budget.parse(budget),
             "encoder": encoder,
             "image_size": image_size,
-            "precision": precision or "bf16",
+            "precision": precision,
             "pretrain_split": pretrain_split or "train",
             "hyper_parameters": hyper_parameters,
             "recipe_changes": recipe_changes,

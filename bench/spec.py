@@ -160,7 +160,8 @@ class RunSpec:
     seed: int = 0
     encoder: str | None = None
     image_size: int | None = None
-    precision: Literal["bf16", "float32"] = "bf16"
+    precision: Literal["bf16", "float32"] | None = None
+    """None: bf16 where the device computes in it, else float32 (a processor without it emulates it, many times slower)."""
     pretrain_split: Literal["train", "train+val", "unlabelled"] = "train"
     hyper_parameters: dict[str, Value] = dataclasses.field(default_factory=dict)
     """The method's keyword-only arguments; complete once every argument is listed."""
@@ -182,7 +183,7 @@ class RunSpec:
     @property
     def complete(self) -> bool:
         """Whether every field that decides the outcome is filled in; a method that is not trained has no recipe."""
-        return None not in (self.encoder, self.image_size, self.method_version, self.data_revision)
+        return None not in (self.encoder, self.image_size, self.precision, self.method_version, self.data_revision)
 
     @property
     def id(self) -> str:

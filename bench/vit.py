@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.precision import upcast
+
 
 class VisionTransformer(nn.Module):
     """timm's ViT with a class token; features are the class token after the last norm, as in DINO (arXiv:2104.14294)."""
@@ -35,7 +37,7 @@ class VisionTransformer(nn.Module):
             return own
         grid = own[:, 1:].transpose(1, 2).unflatten(2, (self.side, self.side))
         # Bicubic, as DINO's own interpolate_pos_encoding.
-        grid = F.interpolate(grid.float(), size=(height, width), mode="bicubic", antialias=False)
+        grid = F.interpolate(upcast(grid), size=(height, width), mode="bicubic", antialias=False)
         return torch.cat([own[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
 
     def tokens(self, images: Tensor, keep: Tensor | None = None, replace: Tensor | None = None, mask_token: Tensor | None = None) -> Tensor:

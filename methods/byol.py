@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Teacher, full_precision, mlp
+from bench.parts import Teacher, full_precision, mean_of_batch, mlp
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -68,7 +68,7 @@ class BYOL(Method):
         # One call for each view, so BatchNorm sees B images: byol_experiment.py, apply_once_fn.
         first, second = (self.predictor(self.project(images)) for images in batch.views)
         first_target, second_target = (self.teacher(images) for images in batch.views)
-        return regression(first, second_target) + regression(second, first_target)
+        return mean_of_batch(regression(first, second_target) + regression(second, first_target), len(batch.index))
 
     def after_step(self, progress):
         # byol/utils/schedules.py, target_ema: 1 - (1 - momentum) (cos(pi k / K) + 1) / 2.

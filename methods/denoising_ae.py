@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import full_precision
+from bench.parts import full_precision, mean_of_batch, upcast
 from bench.spec import Recipe
 from bench.views import View
 
@@ -80,8 +80,9 @@ class DenoisingAutoencoder(Method):
         return clean + self.level * batch.randn(self.channels, *clean.shape[2:])
 
     def loss(self, batch, progress):
-        return squared_error(self.decoder(self.encoder.feature_map(self.corrupt(batch))), batch.views[0])
+        clean = batch.views[0]
+        return mean_of_batch(squared_error(self.decoder(self.encoder.feature_map(self.corrupt(batch))), clean), len(clean))
 
     def encode(self, images):
         """The mean of the feature map, which is what the loss trains; in a ViT it leaves the class token's output untrained."""
-        return self.encoder.feature_map(images).float().mean((2, 3))
+        return upcast(self.encoder.feature_map(images)).mean((2, 3))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Teacher, full_precision, gather
+from bench.parts import Teacher, full_precision, mean_of_batch
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -127,16 +127,15 @@ class DINO(Method):
 
     def teacher_temperature_at(self, progress):
         """Linear from its start, then constant: a soft target at the beginning is unstable."""
-        if progress >= self.teacher_temperature_warmup:
-            return self.teacher_temperature
-        rise = self.teacher_temperature - self.teacher_temperature_start
-        return self.teacher_temperature_start + rise * progress / self.teacher_temperature_warmup
+        rise = min(1.0, progress / self.teacher_temperature_warmup) if self.teacher_temperature_warmup else 1.0
+        return self.teacher_temperature_start + rise * (self.teacher_temperature - self.teacher_temperature_start)
 
     def loss(self, batch, progress):
         student = self.student(batch.views, progress < self.frozen)
         teacher = self.teacher(batch.views[:2])
-        self.batch_mean = gather(teacher.flatten(0, 1)).mean(0)
-        return cross_view_loss(student, teacher, self.centre, self.student_temperature, self.teacher_temperature_at(progress))
+        self.batch_mean = mean_of_batch(teacher.flatten(0, 1).mean(0), len(batch.index))
+        temperatures = self.student_temperature, self.teacher_temperature_at(progress)
+        return mean_of_batch(cross_view_loss(student, teacher, self.centre, *temperatures), len(batch.index))
 
     def after_step(self, progress):
         self.centre.lerp_(self.batch_mean, 1 - self.centre_momentum)

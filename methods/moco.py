@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Queue, Teacher, classify, full_precision, gather, mlp
+from bench.parts import Queue, Teacher, classify, full_precision, gather, mlp, shard, upcast
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -72,17 +72,18 @@ class MoCo(Method):
 
     @torch.no_grad()
     def keys(self, images, order):
-        """Unit keys [B, P] of the images [B, 3, H, W] of the global batch, encoded in another order than the queries: otherwise an
-        image's key and query share their BatchNorm group, whose statistics give the answer away (shuffling BN, arXiv:1911.05722, 3.3)."""
-        return F.normalize(self.teacher(images[order]).float(), dim=1)[order.argsort()]
+        """Unit keys [B, P] of the global batch, from this device's images [b, 3, H, W]; encoded in another order than the queries:
+        otherwise an image's key and query share their BatchNorm group, whose statistics give the answer away (shuffling BN,
+        arXiv:1911.05722, 3.3)."""
+        return F.normalize(upcast(gather(self.teacher(shard(gather(images)[order])))), dim=1)[order.argsort()]
 
     def loss(self, batch, progress):
         query_images, key_images = batch.views
         # One view each for the two encoders, as in moco/builder.py.
-        queries = F.normalize(gather(self.project(query_images)).float(), dim=1)
+        queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
         if len(queries) > len(self.queue.rows):
             raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise queue")
-        self.new_keys = self.keys(gather(key_images), batch.permutation(len(queries)))
+        self.new_keys = self.keys(key_images, batch.permutation(len(queries)))
         return contrast(queries, self.new_keys, self.queue.rows, self.temperature)
 
     def after_step(self, progress):

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Memory, classify, full_precision, gather
+from bench.parts import Memory, classify, full_precision, gather, upcast
 from bench.spec import Recipe
 from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -55,7 +55,7 @@ class NPID(Method):
 
     def project(self, images):
         """[B, 3, H, W] -> unit vectors [B, P], float32"""
-        return F.normalize(self.projector(self.encoder(images)).float(), dim=1)
+        return F.normalize(upcast(self.projector(self.encoder(images))), dim=1)
 
     def loss(self, batch, progress):
         embeddings, index = gather(self.project(batch.views[0])), gather(batch.index)

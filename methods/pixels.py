@@ -23,4 +23,4 @@ class Pixels(Floor):
         """[B, 3, H, W] -> [B, D]"""
         if max(images.shape[2:]) > LARGEST:
             images = F.adaptive_avg_pool2d(images, self.reduced)
-        return images.flatten(1).float()
+        return images.flatten(1)

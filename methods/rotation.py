@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.method import Method
-from bench.parts import classify
+from bench.parts import classify, mean_of_batch
 from bench.spec import Recipe
 from bench.views import Flip, PaddedCrop, View
 
@@ -48,4 +48,4 @@ class Rotation(Method):
     def loss(self, batch, progress):
         # All four rotations of an image in one batch and one encoder call: section 3.1 of the paper finds it clearly better.
         images, target = four_rotations(batch.views[0])
-        return classify(self.classifier(self.encoder(images)), target)
+        return mean_of_batch(classify(self.classifier(self.encoder(images)), target), len(target))

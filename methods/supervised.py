@@ -9,7 +9,7 @@ B images in the global batch, D features.
 from torch import nn
 
 from bench.method import Reference
-from bench.parts import classify
+from bench.parts import classify, mean_of_batch
 from bench.spec import Recipe
 from bench.views import Flip, PaddedCrop, View
 
@@ -35,4 +35,4 @@ class Supervised(Reference):
         self.classifier = nn.Linear(self.encoder.dim, num_classes)
 
     def loss(self, batch, progress):
-        return classify(self.classifier(self.encoder(batch.views[0])), batch.labels)
+        return mean_of_batch(classify(self.classifier(self.encoder(batch.views[0])), batch.labels), len(batch.labels))

@@ -15,9 +15,8 @@ import methods
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
+    ("bench", "bench.distributed", "bench.errors", "bench.precision"),
     (
-        "bench",
-        "bench.errors",
         "bench.hardware",
         "bench.interrupt",
         "bench.parts",
