@@ -51,6 +51,7 @@ PLACES = options(
         "--threads", type=click.IntRange(1), metavar="N", help="CPU threads of a run.  [default: 1; with GPUs the cores over them]"
     ),
     click.option("--results", metavar="DIR", help="Folder of records.  [default: results, or the suite's own]"),
+    click.option("--processes", type=click.IntRange(1), default=1, metavar="N", help="Processes that share each run.  [default: 1]"),
     DATA_ROOT,
     click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]"),
 )
@@ -74,7 +75,7 @@ RUNS = options(
 WORKERS = options(
     click.option("--launcher", default=None, metavar="local|debug", help="[default: local]"),
     click.option(
-        "--processes", type=click.IntRange(1), metavar="N", help="Processes of the local launcher.  [default: one per GPU or core]"
+        "--workers", type=click.IntRange(1), metavar="N", help="Runs at a time, with launcher local.  [default: as the cores allow]"
     ),
     click.option(
         "--checkpoint-every", type=click.FloatRange(0), default=60.0, metavar="SECONDS", show_default=True, help="At most this is lost."
@@ -130,7 +131,7 @@ def demo(context, output, **places):
     """Train and evaluate the demo suite, and print its leaderboard."""
     context.invoke(run, suite="demo", **places)
     click.echo()
-    places = {name: places[name] for name in ("threads", "results", "data_root", "scratch")}
+    places = {name: places[name] for name in ("threads", "processes", "results", "data_root", "scratch")}
     context.invoke(report, suite="demo", output=output, **places)
 
 
@@ -158,7 +159,7 @@ def list_names(what):
 @cli.command()
 @RUNS
 @WORKERS
-def plan(launcher, processes, checkpoint_every, **described):
+def plan(launcher, workers, checkpoint_every, **described):
     """Say what a run would do: checked runs, what the store has, time needed."""
     request = Request(launcher=launcher, **described).require_runs()
     plan, store = plan_of(request)
@@ -168,26 +169,27 @@ def plan(launcher, processes, checkpoint_every, **described):
         state = "to do   " if run.id in todo else "in store"
         settings = " ".join(f"{key}={value}" for key, value in run.hyper_parameters.items())
         click.echo(f"  {state}  {run.id}  {run.name:<24} {settings}")
-    say_estimate(plan, store, request, processes)
+    say_estimate(plan, store, request, workers)
 
 
-def say_estimate(plan, store, request, processes) -> None:
+def say_estimate(plan, store, request, wanted) -> None:
     """How long it will take here."""
     if not plan.todo:
         return
     from bench.estimate import estimate_seconds, in_words
     from bench.launch import workers_here
 
-    workers = 1 if request.launcher == "debug" else min(processes or workers_here(len(plan.todo), request.threads), len(plan.todo))
+    wanted = wanted or workers_here(len(plan.todo), request.threads * request.processes)
+    workers = 1 if request.launcher == "debug" else min(wanted, len(plan.todo))
     with console().status("estimating the time") as status:
         seconds = estimate_seconds(plan.todo, store, request.root, workers, lambda text: status.update(f"estimating the time: {text}"))
-    click.echo(f"time   about {in_words(seconds)} of training here, on {workers} process{'es' * (workers > 1)}; evaluation on top")
+    click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
 
 
 @cli.command()
 @RUNS
 @WORKERS
-def run(launcher, processes, checkpoint_every, **described):
+def run(launcher, workers, checkpoint_every, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     request = Request(launcher=launcher, **described).require_runs()
     click.echo("checking and completing the plan", err=True)
@@ -201,9 +203,9 @@ def run(launcher, processes, checkpoint_every, **described):
     from bench.progress import Watch
     from bench.run import Place
 
-    place = Place(request.results, request.scratch, request.root, request.name, request.threads, checkpoint_every)
+    place = Place(request.results, request.scratch, request.root, request.name, request.threads, checkpoint_every, request.processes)
     with Watch(plan.todo, request.scratch, store, console()) as watch:
-        problems = launch(plan.todo, plan.evals, place, request.launcher, processes, watch)
+        problems = launch(plan.todo, plan.evals, place, request.launcher, workers, watch)
     for _, problem in problems:
         click.echo(f"error: {problem}", err=True)
     states = [outcome(run, plan, store) for run in plan.todo]

@@ -22,6 +22,14 @@ class Checkpoints:
         self.broken: set[Path] = set()
         """Those that `load` passed over; they must not count as one of the two that are kept."""
 
+    def path(self, step: int) -> Path:
+        """Where the checkpoint after so many steps belongs."""
+        return self.folder / f"step-{step:09d}.pt"
+
+    def read(self, step: int) -> dict:
+        """The checkpoint after so many steps, which is there and sound: what `load` found for another process of the run."""
+        return torch.load(self.path(step), weights_only=True)
+
     def paths(self) -> list[Path]:
         """Complete checkpoints, newest first."""
         return sorted(self.folder.glob("step-*.pt"), reverse=True)
@@ -29,7 +37,7 @@ class Checkpoints:
     def save(self, step: int, state: dict) -> Path:
         """Write `state` so that at every moment either this checkpoint is whole or the one before it is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        final = self.folder / f"step-{step:09d}.pt"
+        final = self.path(step)
         beside = final.with_suffix(f".{os.getpid()}.tmp")
         try:
             with beside.open("wb") as file:

@@ -5,7 +5,7 @@
 
 A check is a function check_<what>(case); docs/add_a_method.md says what each means. Which ones apply depends on what the
 class declares (`trained`), never on its name. The setting is in bench/conformance_case.py, the checks in
-bench/conformance_contract.py (single calls) and bench/conformance_runs.py (whole runs).
+bench/conformance_contract.py (single calls), bench/conformance_runs.py (whole runs) and bench/conformance_processes.py.
 """
 
 import traceback
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import conformance_contract as contract
+from bench import conformance_processes as processes
 from bench import conformance_runs as runs
 from bench.conformance_case import Broken, Case
 from bench.method import Method
@@ -53,6 +54,7 @@ def checks(trained: bool = True) -> Iterator[Check]:
         yield runs.check_resume
         yield runs.check_budget
         yield runs.check_labels
+        yield processes.check_processes
 
 
 def name_of(check: Check) -> str:

@@ -20,7 +20,7 @@ def rates_of_records(store: ResultStore) -> dict[tuple, tuple[float, float, floa
     here = (hardware.hardware()["model"], hardware.environment()["threads"])
     rates = {}
     for record in store.records():
-        same = (record.hardware.get("model"), record.environment.get("threads")) == here
+        same = (record.hardware.get("model"), record.environment.get("threads")) == here and record.hardware.get("processes", 1) == 1
         if same and record.status == "done" and record.cost.steps:
             cost = record.cost
             rate = (cost.seconds / cost.steps, cost.flops / cost.steps, cost.evaluation_seconds)

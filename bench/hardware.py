@@ -51,17 +51,19 @@ def default_precision() -> str:
     return "bf16" if native else "float32"
 
 
-def describe_device() -> str:
-    """'2 threads of AMD EPYC', or '1 NVIDIA H200, 16 threads of AMD EPYC': what a budget in seconds depends on."""
+def describe_device(processes: int = 1) -> str:
+    """'2 threads of AMD EPYC', '1 NVIDIA H200, 16 threads of AMD EPYC' or '2 x 1 thread of AMD EPYC': what a budget in seconds
+    depends on."""
     threads = torch.get_num_threads()
     host = f"{threads} thread{'s' * (threads > 1)} of {processor()}"
+    host = f"{processes} x {host}" if processes > 1 else host
     return f"1 {torch.cuda.get_device_name()}, {host}" if torch.cuda.is_available() else host
 
 
-def hardware() -> dict:
-    """The record's hardware: the model that the training ran on, GPU, processor, cores."""
+def hardware(processes: int = 1) -> dict:
+    """The record's hardware: the model that the training ran on, GPU, processor, cores, and the processes that shared the run."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"model": gpu or processor(), "gpu": gpu, "cpu": processor(), "cores": cores()}
+    return {"model": gpu or processor(), "gpu": gpu, "cpu": processor(), "cores": cores(), "processes": processes}
 
 
 def environment() -> dict:

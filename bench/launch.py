@@ -83,17 +83,17 @@ class Work:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def workers_here(runs: int, threads: int) -> int:
-    """Processes for `local`: one per GPU, or as many as have `threads` cores each; never more than there are runs."""
+def workers_here(runs: int, cores_each: int) -> int:
+    """Workers for `local`: one per GPU, or as many as have `cores_each` cores; never more than there are runs."""
     import torch
 
     from bench.hardware import cores
 
-    return max(1, min(torch.cuda.device_count() or cores() // threads, runs))
+    return max(1, min(torch.cuda.device_count() or cores() // cores_each, runs))
 
 
 def launch(
-    specs: tuple[RunSpec, ...], requests: tuple[str, ...], place, launcher: str, processes: int | None, watch: Callable | None
+    specs: tuple[RunSpec, ...], requests: tuple[str, ...], place, launcher: str, workers: int | None, watch: Callable | None
 ) -> list[tuple[int, str]]:
     """Execute the runs and wait for them. Returns what went wrong, as (exit code, sentence); raises KeyboardInterrupt once
     every worker has written its checkpoint. `watch` is called several times a second while runs are under way."""
@@ -101,7 +101,7 @@ def launch(
     work = Work([spec.to_json() for spec in specs], requests, place)
     if require(launcher) == "debug":
         return in_this_process(work, folder, watch)
-    count = min(processes or workers_here(len(specs), place.threads), len(specs))
+    count = min(workers or workers_here(len(specs), place.threads * place.processes), len(specs))
     return in_processes(work, folder, count, watch)
 
 

@@ -36,10 +36,12 @@ def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], root=None) 
         check_names(spec, requests, root)
 
 
-def complete(spec: RunSpec, root=None) -> RunSpec:
-    """The spec with every default filled in, checked against the method, the encoder and the data; it has an id."""
+def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
+    """The spec with every default filled in, checked against the method, the encoder, the data and
+    the number of processes that share it; it has an id."""
     import torch
 
+    from bench.batch_norm import require_shares
     from bench.hardware import default_precision, describe_device
     from bench.method import build
     from bench.optim import build_optimizer
@@ -66,6 +68,7 @@ def complete(spec: RunSpec, root=None) -> RunSpec:
             recipe = changed_recipe(spec, method.recipe) if cls.trained else None
             if recipe:
                 build_optimizer(method, recipe)
+                require_shares(method, recipe.batch_size, processes)
     except UserError:
         raise
     except Exception as error:  # whatever a method's own code can raise
@@ -87,7 +90,7 @@ def complete(spec: RunSpec, root=None) -> RunSpec:
         method_version=methods.version(spec.method, cls),
         data_revision=datasets.revision(spec.dataset, root),
         budget=spec.budget.in_images(data.num_images),
-        device=describe_device() if spec.budget.unit == "seconds" else None,
+        device=describe_device(processes) if spec.budget.unit == "seconds" else None,
     )
 
 
@@ -139,14 +142,14 @@ class Plan:
         return len(self.runs) - len(self.todo)
 
 
-def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStore, root=None) -> Plan:
+def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStore, root=None, processes: int = 1) -> Plan:
     """Complete everything, take away what the store already holds. Names are `check_all`'s."""
     completed, runs = {}, {}
     for spec in specs:
         # Seeds of one setting differ in nothing else: each setting is completed once.
         setting = spec.replace(seed=0).canonical()
         if setting not in completed:
-            completed[setting] = complete(spec, root)
+            completed[setting] = complete(spec, root, processes)
         run = completed[setting].replace(seed=spec.seed)
         runs[run.id] = run
     todo = tuple(run for run in runs.values() if store.missing(run, requests))

@@ -78,9 +78,20 @@ def check_places(results: Path, scratch: Path) -> None:
 class Request:
     """A suite, or the grid that options describe; and where its records, checkpoints and data lie."""
 
-    def __init__(self, suite=None, results=None, data_root=None, scratch=None, requests=None, threads=None, launcher=None, **described):
+    def __init__(
+        self,
+        suite=None,
+        results=None,
+        data_root=None,
+        scratch=None,
+        requests=None,
+        threads=None,
+        launcher=None,
+        processes=1,
+        **described,
+    ):
         self.root, self.scratch = data_folder(data_root), scratch_root(scratch)
-        self.threads = threads
+        self.threads, self.processes = threads, processes
         self.launcher = require_launcher(launcher or "local")
         given = [name for name, value in described.items() if value is not None and value != ()]
         self.name, self.specs = suite or "adhoc", ()
@@ -154,5 +165,7 @@ class Request:
 
         self.threads = self.threads or default_threads()
         torch.set_num_threads(self.threads)
+        if self.processes > 1 and torch.cuda.is_available():
+            raise UserError(f"--processes {self.processes}: several processes for one run are there on CPUs alone so far")
         store = ResultStore(self.results)
-        return make_plan(self.specs, self.requests, store, self.root), store
+        return make_plan(self.specs, self.requests, store, self.root, self.processes), store

@@ -3,39 +3,10 @@
 B images, D = channels of the last stage, [h, w] = size of the last feature map.
 """
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from bench.batch_norm import GroupedBatchNorm
 from bench.precision import upcast
-
-
-class GroupedBatchNorm(nn.BatchNorm2d):
-    """BatchNorm whose statistics are taken over fixed groups of consecutive images, as MoCo's eight GPUs did.
-
-    One group is plain BatchNorm. In evaluation there are no groups. Each group is one of MoCo's GPUs, which moved its own
-    running statistics once a step and of which the first one's were saved; here their mean is kept, which is what every GPU
-    held on average, with less noise. (Moved once for each group in turn, they would be the last two or three groups'.)"""
-
-    def __init__(self, channels: int, groups: int = 1):
-        super().__init__(channels)
-        self.groups = groups
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, C, h, w] -> the same; in training B must be a multiple of the groups."""
-        if self.groups == 1 or not self.training:
-            return super().forward(images)
-        if len(images) % self.groups:
-            raise ValueError(f"a batch of {len(images)} cannot be split into {self.groups} BatchNorm groups")
-        means, variances = self.running_mean.repeat(self.groups, 1), self.running_var.repeat(self.groups, 1)
-        parts = [
-            F.batch_norm(part, mean, variance, self.weight, self.bias, True, self.momentum, self.eps)
-            for part, mean, variance in zip(images.chunk(self.groups), means, variances, strict=True)
-        ]
-        self.running_mean.copy_(means.mean(0))
-        self.running_var.copy_(variances.mean(0))
-        self.num_batches_tracked.add_(1)
-        return torch.cat(parts)
 
 
 class Strided1x1(nn.Conv2d):

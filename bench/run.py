@@ -19,12 +19,14 @@ import torch
 
 import methods
 from bench import datasets, encoders, evals, hardware
+from bench.batch_norm import synchronise
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
 from bench.heartbeat import Heartbeat, lock
 from bench.interrupt import Interrupted, StopSignals
 from bench.method import Method, build
 from bench.randomness import generator, seeded
+from bench.ranks import ranks
 from bench.scratch import scratch_root
 from bench.spec import PROTOCOL, RunSpec
 from bench.store import Cost, Result, ResultStore, RunRecord
@@ -47,6 +49,8 @@ class Place:
     """CPU threads. 1 and 2 round differently, so a run resumes with its own, and in a budget of seconds they are in its id."""
     checkpoint_every: float = 60.0
     """Seconds."""
+    processes: int = 1
+    """That share the run, each with `threads`; the answer is the same for any number, but for rounding."""
 
 
 class RunFailed(Exception):
@@ -80,12 +84,14 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     try:
         state = checkpoints.load()
         torch.set_num_threads(state["threads"] if state else place.threads)
-        require_as_planned(spec, place.data_root)
+        require_as_planned(spec, place.data_root, place.processes)
         source, num_classes = load_source(spec, place.data_root)
         method = build_method(spec, source, num_classes)
         if method.trained:
-            trainer = make_trainer(method, source, spec, checkpoints, state, heartbeat, place, signals)
-            trainer.run()
+            trainer = make_trainer(method, source, spec, state, controls_of(checkpoints, heartbeat, place, signals), place.processes)
+            # A training that has ended needs no company.
+            with ranks(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id):
+                trainer.run()
         heartbeat.write("evaluating", trainer)
         require_same_weights(method, store, spec)
         export_weights(method, spec, place.scratch / spec.id / "weights.safetensors")
@@ -115,7 +121,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
         error=error,
-        **provenance(trainer),
+        **provenance(trainer, place.processes),
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -126,21 +132,32 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     return path
 
 
-def require_as_planned(spec: RunSpec, root: Path | None) -> None:
+def follower_job(spec: RunSpec, place: Place, state: dict | None) -> dict:
+    """What a further process of the run is told (bench/follower.py)."""
+    return {
+        "spec": spec.to_json(),
+        "scratch": str(place.scratch),
+        "data_root": None if place.data_root is None else str(place.data_root),
+        "threads": torch.get_num_threads(),
+        "step": state and state["step"],
+    }
+
+
+def require_as_planned(spec: RunSpec, root: Path | None, processes: int = 1) -> None:
     """A UserError where the method's file, the data or the device is no longer what the id was made from."""
     now = {
         "method_version": methods.version(spec.method, methods.load(spec.method)),
         "data_revision": datasets.revision(spec.dataset, root),
-        "device": hardware.describe_device() if spec.budget.unit == "seconds" else None,
+        "device": hardware.describe_device(processes) if spec.budget.unit == "seconds" else None,
     }
     for what, value in now.items():
         if value != getattr(spec, what):
             raise UserError(f"the run was planned with {what} {getattr(spec, what)}, and it is {value} now; plan it again")
 
 
-def provenance(trainer: Trainer | None) -> dict:
+def provenance(trainer: Trainer | None, processes: int = 1) -> dict:
     """Hardware and environment for the record: those that the training began with, and what was different at its end."""
-    now = {"hardware": hardware.hardware(), "environment": hardware.environment()}
+    now = {"hardware": hardware.hardware(processes), "environment": hardware.environment()}
     if trainer is None or trainer.origin == now:
         return now
     ended = {key: value for key, value in now["environment"].items() if value != trainer.origin["environment"].get(key)}
@@ -168,6 +185,7 @@ def build_method(spec: RunSpec, source: Source, num_classes: int) -> Method:
     make_encoder = encoders.factory(spec.encoder, spec.image_size)
     with seeded(spec.seed, "init"):
         method = build(cls, make_encoder, source.info, num_classes, spec.hyper_parameters)
+    synchronise(method)
     return method.to(source.device, memory_format=torch.channels_last)
 
 
@@ -176,16 +194,22 @@ def as_seen_by(method: Method, source: Source) -> Source:
     return source if method.uses_labels else replace(source, labels=None)
 
 
-def make_trainer(method, source, spec, checkpoints, state, heartbeat, place, signals) -> Trainer:
-    """A trainer, moved on to its checkpoint if there is one."""
-    controls = Controls(
+def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals) -> Controls:
+    """How the run's first process watches, saves and stops it."""
+    return Controls(
         checkpoints=checkpoints,
         every=place.checkpoint_every,
         report=lambda trainer: heartbeat.write("training", trainer),
         stop=lambda: signals.received is not None,
     )
+
+
+def make_trainer(
+    method: Method, source: Source, spec: RunSpec, state: dict | None, controls: Controls | None = None, processes: int = 1
+) -> Trainer:
+    """A trainer, moved on to its checkpoint if there is one."""
     trainer = Trainer(method, as_seen_by(method, source), spec, controls)
-    trainer.origin = {"hardware": hardware.hardware(), "environment": hardware.environment()}
+    trainer.origin = {"hardware": hardware.hardware(processes), "environment": hardware.environment()}
     if state:
         began = state["origin"]["environment"]
         for what in ("commit", "versions"):

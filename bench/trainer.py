@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from bench import distributed
 from bench.checkpoint import Checkpoints
 from bench.features import extract
 from bench.interrupt import Interrupted
@@ -117,9 +118,10 @@ class Trainer:
             self.meter.flops += flops
             if not math.isfinite(self.loss):
                 raise Diverged(f"loss is {self.loss} at step {self.meter.steps}")
+            asked = self.agree()
             self.curve.add(self.progress, self.loss)
             self.controls.report(self)
-            self.save_if_due()
+            self.save_if_due(*asked)
         self.save()
         # The last update may have broken what no later loss could show.
         broken = [name for name, value in self.method.state_dict().items() if value.is_floating_point() and not value.isfinite().all()]
@@ -128,10 +130,15 @@ class Trainer:
 
     def before_epoch(self) -> None:
         """The method's hook, with its FLOPs counted as it runs."""
-        source, epoch = self.source, self.epoch
+        source, epoch, shared = self.source, self.epoch, []
 
         def features(function):
-            return extract(self.method, function, source.images, source.mean, source.std, self.spec.precision)
+            def own_part():
+                rows.append(extract(self.method, function, source.images, source.mean, source.std, self.spec.precision, shared=True))
+
+            rows = []
+            shared.append(count_flops(own_part))
+            return rows[0]
 
         def hook():
             draws = generator(self.spec.seed, "before_epoch", epoch, device=source.device)
@@ -139,7 +146,9 @@ class Trainer:
 
         # Counting costs time, so a method without a hook is spared it.
         if type(self.method).before_epoch is not Method.before_epoch:
-            self.meter.flops += count_flops(hook)
+            # What every device does for itself counts once, what they share counts as a whole: the same for any number of devices.
+            everything = count_flops(hook)
+            self.meter.flops += everything - sum(shared) + distributed.total(sum(shared))
         self.hooked_epoch = epoch
 
     def step(self, method: Method, optimizer: torch.optim.Optimizer | None, batch: Batch, progress: float) -> float:
@@ -147,6 +156,7 @@ class Trainer:
         with torch.autocast(self.source.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
             loss = method.loss(batch, progress)
         loss.backward()
+        distributed.average_gradients(method)
         if optimizer:
             if self.recipe.clip_grad:
                 torch.nn.utils.clip_grad_norm_(method.parameters(), self.recipe.clip_grad)
@@ -157,13 +167,14 @@ class Trainer:
         return loss.item()
 
     def batch(self) -> Batch:
-        """The batch of the current step: a function of (seed, step) alone."""
+        """This device's rows of the batch of the current step: a function of (seed, step) alone."""
         seed, step, size, source = self.spec.seed, self.meter.steps, self.recipe.batch_size, self.source
         if self.order[0] != self.epoch:
             permutation = torch.randperm(len(source.images), generator=generator(seed, "order", self.epoch))
             self.order = (self.epoch, permutation.to(source.device))
         start = step % self.steps_per_epoch * size
-        index = self.order[1][start : start + size]
+        rows = distributed.rows_of(size)
+        index = self.order[1][start : start + size][rows]
         images = source.images[index]
         views = render_views(
             self.views,
@@ -171,9 +182,9 @@ class Trainer:
             source.info,
             source.mean,
             source.std,
-            lambda number: Draws(seed, "view", step, number, total=size, device=source.device),
+            lambda number: Draws(seed, "view", step, number, total=size, rows=rows, device=source.device),
         )
-        draws = Draws(seed, "loss", step, total=size, device=source.device)
+        draws = Draws(seed, "loss", step, total=size, rows=rows, device=source.device)
         if self.method.uses_labels:
             return LabelledBatch(views, index, draws, source.labels[index])
         return Batch(views, index, draws)
@@ -183,14 +194,22 @@ class Trainer:
         return f"phase {sum(progress >= start for start in self.method.phases)}"
 
     def measure_step(self, progress: float) -> float:
-        """FLOPs of the step that begins at `progress`, without its views; on a copy, so the run itself is left as it was."""
-        twin, batch = copy.deepcopy(self.method), self.batch()
-        return count_flops(lambda: self.step(twin, None, batch, progress))
+        """FLOPs of the step that begins at `progress`, without its views; on a copy, so the run itself is left as it was. Those
+        of one device with the whole batch: a budget in FLOPs ends at the same step for any number of devices."""
+        with distributed.alone():
+            twin, batch = copy.deepcopy(self.method), self.batch()
+            return count_flops(lambda: self.step(twin, None, batch, progress))
 
-    def save_if_due(self) -> None:
+    def agree(self) -> tuple[bool, bool]:
+        """The first device's clock and wishes become everybody's: whether to stop, and whether a checkpoint is due."""
+        wishes = float(self.controls.stop()), float(time.monotonic() - self.saved_at >= self.controls.every)
+        self.meter.seconds, stop, due = distributed.agree([self.meter.seconds, *wishes])
+        return bool(stop), bool(due)
+
+    def save_if_due(self, stop: bool, due: bool) -> None:
         """A checkpoint every so many seconds, and when asked to stop."""
-        stopping = self.controls.stop() and self.progress < 1
-        if stopping or time.monotonic() - self.saved_at >= self.controls.every:
+        stopping = stop and self.progress < 1
+        if stopping or due:
             self.save()
         if stopping:
             raise Interrupted(f"stopped at {self.progress:.0%} of the budget")

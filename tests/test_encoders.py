@@ -10,9 +10,9 @@ import torchvision
 from torch import nn
 
 from bench import encoders
+from bench.batch_norm import GroupedBatchNorm
 from bench.errors import UserError
 from bench.parts import Teacher
-from bench.resnet import GroupedBatchNorm
 from bench.vit import VisionTransformer
 
 VITS = [name for name, entry in encoders.ENCODERS.items() if entry.family == "vit"]

@@ -17,11 +17,12 @@ import methods.byol
 import methods.moco
 import methods.npid
 import methods.simclr
+from bench.batch_norm import GroupedBatchNorm
 from bench.method import Batch
 from bench.optim import build_optimizer, set_progress
 from bench.parts import Memory, Queue, nt_xent
 from bench.randomness import Draws
-from bench.resnet import GroupedBatchNorm, ResNet
+from bench.resnet import ResNet
 from bench.spec import DatasetInfo
 from bench.views import render_views
 from methods.byol import BYOL, regression

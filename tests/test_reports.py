@@ -24,7 +24,8 @@ N = 400
 
 def spec(method="simclr", seed=0, **changes):
     facts = {
-        "dataset": "mnist5k", "budget": Budget("images", 20000), "encoder": "resnet8", "image_size": 28, "precision": "bf16", "method_version": "1",
+        "dataset": "mnist5k", "budget": Budget("images", 20000), "encoder": "resnet8", "image_size": 28, "precision": "bf16",
+        "method_version": "1",
         "data_revision": "abc", "recipe": Recipe("sgd", lr=0.1), "hyper_parameters": {"temperature": 0.5},
     } | changes  # fmt: skip
     return RunSpec(method=method, seed=seed, **facts)

@@ -25,7 +25,8 @@ COST = Cost(steps=78, images=20000, flops=2.4e12, seconds=15.0, setup_seconds=1.
 
 def make_spec(seed=0, method="simclr", dataset="mnist5k", **changes):
     facts = {
-        "budget": Budget("images", 20000), "encoder": "resnet8", "image_size": 28, "precision": "bf16", "method_version": "1", "data_revision": "abc",
+        "budget": Budget("images", 20000), "encoder": "resnet8", "image_size": 28, "precision": "bf16",
+        "method_version": "1", "data_revision": "abc",
         "recipe": Recipe("sgd", lr=0.1, batch_size=128), "hyper_parameters": {"temperature": 0.5},
     } | changes  # fmt: skip
     return RunSpec(method=method, dataset=dataset, seed=seed, **facts)

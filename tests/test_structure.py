@@ -16,10 +16,12 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = (
     ("bench", "bench.distributed", "bench.errors", "bench.precision"),
+    ("bench.batch_norm",),
     (
         "bench.hardware",
         "bench.interrupt",
         "bench.parts",
+        "bench.ranks",
         "bench.randomness",
         "bench.resnet",
         "bench.scratch",
@@ -33,9 +35,9 @@ LAYERS = (
     ("bench.trainer",),
     ("bench.subject",),
     ("bench.plan", "bench.run"),
-    ("bench.conformance_case", "bench.contact_sheet", "bench.doctor", "bench.estimate", "bench.launch", "bench.progress"),
+    ("bench.conformance_case", "bench.contact_sheet", "bench.doctor", "bench.estimate", "bench.follower", "bench.launch", "bench.progress"),
     ("bench.request",),
-    ("bench.conformance_contract", "bench.conformance_runs"),
+    ("bench.conformance_contract", "bench.conformance_processes", "bench.conformance_runs"),
     ("bench.conformance",),
 )
 """A module of the harness imports only from the rows above its own; bench.evals is one place, whatever its files."""

@@ -1,0 +1,146 @@
+"""The check that a method gives one answer on any number of devices: two processes against one, on the same global batches.
+
+In float64, 20 steps that run freely: losses and state equal to 1e-8. In float32 each of 20 steps starts from the one-process
+state, and its loss is equal to 1e-5: left to run, float32 drifts apart by rounding alone. Both processes compare, so
+queues, memories, centres and assignments are the same on each.
+
+    python -m bench.conformance_processes JOB    the second process, started by the check
+"""
+
+import copy
+import dataclasses
+import importlib.util
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from bench.batch_norm import synchronise
+from bench.conformance_case import Broken, Case, require, steady_globals
+from bench.distributed import alone
+from bench.ranks import FollowerDied, join, ranks
+from bench.spec import Budget
+from bench.trainer import Controls, Trainer
+
+STEPS = 20
+EXACT, ROUNDED = 1e-8, 1e-5
+"""Largest relative difference in float64 and of a single step's loss in float32."""
+
+RULE = "networks see this device's rows; whatever is computed across the batch goes through parts.gather or parts.mean_of_batch"
+
+
+class Enough(Exception):
+    """A step has been made."""
+
+
+def begin(case: Case, double: bool, report=lambda trainer: None) -> Trainer:
+    """A run of 20 steps that has not begun, in float64 or float32."""
+    method = case.build()
+    synchronise(method)
+    trainer = case.trainer(method.double() if double else method, budget=Budget("steps", STEPS), controls=Controls(report=report))
+    if double:  # views and features are normalised with these, and take their type
+        trainer.source = dataclasses.replace(trainer.source, mean=case.mean.double(), std=case.std.double())
+    trainer.meter.step_flops = dict(case.step_flops)
+    return trainer
+
+
+def follow(case: Case, double: bool) -> tuple[list[float], list[dict], Trainer]:
+    """A whole run: the loss of every step, the trainer's state before each, and the trainer at the end."""
+    losses, states = [], []
+
+    def report(trainer: Trainer) -> None:
+        losses.append(trainer.loss)
+        states.append(copy.deepcopy(trainer.state_dict()))
+
+    trainer = begin(case, double, report)
+    with steady_globals():
+        states.append(copy.deepcopy(trainer.state_dict()))
+        trainer.run()
+    return losses, states, trainer
+
+
+def one_step(case: Case, state: dict) -> float:
+    """The loss of the step that begins at this state, in float32."""
+
+    def report(trainer: Trainer) -> None:
+        raise Enough
+
+    trainer = begin(case, False, report)
+    trainer.load_state_dict(copy.deepcopy(state))
+    with steady_globals():
+        try:
+            trainer.run()
+        except Enough:
+            return trainer.loss
+    raise AssertionError("a step ends with its report")
+
+
+def difference(one: Tensor, two: Tensor) -> float:
+    """The largest difference relative to the largest number."""
+    if not one.is_floating_point():
+        return 0.0 if torch.equal(one, two) else float("inf")
+    scale = one.abs().max().clamp(min=1e-12) if one.numel() else 1.0
+    return float((one - two).abs().max() / scale) if one.numel() else 0.0
+
+
+def compare(case: Case) -> None:
+    """What each of the processes does, at the same time. Raises Broken."""
+    with alone():
+        losses, _, one = follow(case, double=True)
+        _, states, _ = follow(case, double=False)
+        single = [one_step(case, state) for state in states[:STEPS]]
+    shared_losses, _, both = follow(case, double=True)
+    pairs = zip(losses, shared_losses, strict=True)
+    step, loss, other = next(((n, a, b) for n, (a, b) in enumerate(pairs, 1) if abs(a - b) > EXACT * abs(a)), (0, 0, 0))
+    require(not step, f"the loss of step {step} is {loss:.12g} in one process and {other:.12g} in two, in float64: {RULE}")
+    for name, value in one.method.state_dict().items():
+        off = difference(value, both.method.state_dict()[name])
+        require(off <= EXACT, f"after {STEPS} steps {name} differs by {off:.1g} between one process and two, in float64: {RULE}")
+    for step, state in enumerate(states[:STEPS], start=1):
+        loss, other = single[step - 1], one_step(case, state)
+        told = f"in float32 the loss of step {step} is {loss:.8g} in one process and {other:.8g} in two"
+        require(abs(loss - other) <= ROUNDED * abs(loss), told)
+
+
+def check_processes(case: Case) -> None:
+    """Two processes give what one gives."""
+    job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with alone():
+        case.step_flops  # noqa: B018  measured before the other process waits for it
+    try:
+        with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), "bench.conformance_processes"):
+            compare(case)
+    except FollowerDied as error:
+        raise Broken(f"in two processes: {error}") from error
+    finally:
+        torch.set_num_threads(threads)
+
+
+def main(text: str) -> None:
+    """The second process."""
+    job = json.loads(text)
+    torch.set_num_threads(1)
+    spec = importlib.util.spec_from_file_location("method_under_check", job["file"])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    case = Case(getattr(module, job["name"]), job["encoder"])
+    with alone():
+        case.step_flops  # noqa: B018
+    join(Path(job["meeting"]), job["rank"], job["processes"])
+    try:
+        compare(case)
+    except Broken as broken:
+        sys.exit(str(broken))
+    finally:
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,163 @@
+"""Several processes for one run: rows, gathers, means and BatchNorm against one process; whole runs; what goes wrong.
+
+The pieces run in two processes that this file starts on itself (`python tests/test_distributed.py JOB`); each compares with what one
+process gives.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from bench.batch_norm import GroupedBatchNorm, require_shares, synchronise
+from bench.distributed import agree, alone, average_gradients, gather, mean_of_batch, rank, rows_of, shard, size, total
+from bench.errors import UserError
+from bench.features import extract
+from bench.interrupt import Interrupted, StopSignals
+from bench.plan import complete
+from bench.ranks import FollowerDied, join, ranks
+from bench.run import Place, execute
+from bench.spec import Budget, RunSpec
+from bench.store import ResultStore
+
+TESTS = Path(__file__).parent
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    parts = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 6), nn.BatchNorm1d(6)
+    return nn.Sequential(*parts).double()
+
+
+def gradients(total_rows: int, groups: int = 1) -> tuple[float, dict]:
+    """Loss, and gradients and buffers by name, of a contrast plus a mean over a batch of so many rows."""
+    model = network()
+    if groups > 1:
+        model[1] = GroupedBatchNorm(8, groups).double()
+    synchronise(model)
+    generator = torch.Generator().manual_seed(1)
+    images = shard(torch.randn(total_rows, 3, 8, 8, generator=generator, dtype=torch.float64))
+    own = model(images)
+    rows = gather(own)
+    loss = (rows @ rows.T).logsumexp(1).mean() + mean_of_batch(own.square().mean(1).exp().mean(), len(own))
+    loss.backward()
+    average_gradients(model)
+    state = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    return loss.item(), state | {name: value.double() for name, value in model.named_buffers()}
+
+
+def pieces() -> None:
+    """What both processes assert."""
+    assert size() == 2 and [rows_of(7, number) for number in (0, 1)] == [slice(0, 4), slice(4, 7)]
+    everything = torch.arange(7) * 10
+    assert torch.equal(shard(everything), everything[rows_of(7)]) and torch.equal(gather(shard(everything)), everything)
+    assert total(rank() + 1) == 3 and agree([5.0 + rank()]) == [5.0]
+    # An even batch, an uneven one, and fixed groups of BatchNorm.
+    for rows, groups in ((8, 1), (7, 1), (8, 4)):
+        loss, state = gradients(rows, groups)
+        with alone():
+            expected, reference = gradients(rows, groups)
+        assert abs(loss - expected) < 1e-12 * abs(expected)
+        for name, value in reference.items():
+            torch.testing.assert_close(state[name], value, rtol=1e-10, atol=1e-12, msg=f"{name}, {rows} rows, {groups} groups")
+    # More images than fill a batch of features, fewer batches than processes, and the same bits as in one process.
+    model = network().float()
+    mean, std = torch.zeros(3), torch.ones(3)
+    for count in (1203, 400):
+        images = torch.randint(256, (count, 3, 8, 8), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
+        assert torch.equal(
+            extract(model, model, images, mean, std, "float32", shared=True), extract(model, model, images, mean, std, "float32")
+        )
+
+
+def in_two(tmp_path: Path, what: str, monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    with ranks(2, {"what": what}, tmp_path, "test_distributed"):
+        {"pieces": pieces, "dies": lambda: gather(torch.ones(1))}[what]()
+
+
+def test_pieces_in_two_processes(tmp_path, monkeypatch):
+    in_two(tmp_path, "pieces", monkeypatch)
+
+
+def test_a_process_that_dies_ends_the_run_with_its_last_words(tmp_path, monkeypatch):
+    with pytest.raises(FollowerDied, match=r"rank-1\.log: out of luck"):
+        in_two(tmp_path, "dies", monkeypatch)
+    assert not dist.is_initialized() and not list(tmp_path.glob("meeting-*"))
+
+
+def test_a_process_that_cannot_begin_is_noticed(tmp_path):
+    with pytest.raises(FollowerDied, match="ended before it began"), ranks(2, {}, tmp_path, "bench.no_such_module"):
+        pass
+
+
+def planned(**changes) -> RunSpec:
+    facts = {"method": "moco", "dataset": "digits", "budget": Budget("steps", 6), "image_size": 16, "precision": "float32"} | changes
+    return complete(RunSpec(**facts, recipe_changes={"batch_size": 64}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", [Budget("steps", 6), Budget("flops", 3e9)], ids=str)
+def test_a_run_in_two_processes_is_the_run_in_one(tmp_path, budget):
+    """Losses and the number of steps agree; the record says how many shared it, and its id does not."""
+    spec, curves = planned(budget=budget), []
+    for processes in (1, 2):
+        place = Place(tmp_path / f"results{processes}", tmp_path / f"scratch{processes}", processes=processes)
+        execute(spec, ("knn",), place)
+        (record,) = ResultStore(place.results).records()
+        assert record.id == spec.id and record.hardware["processes"] == processes and record.status == "done"
+        curves.append((record.cost.steps, record.cost.flops, record.loss_curve))
+    (steps, flops, one), (other_steps, other_flops, two) = curves
+    assert (steps, flops) == (other_steps, other_flops)
+    assert one[0][1] == pytest.approx(two[0][1], rel=1e-5) and one[-1][1] == pytest.approx(two[-1][1], rel=1e-2)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
+    spec, signals = planned(), StopSignals()
+    signals.received = signal.SIGTERM
+    with pytest.raises(Interrupted):
+        execute(spec, ("knn",), Place(tmp_path / "results", tmp_path / "scratch", processes=2), signals)
+    execute(spec, ("knn",), Place(tmp_path / "results", tmp_path / "scratch"))
+    (record,) = ResultStore(tmp_path / "results").records()
+    assert record.cost.steps == 6 and record.hardware["processes"] == 2
+    assert record.environment["ended_with"]["hardware"]["processes"] == 1
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    with pytest.raises(UserError, match=r"65 processes cannot share a batch of 64; expected --processes of at most 64"):
+        complete(planned().replace(recipe_changes={"batch_size": 64}), processes=65)
+    with pytest.raises(UserError, match=r"3 processes cannot share the 8 BatchNorm groups.*expected --processes 1, 2, 4, 8"):
+        complete(planned(), processes=3)
+
+    class Other(nn.BatchNorm1d):
+        pass
+
+    with pytest.raises(UserError, match="0 is a Other"):
+        require_shares(nn.Sequential(Other(3)), 8, 2)
+
+
+def test_a_budget_in_seconds_is_one_on_so_many_processes():
+    spec = RunSpec(method="random", dataset="digits", budget=Budget("seconds", 5))
+    one, two = complete(spec), complete(spec, processes=2)
+    assert two.device == f"2 x {one.device}" and one.id != two.id
+
+
+def main() -> None:
+    """The second process."""
+    job = json.loads(sys.argv[1])
+    torch.set_num_threads(1)
+    join(Path(job["meeting"]), job["rank"], job["processes"])
+    if job["what"] == "dies":
+        sys.exit("out of luck")
+    pieces()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
