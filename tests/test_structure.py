@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("bench", "bench.distributed", "bench.errors", "bench.precision"),
     (
+        "bench.convnext",
         "bench.hardware",
         "bench.interrupt",
         "bench.parts",
@@ -25,7 +26,8 @@ LAYERS = (
         "bench.scratch",
         "bench.vit",
     ),
-    ("bench.spec", "bench.encoders"),
+    ("bench.spec", "bench.wide_resnet"),
+    ("bench.encoders",),
     ("bench.frame", "bench.heartbeat", "bench.splits"),
     ("bench.folders", "bench.known_datasets"),
     ("bench.checkpoint", "bench.datasets", "bench.meter", "bench.optim", "bench.store", "bench.suites", "bench.views"),
