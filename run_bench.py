@@ -142,7 +142,7 @@ def list_names(what):
     tables = {
         "methods": lambda: [(name, methods.summary(name)) for name in methods.names()],
         "datasets": lambda: [(name, datasets.ENTRIES[name].summary) for name in datasets.names()],
-        "encoders": lambda: [(name, encoders.require(name).summary) for name in encoders.names()],
+        "encoders": lambda: [(name, f"{encoders.require(name).summary}\n{encoders.in_numbers(name)}") for name in encoders.names()],
         "evals": lambda: [(name, evals.summary(name)) for name in evals.names()],
         "suites": lambda: [(name, suites.summary(name)) for name in suites.names()],
     }
@@ -153,7 +153,7 @@ def list_names(what):
         width = max(len(name) for name, _ in rows)
         click.echo(click.style(title, bold=True))
         for name, summary in rows:
-            click.echo(f"  {name:<{width}}  {summary}")
+            click.echo(f"  {name:<{width}}  " + summary.replace("\n", "\n" + " " * (width + 4)))
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""Residual networks for small and large images (He et al. 2016, arXiv:1512.03385; basic blocks only).
+"""Residual networks for small and large images (He et al. 2016, arXiv:1512.03385), of basic or of bottleneck blocks.
 
 B images, D = channels of the last stage, [h, w] = size of the last feature map.
 """
@@ -7,6 +7,12 @@ from torch import Tensor, nn
 
 from bench.batch_norm import GroupedBatchNorm
 from bench.precision import upcast
+
+SMALL_IMAGE = 64
+"""Pixels a side up to which the first layers keep the image's size, as in He et al.'s CIFAR design."""
+
+BOTTLENECK = 4
+"""Channels of a bottleneck's output for each of its 3x3 convolution's (He et al., table 1)."""
 
 
 class Strided1x1(nn.Conv2d):
@@ -22,6 +28,24 @@ class Strided1x1(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H / step, W / step]"""
         return super().forward(images[:, :, :: self.step, :: self.step])
+
+
+def first_convolution(in_channels: int, outputs: int, image_size: int) -> nn.Conv2d:
+    """3x3 for small images; 7x7 with stride 2 for large ones, which `first_pooling` halves once more."""
+    small = image_size <= SMALL_IMAGE
+    return nn.Conv2d(in_channels, outputs, 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False)
+
+
+def first_pooling(image_size: int) -> nn.Module:
+    """None for small images."""
+    return nn.Identity() if image_size <= SMALL_IMAGE else nn.MaxPool2d(3, 2, 1)
+
+
+def start_as_he_proposed(network: nn.Module) -> None:
+    """Weights of every convolution from He et al. 2015 (arXiv:1502.01852), by the number of outputs as torchvision does."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 class BasicBlock(nn.Module):
@@ -43,34 +67,59 @@ class BasicBlock(nn.Module):
         return (self.bn2(self.conv2(y)) + self.shortcut(x)).relu()
 
 
+class Bottleneck(nn.Module):
+    """1x1 to a quarter of the channels, 3x3 there, 1x1 to all of them; and the shortcut. The stride is the 3x3's, as in
+    torchvision and in most SSL code ("v1.5"; He et al. have it in the first 1x1, which skips three pixels of four)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, bn_groups: int):
+        super().__init__()
+        inner = outputs // BOTTLENECK
+        self.conv1 = nn.Conv2d(inputs, inner, 1, bias=False)
+        self.bn1 = GroupedBatchNorm(inner, bn_groups)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.bn2 = GroupedBatchNorm(inner, bn_groups)
+        self.conv3 = nn.Conv2d(inner, outputs, 1, bias=False)
+        self.bn3 = GroupedBatchNorm(outputs, bn_groups)
+        self.shortcut = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(Strided1x1(inputs, outputs, stride), GroupedBatchNorm(outputs, bn_groups))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]"""
+        y = self.bn1(self.conv1(x)).relu()
+        y = self.bn2(self.conv2(y)).relu()
+        return (self.bn3(self.conv3(y)) + self.shortcut(x)).relu()
+
+
 class ResNet(nn.Module):
-    """Stem, stages of basic blocks (each after the first at half the size), global average pooling.
+    """Stem, stages of blocks (each after the first at half the size), global average pooling.
 
-    The stem is a 3x3 convolution up to 64 pixels (He et al.'s CIFAR design) and 7x7, stride 2, with pooling above."""
+    The stem is a 3x3 convolution up to 64 pixels (He et al.'s CIFAR design) and 7x7, stride 2, with pooling above.
+    channels: of the stem, which is the first, and of every stage's 3x3 convolutions; a bottleneck's output has four times as many."""
 
-    def __init__(self, blocks, channels, image_size: int, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1):
+    def __init__(
+        self, blocks, channels, image_size: int, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1, bottleneck: bool = False
+    ):
         super().__init__()
         channels = [max(1, round(width * count)) for count in channels]
-        small = image_size <= 64
+        block, expansion = (Bottleneck, BOTTLENECK) if bottleneck else (BasicBlock, 1)
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, channels[0], 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False),
+            first_convolution(in_channels, channels[0], image_size),
             GroupedBatchNorm(channels[0], bn_groups),
             nn.ReLU(),
-            nn.Identity() if small else nn.MaxPool2d(3, 2, 1),
+            first_pooling(image_size),
         )
         self.layers = nn.ModuleList()
         inputs = channels[0]
-        for number, (count, outputs) in enumerate(zip(blocks, channels, strict=True)):
+        for number, (count, inner) in enumerate(zip(blocks, channels, strict=True)):
             strides = [1 if number == 0 else 2] + [1] * (count - 1)
             stage = []
             for stride in strides:
-                stage.append(BasicBlock(inputs, outputs, stride, bn_groups))
-                inputs = outputs
+                stage.append(block(inputs, expansion * inner, stride, bn_groups))
+                inputs = expansion * inner
             self.layers.append(nn.Sequential(*stage))
         self.dim = inputs
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        start_as_he_proposed(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]."""

@@ -3,9 +3,11 @@
 methods.names()          every name, references included, without importing any of them
 methods.load("simclr")   the class; also takes a path to a user's own file
 methods.summary("byol")  first line of the file's docstring
+methods.needs("byol")    what it needs of an encoder, read in the file's text
 """
 
 import ast
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -42,8 +44,24 @@ def require(method: str) -> Path:
 
 def summary(method: str) -> str:
     """The first line of the file's docstring: paper and idea."""
-    docstring = ast.get_docstring(ast.parse(require(method).read_text())) or ""
+    docstring = ast.get_docstring(_parsed(require(method).read_text(encoding="utf-8"))) or ""
     return docstring.split("\n")[0]
+
+
+def needs(method: str) -> str:
+    """The class attribute `needs` (features | feature_map | tokens) as the file's text has it. Imports nothing."""
+    for node in _parsed(require(method).read_text(encoding="utf-8")).body:
+        for line in node.body if isinstance(node, ast.ClassDef) else ():
+            targets = line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
+            if any(isinstance(target, ast.Name) and target.id == "needs" for target in targets):
+                return ast.literal_eval(line.value)
+    return "features"
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> ast.Module:
+    """A listing asks for the same files again and again."""
+    return ast.parse(text)
 
 
 def load(method: str):

@@ -86,7 +86,8 @@ WRONG = [
     ([*ONE, "--batch-size", "5000"], "a batch of 5000 is larger than the data"),
     ([*ONE, "--batch-size", "0"], "--batch-size must be a whole number from 1 up, not 0"),
     ([*ONE, "--image-size", "4"], "an image size of 4 pixels is too small"),
-    ([*ONE, "--encoder", "vit_micro", "--image-size", "17"], "no patch size suits an image of 17 pixels"),
+    ([*ONE, "--encoder", "vit_micro", "--image-size", "17"], "vit_micro at 17 pixels: no patch of 16, 14, 8, 7, 4 or 2 pixels"),
+    ([*ONE, "--encoder", "convnext_tiny", "--image-size", "12"], "convnext_tiny at 12 pixels: its last map would be a single position"),
     ([*ONE, "--image-size", "1000000000"], "an image size of 1000000000 pixels is too large"),
     ([*ONE, "--set", "temperature=1e999"], "--set temperature takes a finite number"),
     ([*ONE, "--set", "head_layers=0"], "simclr cannot be built with resnet8 at 16 pixels and"),
@@ -120,7 +121,7 @@ def test_an_encoder_without_what_the_method_needs(bench, here):
         '"""A method that needs tokens."""\nfrom bench.method import Method\n\n\nclass Masked(Method):\n    needs = "tokens"\n'
     )
     code, _, err = bench("run", "--method", "masked.py", *SMALL)
-    assert code == 2 and "masked.py needs tokens of its encoder, which resnet8 does not offer; expected one of vit_micro" in err
+    assert code == 2 and "masked.py needs tokens of its encoder, which resnet8 does not offer; expected one of vit_base, vit_micro" in err
 
 
 def test_a_users_file_that_is_wrong_is_a_mistake_and_no_traceback(bench, here):
@@ -146,6 +147,7 @@ def test_list_names_everything(bench):
     _, out, _ = bench("list")
     for name in ("simclr", "mnist5k", "resnet8", "label_free", "demo"):
         assert re.search(rf"^  {name}\b", out, re.M)
+    assert re.search(r"^  resnet18 +ResNet-18: .*\n +11.2M parameters, 1.11 GFLOP an image at 32 px, 512 features, all methods", out, re.M)
 
 
 @pytest.fixture

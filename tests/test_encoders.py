@@ -1,23 +1,46 @@
-"""Encoders: shapes for every name and size; ResNet against torchvision's, ViT against timm's; BatchNorm in groups."""
+"""Encoders: shapes for every name and size; facts against what is built; ResNets against torchvision's, WideResNet against the
+authors' code written out, ConvNeXt and ViT against timm's; BatchNorm in groups."""
 
 import subprocess
 import sys
 
 import pytest
+import timm
+import timm.models.convnext
 import timm.models.vision_transformer
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional as F
 
+import methods
 from bench import encoders
 from bench.batch_norm import GroupedBatchNorm
+from bench.convnext import ConvNeXt
 from bench.errors import UserError
+from bench.meter import count_flops
 from bench.parts import Teacher
 from bench.vit import VisionTransformer
+from bench.wide_resnet import WideResNet
 
 VITS = [name for name, entry in encoders.ENCODERS.items() if entry.family == "vit"]
 MAPS = {28: (28, 14, 7, 4), 32: (32, 16, 8, 4), 64: (64, 32, 16, 8), 96: (24, 12, 6, 3), 128: (32, 16, 8, 4), 224: (56, 28, 14, 7)}
 """Side of each stage's map, for every image size."""
+CONVNEXT_MAPS = {**MAPS, 28: (28, 14, 7, 3), 64: (32, 16, 8, 4)}
+CHANNELS = {
+    "resnet8": (16, 32, 64),
+    "resnet8x2": (32, 64, 128),
+    "resnet8x4": (64, 128, 256),
+    "resnet20": (16, 32, 64),
+    "resnet18": (64, 128, 256, 512),
+    "resnet50": (256, 512, 1024, 2048),
+    "wideresnet28x2": (32, 64, 128),
+    "wideresnet28x10": (160, 320, 640),
+    "convnext_tiny": (96, 192, 384, 768),
+}
+"""Of each stage's map."""
+EVERY_SIZE = ("resnet8", "resnet18", "wideresnet28x2", "convnext_tiny", "vit_micro")
+"""One of each kind; the others differ from one of them in numbers alone."""
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +48,16 @@ def fixed_weights():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
+
+
+def narrow(name, size=32, **options):
+    """A quarter of the width or less, as the conformance checks build encoders, so that the large ones are fast."""
+    encoder = encoders.factory(name, size)(width=0.1 if encoders.require(name).facts.flops > 2e9 else 0.25, **options)
+    for parameter in encoder.parameters():
+        # Away from zero: a ConvNeXt's blocks count for a millionth at first, and a ViT's class token and positions are small.
+        if parameter.ndim == 1 or len(parameter) == 1:
+            nn.init.normal_(parameter, 0.5, 0.2)
+    return encoder
 
 
 def micro(image_size=32, **options):
@@ -35,8 +68,9 @@ def micro(image_size=32, **options):
     return vit
 
 
-@pytest.mark.parametrize("size", MAPS)
-@pytest.mark.parametrize("name", encoders.ENCODERS)
+@pytest.mark.parametrize(
+    ("name", "size"), [(name, size) for name in encoders.ENCODERS for size in MAPS if name in EVERY_SIZE or size in (32, 96)]
+)
 def test_shapes(name, size):
     """On the meta device, as a plan builds them: shapes without numbers."""
     with torch.device("meta"):
@@ -49,21 +83,96 @@ def test_shapes(name, size):
         assert [tuple(stage.shape) for stage in stages] == [(2, encoder.dim, side, side)] * 4
         assert encoder.tokens(images).shape == (2, 1 + side**2, encoder.dim)
     else:
-        assert [tuple(stage.shape[2:]) for stage in stages] == [(side, side) for side in MAPS[size][: len(stages)]]
-        assert [stage.shape[1] for stage in stages] == list(encoders.ENCODERS[name].shape["channels"])
+        sides = (CONVNEXT_MAPS if encoders.require(name).family == "convnext" else MAPS)[size]
+        expected = [(2, channels, side, side) for channels, side in zip(CHANNELS[name], sides, strict=False)]
+        assert [tuple(stage.shape) for stage in stages] == expected
 
 
-@pytest.mark.parametrize(("name", "size"), [("resnet8", 28), ("resnet8", 96), ("vit_micro", 28)])
+@pytest.mark.parametrize(
+    ("name", "size"), [*((name, 28) for name in encoders.ENCODERS), ("resnet8", 96), ("wideresnet28x2", 96), ("convnext_tiny", 96)]
+)
 def test_features_maps_and_stages_agree(name, size):
-    encoder, images = encoders.factory(name, size)().eval(), torch.rand(2, 3, size, size)
+    encoder, images = narrow(name, size).eval(), torch.rand(2, 3, size, size)
     with torch.no_grad():
         features, features_map, stages = encoder(images), encoder.feature_map(images), encoder.stages(images)
         assert torch.equal(features_map, stages[-1])
         if name in VITS:
             assert torch.equal(encoder.tokens(images)[:, 0], features)
             assert torch.equal(encoder.tokens(images)[:, 1:].mean(1), features_map.flatten(2).transpose(1, 2).mean(1))
+        elif encoders.require(name).family == "convnext":
+            # Averaged, then normalised, as in the paper; the map is normalised at every position.
+            average = encoder.maps(images)[-1].mean((2, 3), keepdim=True)
+            assert torch.equal(encoder.convnext.head.norm(average).flatten(1), features)
+            assert torch.equal(encoder.convnext.head.norm(encoder.maps(images)[-1]), features_map)
         else:
             assert torch.allclose(features_map.mean((2, 3)), features)
+
+
+@pytest.mark.parametrize("name", encoders.ENCODERS)
+def test_an_image_of_one_channel_is_encoded_by_itself_and_always_alike(name):
+    """In evaluation mode: no image depends on its neighbours in the batch, and nothing is drawn."""
+    encoder, images = narrow(name, 28, in_channels=1).eval(), torch.rand(3, 1, 28, 28)
+    with torch.no_grad():
+        together = encoder(images)
+        assert torch.equal(encoder(images), together)
+        assert torch.allclose(torch.cat([encoder(image[None]) for image in images]), together, rtol=1e-4, atol=1e-5)
+    assert together.isfinite().all() and not torch.allclose(together[0], together[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", encoders.ENCODERS)
+def test_gradient_reaches_every_parameter(name):
+    """From the features and from the map, so that no method leaves a parameter behind; in training nothing is drawn either."""
+    encoder, images = narrow(name), torch.rand(4, 3, 32, 32)
+    for read in (encoder, encoder.feature_map):
+        encoder.zero_grad()
+        output = read(images)
+        output.backward(torch.randn_like(output))
+        without = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+        assert not without
+        with torch.no_grad():
+            assert torch.equal(read(images), output)
+
+
+@pytest.mark.parametrize("name", encoders.ENCODERS)
+def test_features_have_32_bits_or_more(name):
+    encoder, images = narrow(name).eval(), torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        features = encoder(images)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert encoder(images).dtype == torch.float32
+        wide = encoder.double()(images.double())
+    assert wide.dtype == torch.float64 and torch.allclose(wide.float(), features, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", encoders.ENCODERS)
+def test_facts_are_measured(name):
+    size = encoders.FACTS_SIZE
+    with torch.device("meta"):
+        encoder, image = encoders.factory(name, size)(), torch.empty(1, 3, size, size)
+        measured = sum(p.numel() for p in encoder.parameters()), count_flops(lambda: encoder.eval()(image)), encoder.dim
+    facts = encoders.require(name).facts
+    assert (facts.parameters, facts.flops, facts.dim) == measured
+
+
+def test_numbers_in_short():
+    numbers = {77_392: "77.4k", 272_000: "272k", 1_225_024: "1.23M", 11_168_832: "11.2M", 100_000_000: "100M", 2_600_000_000: "2.60G"}
+    assert {number: encoders.in_short(number) for number in numbers} == numbers
+
+
+def test_who_can_use_an_encoder(monkeypatch):
+    wanted = {"first": "features", "second": "tokens", "third": "feature_map", "fourth": "tokens"}
+    monkeypatch.setattr(methods, "names", lambda: list(wanted))
+    monkeypatch.setattr(methods, "needs", wanted.get)
+    assert encoders.users("vit_tiny") == "all methods" and encoders.users("convnext_tiny") == "all methods but second, fourth"
+    line = "11.2M parameters, 1.11 GFLOP an image at 32 px, 512 features, all methods but second, fourth"
+    assert encoders.in_numbers("resnet18") == line
+
+
+def test_what_a_method_needs_is_read_without_importing_it(tmp_path):
+    assert {name: methods.needs(name) for name in methods.names()} == {name: methods.load(name).needs for name in methods.names()}
+    for line, expected in (("needs = 'tokens'", "tokens"), ("needs: str = 'feature_map'", "feature_map"), ("version = 2", "features")):
+        (tmp_path / "mine.py").write_text(f"class Mine(Method):\n    {line}\n")
+        assert methods.needs(str(tmp_path / "mine.py")) == expected
 
 
 def test_offers_are_kept():
@@ -106,20 +215,34 @@ def test_patch_size(size, patch):
     assert encoders.patch_size(size) == patch
 
 
-@pytest.mark.parametrize("size", [8, 12, 15, 29, 33])
-def test_no_patch_size(size):
-    with pytest.raises(UserError, match=f"an image of {size} pixels"):
-        encoders.factory("vit_micro", size)()
+@pytest.mark.parametrize(
+    ("size", "nearest"),
+    [(8, "size is 14"), (13, "size is 14"), (15, "sizes are 14 and 16"), (31, "sizes are 30 and 32"), (115, "sizes are 114 and 116")],
+)
+def test_no_patch_size(size, nearest):
+    with pytest.raises(UserError, match=rf"^vit_tiny at {size} pixels: no patch of 16, .* or 2 pixels divides .* nearest {nearest}$"):
+        encoders.factory("vit_tiny", size)()
+
+
+@pytest.mark.parametrize(("size", "patch"), [(16, 1), (28, 1), (32, 1), (47, 1), (48, 2), (64, 2), (95, 2), (96, 4), (224, 4)])
+def test_stem_patch(size, patch):
+    assert encoders.stem_patch(size) == patch
+
+
+def test_no_stem_patch():
+    with pytest.raises(UserError, match="convnext_tiny at 15 pixels: its last map would be a single position; expected 16 pixels"):
+        encoders.factory("convnext_tiny", 15)()
 
 
 # --- ResNet
 
 
-def test_resnet18_is_torchvisions():
+@pytest.mark.parametrize(("name", "parameters"), [("resnet18", 11_176_512), ("resnet50", 23_508_032)])
+def test_resnets_are_torchvisions(name, parameters):
     with torch.device("meta"):
-        theirs, ours = torchvision.models.resnet18(), encoders.factory("resnet18", 96)()
+        theirs, ours = getattr(torchvision.models, name)(), encoders.factory(name, 96)()
         theirs.fc = nn.Identity()
-    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters()) == 11_176_512
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters()) == parameters
     # Weights stand in the same order in both. Any do; these keep the activations of every layer near one.
     weights = {}
     for name, value in theirs.state_dict().items():
@@ -135,7 +258,20 @@ def test_resnet18_is_torchvisions():
     with torch.no_grad():
         for training in (True, False):
             expected = theirs.train(training)(images)
-            assert expected.std() > 0.05 and torch.allclose(ours.train(training)(images), expected, rtol=1e-5, atol=1e-5)
+            assert expected.std() > 0.05 and torch.allclose(ours.train(training)(images), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "stages"), [("resnet8", (1, 1, 1)), ("resnet18", (2, 2, 2, 2))])
+def test_names_of_weights_stay(name, stages):
+    """Checkpoints and saved encoders hold them."""
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    expected = ["stem.0.weight", *(f"stem.1.{kind}" for kind in norm)]
+    for stage, blocks in enumerate(stages):
+        for block in range(blocks):
+            layers = [("conv1", "bn1"), ("conv2", "bn2")] + [("shortcut.0", "shortcut.1")] * (stage > 0 and block == 0)
+            for conv, bn in layers:
+                expected += [f"layers.{stage}.{block}.{conv}.weight", *(f"layers.{stage}.{block}.{bn}.{kind}" for kind in norm)]
+    assert list(encoders.factory(name, 32)().state_dict()) == expected
 
 
 def test_resnet_for_small_images_differs_in_its_stem_alone():
@@ -153,6 +289,93 @@ def test_resnet_starts_as_he_proposed():
             fan_out = module.out_channels * module.kernel_size[0] ** 2
             assert abs(module.weight.std() / (2 / fan_out) ** 0.5 - 1) < 0.1, name
             assert module.bias is None
+
+
+# --- WideResNet
+
+
+@pytest.mark.parametrize(("name", "millions", "last"), [("wideresnet28x10", 36.5, 640), ("wideresnet28x2", 1.5, 128)])
+def test_wide_resnets_are_as_large_as_the_papers(name, millions, last):
+    """36.5M with a classifier of ten classes in table 4; 1.5M is what the semi-supervised papers that use 28-2 state."""
+    assert round((encoders.require(name).facts.parameters + last * 10 + 10) / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("size", [32, 96])
+def test_wide_resnet_is_the_authors(size, training):
+    """Against their functional code (pytorch/resnet.py), written out with our names for the weights."""
+    ours = WideResNet(depth=16, widening=2, image_size=size, width=0.5).train(training)
+    for module in ours.modules():
+        if isinstance(module, GroupedBatchNorm):
+            for values in (module.weight, module.bias, module.running_var):
+                nn.init.uniform_(values, 0.5, 1.5)
+    weights = {name: value.clone() for name, value in ours.state_dict().items()}
+
+    def activated(x, name):
+        mean, variance = weights[f"{name}.running_mean"].clone(), weights[f"{name}.running_var"].clone()
+        return F.relu(F.batch_norm(x, mean, variance, weights[f"{name}.weight"], weights[f"{name}.bias"], training))
+
+    def block(x, name, stride):
+        first = activated(x, f"{name}.bn1")
+        y = F.conv2d(first, weights[f"{name}.conv1.weight"], stride=stride, padding=1)
+        z = F.conv2d(activated(y, f"{name}.bn2"), weights[f"{name}.conv2.weight"], padding=1)
+        if f"{name}.projection.weight" in weights:
+            return z + F.conv2d(first, weights[f"{name}.projection.weight"], stride=stride)
+        return z + x
+
+    images = torch.rand(3, 3, size, size)
+    with torch.no_grad():
+        if size == 32:
+            x = F.conv2d(images, weights["stem.0.weight"], padding=1)
+        else:
+            x = F.max_pool2d(F.conv2d(images, weights["stem.0.weight"], stride=2, padding=3), 3, 2, 1)
+        for stage in range(3):
+            for number in range(2):
+                x = block(x, f"layers.{stage}.{number}", 2 if stage and not number else 1)
+        assert torch.allclose(ours(images), activated(x, "norm").mean((2, 3)), rtol=1e-4, atol=1e-5)
+    # 16 and 32, 64, 128 channels at half the width; only the first block of a stage projects.
+    assert ours.stem[0].out_channels == 8 and ours.dim == 64
+    assert sum("projection" in name for name in weights) == 3
+
+
+# --- ConvNeXt
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("convnext_tiny", "convnext_tiny"), *((f"vit_{size}", f"vit_{size}_patch16_224") for size in ("tiny", "small", "base"))],
+)
+def test_networks_for_large_images_are_as_large_as_timms(name, theirs):
+    with torch.device("meta"):
+        ours, theirs = encoders.factory(name, 224)(), timm.create_model(theirs, pretrained=False, num_classes=0)
+    shapes = [
+        [(name.split(".", 1)[1], p.shape) for name, p in ours.named_parameters()],
+        [(n, p.shape) for n, p in theirs.named_parameters()],
+    ]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("patch", [1, 4])
+def test_convnext_is_timms(patch):
+    shape = {"depths": (1, 1, 2, 1), "in_chans": 3, "num_classes": 0}
+    theirs = timm.models.convnext.ConvNeXt(**shape, dims=(8, 16, 24, 32), patch_size=patch, ls_init_value=0.5).eval()
+    ours = ConvNeXt(depths=shape["depths"], channels=(16, 32, 48, 64), patch_size=patch, width=0.5).eval()
+    ours.convnext.load_state_dict(theirs.state_dict())
+    images = torch.rand(2, 3, 96, 96)
+    with torch.no_grad():
+        assert torch.allclose(ours(images), theirs(images), atol=1e-5)
+        maps = theirs.forward_intermediates(images, intermediates_only=True)
+        assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(ours.maps(images), maps, strict=True))
+
+
+def test_convnext_for_small_images_differs_in_its_first_patch_alone():
+    networks = [encoders.factory("convnext_tiny", size)(width=0.1) for size in (32, 64, 96)]
+    for network, patch in zip(networks, (1, 2, 4), strict=True):
+        first = network.convnext.stem[0]
+        assert first.kernel_size == first.stride == (patch, patch) and not first.bias.any()
+        assert 0.01 < first.weight.std() < 0.03
+        shapes = {name: p.shape for name, p in network.named_parameters() if name != "convnext.stem.0.weight"}
+        assert shapes == {name: p.shape for name, p in networks[0].named_parameters() if name != "convnext.stem.0.weight"}
 
 
 # --- BatchNorm in groups
@@ -222,6 +445,13 @@ def test_running_statistics_forget_at_the_same_pace_with_and_without_groups():
     one(images), eight(images)
     assert torch.allclose(one.running_mean, eight.running_mean, atol=1e-5)
     assert torch.allclose(one.running_var, eight.running_var, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in encoders.ENCODERS.items() if "resnet" in entry.family])
+def test_every_batch_norm_is_in_groups(name):
+    with torch.device("meta"):
+        norms = [m for m in encoders.factory(name, 32)(bn_groups=4).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(module, GroupedBatchNorm) and module.groups == 4 for module in norms)
 
 
 def test_encoder_with_groups_has_the_weights_of_one_without():

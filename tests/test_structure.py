@@ -18,6 +18,7 @@ LAYERS = (
     ("bench", "bench.distributed", "bench.errors", "bench.precision"),
     ("bench.batch_norm",),
     (
+        "bench.convnext",
         "bench.hardware",
         "bench.interrupt",
         "bench.parts",
@@ -27,7 +28,8 @@ LAYERS = (
         "bench.scratch",
         "bench.vit",
     ),
-    ("bench.spec", "bench.encoders"),
+    ("bench.spec", "bench.wide_resnet"),
+    ("bench.encoders",),
     ("bench.frame", "bench.heartbeat", "bench.splits"),
     ("bench.folders", "bench.known_datasets"),
     ("bench.checkpoint", "bench.datasets", "bench.meter", "bench.optim", "bench.store", "bench.suites", "bench.views"),
