@@ -163,10 +163,14 @@ def in_short(number: float, gap: str = "") -> str:
     return f"{number / size:#.3g}".rstrip(".") + gap + unit
 
 
+def can_use(method: str, name: str) -> bool:
+    """Whether the encoder offers what one of our methods needs; nothing is imported to know."""
+    return methods.needs(method) in require(name).offers
+
+
 def users(name: str) -> str:
-    """Which methods of ours can use the encoder, by what they need and it offers: "all methods", "all methods but mae"."""
-    offers = require(name).offers
-    others = [method for method in methods.names() if methods.needs(method) not in offers]
+    """Which methods of ours can use the encoder: "all methods", or "all methods but" those that cannot."""
+    others = [method for method in methods.names() if not can_use(method, name)]
     return "all methods" + (f" but {', '.join(others)}" if others else "")
 
 
