@@ -169,7 +169,8 @@ class Case:
         self.encoder, self.images, self.labels = encoder, *photographs()
         colours = self.images[:TRAINING_IMAGES].float() / 255
         self.mean, self.std = colours.mean((0, 2, 3)), colours.std((0, 2, 3))
-        self.info = DatasetInfo(TRAINING_IMAGES, IMAGE_SIZE)
+        self.info_of_plan = DatasetInfo(TRAINING_IMAGES, IMAGE_SIZE)
+        self.info = dataclasses.replace(self.info_of_plan, mean=tuple(self.mean.tolist()), std=tuple(self.std.tolist()))
 
     @property
     def file(self) -> Path:
@@ -178,10 +179,11 @@ class Case:
     def make_encoder(self, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1) -> nn.Module:
         return encoders.factory(self.encoder, IMAGE_SIZE)(in_channels, width * NARROW, bn_groups)
 
-    def build(self, seed: int = 0) -> Method:
-        """The method as constructed, its weights drawn from the seed."""
+    def build(self, seed: int = 0, *, planned: bool = False) -> Method:
+        """The method as constructed, its weights drawn from the seed. planned: as a plan does, which decodes no image: without
+        the colours' mean and deviation."""
         with steady_globals(), seeded(seed, "initialise"):
-            return build(self.cls, self.make_encoder, self.info, NUM_CLASSES, {})
+            return build(self.cls, self.make_encoder, self.info_of_plan if planned else self.info, NUM_CLASSES, {})
 
     def trainer(
         self,

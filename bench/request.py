@@ -47,6 +47,8 @@ def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
             value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
         except (ValueError, SyntaxError):
             value = text.strip()
+        if isinstance(value, tuple) and not key.startswith("recipe."):
+            value = text.strip()  # 1,0.5 is the text of a method that reads a list
         finite = not isinstance(value, float) or math.isfinite(value)
         if not isinstance(value, bool | int | float | str | None) or not finite or (isinstance(value, int) and abs(value) >= 2**63):
             raise UserError(f"--set {key} takes a finite number, a word, true, false or none, not '{text}'")

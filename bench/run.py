@@ -171,6 +171,7 @@ def load_source(spec: RunSpec, root: Path | None) -> tuple[Source, int]:
     split = datasets.load(spec.dataset, spec.pretrain_split, spec.image_size, root)
     info = datasets.info(spec.dataset, spec.pretrain_split, spec.image_size, root)
     mean, std = datasets.channel_stats(split.images)
+    info = replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
     # Many sets lie in order of class, where an image's position gives its label away; a method is told positions.
     order = torch.randperm(len(split.images), generator=generator("index", PROTOCOL))
     split = replace(split, images=split.images[order], labels=split.labels[order])

@@ -143,6 +143,10 @@ class DatasetInfo:
     """1: grey images, repeated to 3 channels before a method sees them."""
     mirror_safe: bool = True
     """Whether a mirror image still shows the same thing; digits do not."""
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of each channel of the pretraining images, in 0..1: views arrive as (image - mean) / std. A plan, which decodes no image,
+    leaves it and `std` at values that change nothing; no view, recipe or phase may depend on them."""
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 Value = bool | int | float | str | None

@@ -203,6 +203,11 @@ def test_views_and_recipe_must_not_depend_on_values(tmp_path):
     assert "differ on the meta device" in failed["meta_device"]
 
 
+def test_views_and_recipe_must_not_depend_on_the_colours_mean(tmp_path):
+    failed = variant(tmp_path, LAST_LINE, f"{LAST_LINE}        self.phases = (0.5,) if any(data.mean) else ()\n")
+    assert "data.mean" in failed["meta_device"]
+
+
 def test_a_plain_list_of_own_layers_is_no_hidden_state(tmp_path):
     assert variant(tmp_path, LAST_LINE, f"{LAST_LINE}        self.parts = [self.encoder, self.projector]\n") == {}
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.parts import Memory, Queue, Teacher, classify, full_precision, gather, mlp, nt_xent
+from bench.parts import Memory, Queue, Teacher, classify, full_precision, gather, lab, mlp, nt_xent
 
 
 @pytest.fixture(autouse=True)
@@ -182,3 +182,55 @@ def test_gather_on_one_device_is_the_identity():
     assert torch.equal(gather(rows), rows)
     (gather(rows) * 2).sum().backward()
     assert torch.equal(rows.grad, torch.full((4, 3), 2.0))
+
+
+# sRGB in 0..255 and its Lab under D65 (2 degree observer), as in tables.
+KNOWN_LAB = {
+    (255, 0, 0): (53.24, 80.09, 67.20),
+    (0, 255, 0): (87.73, -86.18, 83.18),
+    (0, 0, 255): (32.30, 79.19, -107.86),
+    (255, 255, 0): (97.14, -21.55, 94.48),
+    (255, 255, 255): (100.0, 0.0, 0.0),
+    (119, 119, 119): (50.03, 0.0, 0.0),
+    (0, 0, 0): (0.0, 0.0, 0.0),
+}
+
+
+def lab_of_one(red, green, blue):
+    """One colour in 0..1, from the definitions of sRGB (IEC 61966-2-1) and CIE 1976 Lab, in plain Python."""
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in (red, green, blue)]
+    rows = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+    xyz = [sum(one * other for one, other in zip(row, linear, strict=True)) for row in rows]
+    ratios = [value / white for value, white in zip(xyz, (0.95047, 1.0, 1.08883), strict=True)]
+    x, y, z = [ratio ** (1 / 3) if ratio > 0.008856 else 7.787 * ratio + 16 / 116 for ratio in ratios]
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("colour", KNOWN_LAB, ids=str)
+def test_lab_of_known_colours(colour):
+    image = (torch.tensor(colour) / 255).view(1, 3, 1, 1).expand(2, 3, 4, 5)
+    assert lab(image)[1, :, 3, 2].tolist() == pytest.approx(KNOWN_LAB[colour], abs=0.011)
+
+
+def test_lab_is_the_definition():
+    images = torch.rand(2, 3, 4, 3, dtype=torch.float64) ** 3  # many dark ones, where the curves are straight
+    found = lab(images)
+    assert found.dtype == torch.float64
+    for image, converted in zip(images, found, strict=True):
+        for row in range(4):
+            for column in range(3):
+                assert converted[:, row, column].tolist() == pytest.approx(lab_of_one(*image[:, row, column].tolist()), abs=1e-9)
+
+
+def test_lab_is_scikit_images():
+    color = pytest.importorskip("skimage.color")
+    images = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    expected = torch.from_numpy(color.rgb2lab(images.movedim(1, -1).numpy())).movedim(-1, 1)
+    torch.testing.assert_close(lab(images), expected, atol=1e-4, rtol=0)
+
+
+def test_lab_keeps_its_precision_under_autocast():
+    images = torch.rand(2, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = lab(images)
+    assert inside.dtype == torch.float32 and torch.equal(inside, lab(images))

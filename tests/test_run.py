@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 import torch
 
+from bench import datasets
 from bench import run as run_module
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
 from bench.interrupt import Interrupted
 from bench.plan import complete
 from bench.run import Place, RunFailed, execute
-from bench.spec import Budget, RunSpec
+from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
 from bench.trainer import Trainer
 
@@ -309,6 +310,15 @@ def test_an_images_index_does_not_give_its_label_away():
     source, _ = run_module.load_source(spec, None)
     guess = torch.arange(len(source.labels)) // 360
     assert (guess == source.labels).float().mean() < 0.2
+
+
+def test_a_method_is_told_what_its_views_are_normalised_with():
+    spec = complete(RunSpec(method="random", dataset="mnist5k", budget=Budget("steps", 1)))
+    source, _ = run_module.load_source(spec, None)
+    assert (source.info.mean, source.info.std) == (tuple(source.mean.tolist()), tuple(source.std.tolist()))
+    assert source.info.mean != DatasetInfo.mean and replace(source.info, mean=DatasetInfo.mean, std=DatasetInfo.std) == datasets.info(
+        "mnist5k", "train"
+    )
 
 
 def test_a_search_does_not_load_test(spec, place, monkeypatch):

@@ -1,0 +1,133 @@
+"""Multi-task self-supervision (Doersch & Zisserman 2017, arXiv:1708.07860): several pretext tasks, each with its head, on one trunk.
+
+The tasks are methods of this folder, with their default hyper-parameters; each sees its own views of the same images.
+
+Differs from the paper:
+- Rotation and NPID, where the paper combines relative position, colorization, exemplar and motion segmentation (of videos): one task
+  about the layout of what is seen and one that tells images apart, as relative position and exemplar, both from images in colour and
+  both with SGD. Colorization wants a trunk of one channel, so it is no task here; nor is the paper's harmonisation, which gives the
+  other tasks colorization's input.
+- The paper's naive network: every head is on the trunk's last layer; no lasso that chooses layers for each task.
+- One optimizer and one step for all tasks, with the first task's recipe; the paper trains on a cluster, each task on machines of its own.
+B images in the global batch, D features.
+"""
+
+import dataclasses
+
+from torch import nn
+
+import methods
+from bench.method import Method
+
+
+def numbers(text: str, count: int) -> tuple[float, ...]:
+    """'1,0.5' -> (1.0, 0.5); '' -> as many ones as there are tasks."""
+    try:
+        found = tuple(float(part) for part in text.split(",")) if text.strip() else (1.0,) * count
+    except ValueError:
+        found = ()
+    if len(found) != count or not all(0 < number < float("inf") for number in found):
+        raise ValueError(f"weights must be one number above 0 for each of the {count} tasks, as '1,0.5', not '{text}'")
+    return found
+
+
+def task_class(name: str):
+    """The class of a method that can be a task; a UserError with the nearest name where there is none."""
+    if methods.is_path(name):
+        raise ValueError(f"the task {name} is a file of your own, whose text a run's id could not tell; copy it into methods/")
+    cls = methods.load(name)
+    if cls.uses_labels or not cls.trained:
+        raise ValueError(f"{name} cannot be a task: it {'is given labels' if cls.uses_labels else 'is not trained'}")
+    if issubclass(cls, MultiTask):
+        raise ValueError(f"{name} cannot be a task of itself")
+    return cls
+
+
+class MultiTask(Method):
+    paper = "arXiv:1708.07860"
+    needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
+
+    def __init__(self, make_encoder, data, *, tasks="rotation,npid", weights=""):
+        """tasks: names of methods, with commas; the first one's recipe is used for all. weights: of their losses, in the same order;
+        where empty, each is 1. The paper's four tasks are said above."""
+        super().__init__()
+        names = [name.strip() for name in tasks.split(",") if name.strip()]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"tasks must be names of different methods, as 'rotation,npid', not '{tasks}'")
+        classes = [task_class(name) for name in names]
+        self.task_weights = numbers(weights, len(names))
+        self.encoder = make_encoder()
+        self.tasks = nn.ModuleList(self.build(*task, data) for task in zip(names, classes, strict=True))
+        self.views = tuple(view for task in self.tasks for view in task.views)
+        self.phases = tuple(sorted({phase for task in self.tasks for phase in task.phases}))
+        # Every number is the first task's, with the source that its file names: one optimizer moves the trunk. What a task says of
+        # some of its own parameters, relative to that, stays.
+        groups = [
+            dataclasses.replace(group, prefix=prefix)
+            for number, task in enumerate(self.tasks)
+            for group in task.recipe.groups
+            for prefix in self.names_here(number, group.prefix)
+        ]
+        self.recipe = dataclasses.replace(self.tasks[0].recipe, groups=tuple(groups))
+
+    def build(self, name, cls, data):
+        """A task whose encoder is the shared one; its teachers are copies of that."""
+        if cls.needs == "tokens" and not hasattr(self.encoder, "tokens"):
+            raise ValueError(f"the task {name} needs the tokens of a ViT, which this encoder does not offer; take a ViT or leave it out")
+        handed = []
+
+        def the_shared_one(in_channels=3, width=1.0, bn_groups=1):
+            if handed or (in_channels, width, bn_groups) != (3, 1.0, 1):
+                asked = "a second one" if handed else f"in_channels={in_channels}, width={width}, bn_groups={bn_groups}"
+                raise ValueError(f"{name} cannot be a task: it asks for {asked}, and all tasks share one encoder of images in colour")
+            handed.append(name)
+            return self.encoder
+
+        return cls(the_shared_one, data)
+
+    def trunk_names(self, module):
+        """The names that the trunk has inside a module."""
+        return [path for path, child in module.named_modules(remove_duplicate=False) if child is self.encoder]
+
+    def state_dict(self, *args, **kwargs):
+        """The trunk under one name, `encoder`, and not once more in every task."""
+        state = super().state_dict(*args, **kwargs)
+        others = tuple(f"tasks.{path}." for path in self.trunk_names(self.tasks))
+        for name in [name for name in state if name.startswith(others)]:
+            del state[name]
+        return state
+
+    def load_state_dict(self, state_dict, *args, **kwargs):
+        """The inverse of `state_dict`."""
+        trunk = {name.removeprefix("encoder."): value for name, value in state_dict.items() if name.startswith("encoder.")}
+        again = {f"tasks.{path}.{name}": value for path in self.trunk_names(self.tasks) for name, value in trunk.items()}
+        return super().load_state_dict({**state_dict, **again}, *args, **kwargs)
+
+    def names_here(self, number, prefix):
+        """What a prefix of a task's parameters is here: those of the trunk have one name for all tasks."""
+        trunks = self.trunk_names(self.tasks[number])
+        for trunk in trunks:
+            if f"{prefix}.".startswith(f"{trunk}."):
+                return (f"encoder{prefix.removeprefix(trunk)}",)
+        covers_trunk = any(trunk.startswith(prefix) for trunk in trunks)
+        return (f"tasks.{number}.{prefix}", *(["encoder"] if covers_trunk else []))
+
+    def loss(self, batch, progress):
+        views, total = list(batch.views), 0
+        for task, weight in zip(self.tasks, self.task_weights, strict=True):
+            count = sum(view.count for view in task.views)
+            own, views = views[:count], views[count:]
+            # The batch of each task goes on with the same stream of draws, so no two tasks draw the same numbers.
+            total = total + weight * task.loss(dataclasses.replace(batch, views=tuple(own)), progress)
+        return total
+
+    def after_step(self, progress):
+        for task in self.tasks:
+            task.after_step(progress)
+
+    def before_epoch(self, extract, generator):
+        cleared = []
+        for number, task in enumerate(self.tasks):
+            for prefix in task.before_epoch(extract, generator):
+                cleared += self.names_here(number, prefix)
+        return tuple(cleared)
