@@ -198,6 +198,19 @@ def test_deepcluster_loss_is_the_papers(sobel):
     assert all(parameter.grad.abs().sum() > 0 for parameter in method.encoder.parameters())
 
 
+@pytest.mark.parametrize("sobel", [True, False])
+def test_deepcluster_clusters_whitened_features(sobel):
+    trainer = make_trainer(DeepCluster, sobel=sobel)
+    trainer.before_epoch()
+    method = trainer.method
+    assert method.training, "features are those of eval mode, and the mode comes back"
+    images = (trainer.source.images.float() / 255 - 0.5) / 0.25
+    with torch.no_grad():
+        features = method.eval().encoder(edges(images) if sobel else images)
+    _, expected = kmeans(whitened(features, 4), 6, generator(0, "before_epoch", 0))
+    assert torch.equal(method.assignments, expected)
+
+
 def test_weights_give_the_mean_under_uniform_sampling_of_clusters():
     """Over all images: the mean over clusters of the mean over their images, as the authors' sampler would give."""
     trainer = make_trainer(DeepCluster)
