@@ -1,6 +1,6 @@
-"""What methods share: heads, teachers, queues, memories and the losses that more than one paper uses.
+"""What methods share: heads, teachers, queues, memories, clusters and the losses that more than one paper uses.
 
-B images of the global batch, P projection, Q queue length, N images of the pretraining split.
+B images of the global batch, P projection, Q queue length, N images of the pretraining split, K clusters.
 """
 
 import copy
@@ -20,6 +20,7 @@ __all__ = [
     "classify",
     "full_precision",
     "gather",
+    "kmeans",
     "lab",
     "mean_of_batch",
     "mlp",
@@ -112,6 +113,27 @@ class Memory(nn.Module):
         """row = normalised(momentum * row + (1 - momentum) * new). index: int64 [B], rows: [B, P]."""
         mixed = momentum * self.rows[index] + (1 - momentum) * rows.to(self.rows.dtype)
         self.rows[index] = F.normalize(mixed, dim=1)
+
+
+def kmeans(
+    rows: Tensor, clusters: int, generator: torch.Generator, iterations: int = 20, *, spherical: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Lloyd's k-means by FAISS, from random rows: rows [N, d] -> centroids [K, d], and the nearest one of each row, int64 [N].
+
+    spherical: centroids have unit length and are compared by inner product; else by Euclidean distance. A cluster that runs
+    empty is put beside a large one, so that it takes a part of it; where rows are equal, some are empty in the end all the same.
+    On the CPU and in float32; the same rows and generator give the same clusters."""
+    import faiss  # here, since most methods do without it and its import costs time
+
+    if not 1 <= clusters <= len(rows):
+        raise ValueError(f"{len(rows)} rows cannot make {clusters} clusters")
+    seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
+    # By itself FAISS looks at 256 rows for each cluster, and warns of fewer than 39.
+    limits = {"min_points_per_centroid": 1, "max_points_per_centroid": len(rows)}
+    solver = faiss.Kmeans(rows.shape[1], clusters, niter=iterations, spherical=spherical, seed=seed, **limits)
+    array = rows.detach().to("cpu", torch.float32).numpy()
+    solver.train(array)
+    return torch.from_numpy(solver.centroids).to(rows), torch.from_numpy(solver.assign(array)[1]).to(rows.device)
 
 
 @full_precision

@@ -1,0 +1,150 @@
+"""PCL (Li et al. 2021, arXiv:2005.04966): MoCo, and besides its key an image must find the prototypes of its clusters, coarse to fine.
+
+Differs from the paper:
+- Momentum, queue and weight decay of MoCo's CIFAR-10 demo (see methods/moco.py): PCL's authors have no code for small images.
+- N / 13, N / 26 and N / 52 clusters, the ratios of 100,000, 50,000 and 25,000 on ImageNet.
+- An image's negative prototypes are drawn from all others of a clustering, each once, as in eq. 11. The authors' code adds the
+  positives of the rest of the batch, which may be its own prototype again. Where there are fewer than r, all are taken.
+- k-means from one random start on all images; main_pcl.py: the best of five, on at most 1000 images for each cluster.
+- Features are clustered during the warm-up too; where it ends within an epoch, the prototypes are those of the epoch's start.
+- A concentration is at least a hundredth of the temperature: clusters of equal images would make it 0.
+- A cosine, as PCL v2, instead of steps (a tenth at 60 % and again at 80 % of the epochs).
+- The key encoder moves at the end of a step, in the authors' code at the start of the next.
+B images in the global batch, D features, P projection, N images, M clusterings of K clusters each, r negatives and keys in the queue.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.method import Method
+from bench.parts import Queue, Teacher, classify, full_precision, gather, kmeans, shard, upcast
+from bench.spec import Recipe
+from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
+
+
+@full_precision
+def find_first(positive: Tensor, negatives: Tensor) -> Tensor:
+    """The softmax loss that finds the positive logit [B, 1] among it and the negative ones [B, r]."""
+    logits = torch.cat([positive, negatives], dim=1)
+    return classify(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+
+
+@full_precision
+def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -> Tensor:
+    """The first term of eq. 11: each query [B, P] must find its key [B, P] among it and the queue [r, P], all unit vectors."""
+    positive = (queries * keys).sum(1, keepdim=True)
+    return find_first(positive / temperature, queries @ queue.to(queries.dtype).T / temperature)
+
+
+@full_precision
+def proto_nce(queries: Tensor, prototypes: Tensor, concentrations: Tensor, own: Tensor, drawn: Tensor) -> Tensor:
+    """The second term of eq. 11 for one clustering: each query [B, P] must find its prototype, at `own` [B] of [K, P], among it and
+    those `drawn` [r]. Each logit is divided by its prototype's concentration [K]."""
+    prototypes, concentrations = prototypes.to(queries.dtype), concentrations.to(queries.dtype)
+    positive = (queries * prototypes[own]).sum(1, keepdim=True) / concentrations[own][:, None]
+    negatives = queries @ prototypes[drawn].T / concentrations[drawn]
+    return find_first(positive, negatives.masked_fill(drawn == own[:, None], float("-inf")))
+
+
+@full_precision
+def concentration(rows: Tensor, centroids: Tensor, assignment: Tensor, temperature: float, smoothing: float = 10) -> Tensor:
+    """phi of every cluster (eq. 12, with main_pcl.py's care for extremes): [K], the mean is the temperature.
+    rows: [N, P], centroids: [K, P], assignment: int64 [N]; on the CPU, where sums have one order. smoothing: alpha, 10."""
+    distance = torch.linalg.vector_norm(rows - centroids[assignment], dim=1)
+    size = torch.bincount(assignment, minlength=len(centroids))
+    total = torch.bincount(assignment, distance, minlength=len(centroids)).to(rows.dtype)
+    phi = total / (size.clamp(min=1) * (size + smoothing).to(rows.dtype).log())
+    # One image says nothing of a spread: the largest of the others.
+    phi = torch.where(size > 1, phi, torch.where(size > 1, phi, 0).max())
+    phi = phi.clamp(phi.quantile(0.1), phi.quantile(0.9))
+    scaled = temperature * phi / phi.mean() if phi.mean() > 0 else torch.full_like(phi, temperature)
+    return scaled.clamp(min=0.01 * temperature)
+
+
+class PCL(Method):
+    paper = "arXiv:2005.04966"
+
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        images_per_cluster=13,
+        granularities=3,
+        negatives=4096,
+        temperature=0.1,
+        momentum=0.99,
+        warmup=0.1,
+        projection=128,
+        bn_groups=8,
+        crop_min=0.2,
+    ):
+        """images_per_cluster: N / K of the finest clustering, 13 on ImageNet; each other one has half as many clusters as the one
+        before. granularities: M, 3. negatives: r, 16,000 (main_pcl.py: 16,384). temperature: of the softmax and the mean
+        concentration, 0.1. momentum: of the key encoder, 0.999. warmup: part of the budget without prototypes, 20 of 200 epochs.
+        projection: P, 128. bn_groups: groups of the batch over which BatchNorm's statistics are taken, one for each of the
+        authors' 4 or 8 GPUs. crop_min: smallest area of a crop, 0.2."""
+        super().__init__()
+        # main_pcl.py, MoCo v1's augmentation.
+        ops = (ResizedCrop((crop_min, 1.0)), Grayscale(0.2), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Flip())
+        self.views = (View(ops, count=2),)
+        # Paper and main_pcl.py, except for the decay, MoCo's demo's (theirs: 1e-4), and the cosine (--cos). They decay every parameter.
+        self.recipe = Recipe("sgd", lr=0.03, batch_size=256, momentum=0.9, weight_decay=5e-4, warmup=0.0, schedule="cosine", exclude=())
+        self.phases = (warmup,) if 0 < warmup < 1 else ()
+        self.encoder = make_encoder(bn_groups=bn_groups)
+        self.projector = nn.Linear(self.encoder.dim, projection)  # pcl/builder.py without mlp
+        self.teacher = Teacher(self.student())
+        self.queue = Queue(negatives, projection)
+        self.counts = tuple(max(2, data.num_images // (images_per_cluster * 2**number)) for number in range(granularities))
+        self.register_buffer("prototypes", F.normalize(torch.randn(sum(self.counts), projection), dim=1))
+        self.register_buffer("concentrations", torch.full((sum(self.counts),), float(temperature)))
+        self.register_buffer("assignments", torch.zeros(granularities, data.num_images, dtype=torch.long))
+        self.temperature, self.momentum, self.warmup = temperature, momentum, warmup
+        self.new_keys = None  # on their way from `loss` to `after_step`; between steps there are none, so they are no state
+
+    def student(self):
+        """Encoder and projector as one module, for the teacher to copy and to follow."""
+        return nn.Sequential(self.encoder, self.projector)
+
+    def project(self, images):
+        """[B, 3, H, W] -> [B, P]"""
+        return self.projector(self.encoder(images))
+
+    @torch.no_grad()
+    def keys(self, images, order):
+        """Unit keys [B, P] of the global batch, from this device's images; encoded in another order than the queries, as MoCo's."""
+        return F.normalize(upcast(gather(self.teacher(shard(gather(images)[order])))), dim=1)[order.argsort()]
+
+    def clusterings(self):
+        """For each clustering where its state is: prototypes [K, P], concentrations [K], assignments [N]."""
+        return zip(self.prototypes.split(self.counts), self.concentrations.split(self.counts), self.assignments, strict=True)
+
+    def before_epoch(self, extract, generator):
+        rows = extract(lambda images: F.normalize(upcast(self.teacher(images)), dim=1)).cpu()
+        for prototypes, concentrations, assignments in self.clusterings():
+            centroids, assignment = kmeans(rows, len(prototypes), generator)
+            prototypes.copy_(F.normalize(centroids, dim=1))
+            concentrations.copy_(concentration(rows, centroids, assignment, self.temperature))
+            assignments.copy_(assignment)
+        return ()
+
+    def loss(self, batch, progress):
+        query_images, key_images = batch.views
+        queries, index = F.normalize(upcast(gather(self.project(query_images))), dim=1), gather(batch.index)
+        self.new_keys = self.keys(key_images, batch.permutation(len(queries)))
+        loss = info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
+        if progress >= self.warmup:
+            for prototypes, concentrations, assignments in self.clusterings():
+                drawn = batch.permutation(len(prototypes))[: len(self.queue.rows)]
+                loss = loss + proto_nce(queries, prototypes, concentrations, assignments[index], drawn) / len(self.counts)
+        return loss
+
+    def after_step(self, progress):
+        self.teacher.follow(self.student(), self.momentum)
+        if self.new_keys is not None:
+            self.queue.enqueue(self.new_keys)
+        self.new_keys = None
+
+    def encode_also(self):
+        return {"teacher": self.teacher.network[0]}
