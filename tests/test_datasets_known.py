@@ -26,6 +26,7 @@ from bench.plan import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.torchvision_readers import entry
 from bench.torchvision_sets import ROWS
+from reports.columns import column
 
 ROW = {row.name: row for row in ROWS}
 LABELS = {"train": [0, 1, 2] * 6, "val": [2, 1, 0] * 2, "test": [1, 0, 2] * 3}
@@ -429,6 +430,20 @@ def test_a_folder_without_its_unreadable_images_is_another_data_set(tmp_path):
         (tmp_path / f"train/a/{index}.jpg").write_bytes(b"")
     with pytest.warns(UserWarning, match="5 of 20"), pytest.raises(UserError, match=r"of '.*train/a' no image can be read"):
         datasets.require(f"{name}?skip=unreadable")
+
+
+def test_a_mean_per_class_has_the_columns_of_an_accuracy():
+    target = column("transfer", "flowers102", "test", "linear_mean_per_class")
+    assert (target.key, target.header, target.kind, target.target) == ("transfer:flowers102", "→ flowers102 (per class)", "accuracy", True)
+    for evaluator, metric, key in (
+        ("linear", "mean_per_class", "linear"),
+        ("knn", "mean_per_class", "knn"),
+        ("knn", "mean_per_class_k200_T0.1", "knn_k200_T0.1"),
+    ):
+        found = column(evaluator, "flowers102", "test", metric)
+        assert (found.key, found.kind, found.ranks) == (key, "accuracy", True) and found.header.endswith(" (per class)")
+    assert column("validation", "flowers102", "val", "knn_mean_per_class").header == "kNN (val) (per class)"
+    assert datasets.metric("flowers102") == "mean_per_class" and datasets.metric("folder:x") == datasets.metric("cifar10") == "top1"
 
 
 # The real parts of sets
