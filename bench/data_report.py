@@ -74,7 +74,8 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
         yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
     if unreadable:
         raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
-    yield f"ok    revision {datasets.revision(name, root)}, licence: {entry.licence}" + (f", from {entry.source}" if entry.source else "")
+    yield f"ok    revision {datasets.revision(name, root)}; compared with the original: {entry.compared}"
+    yield f"ok    licence: {entry.licence}; from: {entry.source}"
 
 
 def _looked_at(file: str) -> tuple[bytes, str]:

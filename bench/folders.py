@@ -59,8 +59,8 @@ def folder_entry(name: str) -> Entry:
     size = _image_size_for(tuple(train[index] for index in sample), content)
     summary = f"a folder of images, {len(counts['train'])} classes"
     read = partial(_read_folder, tree)
-    files, classes = (str(path.resolve()),), len(counts["train"])
-    return Entry(name, summary, 3, size, True, sizes, content, read, files, _own_val="val" in tree, classes=classes, licence="yours")
+    more = {"_own_val": "val" in tree, "classes": len(counts["train"]), "licence": "yours", "source": "you", "compared": "nothing"}
+    return Entry(name, summary, 3, size, True, sizes, content, read, (str(path.resolve()),), **more)
 
 
 def _images_by_class(directory: Path) -> dict[str, list[str]]:

@@ -183,7 +183,9 @@ FASHION = {
     "licence": "MIT",
 }
 BY_HAND = "it is a part of a set that is packed for offline use; unpack it there (docs/data.md)"
+BYTES = "every file's bytes and label, by a hash"
 DTD10 = {
+    "compared": BYTES,
     "_files": ("dtd/dtd/labels/train1.txt", "dtd/dtd/images"),
     "_own_val": True,
     "source": "https://www.robots.ox.ac.uk/~vgg/data/dtd/, a part",
@@ -191,6 +193,7 @@ DTD10 = {
     "by_hand": BY_HAND,
 }
 TINY50 = {
+    "compared": BYTES,
     "_files": ("tiny-imagenet-64/train", "tiny-imagenet-64/val"),
     "classes": 50,
     "source": "http://cs231n.stanford.edu/tiny-imagenet-200.zip, a part",

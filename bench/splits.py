@@ -51,6 +51,8 @@ class Entry:
     """As its authors state it, as far as we know."""
     source: str = ""
     """Where it comes from."""
+    compared: str = "pixels and labels, by a hash"
+    """What is compared with the original when it is read."""
     by_hand: str = field(default="", repr=False)
     """What a user has to do where torchvision cannot download it."""
 

@@ -197,6 +197,7 @@ def _sizes(row: Row) -> dict[str, int | None]:
 
 def entry(row: Row) -> Entry:
     """What the rest of the harness sees of a row."""
+    compared = "the number of images and classes" + ", the labels by MD5" * bool(row.md5) + ", the classes' names" * bool(row.class_list)
     return Entry(
         row.name,
         row.summary,
@@ -213,5 +214,6 @@ def entry(row: Row) -> Entry:
         classes=row.classes,
         licence=row.licence,
         source=row.source,
+        compared="every file, by MD5" if row.arrays else compared,
         by_hand=row.by_hand,
     )

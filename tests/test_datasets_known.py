@@ -24,6 +24,7 @@ from bench import data_report, datasets
 from bench.errors import UserError
 from bench.plan import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
+from bench.subject import Subject
 from bench.torchvision_readers import entry
 from bench.torchvision_sets import ROWS
 from reports.columns import column
@@ -430,6 +431,31 @@ def test_a_folder_without_its_unreadable_images_is_another_data_set(tmp_path):
         (tmp_path / f"train/a/{index}.jpg").write_bytes(b"")
     with pytest.warns(UserWarning, match="5 of 20"), pytest.raises(UserError, match=r"of '.*train/a' no image can be read"):
         datasets.require(f"{name}?skip=unreadable")
+
+
+class Malicious:
+    """Unpickling it would make a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("file", ["train", "test", "meta"])
+def test_a_pickle_that_is_not_the_original_is_never_opened(file, tiny):
+    root = tiny("cifar100")
+    (root / "cifar-100-python" / file).write_bytes(pickle.dumps({"data": Malicious(root / "executed"), "fine_labels": []}, 2))
+    with pytest.raises(UserError, match=f"cifar-100-python/{file}' is refused"):
+        datasets.load("cifar100", "test", root=root)
+    assert not (root / "executed").exists()
+
+
+def test_evaluators_are_told_the_metric():
+    subject = object.__new__(Subject)
+    subject._split = lambda name, split: (np.zeros((2, 3), np.float32), np.array([0, 1]), 2)
+    assert [subject.arrays(name).metric for name in ("caltech101", "dtd10")] == ["mean_per_class", "top1"]
 
 
 def test_a_mean_per_class_has_the_columns_of_an_accuracy():
