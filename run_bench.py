@@ -327,7 +327,28 @@ def doctor(data_root):
 
 @cli.group(cls=Commands)
 def data():
-    """Data sets: get one."""
+    """Data sets: list them, get one, check one."""
+
+
+@data.command("list")
+@DATA_ROOT
+def list_data(data_root):
+    """The known data sets: images, classes, pixels, licence, and whether the files are here."""
+    from bench.data_report import table
+
+    for line in table(data_folder(data_root)):
+        click.echo(line)
+
+
+@data.command("check")
+@click.argument("name")
+@DATA_ROOT
+def check_data(name, data_root):
+    """Read all of a data set: counts, digests, files that cannot be decoded."""
+    from bench.data_report import check as lines
+
+    for line in lines(name, data_folder(data_root)):
+        click.echo(line)
 
 
 @data.command("get")

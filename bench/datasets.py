@@ -1,17 +1,18 @@
 """Real data sets as uint8 tensors and their splits: `load("cifar10", "train")` gives images, labels and class names.
 
-Known sets are read by their libraries' own loaders and compared with a hash of the original, so two people who name the
-same set have the same images. `folder:PATH` is a folder of the user's own. A set without val gets one from train, decided
-by the protocol version alone. Nothing is downloaded unless `get` is called; nothing heavy is imported to check a name.
-The readers are in known_datasets.py and folders.py, what they share in splits.py.
+Known sets are read by their libraries' own loaders and compared with the original as far as that is known, so two people who
+name the same set have the same images. `folder:PATH` is a folder of the user's own. A set without val gets one from train,
+decided by the protocol version alone. Nothing is downloaded unless `get` is called; nothing heavy is imported to check a name.
+The readers are in known_datasets.py, torchvision_sets.py and folders.py, what they share in splits.py.
 
 N images, C channels (1 grey, 3 RGB), H height, W width, K classes.
 """
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ import numpy as np
 
 from bench.errors import UserError, unknown
 from bench.folders import IMAGE_ENDINGS, folder_entry, folder_path, readable
-from bench.known_datasets import CONTENT, ENTRIES
+from bench.known_datasets import CONTENT
+from bench.known_datasets import ENTRIES as SEEN
 from bench.spec import DatasetInfo
 from bench.splits import TEST_FRACTION, VAL_FRACTION, Entry, held_out
+from bench.torchvision_sets import ENTRIES as BY_NAME
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,13 +45,17 @@ __all__ = [
     "held_out",
     "info",
     "load",
+    "metric",
     "names",
     "require",
     "revision",
 ]
 
-DAMAGE = (OSError, RuntimeError, AssertionError, ValueError)
-"""What torchvision raises for files that are missing, damaged or cannot be downloaded."""
+ENTRIES = SEEN | BY_NAME
+"""The known sets by name, whether their files are there or not."""
+
+DAMAGE = (OSError, RuntimeError, AssertionError, ValueError, LookupError, TypeError, EOFError)
+"""What torchvision and its libraries raise for files that are missing, damaged or cannot be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Split:
     images: "Tensor"
     """uint8 [N, C, H, W], 0..255."""
     labels: "Tensor"
-    """int64 [N], 0..K-1."""
+    """int64 [N], 0..K-1; in an unlabelled split -1."""
     classes: tuple[str, ...]
     """[K] names."""
 
@@ -87,24 +94,32 @@ def require(name: str, root: "Root" = None, needs_test: bool = False) -> Entry:
         raise unknown("data set", name, names(), "All data sets: run_bench.py list datasets")
     root = data_root(root)
     for file in ENTRIES[name]._files:
-        if not (root / file).is_file():
-            raise UserError(
-                f"{name} is not under '{root}' (no {file}): run `run_bench.py data get {name}` or put "
-                f"{os.path.dirname(file)} there (--data-root, or $SSLBENCH_DATA)"
-            )
+        if not (root / file).exists():
+            how = ENTRIES[name].by_hand or f"run `run_bench.py data get {name}` or put {os.path.dirname(file) or file} there"
+            raise UserError(f"{name} is not under '{root}' (no {file}): {how} (--data-root, or $SSLBENCH_DATA)")
     return ENTRIES[name]
 
 
+def metric(name: str) -> str:
+    """What is reported of a data set: top1 | mean_per_class. The files need not be there."""
+    return ENTRIES[name].metric if name in ENTRIES else "top1"
+
+
 def revision(name: str, root: "Root" = None) -> str:
-    """The content's identity: `Entry.revision`."""
-    return require(name, root).revision
+    """The content's identity, 12 hexadecimal digits: `Entry.revision`, or else a hash of the listing of the image files.
+
+    For a listing the files' number is compared with the original's, and no image is decoded.
+    """
+    entry = require(name, root)
+    return entry.revision or _listing(entry, data_root(root).resolve())
 
 
 def info(name: str, pretrain_split: str, image_size: int | None = None, root: "Root" = None) -> DatasetInfo:
     """What a method may know of the images it is pretrained on; no image is decoded for it."""
     entry = require(name, root)
     size = _check(entry, pretrain_split, entry.pretrain_splits, image_size)
-    return DatasetInfo(entry.sizes[pretrain_split], size, entry.channels, entry.mirror_safe)
+    count = entry.sizes[pretrain_split] or len(_items(entry, pretrain_split, data_root(root).resolve())[1])
+    return DatasetInfo(count, size, entry.channels, entry.mirror_safe)
 
 
 def get(name: str, root: "Root" = None) -> str:
@@ -112,6 +127,8 @@ def get(name: str, root: "Root" = None) -> str:
     root = data_root(root)
     if name not in ENTRIES or not ENTRIES[name]._files:
         return f"{require(name, root).name} needs no download"
+    if ENTRIES[name].by_hand:
+        return f"{require(name, root).name} is under '{root}'"
     try:
         for part in ("train", "test"):
             ENTRIES[name]._read(root, part, download=True)
@@ -121,7 +138,7 @@ def get(name: str, root: "Root" = None) -> str:
 
 
 def load(name: str, split: str, image_size: int | None = None, root: "Root" = None) -> Split:
-    """One split: 'train' (without val), 'val', 'train+val' (all that is not test) or 'test'.
+    """One split: 'train' (without val), 'val', 'train+val' (all that is not test), 'test', and 'unlabelled' where there is one.
 
     image_size: height and width in pixels. Images of another size are resized so that their short side fits (bilinear,
     antialiased, the same for all methods) and cut from the centre. Default: the stored size; for a folder its entry's.
@@ -170,13 +187,21 @@ def _pick(labels: np.ndarray, split: str) -> np.ndarray:
 def _load(entry: Entry, split: str, size: int, root: Path) -> Split:
     import torch
 
-    whole = split == "test" or entry._own_val
-    items, labels, classes = _read_part(entry, split if whole else "train", root)
-    if not whole:
-        picked = _pick(labels, split)
-        items, labels = items[picked], labels[picked]
-    images = _resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else _decode(items, size)
+    items, labels, classes = _items(entry, split, root)
+    images = _resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else _decode(items, size, entry.name)
     return Split(images, torch.from_numpy(labels), classes)
+
+
+def _items(entry: Entry, split: str, root: Path):
+    """Images or paths, labels and class names of one split; no image file is decoded."""
+    if split in entry.parts and (split != "train" or entry._own_val):
+        return _read_part(entry, split, root)
+    if entry._own_val:  # train+val
+        (items, labels, classes), (more_items, more_labels, _) = (_read_part(entry, part, root) for part in ("train", "val"))
+        return np.concatenate([items, more_items]), np.concatenate([labels, more_labels]), classes
+    items, labels, classes = _read_part(entry, "train", root)
+    picked = _pick(labels, split)
+    return items[picked], labels[picked], classes
 
 
 @lru_cache(maxsize=2)
@@ -186,6 +211,17 @@ def _read_part(entry: Entry, part: str, root: Path):
         return entry._read(root, part)
     except DAMAGE as error:
         raise UserError(f"{entry.name} under '{root}' is damaged ({error}): remove it and get it again") from error
+
+
+@lru_cache(maxsize=32)
+def _listing(entry: Entry, root: Path) -> str:
+    """Hash of part, class, path and size of every image file."""
+    lines = []
+    for part in entry.parts:
+        files, labels, classes = _read_part(entry, part, root)
+        for file, label in zip(files, labels, strict=True):
+            lines.append(f"{part} {classes[label]} {Path(file).relative_to(root).as_posix()} {readable(os.path.getsize, file)}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
 
 
 def _resize(images: "Tensor", size: int) -> "Tensor":
@@ -200,17 +236,26 @@ def _resize(images: "Tensor", size: int) -> "Tensor":
     return functional.center_crop(torch.cat(pieces), [size, size]).contiguous()
 
 
-def _decode(files: np.ndarray, size: int) -> "Tensor":
+def _decode(files: np.ndarray, size: int, name: str) -> "Tensor":
     """Image files -> uint8 [N, 3, size, size], in their order."""
     import torch
     from torchvision.datasets.folder import default_loader
     from torchvision.transforms.v2.functional import pil_to_tensor
 
     def image(file):
-        return _resize(pil_to_tensor(default_loader(file))[None], size)[0]
+        try:
+            return readable(lambda file: _resize(pil_to_tensor(default_loader(file))[None], size)[0], file)
+        except UserError as error:
+            return error
 
-    images = torch.empty(len(files), 3, size, size, dtype=torch.uint8)
+    images, unreadable = torch.empty(len(files), 3, size, size, dtype=torch.uint8), []
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for index, decoded in enumerate(pool.map(partial(readable, image), files)):
-            images[index] = decoded
+        for index, decoded in enumerate(pool.map(image, files)):
+            if isinstance(decoded, UserError):
+                unreadable.append(decoded)
+            else:
+                images[index] = decoded
+    if unreadable:
+        count = f"{len(unreadable):,} of {len(files):,} images cannot"
+        raise UserError(f"{unreadable[0]} ({count}; `run_bench.py data check {name}` names them)")
     return images

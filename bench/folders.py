@@ -1,13 +1,16 @@
 """Folders of the user's own as data sets: 'folder:PATH', with PATH/train/CLASS/IMAGE and the same for val and test if any.
 
     folder_entry("folder:birds")    the `Entry`, from a walk over the files; no image is decoded for it
+    folder_entry("folder:birds?skip=unreadable")    the same without the files that cannot be decoded, so all are
 
 Nothing heavy is imported before images are looked at.
 """
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -21,13 +24,16 @@ HEADERS_READ = 2000
 """At most so many image headers are read to choose a folder's image size."""
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """What torchvision's ImageFolder takes for an image."""
+SKIP = "?skip=unreadable"
+"""Behind a folder's name: leave out what cannot be decoded. It is another data set, with a name and a revision of its own."""
 
 
 def folder_path(name: str) -> Path:
     """The directory that 'folder:PATH' means."""
-    if name == "folder:":
+    path = name.removeprefix("folder:").removesuffix(SKIP)
+    if not path:
         raise UserError("'folder:' needs a path: folder:PATH, with PATH/train/CLASS/IMAGE")
-    return Path(name.removeprefix("folder:")).expanduser()
+    return Path(path).expanduser()
 
 
 def folder_entry(name: str) -> Entry:
@@ -37,6 +43,8 @@ def folder_entry(name: str) -> Entry:
         if not directory.is_dir():
             raise UserError(f"there is no folder '{directory}'; expected {path}/train/CLASS/IMAGE, and the same for val and test if any")
     tree = {split: _images_by_class(path / split) for split in ("train", "val", "test") if (path / split).is_dir()}
+    if name.endswith(SKIP):
+        tree = _without_unreadable(tree, path)
     for split, classes in tree.items():
         for label in sorted(classes.keys() ^ tree["train"].keys())[:1]:
             raise UserError(f"class '{label}' is in only one of '{path / 'train'}' and '{path / split}'; both need the same classes")
@@ -51,7 +59,8 @@ def folder_entry(name: str) -> Entry:
     size = _image_size_for(tuple(train[index] for index in sample), content)
     summary = f"a folder of images, {len(counts['train'])} classes"
     read = partial(_read_folder, tree)
-    return Entry(name, summary, 3, size, True, sizes, content, read, _files=(str(path.resolve()),), _own_val="val" in tree)
+    more = {"_own_val": "val" in tree, "classes": len(counts["train"]), "licence": "yours", "source": "you", "compared": "nothing"}
+    return Entry(name, summary, 3, size, True, sizes, content, read, (str(path.resolve()),), **more)
 
 
 def _images_by_class(directory: Path) -> dict[str, list[str]]:
@@ -65,6 +74,44 @@ def _images_by_class(directory: Path) -> dict[str, list[str]]:
     if not classes:
         raise UserError(f"'{directory}' holds no class folders; expected {directory}/CLASS/IMAGE")
     return classes
+
+
+def _without_unreadable(tree: dict[str, dict[str, list[str]]], path: Path) -> dict[str, dict[str, list[str]]]:
+    """The tree without the files that cannot be decoded; a UserError where a class has none left."""
+    files = [file for classes in tree.values() for files in classes.values() for file in files]
+    bad = unreadable(tuple((file, os.stat(file).st_size if os.path.exists(file) else -1) for file in files), str(path))
+    kept = {
+        split: {label: [file for file in files if file not in bad] for label, files in classes.items()} for split, classes in tree.items()
+    }
+    for split, classes in kept.items():
+        for label in (label for label, files in classes.items() if not files):
+            raise UserError(f"of '{path / split / label}' no image can be read")
+    return kept
+
+
+@lru_cache(maxsize=8)
+def unreadable(files: tuple[tuple[str, int], ...], where: str) -> frozenset[str]:
+    """Those of (path, size) that cannot be decoded; says how many, once. The size only tells whether to look again."""
+
+    def bad(file):
+        try:
+            readable(decode, file)
+        except UserError:
+            return file
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = frozenset(filter(None, pool.map(bad, (file for file, _ in files))))
+    if found:
+        warnings.warn(f"{len(found):,} of {len(files):,} images under '{where}' cannot be read and are left out, as asked", stacklevel=2)
+    return found
+
+
+def decode(file: str):
+    """The image as RGB, decoded to its last row, as torchvision does it."""
+    from PIL import Image
+
+    with open(file, "rb") as content:
+        return Image.open(content).convert("RGB")
 
 
 def _is_image(file: str) -> bool:
@@ -93,6 +140,6 @@ def _image_size_for(files: tuple[str, ...], content: str) -> int:
 
 
 def _read_folder(tree: dict[str, dict[str, list[str]]], root: Path, part: str):
-    samples = [(file, label) for split in part.split("+") for label, files in enumerate(tree[split].values()) for file in files]
+    samples = [(file, label) for label, files in enumerate(tree[part].values()) for file in files]
     files, labels = zip(*samples, strict=True)
     return np.array(files, dtype=object), np.array(labels, dtype=np.int64), tuple(tree["train"])

@@ -59,6 +59,8 @@ def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
         raise UserError(
             f"{spec.method} needs {cls.needs} of its encoder, which {encoder} does not offer; expected one of {', '.join(able)}"
         )
+    if cls.uses_labels and spec.pretrain_split == "unlabelled":
+        raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
     num_classes = len(datasets.load(spec.dataset, spec.pretrain_split, image_size, root).classes) if cls.uses_labels else 0
     try:
         with torch.device("meta"):
@@ -153,4 +155,6 @@ def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStor
         run = completed[setting].replace(seed=spec.seed)
         runs[run.id] = run
     todo = tuple(run for run in runs.values() if store.missing(run, requests))
+    for target in {evals.parse(request)[1] for request in requests} - {None} if todo else ():
+        datasets.revision(target, root)  # a part of a set, or another one, is refused now and not after training
     return Plan(tuple(runs.values()), tuple(requests), todo)

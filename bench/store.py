@@ -47,12 +47,12 @@ class Result:
     """What it was measured on."""
     split: Literal["train", "val", "test"]
     metric: str
-    """top1 (percent), top1_k200_T0.1 (percent), rankme, ..."""
+    """top1 (percent), top1_k200_T0.1 (percent), mean_per_class (percent, in place of top1), rankme, ..."""
     value: float | None
     n: int
     """Images that the number was measured on."""
     chosen: dict[str, float | int | str] = dataclasses.field(default_factory=dict)
-    """Hyper-parameters that were picked on val, and the value there (val_top1, percent)."""
+    """Hyper-parameters that were picked on val, and the value there (val_top1 or val_mean_per_class, percent)."""
     correct: str | None = None
     """Which of the n test images were right, packed (see `pack`): comparisons are paired by test image."""
     weights: str | None = None

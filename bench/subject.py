@@ -49,7 +49,7 @@ class Subject:
         name = dataset or self.dataset
         (train_x, train_y, num_classes), (val_x, val_y, _) = (self._split(name, split) for split in ("train", "val"))
         test_x, test_y, _ = self._split(name, "test") if test else (None, None, 0)
-        return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y)
+        return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y, datasets.metric(name))
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

@@ -41,24 +41,27 @@ COSTS = (
 def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
     """The column of a result. Accuracies on test rank; those of a search, on val, do where there are no others; the rest
     goes to the CSV."""
-    fixed = re.fullmatch(r"top1_k(\d+)_T(.+)", metric)
-    name = (evaluator, metric)
+    # A mean over classes stands where a plain accuracy would: a data set has one or the other.
+    per_class = " (per class)" if "mean_per_class" in metric else ""
+    plain = metric.replace("mean_per_class", "top1")
+    fixed = re.fullmatch(r"top1_k(\d+)_T(.+)", plain)
+    name = (evaluator, plain)
     if evaluator == "label_free":
         return Column(metric, "RankMe", "number", 70, "terminal") if metric == "rankme" else Column(metric, metric, "number", 71)
     if evaluator == "validation":
-        title, order = {"linear_top1": ("linear (val)", 55), "knn_top1": ("kNN (val)", 56)}[metric]
-        return Column(f"val:{metric}", title, "accuracy", order, "terminal", ranks=True)
+        title, order = {"linear_top1": ("linear (val)", 55), "knn_top1": ("kNN (val)", 56)}[plain]
+        return Column(f"val:{metric}", title + per_class, "accuracy", order, "terminal", ranks=True)
     if split != "test":
         return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
     if name == ("linear", "top1"):
-        return Column("linear", "linear", "accuracy", 10, "terminal", ranks=True)
+        return Column("linear", f"linear{per_class}", "accuracy", 10, "terminal", ranks=True)
     if name == ("knn", "top1"):
-        return Column("knn", "kNN", "accuracy", 20, "report", ranks=True)
+        return Column("knn", f"kNN{per_class}", "accuracy", 20, "report", ranks=True)
     if evaluator == "knn" and fixed:
-        return Column(f"knn_k{fixed[1]}_T{fixed[2]}", f"kNN (k={fixed[1]})", "accuracy", 30, "terminal", ranks=True)
+        return Column(f"knn_k{fixed[1]}_T{fixed[2]}", f"kNN (k={fixed[1]}){per_class}", "accuracy", 30, "terminal", ranks=True)
     if name == ("transfer", "linear_top1"):
-        return Column(f"transfer:{dataset}", f"→ {dataset}", "accuracy", 40, "terminal", target=True)
-    kind = "accuracy" if "top1" in metric else "number"
+        return Column(f"transfer:{dataset}", f"→ {dataset}{per_class}", "accuracy", 40, "terminal", target=True)
+    kind = "accuracy" if "top1" in plain else "number"
     return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
 
 

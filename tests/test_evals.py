@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from bench import evals
 from bench.errors import UserError
 from bench.evals import knn, label_free, linear, logistic, transfer, validation
-from bench.evals.arrays import Arrays, evenly, normalise
+from bench.evals.arrays import Arrays, evenly, normalise, tally
 from bench.store import unpack
 
 
@@ -315,6 +315,26 @@ def test_test_never_decides_what_is_chosen(few, module):
     honest, shuffled = module.measure(few), module.measure(with_another_test(few))
     assert [result.chosen for result in honest] == [result.chosen for result in shuffled]
     assert all(a.value > b.value + 30 for a, b in zip(honest, shuffled, strict=True)), "the labels were indeed shuffled"
+
+
+def test_mean_per_class_is_the_mean_of_the_classes_accuracies():
+    labels = np.array([0, 0, 0, 0, 1, 3, 3])
+    correct = np.array([True, True, True, False, False, True, False])
+    assert tally("top1", correct, labels) == (4, 7)
+    assert tally("mean_per_class", correct, labels) == (0.75 + 0 + 0.5, 3)
+
+
+def test_a_data_set_of_mean_per_class_is_searched_and_reported_by_it(few):
+    uneven = np.flatnonzero((few.test_y != 3) | (np.arange(len(few.test_y)) % 4 == 0))
+    arrays = replace(few, metric="mean_per_class", test_x=few.test_x[uneven], test_y=few.test_y[uneven])
+    results = transfer.measure(arrays)
+    assert [result.metric for result in results] == ["linear_mean_per_class", "knn_mean_per_class", "knn_mean_per_class_k200_T0.1"]
+    for result in results:
+        correct = unpack(result.correct, result.n)
+        expected = np.mean([correct[arrays.test_y == label].mean() for label in np.unique(arrays.test_y)])
+        assert result.value == pytest.approx(100 * expected) and result.value != 100 * correct.mean()
+    assert results[0].chosen["val_mean_per_class"] == pytest.approx(validation.measure(arrays)[0].value)
+    assert [result.metric for result in validation.measure(arrays)] == ["linear_mean_per_class", "knn_mean_per_class"]
 
 
 def test_transfer_is_linear_and_knn_on_the_other_data_set(few):

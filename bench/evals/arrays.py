@@ -25,6 +25,8 @@ class Arrays:
     test_x: np.ndarray | None = None
     """None, as test_y, for an evaluator that does not read test: it is not handed what it could look at."""
     test_y: np.ndarray | None = None
+    metric: str = "top1"
+    """What is reported, and what hyper-parameters are picked by: top1 | mean_per_class."""
 
     def __post_init__(self):
         for split in ("train", "val") if self.test_x is None else ("train", "val", "test"):
@@ -39,6 +41,18 @@ class Arrays:
     def fitting_split(self) -> tuple[np.ndarray, np.ndarray]:
         """train and val as one: what the final fit sees. float32 [N, D], int64 [N]."""
         return np.concatenate([self.train_x, self.val_x]), np.concatenate([self.train_y, self.val_y])
+
+
+def tally(metric: str, correct: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
+    """(right, total), whose quotient is the accuracy: of 'top1' images, of 'mean_per_class' the accuracies of the classes.
+
+    correct: bool [N]; labels: int64 [N]. A class without an image does not count.
+    """
+    if metric == "top1":
+        return int(correct.sum()), len(correct)
+    images = np.bincount(labels)
+    there = images > 0
+    return float((np.bincount(labels, weights=correct)[there] / images[there]).sum()), int(there.sum())
 
 
 class Subject(Protocol):

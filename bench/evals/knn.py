@@ -11,7 +11,7 @@ B images in the bank, Q queries, D features, K classes.
 import faiss
 import numpy as np
 
-from bench.evals.arrays import Arrays, Subject, normalise, require_finite
+from bench.evals.arrays import Arrays, Subject, normalise, require_finite, tally
 from bench.store import Result, pack
 
 ARGUMENT: str | None = None
@@ -63,38 +63,41 @@ def vote(similarity: np.ndarray, labels: np.ndarray, num_classes: int, neighbour
 
 
 def choose(arrays: Arrays) -> dict[str, float | int]:
-    """The (k, T) of the grid with the highest accuracy on val: {'k', 'T', 'val_top1' in percent}. Does not read test."""
+    """The (k, T) of the grid with the highest accuracy on val: {'k', 'T', 'val_top1' in percent, or the data set's other
+    metric}. Does not read test."""
     neighbours = tuple(sorted({min(k, len(arrays.train_x)) for k in NEIGHBOURS}))
     similarity, index = search(arrays.train_x, arrays.val_x, neighbours[-1])
     right = {}
     for temperature in TEMPERATURES:
         predicted = vote(similarity, arrays.train_y[index], arrays.num_classes, neighbours, temperature)
-        for k, count in zip(neighbours, (predicted == arrays.val_y).sum(axis=1), strict=True):
-            right[k, temperature] = int(count)
+        for k, row in zip(neighbours, predicted == arrays.val_y, strict=True):
+            right[k, temperature], total = tally(arrays.metric, row, arrays.val_y)
     k, temperature = min(right, key=lambda pair: (-right[pair], pair))
-    return {"k": k, "T": temperature, "val_top1": 100 * right[k, temperature] / len(arrays.val_y)}
+    return {"k": k, "T": temperature, f"val_{arrays.metric}": 100 * right[k, temperature] / total}
 
 
 def measure(arrays: Arrays) -> list[Result]:
-    """'top1' at the (k, T) picked on val, and 'top1_k200_T0.1' (its k is the bank's size where that is smaller)."""
+    """'top1' at the (k, T) picked on val, and 'top1_k200_T0.1' (its k is the bank's size where that is smaller); both
+    'mean_per_class' where that is the data set's metric."""
     chosen = choose(arrays)
     bank_x, bank_y = arrays.fitting_split()
     fixed_k, fixed_temperature = min(FIXED[0], len(bank_x)), FIXED[1]
     similarity, index = search(bank_x, arrays.test_x, max(chosen["k"], fixed_k))
     reported = (
-        ("top1", chosen["k"], chosen["T"], chosen),
-        (f"top1_k{fixed_k}_T{fixed_temperature:g}", fixed_k, fixed_temperature, {}),
+        (arrays.metric, chosen["k"], chosen["T"], chosen),
+        (f"{arrays.metric}_k{fixed_k}_T{fixed_temperature:g}", fixed_k, fixed_temperature, {}),
     )
     results = []
     for metric, k, temperature, picked in reported:
         correct = vote(similarity, bank_y[index], arrays.num_classes, (k,), temperature)[0] == arrays.test_y
+        right, total = tally(arrays.metric, correct, arrays.test_y)
         results.append(
             Result(
                 evaluator="knn",
                 dataset=arrays.dataset,
                 split="test",
                 metric=metric,
-                value=100 * float(correct.mean()),
+                value=100 * (right / total),
                 n=len(correct),
                 chosen=picked,
                 correct=pack(correct),

@@ -10,7 +10,7 @@ first or last, and 'not_converged': 1 where the refit ran out of iterations.
 
 import numpy as np
 
-from bench.evals.arrays import Arrays, Subject, require_finite
+from bench.evals.arrays import Arrays, Subject, require_finite, tally
 from bench.evals.logistic import fit, predict
 from bench.store import Result, pack
 
@@ -22,29 +22,31 @@ STRENGTHS = tuple(float(f"{10**exponent:.4g}") for exponent in np.linspace(-5, 1
 
 
 def choose(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> dict[str, float | int]:
-    """The strength with the highest accuracy on val after fitting on train: {'l2', 'val_top1' in percent, and
-    'at_edge' where it is}. Does not read test."""
+    """The strength with the highest accuracy on val after fitting on train: {'l2', 'val_top1' in percent (or the data
+    set's other metric), and 'at_edge' where it is}. Does not read test."""
     predicted = predict(fit(arrays.train_x, arrays.train_y, strengths), arrays.val_x)
-    right = {strength: int((row == arrays.val_y).sum()) for strength, row in zip(strengths, predicted, strict=True)}
+    tallies = [tally(arrays.metric, row == arrays.val_y, arrays.val_y) for row in predicted]
+    right = {strength: count for strength, (count, _) in zip(strengths, tallies, strict=True)}
     best = max(right, key=lambda strength: (right[strength], strength))
-    chosen = {"l2": best, "val_top1": 100 * right[best] / len(arrays.val_y)}
+    chosen = {"l2": best, f"val_{arrays.metric}": 100 * right[best] / tallies[0][1]}
     return chosen | ({"at_edge": 1} if best in (min(strengths), max(strengths)) else {})
 
 
 def measure(arrays: Arrays) -> list[Result]:
-    """'top1' on test, percent."""
+    """'top1' on test, percent; 'mean_per_class' where that is the data set's metric."""
     chosen = choose(arrays)
     probe = fit(*arrays.fitting_split(), (chosen["l2"],))
     if not probe.converged.all():
         chosen["not_converged"] = 1
     correct = predict(probe, arrays.test_x)[0] == arrays.test_y
+    right, total = tally(arrays.metric, correct, arrays.test_y)
     return [
         Result(
             evaluator="linear",
             dataset=arrays.dataset,
             split="test",
-            metric="top1",
-            value=100 * float(correct.mean()),
+            metric=arrays.metric,
+            value=100 * (right / total),
             n=len(correct),
             chosen=chosen,
             correct=pack(correct),

@@ -9,16 +9,17 @@ READS_TEST: bool = False
 
 
 def measure(arrays: Arrays) -> list[Result]:
-    """'linear_top1' and 'knn_top1' on val after fitting on train, percent; each the best of the evaluator's own grid."""
+    """'linear_top1' and 'knn_top1' (or the data set's other metric) on val after fitting on train, percent; each the best of
+    the evaluator's own grid."""
     results = []
     for name, chosen in (("linear", linear.choose(arrays)), ("knn", knn.choose(arrays))):
-        value = chosen.pop("val_top1")
+        value = chosen.pop(f"val_{arrays.metric}")
         results.append(
             Result(
                 evaluator="validation",
                 dataset=arrays.dataset,
                 split="val",
-                metric=f"{name}_top1",
+                metric=f"{name}_{arrays.metric}",
                 value=value,
                 n=len(arrays.val_y),
                 chosen=chosen,

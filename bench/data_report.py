@@ -1,0 +1,88 @@
+"""What `run_bench.py data list` and `data check` say: the facts of every known set, and whether what is here is the original.
+
+table(root)            a row of text for each known data set
+check("dtd", root)     reads everything; yields lines, and ends in a UserError where something is wrong
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from bench import datasets
+from bench.errors import UserError
+from bench.folders import decode, readable
+from bench.splits import Entry
+
+HEADER = ("name", "train / val / test", "classes", "px", "licence", "here")
+
+
+def table(root: Path | None = None) -> list[str]:
+    """Lines: `HEADER`, and the facts of each known data set."""
+    rows = [HEADER]
+    for name in datasets.names():
+        entry = datasets.ENTRIES[name]
+        try:
+            datasets.require(name, root)
+            here = "yes"
+        except UserError:
+            here = "by hand" if entry.by_hand else "no"
+        rows.append((name, counts(entry), str(entry.classes), str(entry.image_size), entry.licence, here))
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def counts(entry: Entry) -> str:
+    """'45,000 / 5,000 / 10,000', and what is unlabelled; without val where only the labels can say how many that is."""
+    sizes = entry.sizes
+    if sizes["train"] is not None:
+        shown = " / ".join(f"{sizes[split]:,}" for split in ("train", "val", "test") if split in sizes)
+    else:
+        shown = f"{sizes['train+val']:,} with val / {sizes['test']:,}"
+    return shown + (f" + {sizes['unlabelled']:,} unlabelled" if "unlabelled" in sizes else "")
+
+
+def check(name: str, root: Path | None = None) -> Iterator[str]:
+    """Lines that say what is there: images, classes and a digest of every split, and the revision.
+
+    The digest is of arrays' pixels and labels, or of the files' bytes and labels: it does not depend on a JPEG decoder. Every
+    file is decoded. Those that cannot be are named, counted, and end the check.
+    """
+    entry = datasets.require(name, root)
+    where = datasets.data_root(root).resolve()
+    total, unreadable = 0, []
+    for split in (split for split in entry.sizes if split != "train+val"):
+        items, labels, classes = datasets._items(entry, split, where)
+        expected = entry.sizes[split]
+        if expected is not None and len(labels) != expected:
+            raise UserError(f"{name} has {len(labels):,} images in {split}, expected {expected:,}")
+        digest = hashlib.sha256(labels.astype("<i8").tobytes())
+        if items.dtype == np.uint8:
+            digest.update(np.ascontiguousarray(items))
+        else:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for content, problem in pool.map(_looked_at, items):
+                    digest.update(content)
+                    if problem:
+                        unreadable.append(problem)
+                        yield f"BAD   {problem}"
+        total += len(labels)
+        labelled = f"{len(np.unique(labels))} of {len(classes)} classes" if labels.min(initial=0) >= 0 else "no labels"
+        yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
+    if unreadable:
+        raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
+    yield f"ok    revision {datasets.revision(name, root)}; compared with the original: {entry.compared}"
+    yield f"ok    licence: {entry.licence}; from: {entry.source}"
+
+
+def _looked_at(file: str) -> tuple[bytes, str]:
+    """A digest of a file's bytes, and what is wrong with it as an image."""
+    try:
+        content = hashlib.sha256(readable(lambda file: Path(file).read_bytes(), file)).digest()
+        readable(decode, file)
+    except UserError as error:
+        return b"", str(error)
+    return content, ""

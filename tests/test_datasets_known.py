@@ -1,0 +1,515 @@
+"""Every data set that torchvision reads, exercised on a tiny copy in its loader's own format; and the two real parts of sets.
+
+Pixels give the label away (red, or grey, is 20 * label + 10), so that a wrong label or a wrong order of axes shows.
+The tests marked `data` read what lies under $SSLBENCH_DATA and skip what is not there.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import pickle
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from scipy.io import savemat
+
+import run_bench
+from bench import data_report, datasets
+from bench.errors import UserError
+from bench.plan import complete
+from bench.spec import Budget, DatasetInfo, RunSpec
+from bench.subject import Subject
+from bench.torchvision_readers import entry
+from bench.torchvision_sets import ROWS
+from reports.columns import column
+
+ROW = {row.name: row for row in ROWS}
+LABELS = {"train": [0, 1, 2] * 6, "val": [2, 1, 0] * 2, "test": [1, 0, 2] * 3}
+"""What a tiny copy holds, in its order; a set in one piece holds `ONE_PIECE`."""
+ONE_PIECE = [0] * 10 + [1] * 10 + [2] * 10
+
+
+def jpeg(path, label: int):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 30), (20 * label + 10, 200, 100)).save(path, "JPEG", quality=95)
+
+
+def text(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def pixels(labels, *shape) -> np.ndarray:
+    """uint8 [N, 3, *shape]"""
+    red = np.array([20 * max(label, 0) + 10 for label in labels], np.uint8)
+    images = np.full((len(labels), 3, *shape), 100, np.uint8)
+    images[:, 0] = red.reshape(-1, *(1 for _ in shape))
+    return images
+
+
+def idx(root, name):
+    folder = root / name / "raw"
+    folder.mkdir(parents=True)
+    for part, stem in (("train", "train"), ("test", "t10k")):
+        images = np.ascontiguousarray(pixels(LABELS[part], 28, 28)[:, 0])
+        for kind, array in (("images-idx3", images), ("labels-idx1", np.array(LABELS[part], np.uint8))):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            (folder / f"{stem}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
+
+
+def cifar100(root):
+    folder = root / "cifar-100-python"
+    folder.mkdir()
+    for part in ("train", "test"):
+        content = {"data": pixels(LABELS[part], 32, 32).reshape(len(LABELS[part]), -1), "fine_labels": LABELS[part]}
+        (folder / part).write_bytes(pickle.dumps(content, 2))
+    (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": ["apple", "beaver", "chair"]}, 2))
+
+
+def stl10(root):
+    folder = root / "stl10_binary"
+    for part, labels in (("train", LABELS["train"]), ("test", LABELS["test"]), ("unlabeled", [4] * 7)):
+        text(folder / "class_names.txt", ["airplane", "bird", "car"])
+        pixels(labels, 96, 96).transpose(0, 1, 3, 2).tofile(folder / f"{part}_X.bin")
+        if part != "unlabeled":
+            (np.array(labels, np.uint8) + 1).tofile(folder / f"{part}_y.bin")
+
+
+def svhn(root):
+    for part in ("train", "test"):
+        digits = np.array(LABELS[part], np.uint8)[:, None]
+        savemat(root / f"{part}_32x32.mat", {"X": pixels(LABELS[part], 32, 32).transpose(2, 3, 1, 0), "y": np.where(digits, digits, 10)})
+
+
+def eurosat(root):
+    for index, label in enumerate(ONE_PIECE):
+        jpeg(root / f"eurosat/2750/{'AFR'[label]}/{index}.jpg", label)
+
+
+def dtd(root):
+    for part, labels in LABELS.items():
+        names = [f"{('banded', 'dotted', 'woven')[label]}/{part}{index}.jpg" for index, label in enumerate(labels)]
+        text(root / f"dtd/dtd/labels/{part}1.txt", names)
+        for name, label in zip(names, labels, strict=True):
+            jpeg(root / "dtd/dtd/images" / name, label)
+
+
+def flowers102(root):
+    every = [(part, label) for part, labels in LABELS.items() for label in labels]
+    for index, (_, label) in enumerate(every, start=1):
+        jpeg(root / f"flowers-102/jpg/image_{index:05}.jpg", label)
+    numbers = {part: [index for index, (of, _) in enumerate(every, start=1) if of == part] for part in LABELS}
+    savemat(root / "flowers-102/setid.mat", {"trnid": numbers["train"], "valid": numbers["val"], "tstid": numbers["test"]})
+    savemat(root / "flowers-102/imagelabels.mat", {"labels": np.array([label + 1 for _, label in every], np.uint8)})
+
+
+def oxford_iiit_pet(root):
+    for part, file in (("train", "trainval"), ("test", "test")):
+        names = [f"{('Abyssinian', 'american_bulldog', 'Bengal')[label]}_{part}{i}" for i, label in enumerate(LABELS[part])]
+        lines = [f"{name} {label + 1} 1 1" for name, label in zip(names, LABELS[part], strict=True)]
+        text(root / f"oxford-iiit-pet/annotations/{file}.txt", lines)
+        for name, label in zip(names, LABELS[part], strict=True):
+            jpeg(root / f"oxford-iiit-pet/images/{name}.jpg", label)
+
+
+def food101(root):
+    for part in ("train", "test"):
+        listed = {name: [] for name in ("waffles", "apple_pie", "risotto")}
+        for index, label in enumerate(LABELS[part]):
+            name = sorted(listed)[label]
+            listed[name].append(f"{name}/{part}{index}")
+            jpeg(root / f"food-101/images/{name}/{part}{index}.jpg", label)
+        text(root / f"food-101/meta/{part}.json", [json.dumps(listed)])
+
+
+def caltech101(root):
+    folder = root / "caltech101/101_ObjectCategories"
+    jpeg(folder / "BACKGROUND_Google/image_0001.jpg", 9)
+    for index, label in enumerate(ONE_PIECE):
+        jpeg(folder / f"{('Faces', 'ant', 'yin_yang')[label]}/image_{index % 10 + 1:04}.jpg", label)
+
+
+def fgvc_aircraft(root):
+    folder, names = root / "fgvc-aircraft-2013b/data", ("707-320", "A300B4", "Yak-42")
+    text(folder / "variants.txt", names)
+    for number, (part, labels) in enumerate(LABELS.items()):
+        numbers = [f"{1000 * number + index:07}" for index in range(len(labels))]
+        text(folder / f"images_variant_{part}.txt", [f"{n} {names[label]}" for n, label in zip(numbers, labels, strict=True)])
+        for n, label in zip(numbers, labels, strict=True):
+            jpeg(folder / f"images/{n}.jpg", label)
+
+
+def stanford_cars(root):
+    folder = root / "stanford_cars"
+    (folder / "devkit").mkdir(parents=True)
+    savemat(folder / "devkit/cars_meta.mat", {"class_names": np.array(["AM General Hummer", "Acura RL", "smart fortwo"], object)})
+    for part, file in (("train", "devkit/cars_train_annos.mat"), ("test", "cars_test_annos_withlabels.mat")):
+        rows = [(f"{index:05}.jpg", np.uint8(label + 1)) for index, label in enumerate(LABELS[part])]
+        savemat(folder / file, {"annotations": np.array([rows], dtype=[("fname", object), ("class", object)])})
+        for name, label in rows:
+            jpeg(folder / f"cars_{part}/{name}", int(label) - 1)
+
+
+def folders(root, name, parts=(("train", "train"), ("test", "val"))):
+    for part, folder in parts:
+        for index, label in enumerate(LABELS[part]):
+            jpeg(root / name / folder / ("n01440764", "n02102040", "n03888257")[label] / f"{index}.JPEG", label)
+
+
+def tiny_imagenet(root):
+    folders(root, "tiny-imagenet-200", (("train", "train"),))
+    wnids = ("n01440764", "n02102040", "n03888257")
+    for index, label in enumerate(LABELS["test"]):
+        jpeg(root / f"tiny-imagenet-200/val/images/val_{index}.JPEG", label)
+    lines = [f"val_{index}.JPEG\t{wnids[label]}\t0\t0\t9\t9" for index, label in enumerate(LABELS["test"])]
+    text(root / "tiny-imagenet-200/val/val_annotations.txt", lines)
+
+
+BUILD = {
+    "mnist": lambda root: idx(root, "MNIST"),
+    "kmnist": lambda root: idx(root, "KMNIST"),
+    "cifar100": cifar100,
+    "stl10": stl10,
+    "svhn": svhn,
+    "eurosat": eurosat,
+    "dtd": dtd,
+    "flowers102": flowers102,
+    "oxford_iiit_pet": oxford_iiit_pet,
+    "food101": food101,
+    "caltech101": caltech101,
+    "fgvc_aircraft": fgvc_aircraft,
+    "stanford_cars": stanford_cars,
+    "imagenette": lambda root: folders(root, "imagenette2-160"),
+    "tiny_imagenet": tiny_imagenet,
+    "imagenet100": lambda root: folders(root, "imagenet100"),
+    "imagenet1k": lambda root: folders(root, "imagenet1k"),
+}
+NAMED_BY_THE_LOADER = {"mnist": 10, "kmnist": 10, "svhn": 10, "flowers102": 102}
+
+
+def published_md5() -> dict[str, dict[str, str]]:
+    """Data set -> file -> the MD5 that this torchvision compares when it reads."""
+    tv = torchvision.datasets
+    return {
+        "mnist": {f"MNIST/raw/{file}": md5 for file, md5 in tv.MNIST.resources},
+        "kmnist": {f"KMNIST/raw/{file}": md5 for file, md5 in tv.KMNIST.resources},
+        "cifar100": {
+            f"cifar-100-python/{file}": md5
+            for file, md5 in (*tv.CIFAR100.train_list, *tv.CIFAR100.test_list, (tv.CIFAR100.meta["filename"], tv.CIFAR100.meta["md5"]))
+        },
+        "stl10": {f"stl10_binary/{file}": md5 for file, md5 in (*tv.STL10.train_list, *tv.STL10.test_list)},
+        "svhn": {file: md5 for part, (_, file, md5) in tv.SVHN.split_list.items() if part != "extra"},
+        "flowers102": {f"flowers-102/{file}": md5 for kind, (file, md5) in tv.Flowers102._file_dict.items() if kind != "image"},
+    }
+
+
+def believe(name, md5, monkeypatch):
+    """Make torchvision take these files for the originals."""
+    tv = torchvision.datasets
+    short = {file.split("/")[-1]: digest for file, digest in md5.items()}
+    if name in ("mnist", "kmnist"):
+        monkeypatch.setattr(getattr(tv, name.upper()), "resources", list(short.items()))
+    elif name == "cifar100":
+        for part in ("train", "test"):
+            monkeypatch.setattr(tv.CIFAR100, f"{part}_list", [[part, short[part]]])
+        monkeypatch.setattr(tv.CIFAR100, "meta", {**tv.CIFAR100.meta, "md5": short["meta"]})
+    elif name == "stl10":
+        for part in ("train_list", "test_list"):
+            monkeypatch.setattr(tv.STL10, part, [[file, short[file]] for file, _ in getattr(tv.STL10, part)])
+    elif name == "svhn":
+        monkeypatch.setattr(
+            tv.SVHN, "split_list", {part: ["", f"{part}_32x32.mat", short[f"{part}_32x32.mat"]] for part in ("train", "test")}
+        )
+    elif name == "flowers102":
+        files = {"label": "imagelabels.mat", "setid": "setid.mat"}
+        monkeypatch.setattr(tv.Flowers102, "_file_dict", {kind: (file, short[file]) for kind, file in files.items()})
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """tiny(name, **changes): a tiny copy of a data set whose row says so; returns the data root."""
+
+    def make(name, **changes):
+        BUILD[name](tmp_path)
+        row = ROW[name]
+        official = {part: len(LABELS.get(part, ONE_PIECE if part == "all" else [0] * 7)) for part in row.official}
+        md5 = {file: hashlib.md5((tmp_path / file).read_bytes()).hexdigest() for file in row.md5}
+        believe(name, md5, monkeypatch)
+        facts = {"official": official, "classes": NAMED_BY_THE_LOADER.get(name, 3), "md5": md5, "whole_shares": False, "class_list": ""}
+        if row.of_each:
+            facts["of_each"] = 6
+        monkeypatch.setitem(datasets.ENTRIES, name, entry(replace(row, **facts | changes)))
+        return tmp_path
+
+    return make
+
+
+def test_every_row_has_a_tiny_copy():
+    assert BUILD.keys() == ROW.keys()
+
+
+@pytest.mark.parametrize("name", ROW)
+def test_every_loader_reads_its_format(name, tiny):
+    root, row = tiny(name), ROW[name]
+    known = datasets.require(name, root, needs_test=True)
+    assert (known.metric, known.classes) == (row.metric, NAMED_BY_THE_LOADER.get(name, 3))
+    splits = {split: datasets.load(name, split, root=root) for split in known.sizes}
+    for split, data in splits.items():
+        assert data.images.shape == (len(data.labels), row.channels, row.image_size, row.image_size), split
+        assert data.images.dtype == torch.uint8 and data.labels.dtype == torch.int64 and len(data.classes) == known.classes
+        shown = 4 if split == "unlabelled" else data.labels
+        assert ((data.images[:, 0].float().mean((1, 2)) - (20 * shown + 10)).abs() < 4).all(), split
+    assert len(splits["train"].labels) + len(splits["val"].labels) == len(splits["train+val"].labels)
+    if "all" in row.official:
+        expected = {"caltech101": ([6] * 3, [4] * 3), "eurosat": ([8] * 3, [2] * 3)}[name]
+        assert tuple(torch.bincount(splits[split].labels).tolist() for split in ("train+val", "test")) == expected
+    else:
+        order = sorted if name == "food101" or row.loader in ("ImageFolder", "Imagenette", "TinyImageNet") else list
+        assert order(splits["test"].labels.tolist()) == order(LABELS["test"])
+        if "val" in row.official:
+            assert splits["val"].labels.tolist() == LABELS["val"] and splits["train"].labels.tolist() == LABELS["train"]
+    assert datasets.info(name, "train", root=root) == DatasetInfo(
+        len(splits["train"].labels), row.image_size, row.channels, row.mirror_safe
+    )
+    assert len(datasets.revision(name, root)) == 12 and datasets.get(name, root) == f"{name} is under '{root}'"
+    lines = list(data_report.check(name, root))
+    assert all(line.startswith("ok") for line in lines) and row.source in lines[-1]
+
+
+@pytest.mark.parametrize("name", ROW)
+def test_another_number_of_images_or_classes_is_refused(name, tiny):
+    official = dict.fromkeys(ROW[name].official, 99)
+    root = tiny(name, official=official)
+    with pytest.raises(UserError, match=f"{name} under .* is refused, a part of it or another set: .* expected 99 in"):
+        datasets.revision(name, root) if datasets.ENTRIES[name].revision == "" else datasets.load(name, "test", root=root)
+
+
+def test_the_checksums_are_the_ones_that_torchvision_compares():
+    assert published_md5() == {row.name: row.md5 for row in ROWS if row.md5}
+
+
+@pytest.mark.parametrize("name", [row.name for row in ROWS if row.md5])
+def test_a_file_of_another_checksum_is_refused_by_name(name, tiny):
+    root = tiny(name)
+    for file in ROW[name].md5:
+        content = (root / file).read_bytes()
+        (root / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        split = "test" if "test" in file or "t10k" in file else "train+val"
+        with pytest.raises(UserError, match=rf"{os.path.basename(file)}' is refused, not the file of {name}: MD5 .*, expected "):
+            datasets.load(name, split, root=root)
+        (root / file).write_bytes(content)
+    assert len(datasets.load(name, "train+val", root=root).labels)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.whole_shares], ids=lambda row: row.name)
+def test_sizes_known_before_labels_are_read_are_right(row):
+    """Of classes of one size, or EuroSAT's of 3,000, 2,500 and 2,000, or Caltech's of 31 to 800."""
+    many = {"eurosat": [3000, 3000, 3000, 2500, 2500, 2000, 2500, 3000, 2500, 3000], "caltech101": [31] * 100 + [5577]}
+    first = next(iter(row.official))
+    labels = np.repeat(np.arange(row.classes), many.get(row.name, row.official[first] // row.classes))
+    assert len(labels) == row.official[first]
+    sizes = datasets.ENTRIES[row.name].sizes
+    if first == "all":
+        from bench.splits import all_but
+
+        test = all_but(labels, row.of_each) if row.of_each else datasets.held_out(labels, datasets.TEST_FRACTION)
+        assert len(test) == sizes["test"]
+        labels = np.delete(labels, test)
+    val = len(datasets.held_out(labels, datasets.VAL_FRACTION))
+    assert (len(labels) - val, val, len(labels)) == (sizes["train"], sizes["val"], sizes["train+val"])
+
+
+def test_a_listing_changes_with_the_files(tiny, tmp_path):
+    root = tiny("dtd")
+    before = datasets.revision("dtd", root)
+    moved = shutil.copytree(root, tmp_path / "moved")
+    assert datasets.revision("dtd", moved) == before
+    changed = shutil.copytree(root, tmp_path / "changed", ignore=shutil.ignore_patterns("moved"))
+    with open(changed / "dtd/dtd/images/banded/train0.jpg", "ab") as file:
+        file.write(b"x")
+    assert datasets.revision("dtd", changed) != before
+
+
+def test_the_unlabelled_split_is_for_pretraining_alone(tiny):
+    root = tiny("stl10")
+    assert datasets.info("stl10", "unlabelled", root=root) == DatasetInfo(7, 96, 3, True)
+    assert datasets.load("stl10", "unlabelled", root=root).labels.tolist() == [-1] * 7
+    spec = RunSpec(method="simclr", dataset="stl10", budget=Budget("steps", 1), pretrain_split="unlabelled", image_size=32)
+    small = {"batch_size": 4}
+    assert complete(spec.replace(recipe_changes=small), root).pretrain_split == "unlabelled"
+    with pytest.raises(UserError, match="supervised needs labels, and the unlabelled split of stl10 has none"):
+        complete(spec.replace(method="supervised", recipe_changes=small), root)
+
+
+def test_imagenet100_is_one_list_of_classes(tiny):
+    root = tiny("imagenet100", class_list=ROW["imagenet100"].class_list)
+    with pytest.raises(UserError, match=r"its 3 classes are not the ones of https://.*imagenet100\.txt"):
+        datasets.revision("imagenet100", root)
+
+
+def test_a_missing_image_file_is_named(tiny):
+    root = tiny("dtd")
+    (root / "dtd/dtd/images/dotted/test1.jpg").unlink(missing_ok=True)
+    (root / "dtd/dtd/images/banded/test1.jpg").unlink()
+    with pytest.raises(UserError, match=r"banded/test1.jpg' cannot be read"):
+        datasets.revision("dtd", root)
+
+
+def test_damaged_lists_are_one_sentence(tiny):
+    root = tiny("food101")
+    (root / "food-101/meta/test.json").write_text("{")
+    with pytest.raises(UserError, match=r"food101 under .* is damaged"):
+        datasets.load("food101", "test", root=root)
+
+
+@pytest.mark.parametrize("name", [row.name for row in ROWS if row.by_hand] + ["dtd10", "tiny_imagenet50"])
+def test_what_torchvision_cannot_download_says_what_to_do(name, tmp_path):
+    with pytest.raises(UserError, match=f"{name} is not under .*{datasets.ENTRIES[name].by_hand[:20]}"):
+        datasets.get(name, tmp_path)
+
+
+def command(capsys, *words) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["run_bench.py", *map(str, words)])
+        try:
+            run_bench.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+    return code, *capsys.readouterr()
+
+
+def test_data_list_has_a_row_for_every_set(tiny, capsys):
+    root = tiny("dtd")
+    code, out, _ = command(capsys, "data", "list", "--data-root", root)
+    rows = {line.split()[0]: line for line in out.splitlines()}
+    assert code == 0 and rows.keys() == {"name", *datasets.names()}
+    assert rows["dtd"].endswith("yes") and rows["cifar10"].endswith("no") and rows["imagenet1k"].endswith("by hand")
+    assert "4,500 / 500 / 8,000 + 100,000 unlabelled" in rows["stl10"] and "CC BY-SA 4.0" in rows["kmnist"]
+
+
+def test_unreadable_images_are_counted_and_named(tiny, capsys):
+    root = tiny("dtd")
+    for name in ("banded/test1", "woven/test2", "banded/train0"):
+        path = root / f"dtd/dtd/images/{name}.jpg"
+        path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError, match=r"test1.jpg' cannot be read as an image: .* \(2 of 9 images cannot; `run_bench.py data check dtd`"):
+        datasets.load("dtd", "test", root=root)
+    code, out, err = command(capsys, "data", "check", "dtd", "--data-root", root)
+    assert code == 2 and err == "error: 3 of 33 images of dtd cannot be read\n"
+    assert [line.split("'")[1].split("/")[-1] for line in out.splitlines() if line.startswith("BAD")] == [
+        "train0.jpg",
+        "test1.jpg",
+        "test2.jpg",
+    ]
+    assert command(capsys, "data", "check", "dtd1")[0] == 2
+
+
+def test_a_folder_without_its_unreadable_images_is_another_data_set(tmp_path):
+    for part in ("train", "test"):
+        for index, label in enumerate([0, 1] * 5):
+            jpeg(tmp_path / part / "ab"[label] / f"{index}.jpg", label)
+    name = f"folder:{tmp_path}"
+    whole, same = datasets.revision(name), datasets.revision(f"{name}?skip=unreadable")
+    assert whole == same, "there is nothing to leave out"
+    broken = tmp_path / "train/a/0.jpg"
+    broken.write_bytes(broken.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"train/a/0.jpg' cannot be read as an image"):
+        datasets.load(name, "train+val")
+    with pytest.warns(UserWarning, match=r"1 of 20 images under .* cannot be read and are left out, as asked"):
+        assert datasets.require(f"{name}?skip=unreadable").sizes == {"train": 7, "val": 2, "train+val": 9, "test": 10}
+    assert len(datasets.load(f"{name}?skip=unreadable", "train+val").labels) == 9
+    assert len({whole, datasets.revision(name), datasets.revision(f"{name}?skip=unreadable")}) == 3
+    for index in range(0, 10, 2):
+        (tmp_path / f"train/a/{index}.jpg").write_bytes(b"")
+    with pytest.warns(UserWarning, match="5 of 20"), pytest.raises(UserError, match=r"of '.*train/a' no image can be read"):
+        datasets.require(f"{name}?skip=unreadable")
+
+
+class Malicious:
+    """Unpickling it would make a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("file", ["train", "test", "meta"])
+def test_a_pickle_that_is_not_the_original_is_never_opened(file, tiny):
+    root = tiny("cifar100")
+    (root / "cifar-100-python" / file).write_bytes(pickle.dumps({"data": Malicious(root / "executed"), "fine_labels": []}, 2))
+    with pytest.raises(UserError, match=f"cifar-100-python/{file}' is refused"):
+        datasets.load("cifar100", "test", root=root)
+    assert not (root / "executed").exists()
+
+
+def test_evaluators_are_told_the_metric():
+    subject = object.__new__(Subject)
+    subject._split = lambda name, split: (np.zeros((2, 3), np.float32), np.array([0, 1]), 2)
+    assert [subject.arrays(name).metric for name in ("caltech101", "dtd10")] == ["mean_per_class", "top1"]
+
+
+def test_a_mean_per_class_has_the_columns_of_an_accuracy():
+    target = column("transfer", "flowers102", "test", "linear_mean_per_class")
+    assert (target.key, target.header, target.kind, target.target) == ("transfer:flowers102", "→ flowers102 (per class)", "accuracy", True)
+    for evaluator, metric, key in (
+        ("linear", "mean_per_class", "linear"),
+        ("knn", "mean_per_class", "knn"),
+        ("knn", "mean_per_class_k200_T0.1", "knn_k200_T0.1"),
+    ):
+        found = column(evaluator, "flowers102", "test", metric)
+        assert (found.key, found.kind, found.ranks) == (key, "accuracy", True) and found.header.endswith(" (per class)")
+    assert column("validation", "flowers102", "val", "knn_mean_per_class").header == "kNN (val) (per class)"
+    assert datasets.metric("flowers102") == "mean_per_class" and datasets.metric("folder:x") == datasets.metric("cifar10") == "top1"
+
+
+# The real parts of sets
+
+
+@pytest.fixture
+def real_root():
+    """$SSLBENCH_DATA, or a skip."""
+    if not os.environ.get("SSLBENCH_DATA"):
+        pytest.skip("set SSLBENCH_DATA to the folder of the data sets")
+    return datasets.data_root()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "counts"), [("dtd10", (40, 40, 40)), ("tiny_imagenet50", (450, 50, 50))])
+def test_real_parts_are_whole_and_balanced(name, counts, real_root):
+    if not (real_root / datasets.ENTRIES[name]._files[0]).exists():
+        pytest.skip(f"no {name} under SSLBENCH_DATA")
+    known = datasets.require(name, real_root)
+    for split, count in zip(("train", "val", "test"), counts, strict=True):
+        data = datasets.load(name, split, image_size=32, root=real_root)
+        assert torch.bincount(data.labels).tolist() == [count] * known.classes and len(data.labels) == known.sizes[split]
+        assert 20 < data.images.float().std() < 100
+
+
+@pytest.mark.data
+def test_a_part_of_dtd_is_not_dtd(real_root):
+    if not (real_root / "dtd").is_dir():
+        pytest.skip("no dtd under SSLBENCH_DATA")
+    with pytest.raises(UserError, match="train has 400 images in 10 classes, expected 1,880 in 47"):
+        datasets.revision("dtd", real_root)
+
+
+@pytest.mark.data
+def test_a_changed_file_of_dtd10_is_refused(real_root, tmp_path):
+    if not (real_root / "dtd").is_dir():
+        pytest.skip("no dtd under SSLBENCH_DATA")
+    shutil.copytree(real_root / "dtd", tmp_path / "dtd", copy_function=shutil.copyfile)
+    path = next((tmp_path / "dtd/dtd/images/banded").iterdir())
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match="is refused, not the images and labels of dtd10: content"):
+        for split in ("train", "val", "test"):
+            datasets.load("dtd10", split, image_size=32, root=tmp_path)
