@@ -24,6 +24,7 @@ __all__ = [
     "mlp",
     "nt_xent",
     "shard",
+    "sinkhorn",
     "upcast",
 ]
 
@@ -122,6 +123,23 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     logits = logits.masked_fill(torch.eye(len(rows), dtype=torch.bool, device=rows.device), float("-inf"))
     target = torch.arange(len(rows), device=rows.device).roll(len(first))
     return F.cross_entropy(logits, target)
+
+
+@torch.no_grad()
+@full_precision
+def sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
+    """Rows shared out among K prototypes evenly, by score [B, K] (arXiv:2006.09882, eq. 3 to 5): [B, K], without gradient. Every row
+    sums to 1, and after many iterations every column to B / K. A row of -inf takes no part: no column counts it, and it stays 0.
+
+    scores: of the GLOBAL batch. epsilon: the smaller, the closer to one prototype a row. iterations: 1 or more."""
+    # The first step takes any factor out of a column again, so its highest score is subtracted, and no power is over 1.
+    powers = ((scores - scores.amax(0)) / epsilon).exp()
+    tiny = torch.finfo(powers.dtype).tiny  # where nothing is left to share out, nothing is divided by
+    row = torch.ones_like(powers[:, 0])
+    for _ in range(iterations):
+        column = 1 / (row @ powers).clamp(min=tiny)
+        row = 1 / (powers @ column).clamp(min=tiny)
+    return row[:, None] * powers * column
 
 
 @full_precision
