@@ -73,7 +73,7 @@ class Decoder(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, tokens: Tensor, order: Tensor) -> Tensor:
-        """-> [B, H, S * S * 3]. tokens: [B, 1 + K, D], the class token first. order: int64 [B, L], the K visible patches, then the hidden."""
+        """-> [B, H, S * S * 3]. tokens: [B, 1 + K, D], the class token first. order: int64 [B, L], the visible patches, then the hidden."""
         visible = self.enter(tokens)
         hidden = order.shape[1] + 1 - visible.shape[1]
         rows = torch.cat([visible, self.mask_token.to(visible.dtype).expand(len(visible), hidden, -1)], dim=1)
@@ -88,7 +88,7 @@ class MAE(Method):
 
     def __init__(self, make_encoder, data, *, mask_ratio=0.75, decoder_dim=64, decoder_depth=2, norm_pix=True):
         """mask_ratio: part of the patches that is hidden, 0.75. decoder_dim, decoder_depth: width and blocks of the decoder, 512 and 8;
-        32 features to a head. norm_pix: whether the target is normalised within each patch, which gives the better features (PRETRAIN.md)."""
+        32 features to a head. norm_pix: whether the target is normalised within each patch, for better features (PRETRAIN.md)."""
         super().__init__()
         self.encoder = make_encoder()
         self.patches = self.encoder.side**2

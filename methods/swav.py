@@ -26,6 +26,9 @@ from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 LARGE = 2
 """Large crops of an image; they come first, and only they are assigned."""
 
+SMALLEST_EPSILON = 0.025
+"""Cosines span 2, and float32 holds exp(-2 / 0.025). The authors' README goes down to 0.03."""
+
 
 @full_precision
 def similarity(rows: Tensor, prototypes: Tensor) -> Tensor:
@@ -74,6 +77,8 @@ class SwAV(Method):
         queue: Q, features of each large crop from earlier batches that are shared out too, 3840 for a batch of 256; 0, for batches of
         4096, is none. queue_from: the part of the budget after which it is used, 15 of 400 epochs."""
         super().__init__()
+        if epsilon < SMALLEST_EPSILON:
+            raise ValueError(f"epsilon={epsilon:g} is too small for float32; take {SMALLEST_EPSILON:g} or more")
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, hidden, projection)  # with BatchNorm, as src/resnet50.py
         self.prototypes = nn.Linear(projection, prototypes, bias=False)
@@ -83,10 +88,8 @@ class SwAV(Method):
         self.normalise_prototypes()
         # The large crops' features of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
         self.new_rows = None
-        self.temperature, self.epsilon, self.iterations = temperature, epsilon, iterations
-        self.frozen, self.queue_from = frozen, queue_from
-        changes = {frozen, queue_from} if queue else {frozen}
-        self.phases = tuple(sorted(float(change) for change in changes if 0 < change < 1))
+        self.temperature, self.epsilon, self.iterations, self.frozen, self.queue_from = temperature, epsilon, iterations, frozen, queue_from
+        self.phases = tuple(sorted(float(change) for change in {frozen, queue_from if queue else frozen} if 0 < change < 1))
 
         def crop(low, high, **view):  # src/multicropdataset.py
             jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
