@@ -26,6 +26,7 @@ __all__ = [
     "mlp",
     "nt_xent",
     "shard",
+    "sinkhorn",
     "upcast",
 ]
 
@@ -164,6 +165,25 @@ def lab(images: Tensor) -> Tensor:
     ratio = torch.einsum("dc,bc...->bd...", matrix, linear)
     x, y, z = torch.where(ratio > 0.008856, ratio.clamp(min=0.008856) ** (1 / 3), 7.787 * ratio + 16 / 116).unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+
+
+@torch.no_grad()
+@full_precision
+def sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
+    """Rows shared out among K prototypes evenly, by score [B, K] (arXiv:2006.09882, eq. 3 to 5): [B, K], without gradient. Every row
+    sums to 1, and after many iterations every column to B / K. A row of -inf takes no part: no column counts it, and it stays 0.
+
+    scores: of the GLOBAL batch; they may span 80 epsilon, further down a power is 0 in float32. epsilon: the smaller, the closer to one
+    prototype a row. iterations: 1 or more."""
+    # The first step takes any factor out of a column again, so its highest score is subtracted, and no power is over 1.
+    powers = ((scores - scores.amax(0)) / epsilon).exp()
+    tiny = torch.finfo(powers.dtype).tiny  # where nothing is left to share out, nothing is divided by
+    row = torch.ones_like(powers[:, 0])
+    for _ in range(iterations):
+        column = 1 / (row @ powers).clamp(min=tiny)
+        column = column / column.amax()  # else it shrinks, and the row grows, by a factor of B / K each time
+        row = 1 / (powers @ column).clamp(min=tiny)
+    return row[:, None] * powers * column
 
 
 @full_precision

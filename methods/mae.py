@@ -1,0 +1,122 @@
+"""MAE (He et al. 2022, arXiv:2111.06377): an encoder sees a quarter of an image's patches, and a light decoder
+fills in the pixels of the rest.
+
+Differs from the paper:
+- A decoder 64 wide and 2 deep instead of 512 and 8, light beside a small encoder too, and batches of 256 instead of 4096.
+- The encoder is every method's ViT, with its initialisation (timm's); its positions are learned, not fixed sines and cosines, which the
+  decoder's are.
+- Crops are resized by an antialiased triangle filter, not bicubic.
+- What the decoder makes of visible patches is not turned into pixels, since the loss does not look at it.
+The evaluated features are the class token's, as in the paper's linear probe (FINETUNE.md: --cls_token). The mean of the patch tokens, which
+the authors fine-tune (--global_pool), is recorded beside it; theirs is taken before the last norm.
+B images in the global batch, L patches of S x S pixels (K visible, H hidden), D features, d features of the decoder.
+"""
+
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+from bench.method import Method
+from bench.parts import full_precision, mean_of_batch, upcast
+from bench.spec import Recipe
+from bench.views import Flip, ResizedCrop, View
+
+HEAD = 32
+"""Features of each head of the decoder: 512 / 16 (models_mae.py)."""
+
+
+def grid_positions(side: int, dim: int) -> Tensor:
+    """Fixed positions of the class token (zeros) and of a side x side grid of patches, row by row: [1 + side * side, d]. Half of the
+    features tell the column and half the row, each as sines and cosines of falling frequency (util/pos_embed.py)."""
+    frequencies = 10000 ** (-torch.arange(dim // 4) / (dim // 4))
+    angles = torch.arange(side)[:, None] * frequencies
+    line = torch.cat([angles.sin(), angles.cos()], dim=1)
+    grid = torch.cat([line.repeat(side, 1), line.repeat_interleave(side, 0)], dim=1)
+    return torch.cat([torch.zeros(1, dim), grid])
+
+
+def patchify(images: Tensor, size: int) -> Tensor:
+    """[B, 3, h * S, w * S] -> [B, h * w, S * S * 3]: each patch's pixels, row by row, a pixel's colours together."""
+    patches = images.unflatten(3, (-1, size)).unflatten(2, (-1, size))  # [B, 3, h, S, w, S]
+    return patches.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+
+
+def choose(rows: Tensor, which: Tensor) -> Tensor:
+    """rows [B, L, n] at which [B, K] -> [B, K, n]."""
+    return rows.gather(1, which[..., None].expand(-1, -1, rows.shape[2]))
+
+
+@full_precision
+def reconstruction_error(predicted: Tensor, patches: Tensor, norm_pix: bool) -> Tensor:
+    """Mean squared error over images, hidden patches and pixels; both [B, H, S * S * 3]. norm_pix: the target is a patch's pixels minus
+    their mean, over their standard deviation."""
+    if norm_pix:
+        variance, mean = torch.var_mean(patches, dim=-1, keepdim=True)
+        patches = (patches - mean) / (variance + 1e-6).sqrt()  # models_mae.py
+    return (predicted - patches).square().mean()
+
+
+class Decoder(nn.Module):
+    """From the visible patches to the pixels of the hidden ones."""
+
+    def __init__(self, inputs: int, dim: int, depth: int, side: int, outputs: int):
+        super().__init__()
+        self.enter = nn.Linear(inputs, dim)
+        self.mask_token = nn.Parameter(0.02 * torch.randn(dim))
+        self.register_buffer("positions", grid_positions(side, dim))
+        self.blocks = nn.Sequential(*[Block(dim, dim // HEAD, qkv_bias=True) for _ in range(depth)])
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.leave = nn.Linear(dim, outputs)
+        for layer in self.modules():  # as models_mae.py
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, tokens: Tensor, order: Tensor) -> Tensor:
+        """-> [B, H, S * S * 3]. tokens: [B, 1 + K, D], the class token first. order: int64 [B, L], the visible patches, then the hidden."""
+        visible = self.enter(tokens)
+        hidden = order.shape[1] + 1 - visible.shape[1]
+        rows = torch.cat([visible, self.mask_token.to(visible.dtype).expand(len(visible), hidden, -1)], dim=1)
+        # Blocks do not care in which order their rows come: nothing is put back into the order of the image.
+        places = torch.cat([torch.zeros_like(order[:, :1]), order + 1], dim=1)
+        return self.leave(self.norm(self.blocks(rows + self.positions[places]))[:, -hidden:])
+
+
+class MAE(Method):
+    paper = "arXiv:2111.06377"
+    needs = "tokens"
+
+    def __init__(self, make_encoder, data, *, mask_ratio=0.75, decoder_dim=64, decoder_depth=2, norm_pix=True):
+        """mask_ratio: part of the patches that is hidden, 0.75. decoder_dim, decoder_depth: width and blocks of the decoder, 512 and 8;
+        32 features to a head. norm_pix: whether the target is normalised within each patch, for better features (PRETRAIN.md)."""
+        super().__init__()
+        self.encoder = make_encoder()
+        self.patches = self.encoder.side**2
+        self.kept = int(self.patches * (1 - mask_ratio))
+        if not 0 < self.kept < self.patches:
+            raise ValueError(f"mask_ratio={mask_ratio:g} leaves {self.kept} of {self.patches} patches visible; some must be, and some not")
+        if decoder_dim % HEAD or decoder_dim <= 0:
+            raise ValueError(f"decoder_dim must be a multiple of {HEAD}, not {decoder_dim}")
+        self.decoder = Decoder(self.encoder.dim, decoder_dim, decoder_depth, self.encoder.side, 3 * self.encoder.patch_size**2)
+        self.norm_pix = norm_pix
+        self.views = (View((ResizedCrop((0.2, 1.0)), Flip())),)  # main_pretrain.py
+        self.recipe = Recipe(
+            "adamw",  # main_pretrain.py
+            lr=1.5e-4,  # for each 256 images: PRETRAIN.md
+            batch_size=256,  # PRETRAIN.md: 4096
+            betas=(0.9, 0.95),  # main_pretrain.py
+            weight_decay=0.05,  # PRETRAIN.md
+            warmup=0.05,  # 40 of 800 epochs: PRETRAIN.md
+            exclude=("bias", "norm"),  # main_pretrain.py, from decay
+        )
+
+    def loss(self, batch, progress):
+        (images,) = batch.views
+        order = batch.rand(self.patches).argsort(dim=1)
+        keep, hide = order[:, : self.kept], order[:, self.kept :]
+        predicted = self.decoder(self.encoder.tokens(images, keep=keep), order)
+        targets = choose(patchify(images, self.encoder.patch_size), hide)
+        return mean_of_batch(reconstruction_error(predicted, targets, self.norm_pix), len(images))
+
+    def encode_also(self):
+        return {"patch_mean": lambda images: upcast(self.encoder.tokens(images))[:, 1:].mean(1)}

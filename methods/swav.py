@@ -1,0 +1,150 @@
+"""SwAV (Caron et al. 2020, arXiv:2006.09882): images are shared out evenly among prototypes, and every crop of an image must predict
+the share that another crop of it got.
+
+Differs from the paper:
+- For small images: 512 prototypes instead of 3000 (as lightly's benchmark on CIFAR-10) and a head 512 wide instead of 2048, which
+  would outweigh a small encoder; no blur up to 64 pixels, where its sigma is below 0.6 pixel.
+- The queue fills from the first step on, so that it holds features of images when it is switched on; the authors' begins empty then, and is
+  used 15 steps later, once it is full. Here a place that is still empty takes no part: a queue that is not full is a shorter one.
+- Prototypes get unit length at the end of a step, in the authors' code at the start of the next: the same.
+- Any batch up to the queue's length; the authors shorten the queue to whole batches. Learning rate to 0, not to a thousandth.
+- One recipe for every encoder, the authors' for a ResNet-50; they have none for a ViT.
+B images in the global batch (b of this device), V crops, P projection, K prototypes, Q queue length.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.method import Method
+from bench.parts import Queue, full_precision, gather, mean_of_batch, mlp, shard, sinkhorn, upcast
+from bench.spec import Recipe
+from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
+
+LARGE = 2
+"""Large crops of an image; they come first, and only they are assigned."""
+
+SMALLEST_EPSILON = 0.025
+"""Cosines span 2, and float32 holds exp(-2 / 0.025). The authors' README goes down to 0.03."""
+
+
+@full_precision
+def similarity(rows: Tensor, prototypes: Tensor) -> Tensor:
+    """Cosine of every unit row [..., P] with every unit prototype [K, P]: [..., K]. In bfloat16, over 0.05, it would be off by 0.08."""
+    return rows @ prototypes.T
+
+
+@full_precision
+def swapped_prediction(scores: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy between what a large crop was assigned [2, B, K] and what every OTHER crop [V, B, K] predicts, mean over pairs of
+    crops and images (arXiv:2006.09882, eq. 2 and 6). The first two crops are the large ones."""
+    predicted = (scores / temperature).log_softmax(-1)
+    # The cross-entropy is linear in the prediction: for each target, sum the others first.
+    total = sum(-(target * torch.cat([predicted[:own], predicted[own + 1 :]]).sum(0)).sum() for own, target in enumerate(targets))
+    return total / (len(targets) * (len(scores) - 1) * scores.shape[1])
+
+
+class SwAV(Method):
+    paper = "arXiv:2006.09882"
+
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        local_crops=6,
+        local_size=0.43,
+        area_split=0.14,
+        area_min=0.05,
+        color_strength=1.0,
+        prototypes=512,
+        projection=128,
+        hidden=512,
+        temperature=0.1,
+        epsilon=0.05,
+        iterations=3,
+        frozen=0.01,
+        queue=3840,
+        queue_from=0.0375,
+    ):
+        """local_crops: small crops of an image, 6. local_size: their width over the image's, 96 / 224, rounded to whole patches.
+        area_split: large crops cover at least this part of the image and small ones at most, 0.14. area_min: of a small crop, 0.05.
+        color_strength: of the colour distortion, 1. prototypes: K, 3000.
+        projection: P, 128. hidden: of the head, 2048. temperature: of the prediction, 0.1. epsilon, iterations: of Sinkhorn's algorithm,
+        0.05 and 3. frozen: the part of the budget in which the prototypes stay as they are, 1 of 100 epochs (of 400 with a queue).
+        queue: Q, features of each large crop from earlier batches that are shared out too, 3840 for a batch of 256; 0, for batches of
+        4096, is none. queue_from: the part of the budget after which it is used, 15 of 400 epochs."""
+        super().__init__()
+        if epsilon < SMALLEST_EPSILON:
+            raise ValueError(f"epsilon={epsilon:g} is too small for float32; take {SMALLEST_EPSILON:g} or more")
+        self.encoder = make_encoder()
+        self.projector = mlp(self.encoder.dim, hidden, projection)  # with BatchNorm, as src/resnet50.py
+        self.prototypes = nn.Linear(projection, prototypes, bias=False)
+        self.queues = nn.ModuleList(Queue(queue, projection) for _ in range(LARGE))
+        for each in self.queues:
+            each.rows.zero_()  # a row of zeros is an empty place
+        self.normalise_prototypes()
+        # The large crops' features of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
+        self.new_rows = None
+        self.temperature, self.epsilon, self.iterations, self.frozen, self.queue_from = temperature, epsilon, iterations, frozen, queue_from
+        self.phases = tuple(sorted(float(change) for change in {frozen, queue_from if queue else frozen} if 0 < change < 1))
+
+        def crop(low, high, **view):  # src/multicropdataset.py
+            jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
+            blurred = (Blur(0.5),) if data.image_size > 64 else ()
+            return View((ResizedCrop((low, high)), Flip(), jitter, Grayscale(0.2), *blurred), **view)
+
+        # A small crop is a whole number of patches wide.
+        patch = getattr(self.encoder, "patch_size", 1)
+        pixels = patch * max(1, round(local_size * data.image_size / patch))
+        local = (crop(area_min, area_split, count=local_crops, size=pixels / data.image_size),) if local_crops else ()
+        self.views = (crop(area_split, 1.0, count=LARGE), *local)
+        self.recipe = Recipe(
+            "lars",  # main_swav.py: LARC with clip=False
+            lr=0.6,  # scripts/swav_400ep_bs256_pretrain.sh, and 4.8 for 4096 in the others, which is less than linear
+            batch_size=256,  # the script with a queue; the others: 4096
+            momentum=0.9,  # main_swav.py
+            weight_decay=1e-6,  # every script
+            warmup=0.0,  # the script with a queue; the others: 10 epochs
+            exclude=(),  # main_swav.py hands all parameters to LARC alike
+            eta=0.001,  # main_swav.py
+        )
+
+    def embed(self, crops) -> Tensor:
+        """V crops, each [b, 3, h, w] -> unit rows [V, b, P]. Crops of one size share an encoder call and all crops the head's, so that
+        BatchNorm sees them together, as in src/resnet50.py."""
+        sizes = [torch.cat(list(group)) for _, group in itertools.groupby(crops, key=lambda crop: crop.shape[-1])]
+        rows = self.projector(torch.cat([self.encoder(images) for images in sizes]))
+        return F.normalize(upcast(rows), dim=1).unflatten(0, (len(crops), -1))
+
+    @torch.no_grad()
+    def assign(self, rows: list[Tensor], progress: float) -> Tensor:
+        """Features of the global batch, [B, P] of each large crop -> what this device's images are assigned: [2, b, K]."""
+        targets = []
+        for new, queue in zip(rows, self.queues, strict=True):
+            scores = similarity(new, self.prototypes.weight)
+            if progress >= self.queue_from:
+                empty = ~queue.rows.any(1, keepdim=True)
+                scores = torch.cat([scores, similarity(queue.rows, self.prototypes.weight).masked_fill(empty, float("-inf"))])
+            targets.append(shard(sinkhorn(scores, self.epsilon, self.iterations)[: len(new)]))
+        return torch.stack(targets)
+
+    def loss(self, batch, progress):
+        rows = self.embed(batch.views)
+        self.new_rows = [gather(large.detach()) for large in rows[:LARGE]]
+        prototypes = self.prototypes.weight.detach() if progress < self.frozen else self.prototypes.weight
+        targets = self.assign(self.new_rows, progress)
+        return mean_of_batch(swapped_prediction(similarity(rows, prototypes), targets, self.temperature), len(batch.index))
+
+    @torch.no_grad()
+    def normalise_prototypes(self):
+        self.prototypes.weight.copy_(F.normalize(self.prototypes.weight, dim=1))
+
+    def after_step(self, progress):
+        self.normalise_prototypes()
+        for queue, rows in zip(self.queues, self.new_rows or (), strict=False):
+            if len(queue.rows):
+                queue.enqueue(rows)
+        self.new_rows = None
