@@ -29,13 +29,19 @@ LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
 
 BASE_LR = {
     "byol": 0.45,
+    "colorization": 1e-3,
+    "deepcluster": 0.05,
     "denoising_ae": 1e-3,
     "dino": 5e-4,
+    "mae": 1.5e-4,
     "moco": 0.03,
+    "multi_task": 0.1,
     "npid": 0.03,
+    "pcl": 0.03,
     "rotation": 0.1,
     "simclr": 1.0,
     "supervised": 0.1,
+    "swav": 0.6,
 }
 """The learning rate of each method's own recipe; a test holds it against the methods."""
 

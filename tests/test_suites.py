@@ -2,9 +2,13 @@
 
 import json
 
+import torch
+
 import methods
-from bench import suites
+from bench import encoders, suites
+from bench.method import build
 from bench.plan import complete
+from bench.spec import DatasetInfo
 from bench.store import ResultStore
 
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
@@ -18,16 +22,19 @@ def test_every_run_of_every_suite_can_be_completed_and_is_listed_once():
         assert suites.summary(name)
 
 
-def test_the_demo_has_every_method_and_three_seeds():
+def test_the_demo_has_what_was_searched_for_it_and_the_floors_three_seeds_each():
     runs = suites.load("demo").runs
-    assert {run.method for run in runs} == set(methods.names())
+    assert {run.method for run in runs} == {*suites.SEARCHED, "pixels", "random"} == {*suites.CHOSEN, "pixels", "random"}
     assert len({run.seed for run in runs}) == 3 and len({run.budget for run in runs}) == 1
 
 
 def test_base_learning_rates_are_the_recipes():
-    for run in suites.load("demo_search").runs:
-        own = complete(run.replace(recipe_changes={}))
-        assert own.recipe.lr == suites.BASE_LR[run.method]
+    assert set(suites.BASE_LR) == {name for name in methods.names() if methods.load(name).trained}
+    for name, lr in suites.BASE_LR.items():
+        encoder = next(encoder for encoder in suites.CIFAR10_ENCODERS if encoders.can_use(name, encoder))
+        with torch.device("meta"):
+            own = build(methods.load(name), encoders.factory(encoder, 32), DatasetInfo(100, 32), 10, {})
+        assert own.recipe.lr == lr, name
 
 
 def test_the_search_gave_each_method_as_many_trials_and_never_read_test():
