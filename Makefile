@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
+# A test process a core; each begins with a run of neighbours, which share what is costly to build.
+PYTEST_SPREAD := -n auto --dist worksteal
 
 .PHONY: demo test quick lint constraints clean
 
@@ -14,10 +16,10 @@ demo: $(READY)
 	$(VENV)/bin/python run_bench.py demo
 
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(PYTEST_SPREAD)
 
 quick: $(READY)
-	$(VENV)/bin/python -m pytest -m "not slow"
+	$(VENV)/bin/python -m pytest $(PYTEST_SPREAD) -m "not slow"
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -16,71 +16,9 @@ import click
 import methods
 from bench import datasets, encoders, evals, suites
 from bench.errors import UserError, unknown
-from bench.request import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, Request, data_folder, parse_settings
-from bench.spec import PRECISIONS, PRETRAIN_SPLITS, Budget, RunSpec
-
-
-class Commands(click.Group):
-    """Commands with "did you mean", listed in the order they are defined."""
-
-    def list_commands(self, context):
-        return list(self.commands)
-
-    def resolve_command(self, context, arguments):
-        if arguments and self.get_command(context, arguments[0]) is None:
-            raise unknown("command", arguments[0], self.commands, "All commands: run_bench.py --help")
-        return super().resolve_command(context, arguments)
-
-
-def options(*decorators):
-    """One decorator out of several click options, in the order given."""
-
-    def decorate(function):
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
-DATA_ROOT = click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]")
-SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD. Repeatable.")
-
-PLACES = options(
-    click.option(
-        "--threads", type=click.IntRange(1), metavar="N", help="CPU threads of a run.  [default: 1; with GPUs the cores over them]"
-    ),
-    click.option("--results", metavar="DIR", help="Folder of records.  [default: results, or the suite's own]"),
-    click.option("--processes", type=click.IntRange(1), default=1, metavar="N", help="Processes that share each run.  [default: 1]"),
-    DATA_ROOT,
-    click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]"),
-)
-
-RUNS = options(
-    click.argument("suite", required=False),
-    click.option("--method", metavar="A,B", help="Methods: names, or paths to files of your own."),
-    click.option("--dataset", metavar="NAME", help=f"Data set: a name, or folder:PATH.  [default: {DEFAULT_DATASET}]"),
-    click.option("--encoder", metavar="NAME", help="Encoder.  [default: the data set's]"),
-    click.option("--image-size", type=int, metavar="PX", help="Pixels a side.  [default: the data set's]"),
-    click.option("--batch-size", type=int, metavar="N", help="Images in the global batch.  [default: the method's]"),
-    click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16 where the device has it]"),
-    click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
-    click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
-    click.option("--seeds", metavar="0,1,2", help=f"[default: {DEFAULT_SEEDS}]"),
-    SETTINGS,
-    click.option("--evals", "requests", metavar="A,B", help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]"),
-    PLACES,
-)
-
-WORKERS = options(
-    click.option("--launcher", default=None, metavar="local|debug", help="[default: local]"),
-    click.option(
-        "--workers", type=click.IntRange(1), metavar="N", help="Runs at a time, with launcher local.  [default: as the cores allow]"
-    ),
-    click.option(
-        "--checkpoint-every", type=click.FloatRange(0), default=60.0, metavar="SECONDS", show_default=True, help="At most this is lost."
-    ),
-)
+from bench.options import DATA_ROOT, PLACES, RUNS, SETTINGS, WORKERS, Commands
+from bench.request import DEFAULT_DATASET, Request, data_folder, parse_settings
+from bench.spec import Budget, RunSpec
 
 
 def console():

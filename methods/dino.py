@@ -117,8 +117,7 @@ class DINO(Method):
             blurred = (Blur(blur),) if data.image_size > 64 else ()
             return View((ResizedCrop((low, high)), Flip(), ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8), Grayscale(0.2), *blurred, *last), **view)
 
-        # A small crop is a whole number of patches wide.
-        patch = getattr(encoder, "patch_size", 1)
+        patch = getattr(encoder, "patch_size", 1)  # a small crop is a whole number of patches wide
         pixels = patch * max(1, round(local_size * data.image_size / patch))
         local = (crop(area_min, area_split, 0.5, count=local_crops, size=pixels / data.image_size),) if local_crops else ()
         self.views = (crop(area_split, 1.0, 1.0), crop(area_split, 1.0, 0.1, Solarize(0.2)), *local)
@@ -127,8 +126,10 @@ class DINO(Method):
 
     def teacher_temperature_at(self, progress):
         """Linear from its start, then constant: a soft target at the beginning is unstable."""
-        rise = min(1.0, progress / self.teacher_temperature_warmup) if self.teacher_temperature_warmup else 1.0
-        return self.teacher_temperature_start + rise * (self.teacher_temperature - self.teacher_temperature_start)
+        if progress >= self.teacher_temperature_warmup:
+            return self.teacher_temperature
+        start = self.teacher_temperature_start
+        return start + (self.teacher_temperature - start) * progress / self.teacher_temperature_warmup
 
     def loss(self, batch, progress):
         student = self.student(batch.views, progress < self.frozen)

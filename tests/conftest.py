@@ -1,9 +1,21 @@
-"""What every test starts from: one CPU thread, which is faster for small work and the same on every machine."""
+"""What every test starts from: one CPU thread, which is faster for small work and the same on every machine; the real data sets."""
+
+import os
 
 import pytest
 import torch
+
+from bench import datasets
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def real_root():
+    """$SSLBENCH_DATA, or a skip."""
+    if not os.environ.get("SSLBENCH_DATA"):
+        pytest.skip("set SSLBENCH_DATA to the folder of the real data sets")
+    return datasets.data_root()

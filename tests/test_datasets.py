@@ -34,14 +34,6 @@ def pixels_of(split) -> set[bytes]:
 
 
 @pytest.fixture
-def real_root():
-    """$SSLBENCH_DATA, or a skip."""
-    if not os.environ.get("SSLBENCH_DATA"):
-        pytest.skip("set SSLBENCH_DATA to the folder that holds cifar-10-batches-py")
-    return datasets.data_root()
-
-
-@pytest.fixture
 def folder(tmp_path):
     """A folder of MNIST digits 0, 1 and 2 in sizes 40x48 to 70x52, 20 for train and 3 for test of each class."""
     split = datasets.load("mnist5k", "test")

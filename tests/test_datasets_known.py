@@ -475,14 +475,6 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
 # The real parts of sets
 
 
-@pytest.fixture
-def real_root():
-    """$SSLBENCH_DATA, or a skip."""
-    if not os.environ.get("SSLBENCH_DATA"):
-        pytest.skip("set SSLBENCH_DATA to the folder of the data sets")
-    return datasets.data_root()
-
-
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "counts"), [("dtd10", (40, 40, 40)), ("tiny_imagenet50", (450, 50, 50))])
 def test_real_parts_are_whole_and_balanced(name, counts, real_root):

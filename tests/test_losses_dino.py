@@ -140,8 +140,8 @@ MISTAKES = {
     "no centring": ("(teacher - centre) /", "teacher /"),
     "centre added": ("teacher - centre", "teacher + centre"),
     "centre subtracted after the temperature": ("((teacher - centre) / teacher_temperature)", "(teacher / teacher_temperature - centre)"),
-    "teacher's temperature ignored": (".student_temperature, self.teacher_temperature_at(progress))", ".student_temperature, 0.07)"),
-    "temperature warm-up upside down": ("rise * progress / self", "rise * (1 - progress) / self"),
+    "teacher's temperature ignored": ("self.teacher_temperature_at(progress)\n", "0.07\n"),
+    "temperature warm-up upside down": ("start) * progress / self", "start) * (1 - progress) / self"),
     "student's temperature ignored": ("(student / student_temperature)", "(student / 0.07)"),
     "pairs of a crop with itself": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted"),
     "pairs of a crop with itself only": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted[own : own + 1]"),
@@ -212,7 +212,7 @@ def test_centre_and_teacher_move_as_in_the_paper(progress, momentum, centre_mome
 
 
 STEP_MISTAKES = {
-    "centre from one crop": ("gather(teacher.flatten(0, 1)).mean(0)", "gather(teacher[0]).mean(0)"),
+    "centre from one crop": ("teacher.flatten(0, 1).mean(0)", "teacher[0].mean(0)"),
     "centre momentum upside down": ("1 - self.centre_momentum", "self.centre_momentum"),
     "teacher momentum constant": ("0.5 * (1 + math.cos(math.pi * progress))", "1"),
     "teacher momentum to 0": ("(1 + math.cos(", "(1 - math.cos("),

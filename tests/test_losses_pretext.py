@@ -156,7 +156,7 @@ ROTATION_MISTAKES = {
     "one rotation left out": ("range(4)])\n", "(0, 1, 2, 2)])\n"),
 }
 DENOISING_MISTAKES = {
-    "compared with the noisy image": ("self.corrupt(batch))), batch.views[0])", "(noisy := self.corrupt(batch)))), noisy)"),
+    "compared with the noisy image": ("self.corrupt(batch))), clean)", "(noisy := self.corrupt(batch)))), noisy)"),
     "no noise": ("feature_map(self.corrupt(batch))", "feature_map(batch.views[0])"),
     "the complement is hidden": (">= self.level", "< self.level"),
     "mean absolute error": ("F.mse_loss", "F.l1_loss"),
@@ -166,7 +166,7 @@ GAUSSIAN_MISTAKES = {
     "noise instead of the image": ("return clean + self.level", "return self.level"),
 }
 SUPERVISED_MISTAKES = {
-    "labels shifted by one": ("batch.labels)", "(batch.labels + 1) % 5)"),
+    "labels shifted by one": ("batch.labels),", "(batch.labels + 1) % 5),"),
     "the features are the logits": ("self.classifier(self.encoder(batch.views[0]))", "self.encoder(batch.views[0])[:, :5]"),
 }
 

@@ -49,6 +49,7 @@ LAYERS = (
         "bench.progress",
     ),
     ("bench.request",),
+    ("bench.options",),
     ("bench.conformance_contract", "bench.conformance_processes", "bench.conformance_runs"),
     ("bench.conformance",),
 )
@@ -59,7 +60,7 @@ FOR_METHODS = {"bench.method", "bench.parts", "bench.spec", "bench.views", "meth
 FOR_REPORTS = {"bench.errors", "bench.spec", "bench.store"}
 
 LONGEST_MODULE, LONGEST_METHOD, LONGEST_LOOP = 300, 150, 60
-LONGER = {"run_bench.py": 380}
+LONGER = {"run_bench.py": 325}
 """Modules that are over the limit, and how long they may be. They may shrink and leave this list; no other may join it unseen."""
 
 CORE = sorted(path for path in (ROOT / "bench").rglob("*.py") if path.name != "suites.py")

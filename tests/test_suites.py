@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 
 import methods
@@ -14,12 +15,14 @@ from bench.store import ResultStore
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
 
 
-def test_every_run_of_every_suite_can_be_completed_and_is_listed_once():
-    for name in suites.names():
-        runs = suites.load(name).runs
-        ids = [complete(run).id for run in runs if run.seed == 0]
-        assert len(set(ids)) == len(ids), name
-        assert suites.summary(name)
+@pytest.mark.parametrize(
+    ("name", "root"), [pytest.param(name, None if name.startswith("demo") else "real", marks=pytest.mark.data) for name in suites.names()]
+)
+def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, request):
+    root = root and request.getfixturevalue("real_root")
+    ids = [complete(run, root).id for run in suites.load(name).runs if run.seed == 0]
+    assert len(set(ids)) == len(ids)
+    assert suites.summary(name)
 
 
 def test_the_demo_has_what_was_searched_for_it_and_the_floors_three_seeds_each():
