@@ -23,7 +23,7 @@ def over_devices(norm: nn.modules.batchnorm._BatchNorm, inputs: Tensor) -> Tenso
     count = own.numel() // own.shape[1]
     own_mean = own.mean(dims)
     own_squares = (own - own_mean.view(shape)).square().sum(dims)
-    # One message a layer; means and squares around them join without cancellation (Chan et al. 1979).
+    # Means and squares around them join without cancellation (Chan et al. 1979).
     counts, means, squares = gather(torch.stack([torch.full_like(own_mean, count), own_mean, own_squares])[None]).unbind(1)
     everything = counts.sum(0)
     mean = (counts * means).sum(0) / everything
@@ -107,6 +107,10 @@ def require_shares(method: nn.Module, batch_size: int, processes: int) -> None:
                     f"{processes} processes cannot share the {groups} BatchNorm groups of a batch of {batch_size}; expected --processes "
                     f"{', '.join(able)} and a batch that is a multiple of {groups}"
                 )
-        elif processes > 1 and isinstance(module, nn.modules.batchnorm._BatchNorm) and type(module) not in {*SYNCED, GroupedBatchNorm}:
+        elif (
+            processes > 1
+            and isinstance(module, nn.modules.batchnorm._BatchNorm)
+            and type(module) not in {*SYNCED, *SYNCED.values(), GroupedBatchNorm}
+        ):
             kind = type(module).__name__
             raise UserError(f"{name} is a {kind}, which cannot take its statistics over {processes} processes; use nn.BatchNorm1d or 2d")

@@ -193,12 +193,13 @@ class Case:
         labels: Tensor | None = None,
         budget: Budget | None = None,
         controls: Controls | None = None,
+        **recipe_changes,
     ) -> Trainer:
         """A run that has not begun. A Reference gets the true labels where none are given; nothing else does."""
         method = method or self.build(seed)
         labels = self.labels[:TRAINING_IMAGES] if labels is None and self.cls.uses_labels else labels
         source = Source(self.images[:TRAINING_IMAGES], labels, self.info, self.mean, self.std)
-        recipe = dataclasses.replace(method.recipe, batch_size=BATCH_SIZE)
+        recipe = dataclasses.replace(method.recipe, **({"batch_size": BATCH_SIZE} | recipe_changes))
         budget = budget or Budget("steps", STEPS)
         spec = RunSpec(method=self.cls.__name__, dataset="photographs", budget=budget, seed=seed, precision="float32", recipe=recipe)
         return Trainer(method.train(), source, spec, controls)

@@ -1,34 +1,44 @@
 """The check that a method gives one answer on any number of devices: two processes against one, on the same global batches.
 
-In float64, 20 steps that run freely: losses and state equal to 1e-8. In float32 each of 20 steps starts from the one-process
+In float64, 20 steps that run freely: losses and state equal to 1e-8. Then 5 steps of a batch that cannot be halved, with plain SGD,
+which shows a gradient of the wrong size where LARS and Adam would hide it. In float32 each of 20 steps starts from the one-process
 state, and its loss is equal to 1e-5: left to run, float32 drifts apart by rounding alone. Both processes compare, so
 queues, memories, centres and assignments are the same on each.
 
     python -m bench.conformance_processes JOB    the second process, started by the check
 """
 
+import contextlib
 import copy
 import dataclasses
 import importlib.util
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from bench.batch_norm import synchronise
-from bench.conformance_case import Broken, Case, require, steady_globals
+from bench import features
+from bench.batch_norm import GroupedBatchNorm, synchronise
+from bench.conformance_case import BATCH_SIZE, Broken, Case, require, steady_globals
 from bench.distributed import alone
-from bench.ranks import FollowerDied, join, ranks
+from bench.ranks import FollowerDied, join_as_follower, ranks
 from bench.spec import Budget
 from bench.trainer import Controls, Trainer
 
 STEPS = 20
 EXACT, ROUNDED = 1e-8, 1e-5
 """Largest relative difference in float64 and of a single step's loss in float32."""
+
+UNEVEN = {"optimizer": "sgd", "lr": 0.05, "lr_per_batch": None, "warmup": 0.0, "clip_grad": None, "batch_size": 15}
+"""Changes to the recipe for the short run."""
+
+FEATURES_AT_ONCE = 8
+"""Images of a forward pass in a hook, so that each process has some of the 40."""
 
 RULE = "networks see this device's rows; whatever is computed across the batch goes through parts.gather or parts.mean_of_batch"
 
@@ -37,18 +47,29 @@ class Enough(Exception):
     """A step has been made."""
 
 
-def begin(case: Case, double: bool, report=lambda trainer: None) -> Trainer:
-    """A run of 20 steps that has not begun, in float64 or float32."""
+@contextlib.contextmanager
+def small_passes() -> Iterator[None]:
+    """Within the block features are extracted a few images at a time."""
+    usual, features.BATCH = features.BATCH, FEATURES_AT_ONCE
+    try:
+        yield
+    finally:
+        features.BATCH = usual
+
+
+def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = STEPS, **recipe_changes) -> Trainer:
+    """A run that has not begun, in float64 or float32."""
     method = case.build()
     synchronise(method)
-    trainer = case.trainer(method.double() if double else method, budget=Budget("steps", STEPS), controls=Controls(report=report))
+    method, controls = method.double() if double else method, Controls(report=report)
+    trainer = case.trainer(method, budget=Budget("steps", steps), controls=controls, **recipe_changes)
     if double:  # views and features are normalised with these, and take their type
         trainer.source = dataclasses.replace(trainer.source, mean=case.mean.double(), std=case.std.double())
     trainer.meter.step_flops = dict(case.step_flops)
     return trainer
 
 
-def follow(case: Case, double: bool) -> tuple[list[float], list[dict], Trainer]:
+def follow(case: Case, double: bool, steps: int = STEPS, **recipe_changes) -> tuple[list[float], list[dict], Trainer]:
     """A whole run: the loss of every step, the trainer's state before each, and the trainer at the end."""
     losses, states = [], []
 
@@ -56,7 +77,7 @@ def follow(case: Case, double: bool) -> tuple[list[float], list[dict], Trainer]:
         losses.append(trainer.loss)
         states.append(copy.deepcopy(trainer.state_dict()))
 
-    trainer = begin(case, double, report)
+    trainer = begin(case, double, report, steps, **recipe_changes)
     with steady_globals():
         states.append(copy.deepcopy(trainer.state_dict()))
         trainer.run()
@@ -87,19 +108,33 @@ def difference(one: Tensor, two: Tensor) -> float:
     return float((one - two).abs().max() / scale) if one.numel() else 0.0
 
 
-def compare(case: Case) -> None:
-    """What each of the processes does, at the same time. Raises Broken."""
+def require_one_answer(case: Case, what: str, **options) -> None:
+    """A run in float64 by this process alone, and by both: Broken where losses, state or cost differ."""
     with alone():
-        losses, _, one = follow(case, double=True)
-        _, states, _ = follow(case, double=False)
-        single = [one_step(case, state) for state in states[:STEPS]]
-    shared_losses, _, both = follow(case, double=True)
+        losses, _, one = follow(case, double=True, **options)
+    shared_losses, _, both = follow(case, double=True, **options)
     pairs = zip(losses, shared_losses, strict=True)
     step, loss, other = next(((n, a, b) for n, (a, b) in enumerate(pairs, 1) if abs(a - b) > EXACT * abs(a)), (0, 0, 0))
-    require(not step, f"the loss of step {step} is {loss:.12g} in one process and {other:.12g} in two, in float64: {RULE}")
+    require(not step, f"the loss of step {step} is {loss:.12g} in one process and {other:.12g} in two, in float64{what}: {RULE}")
     for name, value in one.method.state_dict().items():
         off = difference(value, both.method.state_dict()[name])
-        require(off <= EXACT, f"after {STEPS} steps {name} differs by {off:.1g} between one process and two, in float64: {RULE}")
+        require(
+            off <= EXACT, f"after {len(losses)} steps {name} differs by {off:.1g} between one process and two, in float64{what}: {RULE}"
+        )
+    same = one.meter.flops == both.meter.flops
+    require(same, f"{one.meter.flops:.12g} FLOPs are counted in one process and {both.meter.flops:.12g} in two")
+
+
+def compare(case: Case) -> None:
+    """What each of the processes does, at the same time. Raises Broken."""
+    require_one_answer(case, "")
+    # Groups of BatchNorm are held whole: their batch has to be even.
+    grouped = any(isinstance(module, GroupedBatchNorm) and module.groups > 1 for module in case.build().modules())
+    changes = UNEVEN | ({"batch_size": BATCH_SIZE} if grouped else {})
+    require_one_answer(case, f" with SGD and a batch of {changes['batch_size']}", steps=5, **changes)
+    with alone():
+        _, states, _ = follow(case, double=False)
+        single = [one_step(case, state) for state in states[:STEPS]]
     for step, state in enumerate(states[:STEPS], start=1):
         loss, other = single[step - 1], one_step(case, state)
         told = f"in float32 the loss of step {step} is {loss:.8g} in one process and {other:.8g} in two"
@@ -114,7 +149,7 @@ def check_processes(case: Case) -> None:
     with alone():
         case.step_flops  # noqa: B018  measured before the other process waits for it
     try:
-        with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), "bench.conformance_processes"):
+        with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), "bench.conformance_processes"), small_passes():
             compare(case)
     except FollowerDied as error:
         raise Broken(f"in two processes: {error}") from error
@@ -133,9 +168,10 @@ def main(text: str) -> None:
     case = Case(getattr(module, job["name"]), job["encoder"])
     with alone():
         case.step_flops  # noqa: B018
-    join(Path(job["meeting"]), job["rank"], job["processes"])
+    join_as_follower(job)
     try:
-        compare(case)
+        with small_passes():
+            compare(case)
     except Broken as broken:
         sys.exit(str(broken))
     finally:

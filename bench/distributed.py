@@ -43,8 +43,8 @@ def rank() -> int:
 
 
 def rows_of(total: int, number: int | None = None) -> slice:
-    """Which of `total` rows belong to device `number` (default: this one): runs of consecutive rows, as equal as can be, the
-    longer ones first."""
+    """Which of `total` rows belong to device `number` (default: this one): runs of consecutive rows, as equal as can be;
+    nobody has more than the first."""
     number, devices = rank() if number is None else number, size()
     return slice(-(-number * total // devices), -(-(number + 1) * total // devices))
 

@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from bench.checkpoint import Checkpoints
 from bench.interrupt import STOPS, Interrupted
-from bench.ranks import join
+from bench.ranks import join_as_follower
 from bench.run import build_method, load_source, make_trainer
 from bench.spec import RunSpec
 
@@ -24,14 +24,16 @@ def main(text: str) -> None:
     # The first process hears signals, and everybody stops at the same step.
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
-    join(Path(job["meeting"]), job["rank"], job["processes"])
     spec = RunSpec.from_json(job["spec"])
     torch.set_num_threads(job["threads"])
     source, num_classes = load_source(spec, Path(job["data_root"]) if job["data_root"] else None)
     method = build_method(spec, source, num_classes)
     state = Checkpoints(Path(job["scratch"]), spec.id).read(job["step"]) if job["step"] is not None else None
+    trainer = make_trainer(method, source, spec, state)
+    # Last, so that nobody's clock runs while this process gets ready.
+    join_as_follower(job)
     try:
-        make_trainer(method, source, spec, state).run()
+        trainer.run()
     except Interrupted:
         return
     finally:

@@ -45,10 +45,11 @@ def default_threads() -> int:
 
 
 def default_precision() -> str:
-    """bf16 on a GPU and on a processor that multiplies in it (AVX-512 BF16, AMX), else float32: measured on one with AVX2 alone,
+    """bf16 on a GPU or a processor that multiplies in it (AVX-512 BF16, AMX), else float32: measured on one with AVX2 alone,
     emulated bfloat16 trained at an eighth of float32's speed."""
-    native = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16" if native else "float32"
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "float32"
 
 
 def describe_device(processes: int = 1) -> str:

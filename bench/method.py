@@ -77,6 +77,11 @@ class Method(nn.Module):
     views: tuple[View, ...] = ()
     recipe: Recipe | None = None
 
+    @classmethod
+    def full_version(cls, hyper_parameters: dict) -> str:
+        """The version of all the code that decides a run: that of the class, and of other methods that it is made of."""
+        return str(cls.version)
+
     def loss(self, batch: Batch, progress: float) -> Tensor:
         """The scalar to minimise, float32, over the global batch. Must not change any state."""
         raise TypeError(f"{type(self).__name__} defines no loss")

@@ -89,7 +89,7 @@ def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
         hyper_parameters=hyper_parameters,
         recipe=recipe,
         recipe_changes={},
-        method_version=methods.version(spec.method, cls),
+        method_version=methods.version(spec.method, cls, hyper_parameters),
         data_revision=datasets.revision(spec.dataset, root),
         budget=spec.budget.in_images(data.num_images),
         device=describe_device(processes) if spec.budget.unit == "seconds" else None,

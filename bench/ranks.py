@@ -3,17 +3,20 @@
     with ranks(processes=2, job=job, folder=scratch / run_id):
         ...    # bench.distributed now knows of two devices
 
-The first process claims, checkpoints, evaluates and records; a follower trains its share and leaves. They meet through a file, so no port
-is taken. A follower that dies breaks the first process's next exchange within moments, and so the other way round.
+The first process claims, checkpoints, evaluates and records; a follower trains its share and leaves. They find each other through a file
+and talk over this machine's loopback. A follower that dies breaks the first process's next exchange within moments; a follower whose
+first process is gone is ended by the kernel, or notices.
 """
 
 import contextlib
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +24,17 @@ from pathlib import Path
 import torch.distributed as dist
 
 PATIENCE = timedelta(minutes=30)
-"""The longest that one process waits for another: more than any step, less than a night. One that dies is noticed at once."""
+"""The longest that one process waits for another in training: more than any step, less than a night. A death is noticed at once."""
+
+TO_DIE, TO_END = 10.0, 60.0
+"""Seconds that a follower is given to die of a broken exchange, and to end once training has."""
+
+ON_PARENTS_DEATH = 1
+"""Linux's PR_SET_PDEATHSIG."""
+
+
+class FollowerDied(RuntimeError):
+    """One of a run's processes ended early; the message says what its log ends with."""
 
 
 def join(meeting: Path, rank: int, processes: int, alive=lambda: None) -> None:
@@ -34,8 +47,17 @@ def join(meeting: Path, rank: int, processes: int, alive=lambda: None) -> None:
     dist.init_process_group("gloo", store=store, rank=rank, world_size=processes, timeout=PATIENCE)
 
 
-class FollowerDied(RuntimeError):
-    """One of a run's processes ended early; the message says what its log ends with."""
+def join_as_follower(job: dict) -> None:
+    """Take part as the process that `ranks` started with this job; it does not outlive the one that started it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(ON_PARENTS_DEATH, signal.SIGKILL)
+
+    def alive() -> None:
+        if os.getppid() != job["parent"]:
+            sys.exit("the process that began the run is gone")
+
+    alive()
+    join(Path(job["meeting"]), job["rank"], job["processes"], alive)
 
 
 @contextlib.contextmanager
@@ -45,38 +67,47 @@ def ranks(processes: int, job: dict, folder: Path, entry: str = "bench.follower"
     if processes == 1:
         yield
         return
-    meeting = folder / f"meeting-{uuid.uuid4().hex}"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])}
+    path = os.pathsep.join(part for part in (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")) if part)
     followers, logs = [], [folder / f"rank-{rank}.log" for rank in range(1, processes)]
-    try:
-        for rank, log in enumerate(logs, start=1):
-            text = json.dumps({**job, "meeting": str(meeting), "rank": rank, "processes": processes})
-            with log.open("w") as output:
-                # In a session of its own: a terminal's Ctrl-C is for the first process, which tells the others when to stop.
-                command = [sys.executable, "-m", entry, text]
-                followers.append(subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True))
-
-        def alive() -> None:
-            if any(follower.poll() is not None for follower in followers):
-                raise FollowerDied(f"a process of the run ended before it began: {last_words(logs)}")
-
-        join(meeting, 0, processes, alive)
+    with tempfile.TemporaryDirectory(prefix="sslbench-") as place:
+        meeting = Path(place) / "meeting"
         try:
-            yield
-        except RuntimeError as error:
-            time.sleep(0.5)  # whoever broke the exchange is about to end
-            died = any(follower.poll() for follower in followers)
-            raise (FollowerDied(f"a process of the run ended early: {last_words(logs)}") if died else error) from None
-        if any(follower.wait() for follower in followers):
-            raise FollowerDied(f"a process of the run failed at its end: {last_words(logs)}")
-    finally:
-        with contextlib.suppress(Exception):  # after a broken exchange there may be nothing left to destroy
-            dist.destroy_process_group()
-        for follower in followers:
-            if follower.poll() is None:
+            for rank, log in enumerate(logs, start=1):
+                text = json.dumps({**job, "meeting": str(meeting), "rank": rank, "processes": processes, "parent": os.getpid()})
+                with log.open("w") as output:
+                    # -P: this code, and not a folder of the same name in the working directory. In a session of its own: a
+                    # terminal's Ctrl-C is for the first process, which tells the others when to stop.
+                    command = [sys.executable, "-P", "-m", entry, text]
+                    environment = {**os.environ, "PYTHONPATH": path}
+                    followers.append(subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True))
+
+            def alive() -> None:
+                if any(follower.poll() is not None for follower in followers):
+                    raise FollowerDied(f"a process of the run ended before it began: {last_words(logs)}")
+
+            join(meeting, 0, processes, alive)
+            try:
+                yield
+            except RuntimeError as error:
+                if wait(followers, TO_DIE, any):
+                    raise FollowerDied(f"a process of the run ended early: {last_words(logs)}") from error
+                raise
+            if not wait(followers, TO_END, all) or any(follower.returncode for follower in followers):
+                raise FollowerDied(f"a process of the run failed at its end: {last_words(logs)}")
+        finally:
+            with contextlib.suppress(Exception):  # after a broken exchange there may be nothing left to destroy
+                dist.destroy_process_group()
+            for follower in followers:
                 follower.kill()
-            follower.wait()
-        meeting.unlink(missing_ok=True)
+                follower.wait()
+
+
+def wait(followers: list[subprocess.Popen], seconds: float, enough) -> bool:
+    """Until `enough` (any or all) of them have ended, at most so long; whether they have."""
+    deadline = time.monotonic() + seconds
+    while not enough([follower.poll() is not None for follower in followers]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return enough([follower.poll() is not None for follower in followers])
 
 
 def last_words(logs: list[Path]) -> str:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import filelock
 import safetensors.torch
+import threadpoolctl
 import torch
 
 import methods
 from bench import datasets, encoders, evals, hardware
-from bench.batch_norm import synchronise
+from bench.batch_norm import require_shares, synchronise
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
 from bench.heartbeat import Heartbeat, lock
@@ -88,6 +89,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         source, num_classes = load_source(spec, place.data_root)
         method = build_method(spec, source, num_classes)
         if method.trained:
+            require_shares(method, spec.batch_size, place.processes)
             trainer = make_trainer(method, source, spec, state, controls_of(checkpoints, heartbeat, place, signals), place.processes)
             # A training that has ended needs no company.
             with ranks(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id):
@@ -146,7 +148,7 @@ def follower_job(spec: RunSpec, place: Place, state: dict | None) -> dict:
 def require_as_planned(spec: RunSpec, root: Path | None, processes: int = 1) -> None:
     """A UserError where the method's file, the data or the device is no longer what the id was made from."""
     now = {
-        "method_version": methods.version(spec.method, methods.load(spec.method)),
+        "method_version": methods.version(spec.method, methods.load(spec.method), spec.hyper_parameters),
         "data_revision": datasets.revision(spec.dataset, root),
         "device": hardware.describe_device(processes) if spec.budget.unit == "seconds" else None,
     }
@@ -224,18 +226,19 @@ def evaluate(
     method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], root: Path | None, signals: StopSignals
 ) -> list[Result]:
     """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN."""
-    subject = Subject(method, method.encode, spec, source, root)
-    results = []
-    for request in requests:
-        signals.check()
-        name, argument = evals.parse(request)
-        results += evals.load(name).evaluate(subject, argument)
-    if ALTERNATE_EVAL in requests:
-        for weights, function in method.encode_also().items():
+    subject, results = Subject(method, method.encode, spec, source, root), []
+    parsed = [(evals.load(name), argument) for name, argument in map(evals.parse, requests)]
+    # NumPy's and FAISS's threads, which are torch's no more: two runs side by side would wait for each other's.
+    with threadpoolctl.threadpool_limits(torch.get_num_threads()):
+        for evaluator, argument in parsed:
             signals.check()
-            other = Subject(method, function, spec, source, root)
-            for result in evals.load(ALTERNATE_EVAL).evaluate(other, None):
-                results.append(Result(**{**vars(result), "weights": weights}))
+            results += evaluator.evaluate(subject, argument)
+        if ALTERNATE_EVAL in requests:
+            for weights, function in method.encode_also().items():
+                signals.check()
+                other = Subject(method, function, spec, source, root)
+                for result in evals.load(ALTERNATE_EVAL).evaluate(other, None):
+                    results.append(Result(**{**vars(result), "weights": weights}))
     return results
 
 

@@ -103,10 +103,12 @@ class Trainer:
     def run(self) -> None:
         """Train until progress is 1. Raises Diverged or Interrupted."""
         self.method.train()
+        self.meet()
         while (progress := self.progress) < 1:
             if self.epoch > self.hooked_epoch:  # the hook may use up the budget: look again
                 with self.meter.charging():
                     self.before_epoch()
+                self.meet()
                 continue
             flops = self.meter.flops_of_step(self.kind_of_step(progress), lambda p=progress: self.measure_step(p))
             if flops == 0 and self.spec.budget.unit == "flops":
@@ -138,6 +140,8 @@ class Trainer:
 
             rows = []
             shared.append(count_flops(own_part))
+            if not rows[0].isfinite().all():
+                raise Diverged(f"features of the training set are not finite after step {self.meter.steps}")
             return rows[0]
 
         def hook():
@@ -198,7 +202,13 @@ class Trainer:
         of one device with the whole batch: a budget in FLOPs ends at the same step for any number of devices."""
         with distributed.alone():
             twin, batch = copy.deepcopy(self.method), self.batch()
-            return count_flops(lambda: self.step(twin, None, batch, progress))
+            flops = count_flops(lambda: self.step(twin, None, batch, progress))
+        self.meet()
+        return flops
+
+    def meet(self) -> None:
+        """Wait for every device, off the clock, and take the first one's clock: progress is one number on all of them."""
+        (self.meter.seconds,) = distributed.agree([self.meter.seconds])
 
     def agree(self) -> tuple[bool, bool]:
         """The first device's clock and wishes become everybody's: whether to stop, and whether a checkpoint is due."""

@@ -91,7 +91,7 @@ def load(method: str):
     return found[0]
 
 
-def version(method: str, cls) -> str:
-    """What identifies the code behind a method: the class's `version`; for a user's own file also its text's hash."""
+def version(method: str, cls, hyper_parameters: dict) -> str:
+    """What identifies the code behind a method: the class's `full_version`; for a user's own file also its text's hash."""
     own = f"+{hashlib.sha256(require(method).read_bytes()).hexdigest()[:8]}" if is_path(method) else ""
-    return f"{cls.version}{own}"
+    return f"{cls.full_version(hyper_parameters)}{own}"

@@ -12,6 +12,8 @@ the authors fine-tune (--global_pool), is recorded beside it; theirs is taken be
 B images in the global batch, L patches of S x S pixels (K visible, H hidden), D features, d features of the decoder.
 """
 
+from functools import partial
+
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
@@ -64,7 +66,9 @@ class Decoder(nn.Module):
         self.enter = nn.Linear(inputs, dim)
         self.mask_token = nn.Parameter(0.02 * torch.randn(dim))
         self.register_buffer("positions", grid_positions(side, dim))
-        self.blocks = nn.Sequential(*[Block(dim, dim // HEAD, qkv_bias=True) for _ in range(depth)])
+        self.blocks = nn.Sequential(
+            *[Block(dim, dim // HEAD, qkv_bias=True, norm_layer=partial(nn.LayerNorm, eps=1e-6)) for _ in range(depth)]
+        )
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.leave = nn.Linear(dim, outputs)
         for layer in self.modules():  # as models_mae.py

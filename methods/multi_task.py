@@ -43,6 +43,11 @@ def task_class(name: str):
     return cls
 
 
+def names_of(tasks: str) -> list[str]:
+    """'rotation,npid' -> ['rotation', 'npid']"""
+    return [name.strip() for name in tasks.split(",") if name.strip()]
+
+
 class MultiTask(Method):
     paper = "arXiv:1708.07860"
     needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
@@ -51,7 +56,7 @@ class MultiTask(Method):
         """tasks: names of methods, with commas; the first one's recipe is used for all. weights: of their losses, in the same order;
         where empty, each is 1. The paper's four tasks are said above."""
         super().__init__()
-        names = [name.strip() for name in tasks.split(",") if name.strip()]
+        names = names_of(tasks)
         if not names or len(set(names)) < len(names):
             raise ValueError(f"tasks must be names of different methods, as 'rotation,npid', not '{tasks}'")
         classes = [task_class(name) for name in names]
@@ -69,6 +74,12 @@ class MultiTask(Method):
             for prefix in self.names_here(number, group.prefix)
         ]
         self.recipe = dataclasses.replace(self.tasks[0].recipe, groups=tuple(groups))
+
+    @classmethod
+    def full_version(cls, hyper_parameters):
+        """'1+npid1+rotation1': a task whose numbers may move makes another run."""
+        names = sorted(names_of(hyper_parameters["tasks"]))
+        return "+".join([str(cls.version), *(f"{name}{task_class(name).version}" for name in names)])
 
     def build(self, name, cls, data):
         """A task whose encoder is the shared one; its teachers are copies of that."""

@@ -132,7 +132,9 @@ def _cells(results: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cel
 def _cell(part: pandas.DataFrame) -> Cell:
     """Over the seeds of one column."""
     correct = None
-    if part.correct.notna().all() and part.n.nunique() == 1:
+    # Right and wrong images average to a top-1. Of a mean over classes, where few images of a rare one decide, only seeds are counted.
+    of_images = not part.metric.str.contains("per_class").any()
+    if of_images and part.correct.notna().all() and part.n.nunique() == 1:
         correct = np.stack([unpack(text, n) for text, n in zip(part.correct, part.n, strict=True)])
     values = part.value.to_numpy()
     return Cell(float(values.mean()), interval(values, correct), dict(zip(part.seed.tolist(), values.tolist(), strict=True)), correct)

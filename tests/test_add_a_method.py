@@ -28,7 +28,7 @@ def test_the_method_passes_every_check(mine):
 
 def test_the_method_has_the_summary_and_version_of_its_file(mine):
     assert methods.summary(str(mine)).startswith("VICReg (Bardes et al. 2022")
-    assert re.fullmatch(r"1\+[0-9a-f]{8}", methods.version(str(mine), methods.load(str(mine))))
+    assert re.fullmatch(r"1\+[0-9a-f]{8}", methods.version(str(mine), methods.load(str(mine)), {}))
 
 
 def test_the_table_lists_the_checks_in_their_order():

@@ -6,6 +6,7 @@ process gives.
 
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,13 +15,14 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+import methods
 from bench.batch_norm import GroupedBatchNorm, require_shares, synchronise
 from bench.distributed import agree, alone, average_gradients, gather, mean_of_batch, rank, rows_of, shard, size, total
 from bench.errors import UserError
 from bench.features import extract
 from bench.interrupt import Interrupted, StopSignals
 from bench.plan import complete
-from bench.ranks import FollowerDied, join, ranks
+from bench.ranks import FollowerDied, join_as_follower, ranks
 from bench.run import Place, execute
 from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
@@ -118,6 +120,27 @@ def test_a_run_in_two_processes_is_the_run_in_one(tmp_path, budget):
 
 
 @pytest.mark.slow
+def test_a_budget_in_seconds_is_spent_by_one_clock(tmp_path, monkeypatch):
+    """Hooks and start-up take longer on one process than on another; progress is one number all the same, and the run ends."""
+    slow = tmp_path / "slow_hook.py"
+    text = methods.require("deepcluster").read_text()
+    hook = "    def before_epoch(self, extract, generator):\n"
+    assert text.count(hook) == 1
+    wait = "        import os, time\n\n        time.sleep(0.0 if 'SECOND' in os.environ else 0.7)\n"
+    slow.write_text(text.replace(hook, hook + wait))
+    place = Place(tmp_path / "results", tmp_path / "scratch", processes=2)
+    facts = {"dataset": "digits", "image_size": 16, "precision": "float32", "recipe_changes": {"batch_size": 256}}
+    spec = complete(RunSpec(method=str(slow), budget=Budget("seconds", 6), **facts), processes=2)
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "bench.ranks.subprocess.Popen", lambda command, env, **options: popen(command, env={**env, "SECOND": "yes"}, **options)
+    )
+    execute(spec, ("knn",), place)
+    (record,) = ResultStore(place.results).records()
+    assert record.status == "done" and 6 <= record.cost.seconds < 10
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
     spec, signals = planned(), StopSignals()
     signals.received = signal.SIGTERM
@@ -152,7 +175,7 @@ def main() -> None:
     """The second process."""
     job = json.loads(sys.argv[1])
     torch.set_num_threads(1)
-    join(Path(job["meeting"]), job["rank"], job["processes"])
+    join_as_follower(job)
     if job["what"] == "dies":
         sys.exit("out of luck")
     pieces()
