@@ -234,3 +234,11 @@ def test_tasks_and_weights_can_be_typed():
     assert parse_settings(("tasks=rotation,simclr", "weights=1,0.5"))[0] == {"tasks": "rotation,simclr", "weights": "1,0.5"}
     with pytest.raises(UserError, match=r"recipe\.betas"):
         parse_settings(("recipe.betas=0.9,0.99",))
+
+
+def test_a_tasks_version_is_part_of_its_own(monkeypatch):
+    """Else records of another rotation would go on as current ones."""
+    told = methods.version("multi_task", methods.load("multi_task"), {"tasks": "simclr, rotation", "weights": ""})
+    assert told == "1+rotation1+simclr1"
+    monkeypatch.setattr(methods.load("rotation"), "version", 2)
+    assert methods.version("multi_task", methods.load("multi_task"), {"tasks": "rotation,simclr", "weights": ""}) == "1+rotation2+simclr1"
