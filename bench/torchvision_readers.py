@@ -7,6 +7,7 @@ Nothing heavy is imported before a set is read. N images, C channels, H height, 
 
 import gzip
 import hashlib
+import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ class Row:
     name: str
     summary: str
     loader: str
-    """A class of torchvision.datasets, or one of `FOLDERS`."""
+    """A class of torchvision.datasets, or one of `FOLDER_LOADERS`."""
     spelling: dict[str, dict]
     """Part -> the arguments that the loader takes for it; 'all' where the set comes in one piece."""
     official: dict[str, int]
@@ -87,7 +88,11 @@ def _paths(data):
 def _image_folder(root: Path, folder: str, name: str):
     from torchvision.datasets import ImageFolder
 
-    return ImageFolder(str(root / name / folder))
+    data = ImageFolder(str(root / name / folder))
+    # Each folder numbers its own classes: with others in one of them the same label would mean another thing.
+    if folder != "train" and data.classes != sorted(entry.name for entry in os.scandir(root / name / "train") if entry.is_dir()):
+        raise UserError(f"'{root / name / folder}' is refused: its class folders are not those of '{root / name / 'train'}'")
+    return data
 
 
 def _tiny_imagenet(root: Path, folder: str, name: str):
@@ -101,7 +106,7 @@ def _tiny_imagenet(root: Path, folder: str, name: str):
     return SimpleNamespace(samples=samples, classes=data.classes)
 
 
-FOLDERS = {"ImageFolder": _image_folder, "TinyImageNet": _tiny_imagenet}
+FOLDER_LOADERS = {"ImageFolder": _image_folder, "TinyImageNet": _tiny_imagenet}
 """Loaders of plain folders: (data root, folder, folder of the set)."""
 
 
@@ -134,8 +139,8 @@ def _open(row: Row, root: Path, part: str, download: bool):
 
     spelling = row.spelling[part]
     try:
-        if row.loader in FOLDERS:
-            return FOLDERS[row.loader](root, spelling["folder"], Path(row.files[0]).parts[0])
+        if row.loader in FOLDER_LOADERS:
+            return FOLDER_LOADERS[row.loader](root, spelling["folder"], Path(row.files[0]).parts[0])
         loader = getattr(torchvision.datasets, row.loader)
         return (_mnist(loader) if row.loader.endswith("MNIST") else loader)(str(root), download=download, **spelling)
     except Exception:

@@ -290,6 +290,14 @@ def test_another_number_of_images_or_classes_is_refused(name, tiny):
         datasets.revision(name, root) if datasets.ENTRIES[name].revision == "" else datasets.load(name, "test", root=root)
 
 
+def test_a_val_folder_with_other_classes_than_train_is_refused(tiny):
+    """As many, so that only their names tell: the labels would be numbered alike and mean other things."""
+    root = tiny("imagenet100")
+    (root / "imagenet100/val/n02102040").rename(root / "imagenet100/val/n00000001")
+    with pytest.raises(UserError, match="its class folders are not those of"):
+        datasets.load("imagenet100", "test", root=root)
+
+
 def test_the_checksums_are_the_ones_that_torchvision_compares():
     assert published_md5() == {row.name: row.md5 for row in ROWS if row.md5}
 
