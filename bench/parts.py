@@ -18,8 +18,10 @@ __all__ = [
     "Queue",
     "Teacher",
     "classify",
+    "find_first",
     "full_precision",
     "gather",
+    "info_nce",
     "kmeans",
     "lab",
     "mean_of_batch",
@@ -184,6 +186,21 @@ def sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
         column = column / column.amax()  # else it shrinks, and the row grows, by a factor of B / K each time
         row = 1 / (powers @ column).clamp(min=tiny)
     return row[:, None] * powers * column
+
+
+@full_precision
+def find_first(positive: Tensor, negatives: Tensor) -> Tensor:
+    """The softmax loss that finds the positive logit [B, 1] among it and the negative ones [B, Q]."""
+    logits = torch.cat([positive, negatives], dim=1)
+    return classify(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+
+
+@full_precision
+def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """InfoNCE as MoCo's (arXiv:1911.05722, eq. 1): each query [B, P] must find its key [B, P] among it and the negatives [Q, P], all
+    unit vectors."""
+    positive = (queries * keys).sum(1, keepdim=True)
+    return find_first(positive / temperature, queries @ negatives.to(queries.dtype).T / temperature)
 
 
 @full_precision

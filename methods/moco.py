@@ -16,17 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Queue, Teacher, classify, full_precision, gather, mlp, shard, upcast
+from bench.parts import Queue, Teacher, gather, info_nce, mlp, shard, upcast
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
-
-
-@full_precision
-def contrast(queries, keys, negatives, temperature):
-    """InfoNCE (arXiv:1911.05722, eq. 1): each query [B, P] must find its key [B, P] among it and the negatives [Q, P], all unit vectors."""
-    positive = (queries * keys).sum(1, keepdim=True)
-    logits = torch.cat([positive, queries @ negatives.T], dim=1) / temperature
-    return classify(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
 
 class MoCo(Method):
@@ -84,7 +76,7 @@ class MoCo(Method):
         if len(queries) > len(self.queue.rows):
             raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise queue")
         self.new_keys = self.keys(key_images, batch.permutation(len(queries)))
-        return contrast(queries, self.new_keys, self.queue.rows, self.temperature)
+        return info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
 
     def after_step(self, progress):
         self.teacher.follow(self.student(), self.momentum)

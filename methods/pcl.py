@@ -18,23 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Queue, Teacher, classify, full_precision, gather, kmeans, shard, upcast
+from bench.parts import Queue, Teacher, find_first, full_precision, gather, info_nce, kmeans, shard, upcast
 from bench.spec import Recipe
 from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
-
-
-@full_precision
-def find_first(positive: Tensor, negatives: Tensor) -> Tensor:
-    """The softmax loss that finds the positive logit [B, 1] among it and the negative ones [B, r]."""
-    logits = torch.cat([positive, negatives], dim=1)
-    return classify(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
-
-
-@full_precision
-def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, temperature: float) -> Tensor:
-    """The first term of eq. 11: each query [B, P] must find its key [B, P] among it and the queue [r, P], all unit vectors."""
-    positive = (queries * keys).sum(1, keepdim=True)
-    return find_first(positive / temperature, queries @ queue.to(queries.dtype).T / temperature)
 
 
 @full_precision
@@ -132,6 +118,8 @@ class PCL(Method):
     def loss(self, batch, progress):
         query_images, key_images = batch.views
         queries, index = F.normalize(upcast(gather(self.project(query_images))), dim=1), gather(batch.index)
+        if len(queries) > len(self.queue.rows):
+            raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise negatives")
         self.new_keys = self.keys(key_images, batch.permutation(len(queries)))
         loss = info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
         if progress >= self.warmup:

@@ -17,13 +17,13 @@ from torch.nn import functional as F
 from bench.checkpoint import Checkpoints
 from bench.interrupt import Interrupted
 from bench.method import Batch
-from bench.parts import kmeans
+from bench.parts import info_nce, kmeans
 from bench.randomness import Draws, generator
 from bench.resnet import ResNet
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.trainer import Controls, Source, Trainer
 from methods.deepcluster import DeepCluster, balanced_classification, edges, whitened
-from methods.pcl import PCL, concentration, info_nce, proto_nce
+from methods.pcl import PCL, concentration, proto_nce
 
 IMAGES, BATCH = 60, 16  # three batches an epoch
 DATA = DatasetInfo(num_images=IMAGES, image_size=8)

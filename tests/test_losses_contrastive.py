@@ -20,13 +20,13 @@ import methods.simclr
 from bench.batch_norm import GroupedBatchNorm
 from bench.method import Batch
 from bench.optim import build_optimizer, set_progress
-from bench.parts import Memory, Queue, nt_xent
+from bench.parts import Memory, Queue, info_nce, nt_xent
 from bench.randomness import Draws
 from bench.resnet import ResNet
 from bench.spec import DatasetInfo
 from bench.views import render_views
 from methods.byol import BYOL, regression
-from methods.moco import MoCo, contrast
+from methods.moco import MoCo
 from methods.npid import NPID, instance_softmax
 from methods.simclr import SimCLR
 
@@ -209,7 +209,7 @@ def test_loss_functions_are_the_papers_formulas(size, temperature, seed, dim):
     close(regression(first, second), loop_regression(first, second))
     index = torch.randint(11, (size,), generator=torch.Generator().manual_seed(seed))
     first, second, unit_queue = (F.normalize(rows, dim=1) for rows in (first, second, queue))
-    close(contrast(first, second, unit_queue, temperature), loop_contrast(first, second, unit_queue, temperature))
+    close(info_nce(first, second, unit_queue, temperature), loop_contrast(first, second, unit_queue, temperature))
     close(instance_softmax(first, queue, index, temperature), loop_instance_softmax(first, queue, index, temperature))
 
 
@@ -233,7 +233,7 @@ def test_losses_and_gradients_are_lightlys(size, temperature, seed):
     queue, keys = F.normalize(queue, dim=1), F.normalize(second.detach(), dim=1)
     lightly = NTXentLoss(temperature, memory_bank_size=(11, 9))
     lightly.memory_bank.bank.copy_(queue)
-    ours, theirs = contrast(F.normalize(first, dim=1), keys, queue, temperature), lightly(first, keys)
+    ours, theirs = info_nce(F.normalize(first, dim=1), keys, queue, temperature), lightly(first, keys)
     close(ours, theirs.item())
     torch.testing.assert_close(gradients(ours, first), gradients(theirs, first), rtol=1e-4, atol=TOLERANCE)
 
@@ -423,7 +423,7 @@ MUTATED_LOSSES = [
     (
         MoCo,
         "the key is not the first class",
-        patch(methods.moco, "classify", lambda logits, target: F.cross_entropy(logits, target + 1)),
+        patch(bench.parts, "classify", lambda logits, target: F.cross_entropy(logits, target + 1)),
         None,
     ),
     (NPID, "temperature inverted", None, invert_temperature),
