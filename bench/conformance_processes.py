@@ -11,7 +11,6 @@ queues, memories, centres and assignments are the same on each.
 import contextlib
 import copy
 import dataclasses
-import importlib.util
 import json
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+import methods
 from bench import features
 from bench.batch_norm import GroupedBatchNorm, synchronise
 from bench.conformance_case import BATCH_SIZE, Broken, Case, require, steady_globals
@@ -69,19 +69,23 @@ def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = ST
     return trainer
 
 
-def follow(case: Case, double: bool, steps: int = STEPS, **recipe_changes) -> tuple[list[float], list[dict], Trainer]:
-    """A whole run: the loss of every step, the trainer's state before each, and the trainer at the end."""
-    losses, states = [], []
+def follow(case: Case, **options) -> tuple[list[float], Trainer]:
+    """A whole run in float64: the loss of every step, and the trainer at the end. Options as for `begin`."""
+    losses = []
+    trainer = begin(case, True, lambda trainer: losses.append(trainer.loss), **options)
+    with steady_globals():
+        trainer.run()
+    return losses, trainer
 
-    def report(trainer: Trainer) -> None:
-        losses.append(trainer.loss)
-        states.append(copy.deepcopy(trainer.state_dict()))
 
-    trainer = begin(case, double, report, steps, **recipe_changes)
+def states_before_steps(case: Case) -> list[dict]:
+    """The trainer's state before each step of a whole run in float32."""
+    states = []
+    trainer = begin(case, False, lambda trainer: states.append(copy.deepcopy(trainer.state_dict())))
     with steady_globals():
         states.append(copy.deepcopy(trainer.state_dict()))
         trainer.run()
-    return losses, states, trainer
+    return states[:STEPS]
 
 
 def one_step(case: Case, state: dict) -> float:
@@ -111,8 +115,8 @@ def difference(one: Tensor, two: Tensor) -> float:
 def require_one_answer(case: Case, what: str, **options) -> None:
     """A run in float64 by this process alone, and by both: Broken where losses, state or cost differ."""
     with alone():
-        losses, _, one = follow(case, double=True, **options)
-    shared_losses, _, both = follow(case, double=True, **options)
+        losses, one = follow(case, **options)
+    shared_losses, both = follow(case, **options)
     pairs = zip(losses, shared_losses, strict=True)
     step, loss, other = next(((n, a, b) for n, (a, b) in enumerate(pairs, 1) if abs(a - b) > EXACT * abs(a)), (0, 0, 0))
     require(not step, f"the loss of step {step} is {loss:.12g} in one process and {other:.12g} in two, in float64{what}: {RULE}")
@@ -133,21 +137,19 @@ def compare(case: Case) -> None:
     changes = UNEVEN | ({"batch_size": BATCH_SIZE} if grouped else {})
     require_one_answer(case, f" with SGD and a batch of {changes['batch_size']}", steps=5, **changes)
     with alone():
-        _, states, _ = follow(case, double=False)
-        single = [one_step(case, state) for state in states[:STEPS]]
-    for step, state in enumerate(states[:STEPS], start=1):
-        loss, other = single[step - 1], one_step(case, state)
+        states = states_before_steps(case)
+        single = [one_step(case, state) for state in states]
+    for step, (loss, state) in enumerate(zip(single, states, strict=True), start=1):
+        other = one_step(case, state)
         told = f"in float32 the loss of step {step} is {loss:.8g} in one process and {other:.8g} in two"
         require(abs(loss - other) <= ROUNDED * abs(loss), told)
 
 
 def check_processes(case: Case) -> None:
     """Two processes give what one gives."""
-    job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with alone():
-        case.step_flops  # noqa: B018  measured before the other process waits for it
+    job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder, "step_flops": case.step_flops}
     try:
         with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), "bench.conformance_processes"), small_passes():
             compare(case)
@@ -161,13 +163,8 @@ def main(text: str) -> None:
     """The second process."""
     job = json.loads(text)
     torch.set_num_threads(1)
-    spec = importlib.util.spec_from_file_location("method_under_check", job["file"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    case = Case(getattr(module, job["name"]), job["encoder"])
-    with alone():
-        case.step_flops  # noqa: B018
+    case = Case(getattr(methods.import_file(Path(job["file"])), job["name"]), job["encoder"])
+    case.step_flops = job["step_flops"]
     join_as_follower(job)
     try:
         with small_passes():

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import UserError, unknown
-from bench.folders import IMAGE_ENDINGS, folder_entry, folder_path, readable
+from bench.folders import IMAGE_ENDINGS, decode, folder_entry, folder_path, readable
 from bench.known_datasets import CONTENT
 from bench.known_datasets import ENTRIES as SEEN
 from bench.spec import DatasetInfo
@@ -239,12 +239,11 @@ def _resize(images: "Tensor", size: int) -> "Tensor":
 def _decode(files: np.ndarray, size: int, name: str) -> "Tensor":
     """Image files -> uint8 [N, 3, size, size], in their order."""
     import torch
-    from torchvision.datasets.folder import default_loader
     from torchvision.transforms.v2.functional import pil_to_tensor
 
     def image(file):
         try:
-            return readable(lambda file: _resize(pil_to_tensor(default_loader(file))[None], size)[0], file)
+            return readable(lambda file: _resize(pil_to_tensor(decode(file))[None], size)[0], file)
         except UserError as error:
             return error
 

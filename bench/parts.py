@@ -5,6 +5,7 @@ B images of the global batch, P projection, Q queue length, N images of the pret
 
 import copy
 import functools
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ __all__ = [
     "Queue",
     "Teacher",
     "classify",
+    "encode_crops",
     "find_first",
     "full_precision",
     "gather",
@@ -27,9 +29,11 @@ __all__ = [
     "mean_of_batch",
     "mlp",
     "nt_xent",
+    "permuted_keys",
     "shard",
     "sinkhorn",
     "upcast",
+    "whole_patches",
 ]
 
 
@@ -82,6 +86,28 @@ class Teacher(nn.Module):
     def follow(self, student: nn.Module, momentum: float) -> None:
         """teacher = momentum * teacher + (1 - momentum) * student"""
         torch._foreach_lerp_(list(self.network.parameters()), list(student.parameters()), 1 - momentum)
+
+
+@torch.no_grad()
+def permuted_keys(network: nn.Module, images: Tensor, order: Tensor) -> Tensor:
+    """Unit keys [B, P] of the global batch, from this device's images [b, 3, H, W]; encoded in another order than the queries:
+    otherwise an image's key and query share their BatchNorm group, whose statistics give the answer away (shuffling BN,
+    arXiv:1911.05722, 3.3). order: a permutation of the global batch, int64 [B]."""
+    return F.normalize(upcast(gather(network(shard(gather(images)[order])))), dim=1)[order.argsort()]
+
+
+def encode_crops(encoder: nn.Module, crops: tuple[Tensor, ...]) -> Tensor:
+    """V crops, each [b, 3, h, w] -> [V * b, D], crop by crop. Crops of one size share an encoder call, so that BatchNorm sees them
+    together, as in the authors' code of SwAV (src/resnet50.py) and DINO (MultiCropWrapper in utils.py)."""
+    sizes = [torch.cat(list(group)) for _, group in itertools.groupby(crops, key=lambda crop: crop.shape[-1])]
+    return torch.cat([encoder(images) for images in sizes])
+
+
+def whole_patches(encoder: nn.Module, image_size: int, size: float) -> float:
+    """A view's size, as a fraction of the image's, rounded so that the view is a whole number of a ViT's patches wide, one at least;
+    for another encoder a whole number of pixels."""
+    patch = getattr(encoder, "patch_size", 1)
+    return patch * max(1, round(size * image_size / patch)) / image_size
 
 
 class Queue(nn.Module):

@@ -64,16 +64,22 @@ def _parsed(text: str) -> ast.Module:
     return ast.parse(text)
 
 
+def import_file(path: Path):
+    """The module that a file of somebody's own holds, imported anew at each call. Raises whatever the file does."""
+    module_name = f"user_method_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 def load(method: str):
     """The one Method class that the file defines. Raises UserError where it is missing, broken or not the only one."""
     path = require(method)
     if is_path(method):
-        module_name = f"user_method_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module
         try:
-            spec.loader.exec_module(module)
+            module = import_file(path)
         except Exception as error:
             raise UserError(f"'{method}' cannot be imported: {type(error).__name__}: {error}") from error
     else:

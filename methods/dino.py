@@ -9,7 +9,6 @@ suggests SGD, a constant decay of 1e-4 and area_split=0.14. Their linear probe o
 B images in the global batch, V views, D features, K outputs.
 """
 
-import itertools
 import math
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Teacher, full_precision, mean_of_batch
+from bench.parts import Teacher, encode_crops, full_precision, mean_of_batch, whole_patches
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -66,9 +65,7 @@ class MultiCrop(nn.Module):
     def forward(self, crops: tuple[Tensor, ...], frozen: bool = False) -> Tensor:
         """V crops, each [B, 3, h, w] -> [V, B, K]. Crops of one size share an encoder call and all crops the head's, so that
         BatchNorm sees them together, as in the authors' MultiCropWrapper (utils.py)."""
-        sizes = [torch.cat(list(group)) for _, group in itertools.groupby(crops, key=lambda crop: crop.shape[-1])]
-        features = torch.cat([self.encoder(images) for images in sizes])
-        return self.head(features, frozen).unflatten(0, (len(crops), -1))
+        return self.head(encode_crops(self.encoder, crops), frozen).unflatten(0, (len(crops), -1))
 
 
 class DINO(Method):
@@ -117,9 +114,8 @@ class DINO(Method):
             blurred = (Blur(blur),) if data.image_size > 64 else ()
             return View((ResizedCrop((low, high)), Flip(), ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8), Grayscale(0.2), *blurred, *last), **view)
 
-        patch = getattr(encoder, "patch_size", 1)  # a small crop is a whole number of patches wide
-        pixels = patch * max(1, round(local_size * data.image_size / patch))
-        local = (crop(area_min, area_split, 0.5, count=local_crops, size=pixels / data.image_size),) if local_crops else ()
+        local_size = whole_patches(encoder, data.image_size, local_size)
+        local = (crop(area_min, area_split, 0.5, count=local_crops, size=local_size),) if local_crops else ()
         self.views = (crop(area_split, 1.0, 1.0), crop(area_split, 1.0, 0.1, Solarize(0.2)), *local)
         # Learning rate per 256 images, decays, 10 of 100 epochs of warm-up and clipping: defaults of the authors' main_dino.py.
         self.recipe = Recipe("adamw", lr=5e-4, batch_size=256, weight_decay=0.04, weight_decay_end=0.4, warmup=0.1, clip_grad=3.0)

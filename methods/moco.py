@@ -11,12 +11,11 @@ Differs from the paper:
 B images in the global batch, D features, P projection, Q queue length.
 """
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Queue, Teacher, gather, info_nce, mlp, shard, upcast
+from bench.parts import Queue, Teacher, gather, info_nce, mlp, permuted_keys, upcast
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -62,20 +61,13 @@ class MoCo(Method):
         """[B, 3, H, W] -> [B, P]"""
         return self.projector(self.encoder(images))
 
-    @torch.no_grad()
-    def keys(self, images, order):
-        """Unit keys [B, P] of the global batch, from this device's images [b, 3, H, W]; encoded in another order than the queries:
-        otherwise an image's key and query share their BatchNorm group, whose statistics give the answer away (shuffling BN,
-        arXiv:1911.05722, 3.3)."""
-        return F.normalize(upcast(gather(self.teacher(shard(gather(images)[order])))), dim=1)[order.argsort()]
-
     def loss(self, batch, progress):
         query_images, key_images = batch.views
         # One view each for the two encoders, as in moco/builder.py.
         queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
         if len(queries) > len(self.queue.rows):
             raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise queue")
-        self.new_keys = self.keys(key_images, batch.permutation(len(queries)))
+        self.new_keys = permuted_keys(self.teacher, key_images, batch.permutation(len(queries)))
         return info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
 
     def after_step(self, progress):

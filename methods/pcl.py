@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Queue, Teacher, find_first, full_precision, gather, info_nce, kmeans, shard, upcast
+from bench.parts import Queue, Teacher, find_first, full_precision, gather, info_nce, kmeans, permuted_keys, upcast
 from bench.spec import Recipe
 from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -97,11 +97,6 @@ class PCL(Method):
         """[B, 3, H, W] -> [B, P]"""
         return self.projector(self.encoder(images))
 
-    @torch.no_grad()
-    def keys(self, images, order):
-        """Unit keys [B, P] of the global batch, from this device's images; encoded in another order than the queries, as MoCo's."""
-        return F.normalize(upcast(gather(self.teacher(shard(gather(images)[order])))), dim=1)[order.argsort()]
-
     def clusterings(self):
         """For each clustering where its state is: prototypes [K, P], concentrations [K], assignments [N]."""
         return zip(self.prototypes.split(self.counts), self.concentrations.split(self.counts), self.assignments, strict=True)
@@ -120,7 +115,7 @@ class PCL(Method):
         queries, index = F.normalize(upcast(gather(self.project(query_images))), dim=1), gather(batch.index)
         if len(queries) > len(self.queue.rows):
             raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise negatives")
-        self.new_keys = self.keys(key_images, batch.permutation(len(queries)))
+        self.new_keys = permuted_keys(self.teacher, key_images, batch.permutation(len(queries)))
         loss = info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
         if progress >= self.warmup:
             for prototypes, concentrations, assignments in self.clusterings():

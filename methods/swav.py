@@ -12,14 +12,12 @@ Differs from the paper:
 B images in the global batch (b of this device), V crops, P projection, K prototypes, Q queue length.
 """
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Queue, full_precision, gather, mean_of_batch, mlp, shard, sinkhorn, upcast
+from bench.parts import Queue, encode_crops, full_precision, gather, mean_of_batch, mlp, shard, sinkhorn, upcast, whole_patches
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -96,10 +94,8 @@ class SwAV(Method):
             blurred = (Blur(0.5),) if data.image_size > 64 else ()
             return View((ResizedCrop((low, high)), Flip(), jitter, Grayscale(0.2), *blurred), **view)
 
-        # A small crop is a whole number of patches wide.
-        patch = getattr(self.encoder, "patch_size", 1)
-        pixels = patch * max(1, round(local_size * data.image_size / patch))
-        local = (crop(area_min, area_split, count=local_crops, size=pixels / data.image_size),) if local_crops else ()
+        local_size = whole_patches(self.encoder, data.image_size, local_size)
+        local = (crop(area_min, area_split, count=local_crops, size=local_size),) if local_crops else ()
         self.views = (crop(area_split, 1.0, count=LARGE), *local)
         self.recipe = Recipe(
             "lars",  # main_swav.py: LARC with clip=False
@@ -115,8 +111,7 @@ class SwAV(Method):
     def embed(self, crops) -> Tensor:
         """V crops, each [b, 3, h, w] -> unit rows [V, b, P]. Crops of one size share an encoder call and all crops the head's, so that
         BatchNorm sees them together, as in src/resnet50.py."""
-        sizes = [torch.cat(list(group)) for _, group in itertools.groupby(crops, key=lambda crop: crop.shape[-1])]
-        rows = self.projector(torch.cat([self.encoder(images) for images in sizes]))
+        rows = self.projector(encode_crops(self.encoder, crops))
         return F.normalize(upcast(rows), dim=1).unflatten(0, (len(crops), -1))
 
     @torch.no_grad()

@@ -473,13 +473,13 @@ def move_without_normalising(self, index, rows, momentum):
 
 def follow_before(method):
     """The teacher moves before the keys are made, with the weights of the step to come."""
-    keys = method.keys
+    encode = method.teacher.forward
 
     def late_keys(*arguments):
         method.teacher.follow(method.student(), method.momentum)
-        return keys(*arguments)
+        return encode(*arguments)
 
-    method.keys = late_keys
+    method.teacher.forward = late_keys
 
 
 def freeze_schedule(method):
@@ -628,9 +628,9 @@ def test_first_move_of_the_teacher_comes_after_the_first_keys():
 
 def test_gathered_rows_are_those_of_the_loss(monkeypatch):
     """All that crosses images goes through `gather`: a stand-in that counts sees queries and keys, embeddings and index."""
-    seen = []
-    for module in (methods.simclr, methods.moco, methods.npid):
-        monkeypatch.setattr(module, "gather", lambda rows: seen.append(len(rows)) or bench.parts.gather(rows))
+    seen, gather = [], bench.parts.gather
+    for module in (methods.simclr, methods.moco, methods.npid, bench.parts):
+        monkeypatch.setattr(module, "gather", lambda rows: seen.append(len(rows)) or gather(rows))
     for cls in (SimCLR, MoCo, NPID):
         make_method(cls).loss(make_batch(8), 0.0)
         # MoCo's: queries, the images whose keys are made elsewhere, and the keys.

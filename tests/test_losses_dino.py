@@ -5,18 +5,16 @@ is written into a copy of the method's source, and the comparison must then fail
 """
 
 import copy
-import inspect
 import math
-import types
 import warnings
 
 import pytest
 import torch
+from loss_cases import mutate, random_batch, unit
 from torch import nn
 
 import methods.dino
 from bench.encoders import factory
-from bench.method import Batch
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
 
@@ -37,28 +35,6 @@ def make(encoder="resnet8", local_crops=2, size=SIZE, **hyper_parameters):
                 layer.weight.data.mul_(20)
         method.centre.normal_().mul_(0.3)
     return method.train()
-
-
-def make_batch(method, count, size=SIZE, key=0):
-    """Random numbers in the shapes of the method's views."""
-    data = DatasetInfo(num_images=64, image_size=size)
-    sizes = [view.pixels(data) for view in method.views for _ in range(view.count)]
-    source = Draws("crops", key, total=count)
-    return Batch(tuple(source.randn(3, pixels, pixels) for pixels in sizes), torch.arange(count), Draws("test", key, total=count))
-
-
-def mutate(monkeypatch, right, wrong):
-    """Put the mistake `wrong` in the place of `right`: DINO becomes the class of a changed copy of its source."""
-    source = inspect.getsource(methods.dino)
-    assert source.count(right) == 1, f"'{right}' must be in methods/dino.py once, for this mutation to mean what it says"
-    changed = types.ModuleType("mutated_dino")
-    exec(compile(source.replace(right, wrong), "mutated methods/dino.py", "exec"), vars(changed))
-    monkeypatch.setattr(methods.dino, "DINO", changed.DINO)
-
-
-def unit(row):
-    length = math.sqrt(sum(value * value for value in row))
-    return [value / length for value in row]
 
 
 def outputs_by_loops(encoder, head, groups):
@@ -101,7 +77,7 @@ def loss_case(count=3, progress=0.05, encoder="resnet8", local_crops=2, key=0, *
     }
     settings |= hyper_parameters
     method = make(encoder, local_crops, **settings)
-    batch, twin = make_batch(method, count, key=key), copy.deepcopy(method)
+    batch, twin = random_batch(method, count, SIZE, key=key), copy.deepcopy(method)
     large, small = batch.views[:2], batch.views[2:]
     student = outputs_by_loops(twin.student.encoder, twin.student.head, [large, small] if small else [large])
     teacher = outputs_by_loops(twin.teacher.network.encoder, twin.teacher.network.head, [large])
@@ -158,7 +134,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(monkeypatch, mistake):
-    mutate(monkeypatch, *MISTAKES[mistake])
+    mutate(monkeypatch, methods.dino, *MISTAKES[mistake])
     assert not agree(loss_case())
 
 
@@ -185,7 +161,7 @@ def test_the_loss_and_the_centre_equal_lightlys(views, count, outputs, student_t
 def step_case(progress=0.3, momentum=0.9, centre_momentum=0.8):
     """-> whether centre and teacher after a step are where the paper's loops put them."""
     method = make(momentum=momentum, centre_momentum=centre_momentum)
-    batch, twin = make_batch(method, 3), copy.deepcopy(method)
+    batch, twin = random_batch(method, 3, SIZE), copy.deepcopy(method)
     (teacher_one, teacher_two) = outputs_by_loops(twin.teacher.network.encoder, twin.teacher.network.head, [batch.views[:2]])
     rows = teacher_one + teacher_two
     centre = [
@@ -222,7 +198,7 @@ STEP_MISTAKES = {
 
 @pytest.mark.parametrize("mistake", STEP_MISTAKES)
 def test_a_mistake_in_the_step_is_seen(monkeypatch, mistake):
-    mutate(monkeypatch, *STEP_MISTAKES[mistake])
+    mutate(monkeypatch, methods.dino, *STEP_MISTAKES[mistake])
     assert not step_case()
 
 
@@ -231,7 +207,7 @@ def test_the_last_layer_gets_no_gradient_before_its_phase_and_does_after():
     assert method.phases == (0.5,)
     for progress, frozen in ((0.0, True), (0.499, True), (0.5, False), (0.9, False)):
         method.zero_grad(set_to_none=True)
-        method.loss(make_batch(method, 2), progress).backward()
+        method.loss(random_batch(method, 2, SIZE), progress).backward()
         assert (method.student.head.last.weight.grad is None) == frozen
         assert all(parameter.grad is not None for parameter in method.student.head.mlp.parameters())
         assert all(parameter.grad is not None for parameter in method.student.encoder.parameters())
@@ -244,7 +220,7 @@ def test_crops_of_one_size_share_an_encoder_call():
     for network in (method.student, method.teacher.network):
         network.encoder.register_forward_hook(lambda module, inputs, output: calls.append(tuple(inputs[0].shape[::2])))
         network.head.register_forward_hook(lambda module, inputs, output: calls.append(len(inputs[0])))
-    method.loss(make_batch(method, 2), 0.0)
+    method.loss(random_batch(method, 2, SIZE), 0.0)
     assert calls == [(4, SIZE), (6, SIZE // 2), 10, (4, SIZE), 4]
 
 
@@ -261,7 +237,7 @@ def test_small_crops_are_whole_patches(size):
 def test_loss_leaves_state_alone_and_after_step_forgets_the_batch():
     method = make("vit_micro")
     before = copy.deepcopy(method.state_dict())
-    method.loss(make_batch(method, 2), 0.2)
+    method.loss(random_batch(method, 2, SIZE), 0.2)
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     method.after_step(0.2)
     assert method.batch_mean is None and not torch.equal(method.centre, before["centre"])
@@ -269,7 +245,7 @@ def test_loss_leaves_state_alone_and_after_step_forgets_the_batch():
 
 def test_the_teacher_is_evaluated_and_the_student_recorded():
     method = make().eval()
-    images = make_batch(method, 3).views[0]
+    images = random_batch(method, 3, SIZE).views[0]
     assert torch.equal(method.encode(images), method.teacher.network.encoder(images))
     assert torch.equal(method.encode_also()["student"](images), method.student.encoder(images))
     assert method.weights == "teacher" and not torch.equal(method.encode(images), method.student.encoder(images))

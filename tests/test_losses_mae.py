@@ -5,12 +5,11 @@ is written into a copy of the method's source, and the comparison must then fail
 """
 
 import copy
-import inspect
 import math
-import types
 
 import pytest
 import torch
+from loss_cases import mutate
 from torch import nn
 
 import methods.mae
@@ -37,15 +36,6 @@ def make(size=SIZE, **hyper_parameters):
 
 def make_batch(count, size=SIZE, key=0):
     return Batch((Draws("images", key, total=count).randn(3, size, size),), torch.arange(count), Draws("test", key, total=count))
-
-
-def mutate(monkeypatch, right, wrong):
-    """Put the mistake `wrong` in the place of `right`: MAE becomes the class of a changed copy of its source."""
-    source = inspect.getsource(methods.mae)
-    assert source.count(right) == 1, f"'{right}' must be in methods/mae.py once, for this mutation to mean what it says"
-    changed = types.ModuleType("mutated_mae")
-    exec(compile(source.replace(right, wrong), "mutated methods/mae.py", "exec"), vars(changed))
-    monkeypatch.setattr(methods.mae, "MAE", changed.MAE)
 
 
 def positions_by_loops(side, dim):
@@ -156,7 +146,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(monkeypatch, mistake):
-    mutate(monkeypatch, *MISTAKES[mistake])
+    mutate(monkeypatch, methods.mae, *MISTAKES[mistake])
     assert not agree(loss_case())
 
 

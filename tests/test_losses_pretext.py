@@ -5,12 +5,11 @@ is written into a copy of each method's source, and the comparison must then fai
 """
 
 import copy
-import inspect
 import math
-import types
 
 import pytest
 import torch
+from loss_cases import mutate
 
 import methods
 import methods.denoising_ae
@@ -46,16 +45,6 @@ def make_batch(count, size=SIZE, key=0, classes=None):
     if classes:
         return LabelledBatch((images,), torch.arange(count), draws(count, key), labels)
     return Batch((images,), torch.arange(count), draws(count, key))
-
-
-def mutate(monkeypatch, module, right, wrong):
-    """Put the mistake `wrong` in the place of `right`: the module's class becomes that of a changed copy of its source."""
-    source = inspect.getsource(module)
-    assert source.count(right) == 1, f"'{right}' must be in {module.__name__} once, for this mutation to mean what it says"
-    changed = types.ModuleType(module.__name__)
-    exec(compile(source.replace(right, wrong), f"mutated {module.__name__}", "exec"), vars(changed))
-    name = methods.load(module.__name__.split(".")[-1]).__name__
-    monkeypatch.setattr(module, name, vars(changed)[name])
 
 
 def cross_entropy(logits, labels):

@@ -5,13 +5,12 @@ is written into a copy of the method's source, and the comparison must then fail
 """
 
 import copy
-import inspect
 import math
-import types
 import warnings
 
 import pytest
 import torch
+from loss_cases import mutate, random_batch, unit
 from torch.nn import functional as F
 
 import methods.swav
@@ -34,28 +33,6 @@ def make(encoder="resnet8", local_crops=2, filled=0, size=SIZE, **hyper_paramete
         for queue in method.queues if filled else ():
             queue.enqueue(F.normalize(torch.randn(filled, queue.rows.shape[1]), dim=1))
     return method.train()
-
-
-def make_batch(method, count, size=SIZE, key=0):
-    """Random numbers in the shapes of the method's views."""
-    data = DatasetInfo(num_images=64, image_size=size)
-    sizes = [view.pixels(data) for view in method.views for _ in range(view.count)]
-    source = Draws("crops", key, total=count)
-    return Batch(tuple(source.randn(3, pixels, pixels) for pixels in sizes), torch.arange(count), Draws("test", key, total=count))
-
-
-def mutate(monkeypatch, right, wrong):
-    """Put the mistake `wrong` in the place of `right`: SwAV becomes the class of a changed copy of its source."""
-    source = inspect.getsource(methods.swav)
-    assert source.count(right) == 1, f"'{right}' must be in methods/swav.py once, for this mutation to mean what it says"
-    changed = types.ModuleType("mutated_swav")
-    exec(compile(source.replace(right, wrong), "mutated methods/swav.py", "exec"), vars(changed))
-    monkeypatch.setattr(methods.swav, "SwAV", changed.SwAV)
-
-
-def unit(row):
-    length = math.sqrt(sum(value * value for value in row))
-    return [value / length for value in row]
 
 
 def cosines(rows, prototypes):
@@ -110,7 +87,7 @@ def loss_by_loops(crops, prototypes, queues, epsilon, iterations, temperature):
 def loss_case(count=3, progress=0.6, encoder="resnet8", local_crops=2, filled=5, key=0, epsilon=0.1, iterations=3, temperature=0.2):
     """-> the method's loss and the reference's."""
     method = make(encoder, local_crops, filled, epsilon=epsilon, iterations=iterations, temperature=temperature)
-    batch, twin = make_batch(method, count, key=key), copy.deepcopy(method)
+    batch, twin = random_batch(method, count, SIZE, key=key), copy.deepcopy(method)
     large, small = batch.views[:2], batch.views[2:]
     crops = features_by_loops(twin, [large, small] if small else [large])
     prototypes = [unit(row) for row in method.prototypes.weight.double().tolist()]
@@ -161,7 +138,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(monkeypatch, mistake):
-    mutate(monkeypatch, *MISTAKES[mistake])
+    mutate(monkeypatch, methods.swav, *MISTAKES[mistake])
     assert not agree(loss_case())
 
 
@@ -246,12 +223,12 @@ def test_the_queue_switches_on_at_its_phase(monkeypatch):
     assert method.phases == (0.25, 0.5)
     for progress, rows in ((0.0, 3), (0.499, 3), (0.5, 11), (0.9, 11)):
         assigned.clear()
-        method.loss(make_batch(method, 3), progress)
+        method.loss(random_batch(method, 3, SIZE), progress)
         assert assigned == [(rows, 7), (rows, 7)]
     without = make(queue=0)
     assert without.phases == (0.25,) and make(queue_from=0.0, frozen=0.0).phases == ()
     assigned.clear()
-    without.loss(make_batch(without, 3), 0.9)
+    without.loss(random_batch(without, 3, SIZE), 0.9)
     without.after_step(0.9)
     assert assigned == [(3, 7), (3, 7)]
 
@@ -259,7 +236,7 @@ def test_the_queue_switches_on_at_its_phase(monkeypatch):
 def test_the_queue_takes_both_large_crops_features_after_the_step():
     method = make(filled=0)
     before = copy.deepcopy(method.state_dict())
-    batches = [make_batch(method, 3, key=key) for key in range(4)]
+    batches = [random_batch(method, 3, SIZE, key=key) for key in range(4)]
     expected = [[], []]
     for number, batch in enumerate(batches):
         rows = features_by_loops(copy.deepcopy(method), [batch.views[:2], batch.views[2:]])
@@ -276,7 +253,7 @@ def test_the_queue_takes_both_large_crops_features_after_the_step():
             kept += new
             held = sorted(row for row in queue.rows.tolist() if any(row))
             torch.testing.assert_close(torch.tensor(held), torch.tensor(sorted(kept[-8:])), rtol=0, atol=TOLERANCE)
-    too_many = make_batch(method, 9)
+    too_many = random_batch(method, 9, SIZE)
     method.loss(too_many, 0.6)
     with pytest.raises(ValueError, match="a queue of 8 rows cannot take 9"):
         method.after_step(0.6)
@@ -287,7 +264,7 @@ def test_prototypes_have_unit_length_and_are_frozen_before_their_phase():
     for progress, frozen in ((0.0, True), (0.249, True), (0.25, False), (0.9, False)):
         torch.testing.assert_close(method.prototypes.weight.norm(dim=1), torch.ones(7))
         method.zero_grad(set_to_none=True)
-        method.loss(make_batch(method, 3), progress).backward()
+        method.loss(random_batch(method, 3, SIZE), progress).backward()
         assert (method.prototypes.weight.grad is None) == frozen
         assert all(p.grad is not None for p in (*method.encoder.parameters(), *method.projector.parameters()))
         with torch.no_grad():
@@ -299,7 +276,7 @@ def test_crops_of_one_size_share_an_encoder_call():
     method, calls = make(local_crops=3), []
     method.encoder.register_forward_hook(lambda module, inputs, output: calls.append(tuple(inputs[0].shape[::2])))
     method.projector.register_forward_hook(lambda module, inputs, output: calls.append(len(inputs[0])))
-    method.loss(make_batch(method, 2), 0.0)
+    method.loss(random_batch(method, 2, SIZE), 0.0)
     assert calls == [(4, SIZE), (6, round(0.43 * SIZE)), 10]
 
 
@@ -315,7 +292,7 @@ def test_small_crops_are_whole_patches(size):
 
 def test_everything_is_float64_in_a_float64_run():
     method = make(filled=5).double()
-    batch = make_batch(method, 3)
+    batch = random_batch(method, 3, SIZE)
     batch = Batch(tuple(view.double() for view in batch.views), batch.index, batch.draws)
     assert method.loss(batch, 0.6).dtype == torch.float64 and method.new_rows[0].dtype == torch.float64
     method.after_step(0.6)
