@@ -3,6 +3,7 @@
 import time
 
 from bench import hardware
+from bench.memory import keep_freed_memory
 from bench.run import as_seen_by, build_method, load_source
 from bench.spec import RunSpec
 from bench.store import ResultStore
@@ -30,6 +31,7 @@ def rates_of_records(store: ResultStore) -> dict[tuple, tuple[float, float, floa
 
 def time_one_step(spec: RunSpec, root) -> tuple[float, float, float]:
     """(seconds, FLOPs, 0) of one step on the real data; counting its FLOPs first warms everything up."""
+    keep_freed_memory()
     source, num_classes = load_source(spec, root)
     method = build_method(spec, source, num_classes)
     trainer = Trainer(method, as_seen_by(method, source), spec)

@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 from bench.checkpoint import Checkpoints
 from bench.interrupt import STOPS, Interrupted
+from bench.memory import keep_freed_memory
 from bench.ranks import join_as_follower
 from bench.run import build_method, load_source, make_trainer
 from bench.spec import RunSpec
@@ -26,6 +27,7 @@ def main(text: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     spec = RunSpec.from_json(job["spec"])
     torch.set_num_threads(job["threads"])
+    keep_freed_memory()
     source, num_classes = load_source(spec, Path(job["data_root"]) if job["data_root"] else None)
     method = build_method(spec, source, num_classes)
     state = Checkpoints(Path(job["scratch"]), spec.id).read(job["step"]) if job["step"] is not None else None

@@ -25,6 +25,7 @@ from bench.checkpoint import Checkpoints
 from bench.errors import UserError
 from bench.heartbeat import Heartbeat, lock
 from bench.interrupt import Interrupted, StopSignals
+from bench.memory import keep_freed_memory
 from bench.method import Method, build
 from bench.randomness import generator, seeded
 from bench.ranks import ranks
@@ -61,6 +62,7 @@ class RunFailed(Exception):
 def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: StopSignals | None = None) -> Path | None:
     """Make the record of `spec` with the evaluators asked for, if the store lacks any. Returns the record's path, or None
     where nothing was missing or another process is at it. Raises Interrupted after a checkpoint, RunFailed, UserError, OSError."""
+    keep_freed_memory()
     store = ResultStore(place.results)
     (place.scratch / spec.id).mkdir(parents=True, exist_ok=True)
     try:

@@ -21,6 +21,7 @@ LAYERS = (
         "bench.convnext",
         "bench.hardware",
         "bench.interrupt",
+        "bench.memory",
         "bench.parts",
         "bench.ranks",
         "bench.randomness",
