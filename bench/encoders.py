@@ -114,6 +114,13 @@ ENCODERS = {
         Facts(parameters=27_815_808, flops=2_900_385_792, dim=768),
         {"depths": (3, 3, 9, 3), "channels": (96, 192, 384, 768)},
     ),
+    "vit_nano": EncoderEntry(
+        "ViT with 4 layers, 64 features and 2 heads, about as dear as resnet8; 8 patches or so a side",
+        "vit",
+        VIT,
+        Facts(parameters=207_424, flops=30_278_656, dim=64),
+        {"depth": 4, "dim": 64, "heads": 2},
+    ),
     "vit_micro": EncoderEntry(
         "ViT with 6 layers, 96 features and 3 heads, for CPUs; 8 patches or so a side",
         "vit",
