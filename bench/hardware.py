@@ -1,6 +1,7 @@
 """What a run ran on: device, processor, versions, commit; all of it provenance, kept in the record."""
 
 import contextlib
+import json
 import os
 import platform
 import resource
@@ -90,6 +91,9 @@ def environment() -> dict:
 def commit_of_code() -> tuple[str | None, bool | None]:
     """The commit that this code is checked out at, and whether its tracked files were changed; None outside a checkout."""
     folder = Path(__file__).parent.parent
+    with contextlib.suppress(OSError):
+        noted = json.loads((folder / "COMMIT.json").read_text())  # a snapshot (bench/snapshot.py)
+        return noted["commit"], noted["dirty"]
     try:
         git = ["git", "-C", str(folder)]
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()

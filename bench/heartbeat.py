@@ -7,8 +7,6 @@ import os
 import time
 from pathlib import Path
 
-import filelock
-
 from bench.spec import RunSpec
 
 INTERVAL = 0.5
@@ -46,19 +44,3 @@ def read_heartbeat(scratch: Path, run_id: str) -> dict | None:
     with contextlib.suppress(OSError, json.JSONDecodeError):
         return json.loads((scratch / run_id / "heartbeat.json").read_text())
     return None
-
-
-def lock(scratch: Path, run_id: str) -> filelock.FileLock:
-    """The lock that whoever runs a run holds. The kernel drops it with the process, however that dies."""
-    return filelock.FileLock(scratch / run_id / "lock", timeout=0)
-
-
-def is_held(scratch: Path, run_id: str) -> bool:
-    """Whether some process is at this run now."""
-    if not (scratch / run_id / "lock").exists():
-        return False
-    try:
-        with lock(scratch, run_id):
-            return False
-    except filelock.Timeout:
-        return True

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from bench.heartbeat import is_held, read_heartbeat
+from bench.heartbeat import read_heartbeat
+from bench.lease import holder
 from bench.spec import RunSpec
 from bench.store import ResultStore
 
@@ -91,7 +92,7 @@ def state_of(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: Res
         return records[-1].status, records[-1].error or ", ".join(requests)
     beat = read_heartbeat(scratch, spec.id)
     spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if beat and "progress" in beat else ""
-    if is_held(scratch, spec.id):
+    if holder(scratch / spec.id):
         left = clock(beat.get("seconds_left")) if beat and beat["state"] == "training" else (beat or {}).get("state", "")
         return "running", f"{spent}  {left}".strip()
     if records and records[-1].status == "failed":

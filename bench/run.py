@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import filelock
 import safetensors.torch
 import threadpoolctl
 import torch
@@ -23,8 +22,9 @@ from bench import datasets, encoders, evals, hardware
 from bench.batch_norm import require_shares, synchronise
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
-from bench.heartbeat import Heartbeat, lock
+from bench.heartbeat import Heartbeat
 from bench.interrupt import Interrupted, StopSignals
+from bench.lease import Lease, claim
 from bench.memory import keep_freed_memory
 from bench.method import Method, build
 from bench.randomness import generator, seeded
@@ -64,19 +64,25 @@ def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: Sto
     where nothing was missing or another process is at it. Raises Interrupted after a checkpoint, RunFailed, UserError, OSError."""
     keep_freed_memory()
     store = ResultStore(place.results)
-    (place.scratch / spec.id).mkdir(parents=True, exist_ok=True)
-    try:
-        with lock(place.scratch, spec.id):
-            missing = store.missing(spec, requests)
-            if not missing:
-                return None
-            with contextlib.nullcontext(signals) if signals else StopSignals() as active:
-                return make_record(spec, missing, store, place, active)
-    except filelock.Timeout:
+    folder = place.scratch / spec.id
+    folder.mkdir(parents=True, exist_ok=True)
+    lease = claim(folder)
+    if lease is None:
         return None
+    with lease:
+        missing = store.missing(spec, requests)
+        if not missing:
+            return None
+        with contextlib.nullcontext(signals) if signals else StopSignals() as active:
+            try:
+                return make_record(spec, missing, store, place, active, lease)
+            except Interrupted:
+                if lease.lost.is_set() and active.received is None:
+                    return None  # this process stood still for so long that another one has taken the run over
+                raise
 
 
-def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, place: Place, signals: StopSignals) -> Path:
+def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, place: Place, signals: StopSignals, lease: Lease) -> Path:
     """Train, evaluate, publish. A run that diverged or crashed is a record too, with its reason."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     heartbeat = Heartbeat(place.scratch, spec)
@@ -92,7 +98,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         method = build_method(spec, source, num_classes)
         if method.trained:
             require_shares(method, spec.batch_size, place.processes)
-            trainer = make_trainer(method, source, spec, state, controls_of(checkpoints, heartbeat, place, signals), place.processes)
+            trainer = make_trainer(method, source, spec, state, controls_of(checkpoints, heartbeat, place, signals, lease), place.processes)
             # A training that has ended needs no company.
             with ranks(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id):
                 trainer.run()
@@ -199,13 +205,13 @@ def as_seen_by(method: Method, source: Source) -> Source:
     return source if method.uses_labels else replace(source, labels=None)
 
 
-def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals) -> Controls:
+def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals, lease: Lease) -> Controls:
     """How the run's first process watches, saves and stops it."""
     return Controls(
         checkpoints=checkpoints,
         every=place.checkpoint_every,
         report=lambda trainer: heartbeat.write("training", trainer),
-        stop=lambda: signals.received is not None,
+        stop=lambda: signals.received is not None or lease.lost.is_set(),
     )
 
 

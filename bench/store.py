@@ -9,7 +9,6 @@ Schema of a record: results/README.md, and the classes below.
 
 import base64
 import dataclasses
-import errno
 import itertools
 import json
 import os
@@ -24,6 +23,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bench.errors import UserError
+from bench.exclusive import put
 from bench.frame import tidy
 from bench.spec import RunSpec, method_name
 
@@ -123,9 +123,6 @@ def unpack(text: str, n: int) -> np.ndarray:
 STANDING = {"failed": 0, "diverged": 1, "done": 2}
 """Of two records of one run the higher one stands: a crash may be retried, a divergence is deterministic, done is done."""
 
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""How a file system says that it has no hard links (exFAT, some network mounts)."""
-
 FILE_NAME = re.compile(r"(?P<stem>.+-\d+-[0-9a-f]{16})(?:\.(?P<part>[2-9]|[1-9]\d+))?\.json")
 
 
@@ -164,7 +161,7 @@ class ResultStore:
             for part in itertools.count(1):
                 path = self.path(spec, part)
                 try:
-                    _put(temporary, path)
+                    put(temporary, path)
                     break
                 except FileExistsError:
                     earlier.append(self._read(path))  # None where it is broken: a broken part holds nothing, and stays
@@ -251,24 +248,6 @@ def to_text(record: RunRecord) -> str:
         text = "[\n  " + ",\n  ".join(results) + "\n ]" if results else json.dumps(value, allow_nan=False)
         lines.append(f" {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def _put(temporary: Path, path: Path):
-    """Give a finished file its final name; FileExistsError if that is taken."""
-    try:
-        os.link(temporary, path)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        # Without hard links the name is claimed by exclusive creation and the finished file renamed onto the claim. Whoever
-        # looks in between sees an empty file, which reads as broken: at worst the same run gets a second part, of which
-        # frame() counts one.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        try:
-            os.replace(temporary, path)
-        except OSError:
-            path.unlink()
-            raise
 
 
 def _sync_directory(directory: Path):

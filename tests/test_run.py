@@ -6,13 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import filelock
 import numpy as np
 import pytest
 import torch
@@ -22,6 +20,7 @@ from bench import run as run_module
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
 from bench.interrupt import Interrupted
+from bench.lease import claim
 from bench.plan import complete
 from bench.run import Place, RunFailed, execute
 from bench.spec import Budget, DatasetInfo, RunSpec
@@ -78,7 +77,7 @@ KILLS = {
     "between checkpoint and rename": "count = [0]\ndef put(a, b, _f=os.replace):\n    count[0] += str(b).endswith('.pt')\n"
     "    die() if count[0] == 10 else None\n    return _f(a, b)\nos.replace = put",
     "in evaluation": "import bench.evals.label_free as e\ne.evaluate = lambda *a: die()",
-    "in publishing": "os.link = lambda *a, **k: die()",
+    "in publishing": "import bench.store as s\ns.put = lambda *a, **k: die()",
 }
 
 DRIVER = """
@@ -255,22 +254,9 @@ def test_a_resumed_run_takes_its_own_thread_count(spec, undisturbed, place):
 
 def test_a_run_that_someone_else_holds_is_left_to_them(spec, place):
     (place.scratch / spec.id).mkdir(parents=True)
-    held, done = threading.Event(), threading.Event()
-
-    def hold():
-        with filelock.FileLock(place.scratch / spec.id / "lock"):
-            held.set()
-            done.wait()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait()
     started = time.monotonic()
-    try:
+    with claim(place.scratch / spec.id):
         assert execute(spec, EVALS, place) is None
-    finally:
-        done.set()
-        holder.join()
     assert time.monotonic() - started < 5 and not place.results.exists()
 
 

@@ -15,12 +15,13 @@ import methods
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    ("bench", "bench.distributed", "bench.errors", "bench.precision"),
+    ("bench", "bench.distributed", "bench.errors", "bench.exclusive", "bench.precision"),
     ("bench.batch_norm",),
     (
         "bench.convnext",
         "bench.hardware",
         "bench.interrupt",
+        "bench.lease",
         "bench.memory",
         "bench.parts",
         "bench.ranks",

@@ -1,0 +1,26 @@
+"""A finished file gets its final name, and only one process can give it."""
+
+import errno
+import os
+from pathlib import Path
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""How a file system says that it has no hard links (exFAT, some network mounts)."""
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Give a finished file its final name; FileExistsError if that is taken."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # Without hard links the name is claimed by exclusive creation and the finished file renamed onto the claim. Whoever
+        # looks in between sees an empty file, which reads as broken: at worst the same run gets a second part, of which
+        # the store's frame() counts one.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            path.unlink()
+            raise

@@ -1,0 +1,42 @@
+"""Can the nodes of a cluster see this folder? Refused where it is certain that they cannot."""
+
+import socket
+from pathlib import Path
+
+from bench.errors import UserError
+
+IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs", "squashfs")
+"""File systems that exist on one machine only."""
+
+LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")
+"""Folders that every machine has for itself."""
+
+
+def mount_of(folder: Path, table: str) -> tuple[str, str]:
+    """(mount point, file system) that holds the folder, from the text of /proc/mounts."""
+    mounts = [line.split()[1:3] for line in table.splitlines()]
+    holding = [(point, kind) for point, kind in mounts if folder.is_relative_to(point.replace("\\040", " "))]
+    return max(holding, key=lambda mount: len(mount[0]), default=("/", "unknown"))
+
+
+def is_here(address: str) -> bool:
+    """Whether a node's address is this machine's."""
+    try:
+        found = socket.gethostbyname(address)
+    except OSError:
+        return False
+    return found.startswith("127.") or found in socket.gethostbyname_ex(socket.gethostname())[2]
+
+
+def require_shared(what: str, folder: Path, addresses: tuple[str, ...]) -> None:
+    """A UserError where nodes at these addresses cannot see the folder. A disk of this machine may be exported to them, so that is
+    left to the job, which says so in its log."""
+    if all(is_here(address) for address in addresses):
+        return
+    folder = folder.resolve()
+    point, kind = mount_of(folder, Path("/proc/mounts").read_text())
+    # A mount of its own below /tmp may well be shared.
+    local = next((place for place in LOCAL if folder.is_relative_to(place) and not Path(point).is_relative_to(place)), None)
+    if kind in IN_MEMORY or local:
+        reason = f"{point} is {kind}, in this machine's memory" if kind in IN_MEMORY else f"{local} is every machine's own"
+        raise UserError(f"'{folder}' ({what}) cannot be seen by the cluster's nodes: {reason}; expected a folder on a shared file system")

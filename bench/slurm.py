@@ -1,0 +1,129 @@
+"""What SLURM is asked: partitions, limits, the queue. Each question is one command, answered within seconds or refused in a sentence.
+
+Nothing here needs accounting (sacct): states come from squeue, which every cluster answers.
+"""
+
+import functools
+import getpass
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.errors import UserError
+
+PATIENCE = 20.0
+"""Seconds that a command is given; a controller that is being restarted needs some."""
+
+
+def ask(*command: str) -> str:
+    """What the command prints; a UserError where it is not there, fails or does not answer."""
+    if shutil.which(command[0]) is None:
+        raise UserError(f"there is no SLURM on this machine: no '{command[0]}' on the path; expected --launcher local or debug")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"SLURM does not answer: '{command[0]}' took more than {PATIENCE:.0f} s") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise UserError(f"{command[0]} failed: {said[-1]}")
+    return done.stdout
+
+
+def minutes(text: str) -> int | None:
+    """SLURM's times in minutes, rounded up: '90', '90:00', '1:30:00', '2-12', '2-12:30:00'; None for infinite. ValueError for others."""
+    if text.lower() in ("infinite", "unlimited", "n/a"):
+        return None
+    match = re.fullmatch(r"(?:(\d+)-(\d+)(?::(\d+))?(?::(\d+))?|(\d+)(?::(\d+))?(?::(\d+))?)", text)
+    if not match:
+        raise ValueError(text)
+    if match[1]:
+        days, hours, mins, seconds = (int(match[number] or 0) for number in (1, 2, 3, 4))
+    else:
+        parts = [int(part) for part in match.group(5, 6, 7) if part]
+        days = 0
+        hours, mins, seconds = {1: [0, *parts, 0], 2: [0, *parts], 3: parts}[len(parts)]
+    return days * 1440 + hours * 60 + mins + -(-seconds // 60)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition's limits; where its nodes differ, those of the largest."""
+
+    name: str
+    default: bool
+    minutes: int | None
+    """Longest time of a job; None: no limit."""
+    gpus: int
+    """Of a node."""
+    cpus: int
+    memory_mb: int
+    nodes: int
+    addresses: tuple[str, ...] = ()
+    """Where the nodes are, as names or numbers."""
+
+
+def gpus_in(text: str) -> int:
+    """'gpu:a100:8(S:0-1),nvme:1' -> 8"""
+    return sum(int(count) for count in re.findall(r"(?:^|,)gpu:(?:[^,:(]+:)?(\d+)", text))
+
+
+@functools.lru_cache(maxsize=1)
+def partitions() -> dict[str, Partition]:
+    """Every partition that may be submitted to, by name."""
+    found: dict[str, Partition] = {}
+    for line in ask("sinfo", "--noheader", "--format=%P|%l|%G|%c|%m|%D|%o").splitlines():
+        name, limit, gres, cpus, memory, nodes, addresses = line.strip().split("|")
+        default, name = name.endswith("*"), name.rstrip("*")
+        known = found.get(name)
+        numbers = [gpus_in(gres), int(cpus.rstrip("+")), int(memory.rstrip("+")), int(nodes)]
+        if known:
+            largest = [max(pair) for pair in zip((known.gpus, known.cpus, known.memory_mb), numbers, strict=False)]
+            numbers, addresses = [*largest, known.nodes + numbers[3]], ",".join([*known.addresses, addresses])
+        found[name] = Partition(name, default, minutes(limit), *numbers, addresses=tuple(addresses.split(",")))
+    return found
+
+
+def largest_array() -> int:
+    """Tasks that one array may have."""
+    match = re.search(r"MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config"))
+    return int(match[1]) if match else 1001
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A job, or a task of an array, that SLURM still knows to be pending or running."""
+
+    job: str
+    """'12' or '12_3': what scancel takes."""
+    name: str
+    task: int
+    """Its number in the array; 0 where it is none."""
+    state: str
+    """PENDING, RUNNING, COMPLETING, ..."""
+    reason: str
+
+
+def queue(names: Iterable[str] = ()) -> list[Queued]:
+    """This user's jobs with these names, or all."""
+    chosen = [f"--name={','.join(names)}"] if names else []
+    user = f"--user={getpass.getuser()}"
+    found = []
+    for line in ask("squeue", "--noheader", "--array", user, *chosen, "--format=%F|%K|%T|%j|%r").splitlines():
+        base, task, state, name, reason = line.strip().split("|", 4)
+        array = task.isdigit()
+        found.append(Queued(f"{base}_{task}" if array else base, name, int(task) if array else 0, state, reason))
+    return found
+
+
+def cancel(jobs: Iterable[str]) -> None:
+    """End these jobs, in a handful of commands."""
+    jobs = list(jobs)
+    for start in range(0, len(jobs), 500):
+        ask("scancel", *jobs[start : start + 500])
+
+
+def requeue(job: str) -> None:
+    """Give the job back to the queue; ends the caller, if that is part of it."""
+    ask("scontrol", "requeue", job)
