@@ -14,45 +14,12 @@ from pathlib import Path
 import click
 
 import methods
-from bench import datasets, encoders, evals, suites
+from bench import datasets, encoders, evals, suites, sweep_commands
+from bench.console import console, describe, plan_of, say_estimate, say_problems
 from bench.errors import UserError, unknown
 from bench.options import DATA_ROOT, PLACES, RUNS, SETTINGS, WORKERS, Commands
 from bench.request import DEFAULT_DATASET, Request, data_folder, parse_settings
 from bench.spec import Budget, RunSpec
-
-
-def console():
-    """Standard output with rich; 100 columns where it is not a terminal."""
-    from rich.console import Console
-
-    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 110, highlight=False)
-
-
-def say_problems(store) -> None:
-    """What was found wrong when the store was last read: named, skipped, left where it is."""
-    for path, reason in store.problems:
-        click.echo(f"warning: {path}: {reason}; skipped, and left as it is", err=True)
-
-
-def plan_of(request):
-    """The request's plan and store; records that cannot be read are said."""
-    plan, store = request.plan()
-    store.records()
-    say_problems(store)
-    return plan, store
-
-
-def describe(plan, request) -> str:
-    """'27 runs (9 methods x 3 seeds) on mnist5k, resnet8, 20,000 images: 0 in the store, 27 to do'."""
-    first = plan.runs[0]
-    counts = [len({getattr(run, name) for run in plan.runs}) for name in ("method", "seed")]
-    where = ", ".join(sorted({f"{run.dataset}, {run.encoder}, {run.budget}" for run in plan.runs}))
-    shape = f"{counts[0]} method{'s' * (counts[0] > 1)} x {counts[1]} seed{'s' * (counts[1] > 1)}"
-    evaluators = ", ".join(plan.evals)
-    return (
-        f"{len(plan.runs)} runs ({shape}) on {where}, protocol {first.protocol}, evaluated by {evaluators}: "
-        f"{plan.stored} in the store ({request.results}), {len(plan.todo)} to do"
-    )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -67,7 +34,7 @@ def cli():
 @click.pass_context
 def demo(context, output, **places):
     """Train and evaluate the demo suite, and print its leaderboard."""
-    context.invoke(run, suite="demo", **places)
+    context.invoke(sweep_commands.run, suite="demo", **places)
     click.echo()
     places = {name: places[name] for name in ("threads", "processes", "results", "data_root", "scratch")}
     context.invoke(report, suite="demo", output=output, **places)
@@ -110,68 +77,8 @@ def plan(launcher, workers, checkpoint_every, **described):
     say_estimate(plan, store, request, workers)
 
 
-def say_estimate(plan, store, request, wanted) -> None:
-    """How long it will take here."""
-    if not plan.todo:
-        return
-    from bench.estimate import estimate_seconds, in_words
-    from bench.launch import workers_here
-
-    wanted = wanted or workers_here(len(plan.todo), request.threads * request.processes)
-    workers = 1 if request.launcher == "debug" else min(wanted, len(plan.todo))
-    with console().status("estimating the time") as status:
-        seconds = estimate_seconds(plan.todo, store, request.root, workers, lambda text: status.update(f"estimating the time: {text}"))
-    click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
-
-
-@cli.command()
-@RUNS
-@WORKERS
-def run(launcher, workers, checkpoint_every, **described):
-    """Train and evaluate a suite, or the runs that the options describe."""
-    request = Request(launcher=launcher, **described).require_runs()
-    click.echo("checking and completing the plan", err=True)
-    plan, store = plan_of(request)
-    click.echo(f"plan   {describe(plan, request)}")
-    if plan.stored:
-        click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
-    if not plan.todo:
-        return
-    from bench.launch import launch
-    from bench.progress import Watch
-    from bench.run import Place
-
-    place = Place(request.results, request.scratch, request.root, request.name, request.threads, checkpoint_every, request.processes)
-    with Watch(plan.todo, request.scratch, store, console()) as watch:
-        problems = launch(plan.todo, plan.evals, place, request.launcher, workers, watch)
-    for _, problem in problems:
-        click.echo(f"error: {problem}", err=True)
-    states = [outcome(run, plan, store) for run in plan.todo]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    click.echo(f"done   {counts}; records in {request.results}")
-    if problems or set(states) - {"done", "diverged"}:
-        raise SystemExit(max((code for code, _ in problems), default=1))
-
-
-def outcome(run, plan, store) -> str:
-    """How a run that was to be done ended: done, diverged, failed, or unfinished where something is still missing."""
-    records = store.parts(run)
-    if not store.missing(run, plan.evals):
-        return records[-1].status if records[-1].status != "failed" else "done"
-    return "failed" if records and records[-1].status == "failed" else "unfinished"
-
-
-@cli.command()
-@RUNS
-def status(**described):
-    """Say of each run whether it is done, running, stopped, failed or pending."""
-    request = Request(**described).require_runs()
-    plan, store = plan_of(request)
-    from bench.progress import state_of
-
-    for spec in plan.runs:
-        state, detail = state_of(spec, plan.evals, request.scratch, store)
-        click.echo(f"{spec.id}  {spec.name:<24} {state:<9} {detail}")
+for command in (sweep_commands.run, sweep_commands.status, sweep_commands.cancel, sweep_commands.retry, sweep_commands.logs):
+    cli.add_command(command)
 
 
 @cli.command()

@@ -1,8 +1,8 @@
 """What a sweep asks of a SLURM cluster: a profile from a TOML file, options that win over it, and checks against the cluster itself.
 
-    partition = "gpu"
-    time = "4:00:00"
-    gpus_per_run = 1
+partition = "gpu"
+time = "4:00:00"
+gpus_per_run = 1
 """
 
 import dataclasses

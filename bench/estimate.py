@@ -16,13 +16,14 @@ def setting(spec: RunSpec) -> tuple:
     return (spec.method, settings, spec.encoder, spec.image_size, spec.precision, spec.recipe and spec.recipe.batch_size, spec.dataset)
 
 
-def rates_of_records(store: ResultStore) -> dict[tuple, tuple[float, float, float]]:
-    """setting -> (seconds a step, FLOPs a step, evaluation seconds), from finished runs on this processor and thread count."""
-    here = (hardware.hardware()["model"], hardware.environment()["threads"])
-    rates = {}
+def rates_of_records(store: ResultStore, on_gpu: bool = False) -> dict[tuple, tuple[float, float, float]]:
+    """setting -> (seconds a step, FLOPs a step, evaluation seconds), from finished runs on this processor and thread count; or on
+    any GPU."""
+    here, rates = (hardware.hardware()["model"], hardware.environment()["threads"]), {}
     for record in store.records():
-        same = (record.hardware.get("model"), record.environment.get("threads")) == here and record.hardware.get("processes", 1) == 1
-        if same and record.status == "done" and record.cost.steps:
+        ran_on = (record.hardware.get("model"), record.environment.get("threads"))
+        fits = record.hardware.get("processes", 1) == 1 and (bool(record.hardware.get("gpu")) if on_gpu else ran_on == here)
+        if fits and record.status == "done" and record.cost.steps:
             cost = record.cost
             rate = (cost.seconds / cost.steps, cost.flops / cost.steps, cost.evaluation_seconds)
             rates[setting(RunSpec.from_json(record.spec))] = rate
@@ -42,6 +43,19 @@ def time_one_step(spec: RunSpec, root) -> tuple[float, float, float]:
     return time.perf_counter() - start, flops, 0.0
 
 
+def seconds_of(spec: RunSpec, rate: tuple[float, float, float]) -> float:
+    """Of one run, from (seconds a step, FLOPs a step, evaluation seconds)."""
+    seconds, flops, evaluation = rate
+    amount = spec.budget.amount
+    steps = {
+        "steps": amount,
+        "images": amount / spec.recipe.batch_size,
+        "flops": amount / max(flops, 1.0),
+        "seconds": amount / max(seconds, 1e-9),
+    }[spec.budget.unit]
+    return steps * seconds + evaluation
+
+
 def estimate_seconds(specs: tuple[RunSpec, ...], store: ResultStore, root=None, workers: int = 1, note=lambda text: None) -> float:
     """Wall-clock seconds for all runs on `workers` processes. Hooks, and evaluations of settings never run here, come on top."""
     rates = rates_of_records(store)
@@ -53,16 +67,31 @@ def estimate_seconds(specs: tuple[RunSpec, ...], store: ResultStore, root=None, 
         if key not in rates:
             note(f"timing a step of {spec.method}")
             rates[key] = time_one_step(spec, root)
-        seconds, flops, evaluation = rates[key]
-        amount = spec.budget.amount
-        steps = {
-            "steps": amount,
-            "images": amount / spec.recipe.batch_size,
-            "flops": amount / max(flops, 1.0),
-            "seconds": amount / max(seconds, 1e-9),
-        }[spec.budget.unit]
-        total += steps * seconds + evaluation
+        total += seconds_of(spec, rates[key])
     return total / workers
+
+
+def job_hours(specs: tuple[RunSpec, ...], store: ResultStore, root, gpus: int, pack: int, note=lambda text: None) -> list[str]:
+    """Lines that say what runs on a cluster will cost, for each setting and together, and what that was reckoned from: records of
+    runs on a GPU where there are any, else a step timed here."""
+    measured, timed, total, lines = rates_of_records(store, on_gpu=True) if gpus else {}, {}, 0.0, []
+    unit = "GPU-hours" if gpus else "process-hours"
+    by_setting: dict[tuple, list[RunSpec]] = {}
+    for spec in specs:
+        if spec.recipe is not None:
+            by_setting.setdefault(setting(spec), []).append(spec)
+    for key, runs in by_setting.items():
+        if key not in measured:
+            note(f"timing a step of {runs[0].method}")
+            timed[key] = time_one_step(runs[0], root)
+        rate = measured.get(key) or timed[key]
+        hours = seconds_of(runs[0], rate) * max(1, gpus) / pack / 3600
+        total += hours * len(runs)
+        how = "records on a GPU" if key in measured else f"a step timed here, on {hardware.describe_device()}"
+        images = runs[0].recipe.batch_size / max(rate[0], 1e-9)
+        what = f"{runs[0].method}, {runs[0].encoder}, {runs[0].budget}"
+        lines.append(f"{what}: {hours:.2g} {unit} a run, {len(runs)} runs ({rate[1]:.3g} FLOPs a step, {images:,.0f} images/s: {how})")
+    return [*lines, f"together about {total:.2g} {unit}: an estimate, without hooks, start-up, or evaluations never run before"]
 
 
 def in_words(seconds: float) -> str:

@@ -19,12 +19,9 @@ from bench.run import build_method, load_source, make_trainer
 from bench.spec import RunSpec
 
 
-def main(text: str) -> None:
-    """Train, as the first process says."""
-    job = json.loads(text)
-    # The first process hears signals, and everybody stops at the same step.
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
+def train(job: dict, join) -> None:
+    """Train this process's share of a run, as the first process says. join: takes part in the group; called when all is ready, so
+    that nobody's clock runs while this process gets ready."""
     spec = RunSpec.from_json(job["spec"])
     torch.set_num_threads(job["threads"])
     keep_freed_memory()
@@ -32,14 +29,22 @@ def main(text: str) -> None:
     method = build_method(spec, source, num_classes)
     state = Checkpoints(Path(job["scratch"]), spec.id).read(job["step"]) if job["step"] is not None else None
     trainer = make_trainer(method, source, spec, state)
-    # Last, so that nobody's clock runs while this process gets ready.
-    join_as_follower(job)
+    join()
     try:
         trainer.run()
     except Interrupted:
         return
     finally:
         dist.destroy_process_group()
+
+
+def main(text: str) -> None:
+    """A process that bench.ranks started."""
+    job = json.loads(text)
+    # The first process hears signals, and everybody stops at the same step.
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    train(job, lambda: join_as_follower(job))
 
 
 if __name__ == "__main__":

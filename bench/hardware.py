@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from bench.memory import give_back_freed_memory
+
 PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "scikit-learn", "numpy", "pandas", "submitit")
 
 
@@ -107,6 +109,7 @@ def reset_peak_memory() -> None:
     """Begin a new peak: a process may do several runs. Where the kernel cannot, the peak stays the whole process's."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+    give_back_freed_memory()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: the resident set's high-water mark starts from now
 

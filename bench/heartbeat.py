@@ -24,7 +24,7 @@ class Heartbeat:
         if state == "training" and time.monotonic() - self.last < INTERVAL:
             return
         self.last = time.monotonic()
-        beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time()}
+        beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time(), "log": own_log()}
         if trainer:
             meter, progress = trainer.meter, trainer.progress
             beat |= {
@@ -37,6 +37,14 @@ class Heartbeat:
         beside = self.path.with_suffix(".tmp")
         beside.write_text(json.dumps(beat))
         os.replace(beside, self.path)
+
+
+def own_log() -> str | None:
+    """The file that this process's standard error goes to; None where it is a terminal or a pipe."""
+    with contextlib.suppress(OSError):
+        path = os.readlink("/proc/self/fd/2")
+        return path if os.path.isfile(path) else None
+    return None
 
 
 def read_heartbeat(scratch: Path, run_id: str) -> dict | None:

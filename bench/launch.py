@@ -1,8 +1,4 @@
-"""Launching through Submitit: in this process (debug) or in processes of their own on this machine (local).
-
-Every worker gets the whole list of runs and takes what nobody else holds: a run is held by a file lock in its scratch
-folder, and left out once the store has it. So any number of workers, started at any time, do each run once.
-"""
+"""Launching through Submitit on this machine: in this process (debug) or in processes of their own (local). SLURM: bench/submit.py."""
 
 import logging
 import os
@@ -10,18 +6,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import submitit
 
-from bench.errors import UserError, unknown
-from bench.interrupt import Interrupted, StopSignals
+from bench.errors import unknown
+from bench.interrupt import Interrupted
 from bench.spec import RunSpec
+from bench.worker import Work
 
-LAUNCHERS = ("debug", "local")
-"""debug: in this process, one run after the other. local: a process per GPU, or per so many CPU cores."""
+LAUNCHERS = ("debug", "local", "slurm")
+"""debug: in this process, one run after the other. local: a process per GPU, or per so many CPU cores. slurm: a job per run."""
 
 WEEK_IN_MINUTES = 7 * 24 * 60
 
@@ -34,53 +30,6 @@ def require(launcher: str) -> str:
     if launcher not in LAUNCHERS:
         raise unknown("launcher", launcher, LAUNCHERS)
     return launcher
-
-
-@dataclass
-class Work:
-    """What a worker is given; it pickles, and after a preemption it is simply given again."""
-
-    specs: list[dict]
-    """RunSpec.to_json() of each run."""
-    requests: tuple[str, ...]
-    place: object
-    """bench.run.Place"""
-    gpu: str | None = None
-    """This worker's entry of CUDA_VISIBLE_DEVICES."""
-    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    """A run that failed since then is left alone: the next launch tries it again, not the next worker."""
-
-    def __call__(self) -> list[tuple[int, str]]:
-        """Execute every run that nobody else holds. Returns what went wrong: (2 for a mistake of the user's or 1, sentence)."""
-        if self.gpu is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = self.gpu
-        from bench.run import RunFailed, execute
-        from bench.store import ResultStore
-
-        problems, store = [], ResultStore(self.place.results)
-        try:
-            with StopSignals() as signals:
-                for data in self.specs:
-                    spec = RunSpec.from_json(data)
-                    signals.check()
-                    if any(record.status == "failed" and record.finished >= self.started for record in store.parts(spec)):
-                        continue
-                    try:
-                        execute(spec, self.requests, self.place, signals)
-                    except (UserError, OSError, RunFailed) as error:
-                        problems.append((2 if isinstance(error, UserError) else 1, f"{spec.name} ({spec.id}): {error}"))
-                signals.check()
-        except Interrupted:
-            handler = signal.getsignal(signal.SIGUSR2)
-            if signals.received == signal.SIGUSR2 and callable(handler):
-                # The checkpoint is written: now Submitit may requeue the job, which ends this process.
-                handler(signal.SIGUSR2, None)
-            raise
-        return problems
-
-    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
-        """What Submitit submits again after a preemption or time-out: the same work; runs go on from their checkpoints."""
-        return submitit.helpers.DelayedSubmission(self)
 
 
 def workers_here(runs: int, cores_each: int) -> int:

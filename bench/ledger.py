@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import slurm
+from bench.errors import UserError
+
+UNASKED = "UNASKED"
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Submission:
     token: str
     suite: str
     arrays: list[Array] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    """Ids of the runs that somebody cancelled."""
     submitted: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def write(self, scratch: Path) -> None:
@@ -66,23 +71,25 @@ class Task:
     job: str | None
     """'12_3' or '12'; None: its submission was never finished."""
     state: str | None
-    """What SLURM says of it: PENDING, RUNNING, ...; None: SLURM does not know it any more."""
+    """What SLURM says of it: PENDING, RUNNING, ...; UNASKED where SLURM does not answer; None: SLURM does not know it any more."""
     reason: str
+    cancelled: bool
     log: Path | None
     """Standard error of its first process; None: no job."""
 
 
 def tasks_of(ids: Iterable[str], scratch: Path, note=lambda text: None) -> dict[str, Task]:
-    """The last task of each of these runs that was submitted. `note` hears why SLURM could not be asked; states are None then."""
+    """The last task of each of these runs that was submitted. `note` hears why SLURM could not be asked."""
     wanted, submissions = set(ids), read_all(scratch)
     arrays = [(submission, array) for submission in submissions for array in array_with(submission, wanted)]
-    known = {}
+    known, absent = {}, None
     if arrays:
         try:
             # By name, in one question: an array's number may not have been noted. All jobs of the user's, where names are many.
             names = [array.name for _, array in arrays] if len(arrays) < 50 else ()
             known = {(job.name, job.task): job for job in slurm.queue(names)}
-        except slurm.UserError as error:
+        except UserError as error:
+            absent = UNASKED
             note(f"{error}; what is said is from records and heartbeats alone")
     found: dict[str, Task] = {}
     for submission, array in arrays:
@@ -90,11 +97,11 @@ def tasks_of(ids: Iterable[str], scratch: Path, note=lambda text: None) -> dict[
             queued = known.get((array.name, number))
             job = queued.job if queued else number_in(array, number)
             log = submission.logs(scratch) / f"{job}_0_log.err" if job else None
-            task = Task(job, queued.state if queued else None, queued.reason if queued else "", log)
-            for run in runs:
+            for run in wanted.intersection(runs):
                 # A task that is still queued says more than a later one that is over.
-                if run in wanted and (task.state or not (run in found and found[run].state)):
-                    found[run] = task
+                if queued or absent or not (run in found and found[run].state):
+                    state, reason = (queued.state, queued.reason) if queued else (absent, "")
+                    found[run] = Task(job, state, reason, run in submission.cancelled, log)
     return found
 
 

@@ -60,7 +60,7 @@ RUNS = options(
 )
 
 WORKERS = options(
-    click.option("--launcher", default=None, metavar="local|debug", help="[default: local]"),
+    click.option("--launcher", default=None, metavar="local|debug|slurm", help="[default: local]"),
     click.option(
         "--workers", type=click.IntRange(1), metavar="N", help="Runs at a time, with launcher local.  [default: as the cores allow]"
     ),
@@ -68,3 +68,20 @@ WORKERS = options(
         "--checkpoint-every", type=click.FloatRange(0), default=60.0, metavar="SECONDS", show_default=True, help="At most this is lost."
     ),
 )
+
+SLURM = options(
+    click.option("--cluster", metavar="FILE.toml", help="Profile of a SLURM cluster; the options below win over it."),
+    click.option("--partition", metavar="NAME"),
+    click.option("--account", metavar="NAME"),
+    click.option("--qos", metavar="NAME"),
+    click.option("--constraint", metavar="FEATURES"),
+    click.option("--time", metavar="TIME", help="Of a job: minutes, H:M:S or D-H:M:S.  [default: 4:00:00]"),
+    click.option("--memory", metavar="SIZE", help="Of a node, as 32G."),
+    click.option("--cpus", type=click.IntRange(1), metavar="N", help="Of each process.  [default: 4]"),
+    click.option("--gpus-per-run", type=click.IntRange(0), metavar="N", help="0: on CPUs.  [default: 1]"),
+    click.option("--nodes-per-run", type=click.IntRange(1), metavar="N", help="[default: 1]"),
+    click.option("--parallel", type=click.IntRange(1), metavar="N", help="Jobs at a time.  [default: 100]"),
+    click.option("--pack", type=click.IntRange(1), metavar="N", help="Runs that share a job and its GPU.  [default: 1]"),
+    click.option("--dry-run", is_flag=True, help="Print the sbatch script and an estimate; submit nothing."),
+)
+"""For --launcher slurm alone."""

@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bench.heartbeat import read_heartbeat
-from bench.lease import holder
 from bench.spec import RunSpec
 from bench.store import ResultStore
 
@@ -83,20 +82,3 @@ class Watch:
             detail = f"  {records[-1].error}"
         left = len(self.specs) - len(self.ended)
         self.progress.console.print(f"{self.names[spec.id]:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, soft_wrap=True)
-
-
-def state_of(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore) -> tuple[str, str]:
-    """(done | diverged | running | failed | stopped | pending, detail) of one run; the store's word comes first."""
-    records = store.parts(spec)
-    if not store.missing(spec, requests):
-        return records[-1].status, records[-1].error or ", ".join(requests)
-    beat = read_heartbeat(scratch, spec.id)
-    spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if beat and "progress" in beat else ""
-    if holder(scratch / spec.id):
-        left = clock(beat.get("seconds_left")) if beat and beat["state"] == "training" else (beat or {}).get("state", "")
-        return "running", f"{spent}  {left}".strip()
-    if records and records[-1].status == "failed":
-        return "failed", records[-1].error or ""
-    if beat and beat["state"] in ("starting", "training", "evaluating", "interrupted"):
-        return "stopped", f"at {spent or 'the start'}; run it again to go on"
-    return "pending", "not yet evaluated by " + ", ".join(store.missing(spec, requests)) if records else ""

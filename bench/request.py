@@ -167,7 +167,7 @@ class Request:
 
         self.threads = self.threads or default_threads()
         torch.set_num_threads(self.threads)
-        if self.processes > 1 and torch.cuda.is_available():
+        if self.processes > 1 and torch.cuda.is_available() and self.launcher != "slurm":
             raise UserError(f"--processes {self.processes}: several processes for one run are there on CPUs alone so far")
         store = ResultStore(self.results)
         return make_plan(self.specs, self.requests, store, self.root, self.processes), store

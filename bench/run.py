@@ -25,6 +25,7 @@ from bench.errors import UserError
 from bench.heartbeat import Heartbeat
 from bench.interrupt import Interrupted, StopSignals
 from bench.lease import Lease, claim
+from bench.meeting import meeting
 from bench.memory import keep_freed_memory
 from bench.method import Method, build
 from bench.randomness import generator, seeded
@@ -53,6 +54,8 @@ class Place:
     """Seconds."""
     processes: int = 1
     """That share the run, each with `threads`; the answer is the same for any number, but for rounding."""
+    tasks: bool = False
+    """Whether those processes are the tasks of one SLURM job, which are there already, and not started by the first."""
 
 
 class RunFailed(Exception):
@@ -100,7 +103,8 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
             require_shares(method, spec.batch_size, place.processes)
             trainer = make_trainer(method, source, spec, state, controls_of(checkpoints, heartbeat, place, signals, lease), place.processes)
             # A training that has ended needs no company.
-            with ranks(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id):
+            together = meeting if place.tasks else ranks
+            with together(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id):
                 trainer.run()
         heartbeat.write("evaluating", trainer)
         require_same_weights(method, store, spec)

@@ -7,6 +7,9 @@ import torch
 
 from bench import datasets
 
+# Those take a cluster: make slurm-test.
+collect_ignore = [] if os.environ.get("SSLBENCH_SLURM") else ["slurm"]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():

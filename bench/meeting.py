@@ -1,0 +1,98 @@
+"""Several tasks of one SLURM job for one run: the first claims, checkpoints, evaluates and records; the others join it for training.
+
+The first task writes where it waits into the run's folder, the others look there. When it is done with them it says so the same way.
+bench/ranks.py does the same for processes on one machine that the first one starts itself.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from bench.interrupt import Interrupted
+from bench.lease import job_here
+from bench.ranks import PATIENCE
+
+LOOK = 0.2
+"""Seconds between two looks at the run's folder."""
+
+
+class TaskDied(Interrupted):
+    """One of the tasks that share a run has died: the job goes back to the queue, and the run on from its checkpoint."""
+
+
+def place_of(folder: Path, what: str) -> Path:
+    """<folder>/meeting-12_3-0.json: of this start of this job."""
+    job, restarts = job_here()
+    return folder / f"{what}-{job}-{restarts}.json"
+
+
+def say(path: Path, what: dict) -> None:
+    """A file, whole or not there."""
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(what))
+    os.replace(beside, path)
+
+
+def is_broken(error: RuntimeError) -> bool:
+    """Whether an exchange between tasks failed, and not the method's own code."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
+
+
+def enter(store: dist.Store, rank: int, tasks: int) -> None:
+    """Take part in the group."""
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=tasks, timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def meeting(tasks: int, job: dict, folder: Path) -> Iterator[None]:
+    """Within the block all tasks of this SLURM job share the run; this is the first of them. `job` is what the others are told.
+    TaskDied where an exchange with them breaks."""
+    if tasks == 1:
+        yield
+        return
+    host = os.environ["SLURM_LAUNCH_NODE_IPADDR"]
+    store = dist.TCPStore(host, 0, tasks, is_master=True, wait_for_workers=False, timeout=PATIENCE)
+    say(place_of(folder, "meeting"), {**job, "host": host, "port": store.port})
+    try:
+        enter(store, 0, tasks)
+        yield
+    except RuntimeError as error:
+        if not is_broken(error):
+            raise
+        raise TaskDied(f"an exchange with the other tasks broke: {str(error).splitlines()[0]}") from error
+    finally:
+        with contextlib.suppress(Exception):  # after a broken exchange there may be nothing left to destroy
+            dist.destroy_process_group()
+        place_of(folder, "meeting").unlink(missing_ok=True)
+
+
+def end(folder: Path) -> None:
+    """Tell the other tasks that nothing is left for them to do."""
+    with contextlib.suppress(OSError):
+        say(place_of(folder, "over"), {})
+
+
+def attend(folder: Path, rank: int, tasks: int, train) -> None:
+    """What a task other than the first does: join the first in training, whenever it asks, until it says that all is over.
+    train(job, join): as bench.follower.train. TaskDied where an exchange breaks."""
+    while not place_of(folder, "over").exists():
+        try:
+            job = json.loads(place_of(folder, "meeting").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            time.sleep(LOOK)
+            continue
+        try:
+            train(job, lambda job=job: enter(dist.TCPStore(job["host"], job["port"], tasks, timeout=PATIENCE), rank, tasks))
+        except RuntimeError as error:
+            if not is_broken(error):
+                raise
+            raise TaskDied(f"an exchange with the other tasks broke: {str(error).splitlines()[0]}") from error
+        while place_of(folder, "meeting").exists():
+            time.sleep(LOOK)

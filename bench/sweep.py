@@ -1,0 +1,103 @@
+"""How the runs of a sweep are getting on: the store's word first, then leases and heartbeats, SLURM's last.
+
+Nothing here waits for SLURM: a job that died without a word is known by its lease, which nobody touches any more.
+"""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import slurm
+from bench.heartbeat import read_heartbeat
+from bench.lease import holder, machine
+from bench.ledger import UNASKED, Task, read_all, tasks_of
+from bench.progress import clock
+from bench.spec import RunSpec
+from bench.store import ResultStore
+
+AT_WORK = ("running", "pending", "starting", "submitted")
+"""States of a run that needs nothing: somebody is at it, or will be."""
+
+WENT_WRONG = ("failed", "lost")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of a sweep."""
+
+    spec: RunSpec
+    state: str
+    """done | diverged | running | starting | pending (in SLURM's queue) | submitted (SLURM does not answer) | stopped (its checkpoint is
+    written) | cancelled | failed | lost (it died without a word) | to do."""
+    detail: str
+    log: Path | None
+    task: Task | None
+    holder: dict | None
+
+
+def rows(specs: tuple[RunSpec, ...], requests: tuple[str, ...], scratch: Path, store: ResultStore, note=lambda text: None) -> list[Row]:
+    """A row for each run. `note` hears why SLURM could not be asked."""
+    open_runs = [spec for spec in specs if store.missing(spec, requests)]
+    tasks = tasks_of([spec.id for spec in open_runs], scratch, note)
+    still_open = {spec.id for spec in open_runs}
+    return [row(spec, requests, scratch, store, tasks.get(spec.id), spec.id in still_open) for spec in specs]
+
+
+def row(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore, task: Task | None, is_open: bool) -> Row:
+    """Of one run."""
+    records = store.parts(spec)
+    if not is_open:
+        return Row(spec, records[-1].status, records[-1].error or ", ".join(requests), None, None, None)
+    beat, who = read_heartbeat(scratch, spec.id), holder(scratch / spec.id)
+    log = task.log if task else Path(beat["log"]) if beat and beat.get("log") else None
+    state, detail = state_of(beat, who, task, records[-1] if records else None)
+    return Row(spec, state, detail, log, task, who)
+
+
+def state_of(beat: dict | None, who: dict | None, task: Task | None, record) -> tuple[str, str]:
+    """(state, detail) of a run that the store lacks something of."""
+    spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if beat and "progress" in beat else ""
+    if who:
+        left = clock(beat.get("seconds_left")) if beat and beat["state"] == "training" else (beat or {}).get("state", "")
+        return "running", f"{spent}  {left}".strip()
+    if task and task.state == "PENDING":
+        return "pending", task.reason + (f"; {spent} done" if spent else "")
+    if task and task.state == UNASKED:
+        return "submitted", "SLURM does not answer"
+    if task and task.state:
+        return "starting", f"SLURM says {task.state}"
+    if record and record.status == "failed":
+        return "failed", record.error or ""
+    if task and task.cancelled:
+        return "cancelled", f"at {spent or 'the start'}"
+    if beat and beat["state"] == "interrupted":
+        return "stopped", f"at {spent or 'the start'}; run it again to go on"
+    if beat and beat["state"] in ("starting", "training", "evaluating"):
+        return "lost", f"at {spent or 'the start'}, {beat['state']}; its last sign was {ago(beat['time'])}"
+    if task:
+        return "lost", "its job ended before the run began"
+    return "to do", ""
+
+
+def ago(when: float) -> str:
+    """'40 s ago', '3 min ago', '5 h ago'"""
+    seconds = max(0, time.time() - when)
+    return f"{seconds:.0f} s ago" if seconds < 90 else f"{seconds / 60:.0f} min ago" if seconds < 5400 else f"{seconds / 3600:.0f} h ago"
+
+
+def cancel(found: list[Row], scratch: Path) -> tuple[int, int]:
+    """End what is at work on these runs: (jobs of SLURM, processes of this machine, which write their checkpoints)."""
+    jobs = {row.task.job for row in found if row.task and row.task.job and row.task.state not in (None, UNASKED)}
+    if jobs:
+        slurm.cancel(sorted(jobs))
+        ended = {row.spec.id for row in found if row.task and row.task.job in jobs}
+        for submission in read_all(scratch):
+            own = ended.intersection(run for array in submission.arrays for runs in array.tasks for run in runs)
+            submission.cancelled = sorted(own.union(submission.cancelled))
+            submission.write(scratch)
+    here = {row.holder["pid"] for row in found if row.holder and not row.holder.get("job") and row.holder.get("machine") == machine()}
+    for pid in here:
+        os.kill(pid, signal.SIGTERM)
+    return len(jobs), len(here)

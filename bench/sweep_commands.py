@@ -1,0 +1,227 @@
+"""Commands that launch runs and look after them: run, status, cancel, retry, logs."""
+
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from bench.console import console, describe, outcome, plan_of
+from bench.errors import UserError
+from bench.options import RUNS, SLURM, WORKERS
+from bench.request import Request
+from bench.scratch import scratch_root
+
+TAIL = 40
+"""Lines of a log that `logs` shows."""
+
+
+def cluster_options(described: dict) -> dict:
+    """The options of SLURM, taken out of all that were given."""
+    from bench.cluster import Cluster
+
+    names = ("cluster", *(field.name for field in fields(Cluster) if field.name != "setup"))
+    return {name: described.pop(name) for name in names}
+
+
+@click.command()
+@RUNS
+@WORKERS
+@SLURM
+def run(launcher, workers, checkpoint_every, dry_run, **described):
+    """Train and evaluate a suite, or the runs that the options describe."""
+    options = cluster_options(described)
+    request = Request(launcher=launcher, **described).require_runs()
+    start(request, workers, checkpoint_every, dry_run, options)
+
+
+@click.command()
+@RUNS
+@WORKERS
+@SLURM
+@click.option("--failed", is_flag=True, help="Only runs that failed or were lost.")
+def retry(launcher, workers, checkpoint_every, dry_run, failed, **described):
+    """Launch again what failed, was lost, stopped or cancelled; each goes on from its last checkpoint."""
+    from bench.sweep import WENT_WRONG, rows
+
+    options = cluster_options(described)
+    request = Request(launcher=launcher, **described).require_runs()
+    states = (*WENT_WRONG, *(() if failed else ("stopped", "cancelled")))
+
+    def chosen(plan, store):
+        found = rows(plan.runs, plan.evals, request.scratch, store, note)
+        return {row.spec.id for row in found if row.state in states}
+
+    start(request, workers, checkpoint_every, dry_run, options, chosen)
+
+
+def start(request, workers, checkpoint_every, dry_run, options, chosen=None) -> None:
+    """Launch what the request describes and the store lacks; `chosen` names the runs to take, where not all are."""
+    given = [name for name, value in options.items() if value is not None] + ["dry-run"] * dry_run
+    if request.launcher != "slurm" and given:
+        raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
+    if request.launcher == "slurm" and workers:
+        raise UserError("--workers is for --launcher local; expected --parallel")
+    cluster = None
+    if request.launcher == "slurm":
+        cluster = prepare(request, options)
+    click.echo("checking and completing the plan", err=True)
+    plan, store = plan_of(request)
+    if chosen:
+        from dataclasses import replace
+
+        ids = chosen(plan, store)
+        plan = replace(plan, todo=tuple(run for run in plan.todo if run.id in ids))
+    click.echo(f"plan   {describe(plan, request)}")
+    if plan.stored:
+        click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
+    from bench.run import Place
+
+    facts = {"checkpoint_every": checkpoint_every, "processes": request.processes}
+    place = Place(request.results, request.scratch, request.root, request.name, request.threads, **facts)
+    if cluster:
+        submit(plan, store, place, cluster, request, dry_run)
+    elif plan.todo:
+        wait_for(plan, store, place, request, workers)
+
+
+def prepare(request, options):
+    """The cluster that the options describe, checked against what the request asks of it; the request gets its processes."""
+    import torch
+
+    from bench.cluster import check, load
+    from bench.shared_folders import require_shared
+
+    cluster = load(options.pop("cluster"), options)
+    request.processes, request.threads = cluster.processes(request.processes), request.threads or cluster.cpus
+    partition = check(cluster, request.processes, request.specs)
+    for what, folder in (("--results", request.results), ("--scratch, or $SSLBENCH_SCRATCH", request.scratch)):
+        require_shared(what, folder, partition.addresses)
+    if cluster.gpus_per_run and not torch.cuda.is_available():
+        # What the cluster's GPUs are cannot be seen from here, and both are in a run's id.
+        if any(spec.precision is None for spec in request.specs):
+            raise UserError("no --precision: this machine has no GPU to decide by; expected bf16 or float32")
+        if any(spec.budget.unit == "seconds" for spec in request.specs):
+            raise UserError(
+                "a budget in seconds is one on a device model, which this machine cannot tell without a GPU; submit from a node"
+            )
+    return cluster
+
+
+def wait_for(plan, store, place, request, workers) -> None:
+    """Execute on this machine, with a bar for each run; SystemExit where something went wrong."""
+    from bench.launch import launch
+    from bench.progress import Watch
+
+    with Watch(plan.todo, request.scratch, store, console()) as watch:
+        problems = launch(plan.todo, plan.evals, place, request.launcher, workers, watch)
+    for _, problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    states = [outcome(run, plan, store) for run in plan.todo]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    click.echo(f"done   {counts}; records in {request.results}")
+    if problems or set(states) - {"done", "diverged"}:
+        raise SystemExit(max((code for code, _ in problems), default=1))
+
+
+def submit(plan, store, place, cluster, request, dry_run) -> None:
+    """Submit to SLURM what is neither done, nor running, nor in its queue."""
+    from dataclasses import replace
+
+    from bench import submit as jobs
+    from bench.estimate import job_hours
+    from bench.sweep import AT_WORK, rows
+
+    place = replace(place, tasks=request.processes > 1)
+    busy = {row.spec.id for row in rows(plan.todo, plan.evals, request.scratch, store, note) if row.state in AT_WORK}
+    todo = tuple(run for run in plan.todo if run.id not in busy)
+    if busy:
+        click.echo(f"skip   {len(busy)} runs are running or queued already")
+    if not todo:
+        return
+    if dry_run:
+        click.echo(jobs.script(todo, place, cluster))
+        for line in job_hours(todo, store, request.root, cluster.gpus_per_run, cluster.pack, note):
+            click.echo(f"cost   {line}")
+        return
+    jobs.submit(todo, plan.evals, place, cluster, lambda text: click.echo(f"sent   {text}"))
+    click.echo(f"watch  run_bench.py status {request.name if request.name != 'adhoc' else '...'} --watch   results {place.results}")
+
+
+def note(text: str) -> None:
+    """Something that does not stop the command."""
+    click.echo(f"note: {text}", err=True)
+
+
+@click.command()
+@RUNS
+@click.option("--watch", is_flag=True, help="Again every few seconds, until nothing is at work.")
+def status(watch, **described):
+    """Say of each run whether it is done, running, queued, stopped, failed or lost."""
+    from bench.sweep import AT_WORK, rows
+
+    request = Request(**described).require_runs()
+    plan, store = plan_of(request)
+    while True:
+        found = rows(plan.runs, plan.evals, request.scratch, store, note)
+        states = [row.state for row in found]
+        lines = []
+        for row in found:
+            log = f"  log: {row.log}" if row.log and row.state in LOGGED else ""
+            lines.append(f"{row.spec.id}  {row.spec.name:<24} {row.state:<9} {row.detail}{log}")
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        if watch:
+            click.clear()
+        click.echo("\n".join([*lines, f"{len(found)} runs: {counts}"]))
+        if not watch or not set(states) & set(AT_WORK):
+            return
+        time.sleep(EVERY)
+
+
+LOGGED = ("failed", "lost", "cancelled")
+"""States of which `status` says where the log is."""
+
+EVERY = 5.0
+"""Seconds between two looks of `status --watch`."""
+
+
+@click.command()
+@RUNS
+def cancel(**described):
+    """End the jobs and workers that are at these runs, queued ones too; `run` or `retry` go on from the checkpoints."""
+    from bench.sweep import cancel as end
+    from bench.sweep import rows
+
+    request = Request(**described).require_runs()
+    plan, store = plan_of(request)
+    jobs, processes = end(rows(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
+    click.echo(f"cancelled {jobs} jobs of SLURM; asked {processes} processes of this machine to stop")
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]")
+def logs(run_id, scratch):
+    """Show the end of a run's logs. RUN: its id, as `status` says it, or the beginning of it."""
+    from bench.ledger import read_all, tasks_of
+    from bench.sweep import read_heartbeat
+
+    place = scratch_root(scratch)
+    submitted = {run for submission in read_all(place) for array in submission.arrays for task in array.tasks for run in task}
+    known = submitted | {path.parent.name for path in place.glob("*/heartbeat.json")}
+    found = sorted(run for run in known if run.startswith(run_id))
+    if len(found) != 1:
+        which = "no run" if not found else "several runs"
+        raise UserError(f"{which} in {place} begin{'s' * (not found)} with '{run_id}'; expected an id that `status` shows")
+    task, beat = tasks_of(found, place, note).get(found[0]), read_heartbeat(place, found[0])
+    paths = {Path(beat["log"])} if beat and beat.get("log") else set()
+    if task and task.log:
+        paths |= {*task.log.parent.glob(task.log.name.replace("_0_log.err", "_*_log.*"))}
+    paths |= {*(place / found[0]).glob("rank-*.log")}
+    shown = sorted(path for path in paths if path.is_file())
+    if not shown:
+        raise UserError(f"run {found[0]} has written no log yet")
+    for path in shown:
+        lines = path.read_text(errors="replace").splitlines()
+        click.echo(click.style(f"{path} ({len(lines)} lines)", bold=True))
+        click.echo("\n".join(lines[-TAIL:]))

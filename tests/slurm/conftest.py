@@ -1,0 +1,214 @@
+"""A real SLURM cluster of two nodes on this machine for the tests of this folder, and what they do to it.
+
+`make slurm-test` installs SLURM and runs them; `make test` leaves this folder alone. Everything lives in a temporary folder and is
+taken down by process number, whatever fails.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import lease, slurm
+from bench.cluster import Cluster
+from bench.heartbeat import read_heartbeat
+from bench.plan import complete
+from bench.run import Place, execute
+from bench.spec import Budget, RunSpec
+from bench.store import ResultStore
+from bench.submit import submit
+from bench.sweep import rows
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+SCRIPT = HERE / "local-slurm"
+EVALS = ("knn",)
+STEPS = 120
+PAUSE = 0.05
+"""Seconds that a step of an undisturbed job takes at least: time to do something to it."""
+
+
+def control(*words: str) -> str:
+    """A command of SLURM's, which must succeed."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def wait_until(what, seconds: float = 90.0, every: float = 0.1):
+    """The first true answer of `what()`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := what():
+            return answer
+        time.sleep(every)
+    pytest.fail(f"waited {seconds:.0f} s for {getattr(what, '__name__', what)}\n{control('squeue')}")
+
+
+def hurry(stop: threading.Event) -> None:
+    """A requeued job waits two minutes before it may start again, by SLURM's rule: tell it to start now."""
+    while not stop.wait(0.5):
+        with contextlib.suppress(Exception):
+            for line in control("squeue", "--noheader", "--array", "--format=%i|%r").splitlines():
+                job, reason = line.split("|")
+                if reason == "BeginTime":
+                    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, timeout=20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster():
+    """The cluster, up for the session."""
+    folder = tempfile.mkdtemp(prefix="slurm-")
+    environment = {**os.environ, "SLURMCI_DIR": folder}
+    os.environ["SLURM_CONF"] = f"{folder}/etc/slurm.conf"
+    stop, hurrier = threading.Event(), None
+    try:
+        up = subprocess.run([SCRIPT, "up"], env=environment, capture_output=True, text=True, timeout=120)
+        assert up.returncode == 0, f"the cluster did not come up: {up.stdout}{up.stderr}"
+        hurrier = threading.Thread(target=hurry, args=(stop,), daemon=True)
+        hurrier.start()
+        yield Path(folder)
+    finally:
+        stop.set()
+        if hurrier:
+            hurrier.join(30)
+        subprocess.run([SCRIPT, "reset"], env=environment, capture_output=True, timeout=180)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def quiet_cluster(cluster):
+    """Every test begins and ends without jobs, and with both nodes up."""
+    yield
+    subprocess.run(["scancel", "--user", "root" if os.getuid() == 0 else str(os.getuid())], capture_output=True, timeout=30)
+    wait_until(lambda: not slurm.queue(), 60)
+    for node in ("n1", "n2"):
+        if any(word in control("sinfo", "-h", "-N", "-n", node, "-o", "%T") for word in ("down", "drain", "fail")):
+            control("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+
+def planned(seed: int = 0, **changes) -> RunSpec:
+    """A complete run of the patient method; tens of steps on tiny digits."""
+    facts = {"dataset": "digits", "budget": Budget("steps", STEPS), "precision": "float32", "image_size": 8}
+    return complete(RunSpec(method=str(HERE / "patient.py"), seed=seed, **facts, **changes))
+
+
+class Sweep:
+    """Some runs, submitted to the cluster and looked after."""
+
+    def __init__(self, folder: Path, specs: list[RunSpec], monkeypatch, pause: float = PAUSE, **changes):
+        self.specs, self.monkeypatch = tuple(specs), monkeypatch
+        facts = {"threads": 1, "checkpoint_every": 0.5} | changes
+        self.place = Place(folder / "results", folder / "scratch", **facts)
+        self.store = ResultStore(self.place.results)
+        monkeypatch.setenv("PATIENT_PAUSE", str(pause))
+
+    def submit(self, **cluster) -> str:
+        """Submit what is missing; the job's number."""
+        asked = Cluster(**{"cpus": 1, "gpus_per_run": 0, "time": "60", **cluster})
+        todo = tuple(spec for spec in self.specs if self.store.missing(spec, EVALS))
+        return submit(todo, EVALS, self.place, asked).arrays[0].job
+
+    def states(self) -> list[str]:
+        return [row.state for row in rows(self.specs, EVALS, self.place.scratch, self.store)]
+
+    def beat(self, number: int = 0) -> dict:
+        return read_heartbeat(self.place.scratch, self.specs[number].id) or {}
+
+    def in_training(self, after: float = 0.0, number: int = 0) -> dict:
+        """Wait until the run is in training and past this progress; its heartbeat."""
+
+        def training():
+            beat, who = self.beat(number), self.holder(number)
+            return who and beat.get("pid") == who["pid"] and beat["state"] == "training" and beat["progress"] > after and beat
+
+        return wait_until(training)
+
+    def holder(self, number: int = 0) -> dict | None:
+        return lease.holder(self.place.scratch / self.specs[number].id)
+
+    def steps_saved(self, number: int = 0) -> int:
+        """Of the newest checkpoint."""
+        folder = self.place.scratch / self.specs[number].id
+        return max((int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.pt")), default=0)
+
+    def kill(self, number: int = 0) -> None:
+        os.kill(self.holder(number)["pid"], signal.SIGKILL)
+
+    def over(self, seconds: float = 120.0) -> list[str]:
+        """Wait until nobody is at any run any more; their states."""
+
+        def settled():
+            found = self.states()
+            return not set(found) & {"running", "pending", "starting", "submitted"} and found
+
+        return wait_until(settled, seconds, 0.3)
+
+    def logs(self) -> str:
+        """All that the jobs wrote."""
+        found = sorted(self.place.scratch.glob("submissions/*/*_log.*"))
+        return "\n".join(path.read_text(errors="replace") for path in found)
+
+    def require_whole(self, undisturbed: dict | None) -> None:
+        """Every record once, none half-written; weights those of an undisturbed run, bit for bit."""
+        records = self.store.records()
+        assert not self.store.problems
+        assert sorted(record.id for record in records) == sorted(spec.id for spec in self.specs), self.logs()[-3000:]
+        for record in records:
+            assert record.status == "done", (record.error, self.logs()[-3000:])
+            if undisturbed:
+                expected = undisturbed[record.id]
+                assert record.weights_sha256 == expected.weights_sha256 and record.loss_curve == expected.loss_curve
+                assert (record.cost.steps, record.cost.images) == (expected.cost.steps, expected.cost.images)
+        left = [path for path in self.place.results.rglob("*") if path.name.startswith(".")]
+        assert not left
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """Records of the runs that nobody disturbed, by id: made here, in one process, without SLURM."""
+    os.environ.pop("PATIENT_PAUSE", None)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    place, specs = Place(folder / "results", folder / "scratch", threads=1), [planned(seed) for seed in range(4)]
+    for spec in specs:
+        execute(spec, EVALS, place)
+    return {record.id: record for record in ResultStore(place.results).records()}
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    """make(number of runs, ...) -> Sweep."""
+
+    def make(count: int = 1, specs=None, **changes) -> Sweep:
+        return Sweep(tmp_path, specs or [planned(seed) for seed in range(count)], monkeypatch, **changes)
+
+    return make
+
+
+FIGURES = []
+"""(fault, what was measured): docs/reliability.md's figures, printed at the end."""
+
+
+@pytest.fixture
+def figure(request):
+    """figure(text): what a test measured."""
+    return lambda text: FIGURES.append((request.node.name, text))
+
+
+def pytest_terminal_summary(terminalreporter):
+    for name, text in FIGURES:
+        terminalreporter.write_line(f"{name}: {text}")
+
+
+def command(*words: str, **environment) -> subprocess.Popen:
+    """run_bench.py in a process of its own."""
+    line = [sys.executable, str(ROOT / "run_bench.py"), *words]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment})

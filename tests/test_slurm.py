@@ -1,0 +1,258 @@
+"""Launching on SLURM as far as it goes without a cluster: what SLURM says is read from scripts in its place. With one: tests/slurm."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import hardware, ledger, slurm, snapshot, sweep
+from bench.cluster import Cluster, check, load
+from bench.errors import UserError
+from bench.run import Place
+from bench.shared_folders import mount_of, require_shared
+from bench.spec import Budget, RunSpec
+from bench.submit import grouped, script
+from bench.worker import FRUITLESS, Work, fruitless
+
+SINFO = """gpu*|1-00:00:00|gpu:a100:8(S:0-1)|64|512000+|4|far1
+gpu*|1-00:00:00|gpu:h100:4|96|1024000|2|far2
+long|infinite|(null)|32|256000|10|far3"""
+
+
+@pytest.fixture
+def says(tmp_path, monkeypatch):
+    """says(command=text): from now on SLURM's command prints this text."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    def put(code=0, **texts):
+        slurm.partitions.cache_clear()
+        for command, text in texts.items():
+            path = folder / command
+            path.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {code}\n")
+            path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    yield put
+    slurm.partitions.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("90", 90),
+        ("90:00", 90),
+        ("90:01", 91),
+        ("1:30:00", 90),
+        ("2-12", 3600),
+        ("2-12:30", 3630),
+        ("1-00:00:30", 1441),
+        ("infinite", None),
+    ],
+)
+def test_times_as_slurm_writes_them(text, minutes):
+    assert slurm.minutes(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1:2:3:4", "4h", "-5", "1-", "1.5"])
+def test_other_times_are_refused(text):
+    with pytest.raises(UserError, match="as SLURM writes it"):
+        Cluster(time=text)
+
+
+def test_partitions_have_the_limits_of_their_largest_node(says):
+    says(sinfo=SINFO)
+    gpu, long = slurm.partitions().values()
+    assert (gpu.name, gpu.default, gpu.minutes, gpu.gpus, gpu.cpus, gpu.memory_mb, gpu.nodes) == ("gpu", True, 1440, 8, 96, 1024000, 6)
+    assert (long.default, long.minutes, long.gpus) == (False, None, 0) and gpu.addresses == ("far1", "far2")
+
+
+@pytest.mark.parametrize(("text", "count"), [("gpu:8", 8), ("gpu:a100:4(S:0),nvme:1", 4), ("gpu:a:2,gpu:b:2", 4), ("(null)", 0)])
+def test_gpus_of_a_node(text, count):
+    assert slurm.gpus_in(text) == count
+
+
+SECONDS = RunSpec(method="simclr", dataset="digits", budget=Budget("seconds", 60))
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes", "specs", "message"),
+    [
+        ({"partition": "gpuu"}, 1, (), "unknown partition 'gpuu'. Did you mean 'gpu'?"),
+        ({"time": "2-00:00:00"}, 1, (), "--time 2-00:00:00 is 2880 minutes; partition gpu allows at most 1440"),
+        ({"gpus_per_run": 9}, 9, (), "--gpus-per-run 9 on 1 node(s): a node of partition gpu has 8 GPUs"),
+        ({"partition": "long"}, 1, (), "a node of partition long has 0 GPUs"),
+        ({"gpus_per_run": 8, "nodes_per_run": 7}, 8, (), "--nodes-per-run 7: partition gpu has 6"),
+        ({"gpus_per_run": 8, "nodes_per_run": 3}, 8, (), "8 processes of a run cannot be spread evenly over 3 nodes"),
+        ({"cpus": 50, "gpus_per_run": 2}, 2, (), "--cpus 50 for each of 2 processes on a node: a node of partition gpu has 96 cores"),
+        ({"pack": 2, "gpus_per_run": 2}, 2, (), "--pack 2 is for runs of one process on one GPU, not of 2 on 1 nodes"),
+        ({"pack": 4}, 1, (SECONDS,), "--pack 4: runs that share a GPU slow each other down, so a budget in seconds would not be fair"),
+    ],
+)
+def test_what_the_cluster_does_not_allow_is_refused(says, asked, processes, specs, message):
+    says(sinfo=SINFO)
+    with pytest.raises(UserError) as refusal:
+        check(Cluster(**asked), processes, specs)
+    assert message in str(refusal.value)
+
+
+def test_without_slurm_it_says_so(monkeypatch):
+    slurm.partitions.cache_clear()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UserError, match="there is no SLURM on this machine: no 'sinfo'"):
+        slurm.partitions()
+
+
+def test_a_silent_or_failing_slurm_is_one_sentence(says, monkeypatch):
+    says(code=1, sinfo="slurm_load_partitions: Unable to contact slurm controller")
+    with pytest.raises(UserError, match="sinfo failed: slurm_load_partitions"):
+        slurm.partitions()
+    monkeypatch.setattr(slurm, "PATIENCE", 0.2)
+    (Path(os.environ["PATH"].split(os.pathsep)[0]) / "sinfo").write_text("#!/bin/sh\nexec sleep 30\n")
+    with pytest.raises(UserError, match="does not answer"):
+        slurm.partitions()
+
+
+def test_options_win_over_the_profile(tmp_path):
+    profile = tmp_path / "our.toml"
+    profile.write_text('partition = "gpu"\ntime = "1:00:00"\nsetup = ["module load cuda"]\n')
+    cluster = load(str(profile), {"time": "30", "memory": None})
+    assert (cluster.partition, cluster.minutes, cluster.setup) == ("gpu", 30, ("module load cuda",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('partitoin = "gpu"', "unknown entry of the cluster profile {file}: 'partitoin'. Did you mean 'partition'?"),
+        ("cpus = 'four'", "cpus"),
+        ("cpus = 0", "cpus = 0: expected a whole number from 1 up"),
+        ("cpus = ", "is no TOML"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_wrong_profile_is_refused(tmp_path, text, message):
+    profile = tmp_path / "our.toml"
+    if text:
+        profile.write_text(text)
+    with pytest.raises(UserError) as refusal:
+        load(str(profile), {})
+    assert message.format(file=profile) in str(refusal.value)
+
+
+def test_a_folder_that_the_nodes_cannot_see_is_refused():
+    require_shared("--results", Path("/dev/shm/results"), ("localhost", "127.0.0.1"))  # nodes on this machine see all of it
+    with pytest.raises(UserError, match="cannot be seen by the cluster's nodes"):
+        require_shared("--results", Path("/dev/shm/results"), ("node.invalid",))
+    with pytest.raises(UserError, match="/tmp is every machine's own"):
+        require_shared("--results", Path("/tmp/results"), ("node.invalid",))
+    table = "ext4disk / ext4 rw 0 0\nserver:/home /home nfs rw 0 0\nserver:/tmp/shared /tmp/shared nfs rw 0 0"
+    assert mount_of(Path("/home/me/results"), table) == ("/home", "nfs") and mount_of(Path("/opt"), table) == ("/", "ext4")
+
+
+def spec_of(seed=0):
+    facts = {"encoder": "resnet8", "image_size": 8, "precision": "float32", "method_version": "1", "data_revision": "r"}
+    return RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), seed=seed, **facts)
+
+
+def test_runs_are_packed_and_arrays_split():
+    specs = tuple(spec_of(seed) for seed in range(11))
+    arrays = grouped(specs, pack=2, largest=4)
+    assert [[len(task) for task in array] for array in arrays] == [[2, 2, 2, 2], [2, 1]]
+    assert [spec for array in arrays for task in array for spec in task] == list(specs)
+
+
+def test_the_script_says_what_was_asked_for(says, tmp_path):
+    says(sinfo=SINFO, scontrol="MaxArraySize            = 1001", srun="")
+    cluster = Cluster(partition="gpu", account="vision", qos="low", constraint="a100", time="2:00:00", memory="32G", parallel=5, cpus=8)
+    text = script(tuple(spec_of(seed) for seed in range(7)), Place(tmp_path / "results", tmp_path / "scratch", suite="mine"), cluster)
+    for line in ("partition=gpu", "account=vision", "qos=low", "constraint=a100", "time=120", "mem=32G", "array=0-6%5", "cpus-per-task=8"):
+        assert f"#SBATCH --{line}\n" in text
+    assert "#SBATCH --requeue\n" in text and "#SBATCH --signal=USR2@90\n" in text and "job-name=sslbench-mine-" in text
+    assert "PYTHONSAFEPATH=1" in text and not (tmp_path / "scratch").exists()
+
+
+def test_a_snapshot_is_the_source_and_knows_its_commit(tmp_path):
+    place = snapshot.take(tmp_path)
+    assert place == snapshot.take(tmp_path) and len(list((tmp_path / "code").iterdir())) == 1
+    code = "import bench.hardware as h, json; print(json.dumps([h.__file__, h.commit_of_code()]))"
+    environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONSAFEPATH": "1"}
+    file, commit = json.loads(subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=Path(__file__).parent.parent))
+    assert file == str(place / "bench/hardware.py") and tuple(commit) == hardware.commit_of_code()
+
+
+@pytest.fixture
+def submitted(tmp_path):
+    """A submission of three runs, the last two in one task; nobody noted its number."""
+    specs = [spec_of(seed) for seed in range(3)]
+    made = ledger.Submission("abc", "mine", [ledger.Array("sslbench-mine-abc-0", [[specs[0].id], [specs[1].id, specs[2].id]])])
+    made.write(tmp_path)
+    return specs, made
+
+
+def test_jobs_are_found_by_name_even_where_their_number_was_not_noted(tmp_path, submitted, says):
+    specs, made = submitted
+    says(squeue="77|1|PENDING|sslbench-mine-abc-0|Priority\n80|N/A|RUNNING|another|None")
+    tasks = ledger.tasks_of([spec.id for spec in specs], tmp_path)
+    assert tasks[specs[0].id].job is None and tasks[specs[0].id].state is None
+    assert tasks[specs[2].id].job == "77_1" and tasks[specs[2].id].reason == "Priority"
+    assert tasks[specs[1].id].log == tmp_path / "submissions/abc/77_1_0_log.err"
+    made.arrays[0].job = "77"
+    made.write(tmp_path)
+    says(code=1, squeue="Unable to contact slurm controller")
+    notes = []
+    tasks = ledger.tasks_of([spec.id for spec in specs], tmp_path, notes.append)
+    assert tasks[specs[0].id].state == ledger.UNASKED and tasks[specs[0].id].job == "77_0" and "Unable to contact" in notes[0]
+
+
+def task(state=None, cancelled=False):
+    return ledger.Task("7_1", state, "Priority", cancelled, None)
+
+
+def beat(state):
+    return {"state": state, "progress": 0.4, "images_per_second": 100.0, "seconds_left": 60.0, "time": time.time() - 200}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((None, None, None), ("to do", "")),
+        ((None, None, task("PENDING")), ("pending", "Priority")),
+        ((beat("interrupted"), None, task("PENDING")), ("pending", "Priority; 40% of the budget, 100 images/s done")),
+        ((None, None, task("CONFIGURING")), ("starting", "SLURM says CONFIGURING")),
+        ((beat("training"), {"pid": 1}, task("RUNNING")), ("running", "40% of the budget, 100 images/s  1:00 left")),
+        ((beat("training"), {"pid": 1}, task(ledger.UNASKED)), ("running", "40% of the budget, 100 images/s  1:00 left")),
+        ((None, None, task(ledger.UNASKED)), ("submitted", "SLURM does not answer")),
+        ((beat("training"), None, task()), ("lost", "at 40% of the budget, 100 images/s, training; its last sign was 3 min ago")),
+        ((beat("evaluating"), None, None), ("lost", "at 40% of the budget, 100 images/s, evaluating; its last sign was 3 min ago")),
+        ((None, None, task()), ("lost", "its job ended before the run began")),
+        ((beat("training"), None, task(cancelled=True)), ("cancelled", "at 40% of the budget, 100 images/s")),
+        ((beat("interrupted"), None, None), ("stopped", "at 40% of the budget, 100 images/s; run it again to go on")),
+    ],
+)
+def test_states(facts, expected):
+    assert sweep.state_of(*facts, record=None) == expected
+
+
+def test_a_job_that_gets_nowhere_is_known(tmp_path):
+    specs = [spec_of()]
+    folder = tmp_path / specs[0].id
+    folder.mkdir()
+    assert [fruitless(tmp_path, specs) for _ in range(3)] == [1, 2, 3]
+    (folder / "step-000000005.pt").touch()
+    assert fruitless(tmp_path, specs) == 1
+    assert [fruitless(tmp_path, specs) for _ in range(FRUITLESS)][-1] == FRUITLESS + 1
+
+
+def test_the_other_packed_workers_begin_with_other_runs(tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(Work, "one", lambda self, spec, signals: taken.append(spec.seed))
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    monkeypatch.setenv("SLURM_NTASKS", "3")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    Work([spec_of(seed).to_json() for seed in range(3)], (), Place(tmp_path, tmp_path))()
+    assert taken == [1, 2, 0]
