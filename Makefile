@@ -1,6 +1,7 @@
 # make demo   install, run the demo suite, print its leaderboard
 # make test   install, run the test suite          (make quick: without the slow tests)
 # make lint   ruff
+# make slurm-test   SLURM on this machine, and every fault on it   (make torture: a hundred random kills)
 # PYTHON=python3.12 make demo picks the interpreter; it must be 3.11 or newer.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ UV_VERSION := 0.13.9
 # A test process a core; each begins with a run of neighbours, which share what is costly to build.
 PYTEST_SPREAD := -n auto --dist worksteal
 
-.PHONY: demo test quick lint constraints clean
+.PHONY: demo test quick lint slurm-test torture constraints clean
 
 demo: $(READY)
 	$(VENV)/bin/python run_bench.py demo
@@ -20,6 +21,16 @@ test: $(READY)
 
 quick: $(READY)
 	$(VENV)/bin/python -m pytest $(PYTEST_SPREAD) -m "not slow"
+
+# SLURM itself, on two nodes that are this machine: installed from Debian, started in a temporary folder, taken down again.
+# SSLBENCH_SKIP_SLURM=1 lets it pass where SLURM cannot be installed.
+slurm-test: $(READY)
+	@tests/slurm/local-slurm install || { echo "SLURM cannot be installed here" >&2; test -n "$$SSLBENCH_SKIP_SLURM"; }
+	@if command -v slurmctld > /dev/null; then SSLBENCH_SLURM=1 $(VENV)/bin/python -m pytest tests/slurm; fi
+
+torture: $(READY)
+	tests/slurm/local-slurm install
+	SSLBENCH_SLURM=1 SSLBENCH_KILLS=100 $(VENV)/bin/python -m pytest tests/slurm -k random_kills
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

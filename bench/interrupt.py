@@ -10,9 +10,6 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 class Interrupted(Exception):
     """Someone asked the run to stop; what was trained so far is in a checkpoint."""
 
-    signal: int | None = None
-    """Which signal it was, where it was one."""
-
 
 class StopSignals:
     """While active, a signal of STOPS sets `received` and nothing else; `check` is called where stopping is safe."""
@@ -41,6 +38,4 @@ class StopSignals:
     def check(self) -> None:
         """Interrupted, if a signal has come."""
         if self.received is not None:
-            interrupted = Interrupted(f"stopped by {signal.Signals(self.received).name}")
-            interrupted.signal = self.received
-            raise interrupted
+            raise Interrupted(f"stopped by {signal.Signals(self.received).name}")

@@ -149,7 +149,7 @@ def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStor
     completed, runs = {}, {}
     for spec in specs:
         # Seeds of one setting differ in nothing else: each setting is completed once.
-        setting = spec.replace(seed=0).canonical()
+        setting = tuple(str(value) for name, value in vars(spec).items() if name not in ("seed", "id"))
         if setting not in completed:
             completed[setting] = complete(spec, root, processes)
         run = completed[setting].replace(seed=spec.seed)

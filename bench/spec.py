@@ -5,6 +5,7 @@ can be described and refused in a fraction of a second.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -189,7 +190,7 @@ class RunSpec:
         """Whether every field that decides the outcome is filled in; a method that is not trained has no recipe."""
         return None not in (self.encoder, self.image_size, self.precision, self.method_version, self.data_revision)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """16 hexadecimal digits: the hash of everything that decides the run's outcome."""
         assert self.complete and not self.recipe_changes and self.budget.unit != "epochs", "complete the spec first"

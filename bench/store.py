@@ -134,6 +134,7 @@ class ResultStore:
         self.folder = Path(folder)
         self.problems: list[tuple[Path, str]] = []
         """Files that were skipped since the last `records()` or `frame()` began, and why."""
+        self._sound: dict[Path, tuple[tuple, RunRecord]] = {}
 
     def path(self, spec: RunSpec, part: int = 1) -> Path:
         """Where a part of this run's record belongs."""
@@ -186,9 +187,10 @@ class ResultStore:
         paths = itertools.takewhile(Path.exists, (self.path(spec, part) for part in itertools.count(1)))
         return [record for path in paths if (record := self._read(path))]
 
-    def missing(self, spec: RunSpec, evals: Iterable[str]) -> tuple[str, ...]:
-        """Which of these evaluators the run still needs: all if it failed or never ran, none if it diverged."""
-        parts = self.parts(spec)
+    def missing(self, spec: RunSpec, evals: Iterable[str], parts: list[RunRecord] | None = None) -> tuple[str, ...]:
+        """Which of these evaluators the run still needs: all if it failed or never ran, none if it diverged. parts: as `parts` says
+        them, where the caller has them."""
+        parts = self.parts(spec) if parts is None else parts
         held = {name for record in _same_weights(parts) for name in record.evals}
         diverged = any(record.status == "diverged" for record in parts) and not any(record.status == "done" for record in parts)
         return () if diverged else tuple(name for name in evals if name not in held)
@@ -216,8 +218,12 @@ class ResultStore:
         return [(path, record) for path in sorted(paths, key=_order) if (record := self._read(path))]
 
     def _read(self, path: Path) -> RunRecord | None:
-        """The record at this path if it is sound; else None, and the reason in `problems`."""
+        """The record at this path if it is sound; else None, and the reason in `problems`. A file that is as it was is not read again."""
         try:
+            found = path.stat()
+            state = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if path in self._sound and self._sound[path][0] == state:
+                return self._sound[path][1]
             record = RUN_RECORD.validate_json(path.read_bytes())
             spec = RunSpec.from_json(record.spec)
             if record.schema_version != SCHEMA:
@@ -226,6 +232,7 @@ class ResultStore:
                 raise ValueError(f"its id {record.id} is not the hash of its spec")
             if path != (expected := self.path(spec, _order(path)[2])):
                 raise ValueError(f"it belongs at {expected.relative_to(self.folder)}")
+            self._sound[path] = (state, record)
             return record
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]

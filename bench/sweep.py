@@ -39,15 +39,14 @@ class Row:
 
 def rows(specs: tuple[RunSpec, ...], requests: tuple[str, ...], scratch: Path, store: ResultStore, note=lambda text: None) -> list[Row]:
     """A row for each run. `note` hears why SLURM could not be asked."""
-    open_runs = [spec for spec in specs if store.missing(spec, requests)]
-    tasks = tasks_of([spec.id for spec in open_runs], scratch, note)
-    still_open = {spec.id for spec in open_runs}
-    return [row(spec, requests, scratch, store, tasks.get(spec.id), spec.id in still_open) for spec in specs]
+    recorded = {spec.id: store.parts(spec) for spec in specs}
+    open_runs = [spec.id for spec in specs if store.missing(spec, requests, recorded[spec.id])]
+    tasks, still_open = tasks_of(open_runs, scratch, note), set(open_runs)
+    return [row(spec, requests, scratch, recorded[spec.id], tasks.get(spec.id), spec.id in still_open) for spec in specs]
 
 
-def row(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore, task: Task | None, is_open: bool) -> Row:
-    """Of one run."""
-    records = store.parts(spec)
+def row(spec: RunSpec, requests: tuple[str, ...], scratch: Path, records: list, task: Task | None, is_open: bool) -> Row:
+    """Of one run, from the parts of its record."""
     if not is_open:
         return Row(spec, records[-1].status, records[-1].error or ", ".join(requests), None, None, None)
     beat, who = read_heartbeat(scratch, spec.id), holder(scratch / spec.id)

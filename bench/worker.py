@@ -53,8 +53,9 @@ class Work:
         specs = [RunSpec.from_json(data) for data in self.specs]
         if self.place.tasks and rank:
             return self.attend(specs, rank, tasks)
+        signals = StopSignals()
         try:
-            with StopSignals() as signals:
+            with signals:
                 # Packed workers each begin with another run, and stay until all are done: the first one speaks for the job.
                 for spec in specs[rank:] + specs[:rank]:
                     self.one(spec, signals)
@@ -62,7 +63,7 @@ class Work:
                     signals.check()
                     time.sleep(1)
         except Interrupted as reason:
-            self.give_back(specs, reason, rank)
+            self.give_back(specs, reason, signals.received, rank)
             raise
         finally:
             self.dismiss(specs)
@@ -106,11 +107,11 @@ class Work:
         for spec in specs if self.place.tasks else ():
             end(self.place.scratch / spec.id)
 
-    def give_back(self, specs: list[RunSpec], reason: Interrupted, rank: int) -> None:
+    def give_back(self, specs: list[RunSpec], reason: Interrupted, received: int | None, rank: int) -> None:
         """Under SLURM, and where it was not the user who stopped it: the job goes back to the queue, which ends this process."""
         from bench.meeting import TaskDied
 
-        if not under_slurm() or not (isinstance(reason, TaskDied) or reason.signal == signal.SIGUSR2):
+        if not under_slurm() or not (isinstance(reason, TaskDied) or received == signal.SIGUSR2):
             return
         if rank:
             # The first worker gives the job back for all of them.
