@@ -67,9 +67,11 @@ class NNCLR(Method):
             exclude=("bias", "norm"),
         )
         self.encoder = make_encoder()
-        # Three layers, each with a BatchNorm, the last too, with scale and shift; the predictor ends without one.
+        # Three layers, each with a BatchNorm, the last too; the predictor ends without one. The last scales but does not shift: the
+        # predictor's BatchNorm takes a shift out again, so it would have no gradient but rounding.
         self.projector = mlp(self.encoder.dim, hidden, projection, layers=3, last_norm=True)
         self.projector[-1] = nn.BatchNorm1d(projection)
+        self.projector[-1].bias.requires_grad_(False)
         self.predictor = mlp(projection, predictor_hidden, projection)
         self.queue = Queue(queue, projection)
         self.temperature = temperature
