@@ -32,6 +32,7 @@ BASE_LR = {
     "byol": 0.45,
     "colorization": 1e-3,
     "deepcluster": 0.05,
+    "deepcluster_v2": 0.3,
     "denoising_ae": 1e-3,
     "dino": 5e-4,
     "mae": 1.5e-4,
