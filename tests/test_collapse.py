@@ -52,9 +52,9 @@ SIMSIAM = {"projection": 64, "hidden": 16}
 @pytest.mark.slow
 def test_simsiam_needs_its_stopped_gradient(monkeypatch):
     """arXiv:2011.10566, figure 2."""
-    assert spread(methods.simsiam.SimSiam, 80, 0.15, **SIMSIAM) > SPREAD
+    assert spread(methods.simsiam.SimSiam, 70, 0.3, **SIMSIAM) > SPREAD
     mutate(monkeypatch, methods.simsiam, "projections.detach()", "projections")
-    assert spread(methods.simsiam.SimSiam, 80, 0.15, **SIMSIAM) < COLLAPSED
+    assert spread(methods.simsiam.SimSiam, 70, 0.3, **SIMSIAM) < COLLAPSED
 
 
 BYOL = {"projection": 32, "hidden": 64, "momentum": 0.9}
@@ -63,17 +63,17 @@ BYOL = {"projection": 32, "hidden": 64, "momentum": 0.9}
 @pytest.mark.slow
 def test_byol_needs_its_predictor(monkeypatch):
     """arXiv:2006.07733, table 5b."""
-    assert spread(methods.byol.BYOL, 60, 2.0, **BYOL) > SPREAD
+    assert spread(methods.byol.BYOL, 40, 3.0, **BYOL) > SPREAD
     predictor = "mlp(projection, hidden, projection, bias=False)"
     mutate(monkeypatch, methods.byol, predictor, "nn.Identity()")
-    assert spread(methods.byol.BYOL, 60, 2.0, **BYOL) < COLLAPSED
+    assert spread(methods.byol.BYOL, 40, 3.0, **BYOL) < COLLAPSED
 
 
 @pytest.mark.slow
 def test_vicreg_needs_its_variance_term():
     """arXiv:2105.04906, table 7: agreement and covariance alone collapse."""
-    assert spread(methods.vicreg.VICReg, 60, 0.25, projection=32) > SPREAD
-    assert spread(methods.vicreg.VICReg, 60, 0.25, projection=32, variance=0.0) < COLLAPSED
+    assert spread(methods.vicreg.VICReg, 50, 0.35, projection=32) > SPREAD
+    assert spread(methods.vicreg.VICReg, 50, 0.35, projection=32, variance=0.0) < COLLAPSED
 
 
 DINO = {"outputs": 64, "hidden": 32, "bottleneck": 16, "local_crops": 0, "momentum": 0.9}
@@ -81,12 +81,13 @@ DINO = {"outputs": 64, "hidden": 32, "bottleneck": 16, "local_crops": 0, "moment
 
 def outputs_used(cls):
     """Part of the K outputs that the teacher's targets of test images name on average: the exponential of their entropy, over K."""
-    method, images = trained(cls, 40, 5e-3, **DINO)
+    method, images = trained(cls, 30, 5e-3, **DINO)
     scores = method.teacher((images,))[0] - method.centre
     share = (scores / method.teacher_temperature).softmax(1).mean(0)
     return (-share * share.clamp(min=1e-30).log()).sum().exp().item() / len(share)
 
 
+@pytest.mark.slow
 def test_dino_needs_its_centre(monkeypatch):
     """arXiv:2104.14294: without centring one output is every image's target. (With it, so short a run is near the other end, where
     every target is even: this shows what centring prevents, not that nothing collapses.)"""
