@@ -2,7 +2,7 @@
 
 In float64, 20 steps that run freely: losses and state equal to 1e-8. Then 5 steps of a batch that cannot be halved, with plain SGD,
 which shows a gradient of the wrong size where LARS and Adam would hide it. In float32 each of 20 steps starts from the one-process
-state, and its loss is equal to 1e-5: left to run, float32 drifts apart by rounding alone. Both processes compare, so
+state, and its loss is equal to 3e-5: left to run, float32 drifts apart by rounding alone. Both processes compare, so
 queues, memories, centres and assignments are the same on each.
 
     python -m bench.conformance_processes JOB    the second process, started by the check
@@ -31,8 +31,16 @@ from bench.spec import Budget
 from bench.trainer import Controls, Trainer
 
 STEPS = 20
-EXACT, ROUNDED = 1e-8, 1e-5
-"""Largest relative difference in float64 and of a single step's loss in float32."""
+EXACT, ROUNDED = 1e-8, 3e-5
+"""Largest relative difference in float64 and of a single step's loss in float32: behind a head with BatchNorm and a temperature of 0.1
+one process alone is off by 1.1e-5 of what it computes in float64."""
+
+SMALLEST = 1e-6
+"""Numbers below it are compared as if they were as large: a sum that cancels is rounding alone, such as the mean before a BatchNorm
+of what another BatchNorm has centred."""
+
+SMALLEST_LOSS = 0.1
+"""The same for a loss in float32: a mean cosine may be near 0, where rounding is not."""
 
 UNEVEN = {"optimizer": "sgd", "lr": 0.05, "lr_per_batch": None, "warmup": 0.0, "clip_grad": None, "batch_size": 15}
 """Changes to the recipe for the short run."""
@@ -105,10 +113,10 @@ def one_step(case: Case, state: dict) -> float:
 
 
 def difference(one: Tensor, two: Tensor) -> float:
-    """The largest difference relative to the largest number."""
+    """The largest difference relative to the largest number, or to SMALLEST."""
     if not one.is_floating_point():
         return 0.0 if torch.equal(one, two) else float("inf")
-    scale = one.abs().max().clamp(min=1e-12) if one.numel() else 1.0
+    scale = one.abs().max().clamp(min=SMALLEST) if one.numel() else 1.0
     return float((one - two).abs().max() / scale) if one.numel() else 0.0
 
 
@@ -142,7 +150,7 @@ def compare(case: Case) -> None:
     for step, (loss, state) in enumerate(zip(single, states, strict=True), start=1):
         other = one_step(case, state)
         told = f"in float32 the loss of step {step} is {loss:.8g} in one process and {other:.8g} in two"
-        require(abs(loss - other) <= ROUNDED * abs(loss), told)
+        require(abs(loss - other) <= ROUNDED * max(abs(loss), SMALLEST_LOSS), told)
 
 
 def check_processes(case: Case) -> None:

@@ -16,6 +16,7 @@ from bench.precision import upcast
 
 __all__ = [
     "Memory",
+    "MomentumContrast",
     "Queue",
     "Teacher",
     "classify",
@@ -233,3 +234,44 @@ def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: floa
 def classify(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy in float32, whatever the precision of the logits [B, K]; target: int64 [B]."""
     return F.cross_entropy(logits, target)
+
+
+class MomentumContrast(nn.Module):
+    """What MoCo (arXiv:1911.05722) and those that build on it share, a base beside Method, named before it: a teacher of encoder and
+    projector makes the keys, and past keys wait in a queue. A method calls `build_contrast` once and `contrast` in its loss."""
+
+    def build_contrast(
+        self, encoder: nn.Module, projector: nn.Module, *, queue: int, projection: int, momentum: float, temperature: float
+    ) -> None:
+        """Q keys of P numbers; momentum of the teacher, temperature of the softmax."""
+        self.encoder, self.projector = encoder, projector
+        self.teacher = Teacher(self.student())
+        self.queue = Queue(queue, projection)
+        self.temperature, self.momentum = temperature, momentum
+        # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
+        self.new_keys = None
+
+    def student(self) -> nn.Module:
+        """Encoder and projector as one module, for the teacher to copy and to follow."""
+        return nn.Sequential(self.encoder, self.projector)
+
+    def project(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, P]"""
+        return self.projector(self.encoder(images))
+
+    def contrast(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
+        """Unit queries [B, P] of the global batch, and their InfoNCE. permutation: the batch's, which shuffles the keys' images."""
+        queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
+        if len(queries) > len(self.queue.rows):
+            raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; make it longer")
+        self.new_keys = permuted_keys(self.teacher, key_images, permutation(len(queries)))
+        return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
+
+    def after_step(self, progress: float) -> None:
+        self.teacher.follow(self.student(), self.momentum)
+        if self.new_keys is not None:
+            self.queue.enqueue(self.new_keys)
+        self.new_keys = None
+
+    def encode_also(self) -> dict:
+        return {"teacher": self.teacher.network[0]}

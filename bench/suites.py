@@ -28,20 +28,26 @@ LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
 """On the learning rate of the method's own recipe."""
 
 BASE_LR = {
+    "barlow_twins": 0.2,
     "byol": 0.45,
     "colorization": 1e-3,
     "deepcluster": 0.05,
+    "deepcluster_v2": 0.3,
     "denoising_ae": 1e-3,
     "dino": 5e-4,
     "mae": 1.5e-4,
     "moco": 0.03,
+    "moco_v1": 0.03,
     "multi_task": 0.1,
+    "nnclr": 0.3,
     "npid": 0.03,
     "pcl": 0.03,
     "rotation": 0.1,
     "simclr": 1.0,
+    "simsiam": 0.03,
     "supervised": 0.1,
     "swav": 0.6,
+    "vicreg": 0.5,
 }
 """The learning rate of each method's own recipe; a test holds it against the methods."""
 

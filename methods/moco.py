@@ -11,16 +11,13 @@ Differs from the paper:
 B images in the global batch, D features, P projection, Q queue length.
 """
 
-from torch import nn
-from torch.nn import functional as F
-
 from bench.method import Method
-from bench.parts import Queue, Teacher, gather, info_nce, mlp, permuted_keys, upcast
+from bench.parts import MomentumContrast, mlp
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 
-class MoCo(Method):
+class MoCo(MomentumContrast, Method):
     paper = "arXiv:2003.04297"
 
     def __init__(
@@ -44,37 +41,11 @@ class MoCo(Method):
             schedule="cosine",  # v2, and the demo
             exclude=(),  # both decay every parameter
         )
-        self.encoder = make_encoder(bn_groups=bn_groups)
+        encoder = make_encoder(bn_groups=bn_groups)
         # As moco/builder.py with mlp=True: one hidden layer as wide as the features, no BatchNorm.
-        self.projector = mlp(self.encoder.dim, self.encoder.dim, projection, norm=False)
-        self.teacher = Teacher(self.student())
-        self.queue = Queue(queue, projection)
-        self.temperature, self.momentum = temperature, momentum
-        # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
-        self.new_keys = None
-
-    def student(self):
-        """Encoder and projector as one module, for the teacher to copy and to follow."""
-        return nn.Sequential(self.encoder, self.projector)
-
-    def project(self, images):
-        """[B, 3, H, W] -> [B, P]"""
-        return self.projector(self.encoder(images))
+        projector = mlp(encoder.dim, encoder.dim, projection, norm=False)
+        self.build_contrast(encoder, projector, queue=queue, projection=projection, momentum=momentum, temperature=temperature)
 
     def loss(self, batch, progress):
-        query_images, key_images = batch.views
         # One view each for the two encoders, as in moco/builder.py.
-        queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
-        if len(queries) > len(self.queue.rows):
-            raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise queue")
-        self.new_keys = permuted_keys(self.teacher, key_images, batch.permutation(len(queries)))
-        return info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
-
-    def after_step(self, progress):
-        self.teacher.follow(self.student(), self.momentum)
-        if self.new_keys is not None:
-            self.queue.enqueue(self.new_keys)
-        self.new_keys = None
-
-    def encode_also(self):
-        return {"teacher": self.teacher.network[0]}
+        return self.contrast(*batch.views, batch.permutation)[1]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Queue, Teacher, find_first, full_precision, gather, info_nce, kmeans, permuted_keys, upcast
+from bench.parts import MomentumContrast, find_first, full_precision, gather, kmeans, upcast
 from bench.spec import Recipe
 from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -48,7 +48,7 @@ def concentration(rows: Tensor, centroids: Tensor, assignment: Tensor, temperatu
     return scaled.clamp(min=0.01 * temperature)
 
 
-class PCL(Method):
+class PCL(MomentumContrast, Method):
     paper = "arXiv:2005.04966"
 
     def __init__(
@@ -78,24 +78,14 @@ class PCL(Method):
         # Paper and main_pcl.py, except for the decay, MoCo's demo's (theirs: 1e-4), and the cosine (--cos). They decay every parameter.
         self.recipe = Recipe("sgd", lr=0.03, batch_size=256, momentum=0.9, weight_decay=5e-4, warmup=0.0, schedule="cosine", exclude=())
         self.phases = (warmup,) if 0 < warmup < 1 else ()
-        self.encoder = make_encoder(bn_groups=bn_groups)
-        self.projector = nn.Linear(self.encoder.dim, projection)  # pcl/builder.py without mlp
-        self.teacher = Teacher(self.student())
-        self.queue = Queue(negatives, projection)
+        encoder = make_encoder(bn_groups=bn_groups)
+        projector = nn.Linear(encoder.dim, projection)  # pcl/builder.py without mlp
+        self.build_contrast(encoder, projector, queue=negatives, projection=projection, momentum=momentum, temperature=temperature)
         self.counts = tuple(max(2, data.num_images // (images_per_cluster * 2**number)) for number in range(granularities))
         self.register_buffer("prototypes", F.normalize(torch.randn(sum(self.counts), projection), dim=1))
         self.register_buffer("concentrations", torch.full((sum(self.counts),), float(temperature)))
         self.register_buffer("assignments", torch.zeros(granularities, data.num_images, dtype=torch.long))
-        self.temperature, self.momentum, self.warmup = temperature, momentum, warmup
-        self.new_keys = None  # on their way from `loss` to `after_step`; between steps there are none, so they are no state
-
-    def student(self):
-        """Encoder and projector as one module, for the teacher to copy and to follow."""
-        return nn.Sequential(self.encoder, self.projector)
-
-    def project(self, images):
-        """[B, 3, H, W] -> [B, P]"""
-        return self.projector(self.encoder(images))
+        self.warmup = warmup
 
     def clusterings(self):
         """For each clustering where its state is: prototypes [K, P], concentrations [K], assignments [N]."""
@@ -111,23 +101,10 @@ class PCL(Method):
         return ()
 
     def loss(self, batch, progress):
-        query_images, key_images = batch.views
-        queries, index = F.normalize(upcast(gather(self.project(query_images))), dim=1), gather(batch.index)
-        if len(queries) > len(self.queue.rows):
-            raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; raise negatives")
-        self.new_keys = permuted_keys(self.teacher, key_images, batch.permutation(len(queries)))
-        loss = info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
+        queries, loss = self.contrast(*batch.views, batch.permutation)
+        index = gather(batch.index)
         if progress >= self.warmup:
             for prototypes, concentrations, assignments in self.clusterings():
                 drawn = batch.permutation(len(prototypes))[: len(self.queue.rows)]
                 loss = loss + proto_nce(queries, prototypes, concentrations, assignments[index], drawn) / len(self.counts)
         return loss
-
-    def after_step(self, progress):
-        self.teacher.follow(self.student(), self.momentum)
-        if self.new_keys is not None:
-            self.queue.enqueue(self.new_keys)
-        self.new_keys = None
-
-    def encode_also(self):
-        return {"teacher": self.teacher.network[0]}

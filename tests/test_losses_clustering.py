@@ -1,5 +1,5 @@
-"""DeepCluster and PCL: each loss against loops over images, written from the paper's formula in float64 and sharing no code with
-the method; k-means, whitening and concentrations against NumPy; the state that an epoch's clustering leaves.
+"""DeepCluster, DeepCluster-v2 and PCL: each loss against loops over images, written from the paper's formula in float64 and sharing no
+code with the method; k-means, whitening and concentrations against NumPy; the state that an epoch's clustering leaves.
 
 B images, P projection, N images of the pretraining split, K clusters.
 """
@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.nn import functional as F
 
+import methods.deepcluster_v2
 from bench.checkpoint import Checkpoints
 from bench.interrupt import Interrupted
 from bench.method import Batch
@@ -23,13 +24,16 @@ from bench.resnet import ResNet
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.trainer import Controls, Source, Trainer
 from methods.deepcluster import DeepCluster, balanced_classification, edges, whitened
+from methods.deepcluster_v2 import DeepClusterV2
 from methods.pcl import PCL, concentration, proto_nce
+from tests.loss_cases import mutate, random_batch, unit
 
 IMAGES, BATCH = 60, 16  # three batches an epoch
 DATA = DatasetInfo(num_images=IMAGES, image_size=8)
 TOLERANCE = 1e-5
 SMALL = {
     DeepCluster: {"images_per_cluster": 10, "pca": 4},
+    DeepClusterV2: {"images_per_cluster": 10, "projection": 5, "hidden": 7, "local_crops": 2},
     PCL: {"images_per_cluster": 4, "granularities": 2, "negatives": 16, "projection": 5, "bn_groups": 1},
 }
 """Hyper-parameters that make heads, queues and clusterings small; PCL's have 15 and 7 clusters."""
@@ -366,10 +370,93 @@ def test_pcl_makes_at_least_two_clusters_and_may_do_without_prototypes():
     assert make_method(PCL, warmup=0.0).phases == ()
 
 
-# Both: assignments outlive a stop.
+# DeepCluster-v2.
 
 
-@pytest.mark.parametrize("cls", [DeepCluster, PCL])
+def loop_tell_apart(rows, centroids, assignments, index, temperature):
+    """main_deepclusterv2.py: for each head, mean cross-entropy over crops and images; mean over heads."""
+    total = 0.0
+    for centres, own in zip(centroids.double().tolist(), assignments.tolist(), strict=True):
+        for crop in rows:
+            for row, image in zip(crop, index.tolist(), strict=True):
+                scores = [math.exp(dot(row, centre) / temperature) for centre in centres]
+                total -= math.log(scores[own[image]] / sum(scores))
+    return total / (len(centroids) * len(rows) * len(index))
+
+
+def embedded(method, views):
+    """Crops of one size through the encoder together, all of them through the head together: lists of unit rows, crop by crop."""
+    features = torch.cat([method.encoder(torch.cat(list(same))) for same in (views[:2], views[2:])])
+    return [[unit(row) for row in crop.double().tolist()] for crop in method.projector(features).chunk(len(views))]
+
+
+def check_deepcluster_v2(cls, temperature=0.1):
+    """A step after the first clustering: the loss, and the memories that it leaves."""
+    trainer = make_trainer(cls, temperature=temperature)
+    trainer.before_epoch()
+    method, batch = trainer.method, random_batch(trainer.method, 8, 8)
+    batch = Batch(batch.views, torch.randperm(IMAGES, generator=torch.Generator().manual_seed(1))[:8], batch.draws)
+    rows = embedded(method, batch.views)
+    close(method.loss(batch, 0.5), loop_tell_apart(rows, method.centroids, method.assignments, batch.index, temperature))
+    kept = [memory.rows.double().tolist() for memory in method.memories]
+    method.after_step(0.5)
+    for memory, lines, crop in zip(method.memories, kept, rows, strict=False):
+        for image, row in zip(batch.index.tolist(), crop, strict=True):
+            lines[image] = row
+        torch.testing.assert_close(memory.rows.double(), torch.tensor(lines, dtype=torch.float64), rtol=0, atol=TOLERANCE)
+    return method
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_deepcluster_v2_loss_is_the_authors(temperature):
+    method = check_deepcluster_v2(DeepClusterV2, temperature)
+    assert method.centroids.shape == (3, 6, 5) and not any(name.startswith("centroids") for name, _ in method.named_parameters())
+
+
+def test_deepcluster_v2_clusters_the_memories_in_turn():
+    trainer = make_trainer(DeepClusterV2)
+    trainer.before_epoch()
+    method = trainer.method
+    images = (trainer.source.images.float() / 255 - 0.5) / 0.25
+    with torch.no_grad():
+        first = F.normalize(method.eval().projector(method.encoder(images)), dim=1)
+    torch.testing.assert_close(method.memories[0].rows, first, rtol=0, atol=1e-5)
+    assert torch.equal(method.memories[0].rows, method.memories[1].rows) and method.filled
+    for number, memory in enumerate(method.memories):
+        memory.rows.copy_(units(IMAGES, 5, seed=number))
+    method.before_epoch(None, generator(7))  # what is remembered is not extracted again
+    draws = generator(7)
+    for head in range(3):
+        rows = method.memories[head % 2].rows
+        centroids, nearest = kmeans(rows, 6, draws, 10, spherical=True)
+        assert torch.equal(method.centroids[head], centroids) and torch.equal(method.assignments[head], nearest)
+        assert torch.equal(nearest, (rows @ centroids.T).argmax(1))
+    assert not torch.equal(method.assignments[0], method.assignments[2]), "heads of one memory start apart"
+
+
+MISTAKES = [
+    ("/ temperature", "* temperature"),
+    ("self.assignments[:, batch.index]", "self.assignments[:, batch.index.flip(0)]"),
+    ("gather(large.detach()) for large in rows[:LARGE]", "gather(large.detach()) for large in rows[1:3]"),
+    ("memory.move(index, rows, 0.0)", "memory.move(index, rows, 0.5)"),
+    ("F.normalize(upcast(rows), dim=1).unflatten", "upcast(rows).unflatten"),
+    ("vbp,hkp->hvbk", "vbp,hkp->vhbk"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong"), MISTAKES)
+def test_mistakes_in_deepcluster_v2_are_noticed(right, wrong, monkeypatch):
+    mutate(monkeypatch, methods.deepcluster_v2, right, wrong)
+    changed = methods.deepcluster_v2.DeepClusterV2
+    monkeypatch.setitem(SMALL, changed, SMALL[DeepClusterV2])
+    with pytest.raises(AssertionError):
+        check_deepcluster_v2(changed)
+
+
+# All: assignments outlive a stop.
+
+
+@pytest.mark.parametrize("cls", [DeepCluster, DeepClusterV2, PCL])
 @pytest.mark.parametrize("cut", [2, 3, 4])
 def test_assignments_are_the_same_after_a_resume(cls, cut, tmp_path):
     """Stopped within an epoch, at its end, and after the first step of the next one."""

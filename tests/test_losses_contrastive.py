@@ -1,4 +1,4 @@
-"""SimCLR, MoCo, NPID and BYOL: each loss against loops over images, written from the paper's formula in float64 and sharing no
+"""SimCLR, MoCo (v2 and v1), NPID and BYOL: each loss against loops over images, written from the paper's formula in float64 and sharing no
 code with the method; against lightly's loss; the state they keep, against loops; and mutations that must turn the comparisons red.
 
 B images, P projection, Q queue length, N images of the pretraining split.
@@ -24,9 +24,10 @@ from bench.parts import Memory, Queue, info_nce, nt_xent
 from bench.randomness import Draws
 from bench.resnet import ResNet
 from bench.spec import DatasetInfo
-from bench.views import render_views
+from bench.views import ColorJitter, render_views
 from methods.byol import BYOL, regression
 from methods.moco import MoCo
+from methods.moco_v1 import MoCoV1
 from methods.npid import NPID, instance_softmax
 from methods.simclr import SimCLR
 
@@ -35,12 +36,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from lightly.loss import NegativeCosineSimilarity, NTXentLoss
 
-METHODS = (SimCLR, MoCo, NPID, BYOL)
+METHODS = (SimCLR, MoCo, MoCoV1, NPID, BYOL)
 DATA = DatasetInfo(num_images=20, image_size=8)
 TOLERANCE = 1e-5
 SMALL = {
     SimCLR: {"projection": 5},
     MoCo: {"projection": 5, "queue": 12, "bn_groups": 2},
+    MoCoV1: {"projection": 5, "queue": 12, "bn_groups": 2},
     NPID: {"projection": 5},
     BYOL: {"projection": 5, "hidden": 7},
 }
@@ -174,7 +176,7 @@ def expect_byol(method, batch, temperature):
     return loop_regression(online[0], target[1]) + loop_regression(online[1], target[0])
 
 
-EXPECT = {SimCLR: expect_simclr, MoCo: expect_moco, NPID: expect_npid, BYOL: expect_byol}
+EXPECT = {SimCLR: expect_simclr, MoCo: expect_moco, MoCoV1: expect_moco, NPID: expect_npid, BYOL: expect_byol}
 
 
 def check_loss(cls, size=8, temperature=0.3, seed=0, mutate=None):
@@ -626,10 +628,17 @@ def test_first_move_of_the_teacher_comes_after_the_first_keys():
     torch.testing.assert_close(dict(method.teacher.state_dict()), dict(before), rtol=0, atol=1e-7)
 
 
+def test_moco_v1_has_a_linear_head_and_other_views():
+    first, second = make_method(MoCoV1), make_method(MoCo)
+    assert isinstance(first.projector, torch.nn.Linear) and len(second.projector) == 3
+    jitters = [next(op for op in method.views[0].ops if isinstance(op, ColorJitter)) for method in (first, second)]
+    assert [(jitter.hue, jitter.p) for jitter in jitters] == [(0.4, 1.0), (0.1, 0.8)]
+
+
 def test_gathered_rows_are_those_of_the_loss(monkeypatch):
     """All that crosses images goes through `gather`: a stand-in that counts sees queries and keys, embeddings and index."""
     seen, gather = [], bench.parts.gather
-    for module in (methods.simclr, methods.moco, methods.npid, bench.parts):
+    for module in (methods.simclr, methods.npid, bench.parts):
         monkeypatch.setattr(module, "gather", lambda rows: seen.append(len(rows)) or gather(rows))
     for cls in (SimCLR, MoCo, NPID):
         make_method(cls).loss(make_batch(8), 0.0)

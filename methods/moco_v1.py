@@ -1,0 +1,47 @@
+"""MoCo v1 (He et al. 2019, arXiv:1911.05722): an image must be told from a queue of keys by a slowly moving encoder; a linear head.
+
+Differs from the paper:
+- Numbers of the authors' CIFAR-10 demo (branch colab-notebook, colab/moco_cifar10_demo.ipynb) where it has them: temperature, momentum,
+  queue and weight decay, and its cosine instead of steps (a tenth at 120 and again at 160 of 200 epochs). The demo augments as v2
+  without blur; here it is v1's way.
+- What methods/moco.py lists of the key encoder, of batches and of BatchNorm groups.
+B images in the global batch, D features, P projection, Q queue length.
+"""
+
+from torch import nn
+
+from bench.method import Method
+from bench.parts import MomentumContrast
+from bench.spec import Recipe
+from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
+
+
+class MoCoV1(MomentumContrast, Method):
+    paper = "arXiv:1911.05722"
+
+    def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.99, queue=4096, projection=128, bn_groups=8, crop_min=0.2):
+        """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10, 0.999 on
+        ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch over which
+        BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop, 0.2."""
+        super().__init__()
+        # main_moco.py without --aug-plus.
+        ops = (ResizedCrop((crop_min, 1.0)), Grayscale(0.2), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Flip())
+        self.views = (View(ops, count=2),)
+        self.recipe = Recipe(
+            "sgd",
+            lr=0.03,  # for each 256 images: the demo, section 4 and main_moco.py
+            batch_size=256,  # section 4 and main_moco.py; the demo: 512
+            momentum=0.9,  # all three
+            weight_decay=5e-4,  # the demo; section 4 and main_moco.py: 1e-4
+            warmup=0.0,  # all three
+            schedule="cosine",  # the demo
+            exclude=(),  # the demo and main_moco.py decay every parameter
+        )
+        encoder = make_encoder(bn_groups=bn_groups)
+        # moco/builder.py with mlp=False.
+        projector = nn.Linear(encoder.dim, projection)
+        self.build_contrast(encoder, projector, queue=queue, projection=projection, momentum=momentum, temperature=temperature)
+
+    def loss(self, batch, progress):
+        # One view each for the two encoders, as in moco/builder.py.
+        return self.contrast(*batch.views, batch.permutation)[1]

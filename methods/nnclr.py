@@ -1,0 +1,97 @@
+"""NNCLR (Dwibedi et al. 2021, arXiv:2104.14548): the nearest neighbour of a view, among past embeddings, must find the image's other view.
+
+Differs from the paper:
+- For small images: a head 512 wide instead of 2048 and a predictor 1024 wide instead of 4096, which would outweigh a small encoder; 4096
+  past embeddings instead of 98,304, which is more than most small data sets have images; batches of 256.
+- Optimizer and augmentation are SimCLR's on ImageNet (arXiv:2002.05709, sections 2.3 and A), with its half strength of colour and without
+  its blur on CIFAR-10 (B.9). There is no code by the authors; the paper's own numbers for them were not at hand.
+B images in the global batch, D features, P projection, Q past embeddings.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.method import Method
+from bench.parts import Queue, classify, full_precision, gather, mlp, upcast
+from bench.spec import Recipe
+from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
+
+
+@torch.no_grad()
+@full_precision
+def nearest(rows: Tensor, support: Tensor) -> Tensor:
+    """For each of the unit rows [B, P] the most similar of the unit rows of the support set [Q, P]: [B, P], without gradient."""
+    support = support.to(rows.dtype)
+    return support[(rows @ support.T).argmax(1)]
+
+
+@full_precision
+def find_the_view(neighbours: Tensor, predictions: Tensor, temperature: float) -> Tensor:
+    """Each neighbour [B, P] must find its own image's prediction [B, P] among those of the batch; unit rows."""
+    target = torch.arange(len(predictions), device=predictions.device)
+    return classify(neighbours @ predictions.T / temperature, target)
+
+
+class NNCLR(Method):
+    paper = "arXiv:2104.14548"
+
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        temperature=0.1,
+        queue=4096,
+        projection=256,
+        hidden=512,
+        predictor_hidden=1024,
+        crop_min=0.08,
+        color_strength=0.5,
+        blur=0.0,
+    ):
+        """temperature: of the softmax, 0.1. queue: Q, the size of the support set, 98,304. projection: P, 256. hidden: width of the
+        projector, 2048. predictor_hidden: of the predictor, 4096. crop_min: smallest area of a crop, 0.08. color_strength: of the colour
+        distortion, 1. blur: its probability, 0.5."""
+        super().__init__()
+        jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
+        ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, Grayscale(0.2))
+        self.views = (View((*ops, Blur(blur)) if blur else ops, count=2),)
+        # SimCLR's: see the top.
+        self.recipe = Recipe(
+            "lars",
+            lr=0.3,  # for each 256 images
+            batch_size=256,
+            weight_decay=1e-6,
+            warmup=0.1,  # 10 of 100 epochs
+            exclude=("bias", "norm"),
+        )
+        self.encoder = make_encoder()
+        # Three layers, each with a BatchNorm, the last too; the predictor ends without one. The last scales but does not shift: the
+        # predictor's BatchNorm takes a shift out again, so it would have no gradient but rounding.
+        self.projector = mlp(self.encoder.dim, hidden, projection, layers=3, last_norm=True)
+        self.projector[-1] = nn.BatchNorm1d(projection)
+        self.projector[-1].bias.requires_grad_(False)
+        self.predictor = mlp(projection, predictor_hidden, projection)
+        self.queue = Queue(queue, projection)
+        self.temperature = temperature
+        # The first view's embeddings, on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
+        self.new_rows = None
+
+    def project(self, images):
+        """[B, 3, H, W] -> [B, P]"""
+        return self.projector(self.encoder(images))
+
+    def loss(self, batch, progress):
+        projections = [self.project(images) for images in batch.views]
+        first, second = (F.normalize(upcast(gather(self.predictor(rows))), dim=1) for rows in projections)
+        first_rows, second_rows = (F.normalize(upcast(gather(rows.detach())), dim=1) for rows in projections)
+        self.new_rows = first_rows
+        first_neighbours, second_neighbours = (nearest(rows, self.queue.rows) for rows in (first_rows, second_rows))
+        losses = find_the_view(first_neighbours, second, self.temperature), find_the_view(second_neighbours, first, self.temperature)
+        return sum(losses) / 2
+
+    def after_step(self, progress):
+        if self.new_rows is not None:
+            self.queue.enqueue(self.new_rows)
+        self.new_rows = None
