@@ -9,6 +9,7 @@ import math
 
 import pytest
 import torch
+from loss_cases import mutate
 from torch.nn import functional as F
 
 import methods.byol
@@ -20,7 +21,6 @@ from bench.resnet import ResNet
 from bench.spec import Budget, RunSpec
 from bench.trainer import Source, Trainer
 from bench.views import normalise
-from tests.loss_cases import mutate
 
 BATCH, WIDTH = 64, 16
 COLLAPSED, SPREAD = 0.1, 0.3
