@@ -28,8 +28,10 @@ LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
 """On the learning rate of the method's own recipe."""
 
 BASE_LR = {
+    "autoencoder": 1e-3,
     "byol": 0.45,
     "colorization": 1e-3,
+    "context_encoder": 2e-3,
     "deepcluster": 0.05,
     "denoising_ae": 1e-3,
     "dino": 5e-4,

@@ -17,39 +17,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import full_precision, lab, mean_of_batch, upcast
+from bench.parts import full_precision, mean_of_batch, upcast
+from bench.reconstruction import COLOUR_SCALE, LIGHTNESS_CENTRE, LIGHTNESS_SCALE, colours_in_gamut, lab_channels
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
 KINDS = ("classification", "regression")
-
-GRID = 10
-"""Distance between neighbouring colours in a and b (section 2.1)."""
-
-REACH = 12
-"""Squares of the grid each way from grey; sRGB needs 11."""
-
-LIGHTNESS_CENTRE, LIGHTNESS_SCALE, COLOUR_SCALE = 50, 100, 110
-"""What the authors' PyTorch release takes from L, and divides L and ab by (colorizers/base_color.py)."""
 
 NOT_GREY = 5
 """An image is in colour if a or b of some place is further from 0 (NonGrayMaskLayer in caffe_traininglayers.py)."""
 
 COUNTED_SIDE = 8
 """Pixels a side of an image that the distribution is counted over: 64 of each of thousands of images tell enough."""
-
-
-def colours_in_gamut() -> Tensor:
-    """float32 [Q, 2]: a and b of every corner of the grid's squares that hold a colour of sRGB, in rising order."""
-    # Whatever lies inside the RGB cube has the a and b of some colour on its surface. Built on the CPU, on the meta device too.
-    level = torch.arange(256, device="cpu", dtype=torch.float64) / 255
-    first, second = torch.meshgrid(level, level, indexing="ij")
-    faces = [torch.stack([first, second, torch.full_like(first, end)]).roll(turn, 0) for turn in range(3) for end in (0, 1)]
-    row, column = (lab(torch.stack(faces))[:, 1:].movedim(1, 0) / GRID).floor().long().flatten(1) + REACH
-    squares = torch.zeros(1, 2 * REACH, 2 * REACH, device="cpu")
-    squares[0, row, column] = 1
-    corners = F.max_pool2d(squares, 2, stride=1, padding=1)[0].nonzero()
-    return GRID * (corners - REACH).float()
 
 
 @full_precision
@@ -117,8 +96,8 @@ class Colorization(Method):
 
     def split(self, images):
         """Normalised images [B, 3, S, S] -> what the encoder sees of their lightness [B, 1, S, S], and a and b [B, 2, S, S]."""
-        channels = lab((upcast(images) * self.std + self.mean).clamp(0, 1))
-        return (channels[:, :1] - LIGHTNESS_CENTRE) / LIGHTNESS_SCALE, channels[:, 1:]
+        lightness, ab = lab_channels(images, self.mean, self.std)
+        return (lightness - LIGHTNESS_CENTRE) / LIGHTNESS_SCALE, ab
 
     def histogram(self, images):
         """[B, 3, S, S] -> the share of each colour in each image [B, Q]."""
