@@ -18,9 +18,11 @@ __all__ = [
     "LIGHTNESS_SCALE",
     "colours_in_gamut",
     "decoder",
+    "half_squared_error",
     "lab",
     "lab_channels",
     "map_side",
+    "squared_distances",
     "squared_error",
 ]
 
@@ -70,6 +72,18 @@ def colours_in_gamut() -> Tensor:
     squares[0, row, column] = 1
     corners = F.max_pool2d(squares, 2, stride=1, padding=1)[0].nonzero()
     return GRID * (corners - REACH).float()
+
+
+@full_precision
+def squared_distances(ab: Tensor, colours: Tensor) -> Tensor:
+    """From the colour of each place [B, 2, h, w] to each of the colours [Q, 2]: [B, Q, h, w]."""
+    return sum((value - colour[:, None, None]).square() for value, colour in zip(ab.split(1, 1), colours.T, strict=True))
+
+
+@full_precision
+def half_squared_error(predicted: Tensor, target: Tensor) -> Tensor:
+    """Half the squared distance at each place, a mean over images and places (arXiv:1603.08511, eq. 1); both [B, C, h, w]."""
+    return 0.5 * (predicted - target).square().sum(1).mean()
 
 
 NARROWEST = 16

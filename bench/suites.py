@@ -35,6 +35,7 @@ BASE_LR = {
     "deepcluster": 0.05,
     "denoising_ae": 1e-3,
     "dino": 5e-4,
+    "exemplar": 0.1,
     "mae": 1.5e-4,
     "moco": 0.03,
     "multi_task": 0.1,
@@ -42,6 +43,7 @@ BASE_LR = {
     "pcl": 0.03,
     "rotation": 0.1,
     "simclr": 1.0,
+    "split_brain": 1e-3,
     "supervised": 0.1,
     "swav": 0.6,
 }

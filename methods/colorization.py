@@ -18,7 +18,15 @@ from torch.nn import functional as F
 
 from bench.method import Method
 from bench.parts import full_precision, mean_of_batch, upcast
-from bench.reconstruction import COLOUR_SCALE, LIGHTNESS_CENTRE, LIGHTNESS_SCALE, colours_in_gamut, lab_channels
+from bench.reconstruction import (
+    COLOUR_SCALE,
+    LIGHTNESS_CENTRE,
+    LIGHTNESS_SCALE,
+    colours_in_gamut,
+    half_squared_error,
+    lab_channels,
+    squared_distances,
+)
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
@@ -34,7 +42,7 @@ COUNTED_SIDE = 8
 @full_precision
 def soft_encode(ab: Tensor, colours: Tensor, neighbours: int, sigma: float) -> Tensor:
     """[B, 2, h, w] -> [B, Q, h, w]: the nearest of the colours [Q, 2], weighted by a Gaussian of their distance, of sum 1."""
-    squared = sum((value - colour[:, None, None]).square() for value, colour in zip(ab.split(1, 1), colours.T, strict=True))
+    squared = squared_distances(ab, colours)
     nearest, which = squared.topk(neighbours, dim=1, largest=False)
     return torch.zeros_like(squared).scatter(1, which, (-nearest / (2 * sigma**2)).softmax(1))
 
@@ -52,12 +60,6 @@ def classification(logits: Tensor, target: Tensor, weights: Tensor, coloured: Te
     is taken to be the number of places, as it is on average, not what a batch happens to have. coloured: bool [B]."""
     error = -(target * logits.log_softmax(1)).sum(1)
     return (error * weights[target.argmax(1)] * coloured[:, None, None]).mean()
-
-
-@full_precision
-def regression(predicted: Tensor, ab: Tensor) -> Tensor:
-    """Eq. 1 as a mean over images and places; both [B, 2, h, w]."""
-    return 0.5 * (predicted - ab).square().sum(1).mean()
 
 
 class Colorization(Method):
@@ -116,7 +118,7 @@ class Colorization(Method):
         # One pixel in so many, the top left one of its square, as the authors' data_ab_ss: a mean colour is greyer than any.
         ab = F.interpolate(ab, predicted.shape[2:])
         if self.kind == "regression":
-            return mean_of_batch(regression(predicted, ab / COLOUR_SCALE), len(ab))
+            return mean_of_batch(half_squared_error(predicted, ab / COLOUR_SCALE), len(ab))
         target = soft_encode(ab, self.colours, self.neighbours, self.sigma)
         coloured = (ab.abs() > NOT_GREY).flatten(1).any(1)
         return mean_of_batch(classification(predicted, target, rebalancing(self.shares, self.uniform), coloured), len(ab))

@@ -1,4 +1,4 @@
-"""Autoencoder and context encoder: each loss against loops over pixels from the paper's formula in float64.
+"""Autoencoder, context encoder and split-brain: each loss against loops over pixels from the paper's formula in float64.
 
 The loops share no code with the methods. One deliberate mistake after the other is written into a copy of each method's source, and
 the comparison must then fail.
@@ -15,13 +15,16 @@ from torch import nn
 import methods
 import methods.autoencoder
 import methods.context_encoder
+import methods.split_brain
 from bench.encoders import factory
+from bench.errors import UserError
 from bench.method import Batch
 from bench.optim import build_optimizer, set_progress
 from bench.parts import reverse_gradient
+from bench.plan import complete
 from bench.randomness import Draws, seeded
 from bench.reconstruction import squared_error
-from bench.spec import DatasetInfo
+from bench.spec import Budget, DatasetInfo, RunSpec
 
 SIZE, TOLERANCE = 16, 1e-5
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -277,3 +280,115 @@ def test_context_encoders_evaluate_what_they_train():
 def test_wrong_settings_of_a_context_encoder_are_refused(wrong, told):
     with pytest.raises(ValueError, match=told):
         make("context_encoder", **wrong)
+
+
+# The split-brain autoencoder.
+
+
+def pictures(count, key=0):
+    """Random colours in 0..1, [B, 3, S, S]."""
+    return Draws("pictures", key, total=count).rand(3, SIZE, SIZE)
+
+
+def normalised(images):
+    return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def lab_of_one(red, green, blue):
+    """One colour in 0..1, from the definitions of sRGB and CIE 1976 Lab."""
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in (red, green, blue)]
+    rows = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+    xyz = [sum(one * other for one, other in zip(row, linear, strict=True)) for row in rows]
+    ratios = [value / white for value, white in zip(xyz, (0.95047, 1.0, 1.08883), strict=True)]
+    x, y, z = [ratio ** (1 / 3) if ratio > 0.008856 else 7.787 * ratio + 16 / 116 for ratio in ratios]
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def cross_entropy(logits, label):
+    highest = max(logits)
+    return highest + math.log(sum(math.exp(value - highest) for value in logits)) - logits[label]
+
+
+def split_brain_case(count=2, kind="classification", encoder="resnet8"):
+    """-> the method's loss and the reference's."""
+    method, images = make("split_brain", kind=kind, encoder=encoder), pictures(count)
+    twin, channels = copy.deepcopy(method), torch.empty(count, 3, SIZE, SIZE, dtype=torch.float64)
+    for image, own in zip(images.double(), channels, strict=True):
+        for row in range(SIZE):
+            for column in range(SIZE):
+                own[:, row, column] = torch.tensor(lab_of_one(*image[:, row, column].tolist()), dtype=torch.float64)
+    lightness, ab = ((channels[:, :1] - 50) / 100).float(), (channels[:, 1:] / 110).float()
+    with torch.no_grad():
+        colour = twin.says_colour(twin.sees_lightness.feature_map(lightness)).double()
+        light = twin.says_lightness(twin.sees_colour.feature_map(ab)).double()
+    side, total = colour.shape[-1], 0.0
+    places = [place * SIZE // side for place in range(side)]
+    for number in range(count):
+        for i, row in enumerate(places):
+            for j, column in enumerate(places):
+                value, a, b = channels[number, :, row, column].tolist()
+                says_colour, says_light = colour[number, :, i, j].tolist(), light[number, :, i, j].tolist()
+                if kind == "regression":
+                    errors = [says_light[0] - (value - 50) / 100, says_colour[0] - a / 110, says_colour[1] - b / 110]
+                    total += sum(error**2 for error in errors) / 2
+                    continue
+                distances = [math.hypot(a - one, b - other) for one, other in method.colours.tolist()]
+                total += cross_entropy(says_colour, distances.index(min(distances)))
+                total += cross_entropy(says_light, min(49, int(value // 2)))
+    batch = Batch((normalised(images),), torch.arange(count), Draws("test", total=count))
+    return method.loss(batch, 0.3).item(), total / (count * side**2)
+
+
+@pytest.mark.parametrize("options", [{"count": 1}, {"kind": "regression"}, {"encoder": "vit_micro"}], ids=str)
+def test_split_brain_is_the_papers_formula(options):
+    assert agree(split_brain_case(**{"count": 2, **options}))
+
+
+SPLIT_BRAIN_MISTAKES = {
+    "steps of another size": ("BIN, BINS = 2, 50", "BIN, BINS = 4, 50"),
+    "the farthest colour": (".argmin(1)", ".argmax(1)"),
+    "a mean colour": ("F.interpolate(target, predicted.shape[2:])", "F.adaptive_avg_pool2d(target, predicted.shape[2:])"),
+    "only one half": ("mean_of_batch(colour + light,", "mean_of_batch(colour,"),
+    "colours of another size": ("distances(ab * COLOUR_SCALE,", "distances(ab,"),
+    "lightness around 0": ("LIGHTNESS_SCALE + LIGHTNESS_CENTRE", "LIGHTNESS_SCALE"),
+}
+
+
+@pytest.mark.parametrize("mistake", SPLIT_BRAIN_MISTAKES)
+def test_a_mistake_in_split_brain_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.split_brain, *SPLIT_BRAIN_MISTAKES[mistake])
+    assert not agree(split_brain_case())
+
+
+def test_a_mistake_in_split_brains_regression_is_seen(monkeypatch):
+    mutate(monkeypatch, methods.split_brain, "half_squared_error(predicted, target)", "half_squared_error(predicted, 2 * target)")
+    assert not agree(split_brain_case(kind="regression"))
+
+
+@pytest.mark.parametrize("encoder", ["resnet8", "vit_micro"])
+def test_each_half_sees_its_own_channels_and_both_are_evaluated(encoder):
+    method, images = make("split_brain", encoder=encoder).eval(), normalised(pictures(3))
+    features, half = method.encode(images), method.sees_lightness.dim
+    assert features.shape == (3, half + method.sees_colour.dim)
+    grey = normalised(pictures(3).mean(1, keepdim=True).expand(-1, 3, -1, -1))
+    darker = normalised(0.5 * pictures(3).mean(1, keepdim=True).expand(-1, 3, -1, -1))
+    one, other = method.encode(grey), method.encode(darker)
+    torch.testing.assert_close(one[:, half:], other[:, half:], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(one[:, :half], other[:, :half], atol=1e-3)
+    whole = make("split_brain", encoder=encoder)
+    assert sum(p.numel() for p in whole.sees_lightness.parameters()) < sum(
+        p.numel() for p in make("autoencoder", encoder=encoder).encoder.parameters()
+    )
+
+
+def test_split_brain_refuses_grey_data_and_unknown_kinds():
+    with pytest.raises(UserError, match="these images are grey"):
+        complete(RunSpec(method="split_brain", dataset="mnist5k", budget=Budget("steps", 1)))
+    with pytest.raises(ValueError, match="classification, regression"):
+        make("split_brain", kind="softmax")
+
+
+def test_a_float64_run_of_split_brain_stays_float64():
+    method = make("split_brain").double()
+    batch = Batch((normalised(pictures(2).double()),), torch.arange(2), Draws("test", total=2))
+    assert batch.views[0].dtype == method.loss(batch, 0.0).dtype == method.encode(batch.views[0]).dtype == torch.float64
