@@ -91,8 +91,8 @@ class Method(nn.Module):
 
     def before_epoch(self, extract: Callable, generator: torch.Generator) -> tuple[str, ...]:
         """Called before each pass over the training set. `extract(fn)` -> float32 [N, d]: fn of every image, in index
-        order, in eval mode, without gradient or augmentation, charged to the budget. Returns prefixes of parameters whose
-        optimizer state is to be cleared."""
+        order, in eval mode, without gradient or augmentation, charged to the budget; `extract(fn, count)` of the first `count`
+        images alone, which are as good as any. Returns prefixes of parameters whose optimizer state is to be cleared."""
         return ()
 
     def encode(self, images: Tensor) -> Tensor:
@@ -112,7 +112,8 @@ class Reference(Method):
 
 
 class Floor(Method):
-    """A yardstick that is not trained: it has no loss, no views and no recipe, and costs nothing."""
+    """A yardstick that is not trained: it has no loss, no views and no recipe. Its `before_epoch` is called once, before it is
+    evaluated, where it has to know the training images; what that costs is recorded."""
 
     trained = False
 
