@@ -55,6 +55,8 @@ def checks(trained: bool = True) -> Iterator[Check]:
         yield runs.check_budget
         yield runs.check_labels
         yield processes.check_processes
+    else:
+        yield runs.check_fit
 
 
 def name_of(check: Check) -> str:

@@ -26,7 +26,7 @@ from bench.meter import Meter
 from bench.method import Method, build
 from bench.randomness import seeded
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.trainer import Controls, Source, Trainer
+from bench.trainer import Controls, Source, Trainer, fit
 
 IMAGE_SIZE = 32
 """Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""
@@ -185,6 +185,19 @@ class Case:
         with steady_globals(), seeded(seed, "initialise"):
             return build(self.cls, self.make_encoder, self.info_of_plan if planned else self.info, NUM_CLASSES, {})
 
+    def source(self, labels: Tensor | None = None) -> Source:
+        """The training images."""
+        return Source(self.images[:TRAINING_IMAGES], labels, self.info, self.mean, self.std)
+
+    def fitted(self, seed: int = 0) -> Method:
+        """A method that is not trained, once it has looked at the training images."""
+        method, spec = (
+            self.build(seed),
+            RunSpec(method=self.cls.__name__, dataset="photographs", budget=Budget("steps", 1), precision="float32"),
+        )
+        fit(method, self.source(), spec)
+        return method
+
     def trainer(
         self,
         method: Method | None = None,
@@ -198,7 +211,7 @@ class Case:
         """A run that has not begun. A Reference gets the true labels where none are given; nothing else does."""
         method = method or self.build(seed)
         labels = self.labels[:TRAINING_IMAGES] if labels is None and self.cls.uses_labels else labels
-        source = Source(self.images[:TRAINING_IMAGES], labels, self.info, self.mean, self.std)
+        source = self.source(labels)
         recipe = dataclasses.replace(method.recipe, **({"batch_size": BATCH_SIZE} | recipe_changes))
         budget = budget or Budget("steps", STEPS)
         spec = RunSpec(method=self.cls.__name__, dataset="photographs", budget=budget, seed=seed, precision="float32", recipe=recipe)
@@ -245,8 +258,8 @@ class Case:
 
     @property
     def encoding(self) -> Method:
-        """The method whose `encode` is checked: trained, where it is trained at all."""
-        return self.undisturbed.method if self.cls.trained else self.build()
+        """The method whose `encode` is checked: trained, or fitted where it is not trained at all."""
+        return self.undisturbed.method if self.cls.trained else self.fitted()
 
     def normalised(self) -> Tensor:
         """All 64 images as `encode` gets them: float32 [64, 3, 32, 32]."""

@@ -12,7 +12,7 @@ import numpy
 import torch
 
 from bench.checkpoint import Checkpoints
-from bench.conformance_case import BATCH_SIZE, STEPS, TRAINING_IMAGES, Case, Run, differing, plain_attributes, require
+from bench.conformance_case import BATCH_SIZE, STEPS, TRAINING_IMAGES, Case, Run, differing, plain_attributes, require, steady_globals
 from bench.method import Batch, LabelledBatch
 from bench.randomness import generator, hashed
 from bench.spec import Budget
@@ -72,16 +72,18 @@ def check_same_seed_same_run(case: Case) -> None:
     require(changed, "a run with another seed ends with the same weights: let torch initialise the layers, and use `batch`")
 
 
-def check_only_batch_randomness(case: Case) -> None:
-    def scramble(trainer: Trainer) -> None:
-        key = hashed("scramble", trainer.meter.steps)
-        torch.manual_seed(key)
-        numpy.random.seed(key % 2**32)
-        random.seed(key)
+def scramble(number: int) -> None:
+    """Put the global generators into another state."""
+    key = hashed("scramble", number)
+    torch.manual_seed(key)
+    numpy.random.seed(key % 2**32)
+    random.seed(key)
 
+
+def check_only_batch_randomness(case: Case) -> None:
     require_same(
         case.undisturbed,
-        case.run(scramble),
+        case.run(lambda trainer: scramble(trainer.meter.steps)),
         "the run depends on global random generators: in loss draw with batch.rand, randn, randint and permutation, in "
         "before_epoch with its generator, and leave dropout at 0",
     )
@@ -106,6 +108,25 @@ def check_resume(case: Case) -> None:
         run,
         "a run that was stopped and resumed ends elsewhere than one that was not: everything a later step needs must be in state_dict()",
     )
+
+
+def check_fit(case: Case) -> None:
+    """Of what is not trained: its one look at the training images."""
+    fits = []
+    for key in (1, 2):
+        with steady_globals():
+            scramble(key)
+            fits.append(case.fitted())
+    method, again = fits
+    late = sorted(set(method.state_dict()) ^ set(case.build().state_dict()))
+    require(not late, f"{', '.join(late[:3])}: in state_dict() only before or after before_epoch; register all state in __init__")
+    changed = differing(method.state_dict(), again.state_dict())
+    require(not changed, f"two fits differ in {', '.join(changed[:3])}: draw with the generator that before_epoch gets")
+    other = case.build(seed=1)
+    other.load_state_dict(method.state_dict())
+    with torch.no_grad():
+        features = [each.eval().encode(case.normalised()) for each in (method, other)]
+    require(torch.equal(*features), "features differ once state_dict() is loaded into another construction: it must hold what was found")
 
 
 def check_budget(case: Case) -> None:

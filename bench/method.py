@@ -74,6 +74,9 @@ class Method(nn.Module):
     trained: bool = True
     weights: str = "encoder"
     """Which weights `encode` uses, as the paper evaluates: encoder, teacher."""
+    added: dict = {}
+    """Hyper-parameters that came later, each with the value at which all is as before, its default: with it they are left out of a
+    run's spec, so that the runs made before keep their ids."""
     views: tuple[View, ...] = ()
     recipe: Recipe | None = None
 
@@ -91,8 +94,8 @@ class Method(nn.Module):
 
     def before_epoch(self, extract: Callable, generator: torch.Generator) -> tuple[str, ...]:
         """Called before each pass over the training set. `extract(fn)` -> float32 [N, d]: fn of every image, in index
-        order, in eval mode, without gradient or augmentation, charged to the budget. Returns prefixes of parameters whose
-        optimizer state is to be cleared."""
+        order, in eval mode, without gradient or augmentation, charged to the budget; `extract(fn, count)` of the first `count`
+        images alone, which are as good as any. Returns prefixes of parameters whose optimizer state is to be cleared."""
         return ()
 
     def encode(self, images: Tensor) -> Tensor:
@@ -112,7 +115,8 @@ class Reference(Method):
 
 
 class Floor(Method):
-    """A yardstick that is not trained: it has no loss, no views and no recipe, and costs nothing."""
+    """A yardstick that is not trained: it has no loss, no views and no recipe. Its `before_epoch` is called once, before it is
+    evaluated, where it has to know the training images; what that costs is recorded."""
 
     trained = False
 

@@ -26,11 +26,11 @@ __all__ = [
     "gather",
     "info_nce",
     "kmeans",
-    "lab",
     "mean_of_batch",
     "mlp",
     "nt_xent",
     "permuted_keys",
+    "reverse_gradient",
     "shard",
     "sinkhorn",
     "upcast",
@@ -68,6 +68,23 @@ def mlp(inputs: int, hidden: int, outputs: int, *, layers: int = 2, norm: bool =
         if not last:
             modules.append(nn.ReLU())
     return nn.Sequential(*modules)
+
+
+class _ReverseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, rows: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return rows.view_as(rows)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return -ctx.scale * gradient, None
+
+
+def reverse_gradient(rows: Tensor, scale: float) -> Tensor:
+    """The same rows, whose gradient is turned round and scaled on its way back: what comes after learns to lower a loss, what came
+    before to raise it, in one step (arXiv:1409.7495). Give what comes after a Group of its own in the recipe where its rate differs."""
+    return _ReverseGradient.apply(rows, scale)
 
 
 class Teacher(nn.Module):
@@ -175,25 +192,6 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     logits = logits.masked_fill(torch.eye(len(rows), dtype=torch.bool, device=rows.device), float("-inf"))
     target = torch.arange(len(rows), device=rows.device).roll(len(first))
     return F.cross_entropy(logits, target)
-
-
-XYZ_OF_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-"""Rows X, Y and Z of linear sRGB (ITU-R BT.709 primaries, D65), to the six digits of scikit-image's rgb2lab."""
-
-WHITE_D65 = (0.95047, 1.0, 1.08883)
-"""X, Y and Z of the illuminant D65 for the 2 degree observer."""
-
-
-@full_precision
-def lab(images: Tensor) -> Tensor:
-    """sRGB [B, 3, ...] in [0, 1] -> CIE Lab [B, 3, ...]: lightness L in [0, 100], and the colours a (green to red) and b (blue
-    to yellow), which are 0 for grey. As scikit-image's rgb2lab."""
-    linear = torch.where(images > 0.04045, ((images.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, images / 12.92)
-    white = torch.tensor(WHITE_D65, device=images.device, dtype=images.dtype)
-    matrix = torch.tensor(XYZ_OF_RGB, device=images.device, dtype=images.dtype) / white[:, None]
-    ratio = torch.einsum("dc,bc...->bd...", matrix, linear)
-    x, y, z = torch.where(ratio > 0.008856, ratio.clamp(min=0.008856) ** (1 / 3), 7.787 * ratio + 16 / 116).unbind(1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
 
 @torch.no_grad()

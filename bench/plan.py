@@ -110,7 +110,8 @@ def check_hyper_parameters(method: str, cls, given: dict) -> dict:
             raise UserError(f"{method}'s {name} = {value!r}: expected {type(default).__name__}, as its default {default!r}")
     # A whole number where the default is a float is that float: 1 and 1.0 are one run, with one id.
     cast = {name: type(defaults[name])(value) if isinstance(defaults[name], int | float) else value for name, value in given.items()}
-    return defaults | cast
+    values = defaults | cast
+    return {name: value for name, value in values.items() if not (name in cls.added and value == cls.added[name] == defaults[name])}
 
 
 def changed_recipe(spec: RunSpec, recipe: Recipe) -> Recipe:

@@ -27,6 +27,7 @@ from bench.interrupt import Interrupted, StopSignals
 from bench.lease import Lease, claim
 from bench.meeting import meeting
 from bench.memory import keep_freed_memory
+from bench.meter import Meter
 from bench.method import Method, build
 from bench.randomness import generator, seeded
 from bench.ranks import ranks
@@ -34,7 +35,7 @@ from bench.scratch import scratch_root
 from bench.spec import PROTOCOL, RunSpec
 from bench.store import Cost, Result, ResultStore, RunRecord
 from bench.subject import Subject
-from bench.trainer import Controls, Diverged, Source, Trainer
+from bench.trainer import Controls, Diverged, Source, Trainer, fit
 
 ALTERNATE_EVAL = "knn"
 """What other weights of a run (a student beside its teacher) are measured with."""
@@ -92,7 +93,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     heartbeat.write("starting")
     hardware.reset_peak_memory()
     checkpoints = Checkpoints(place.scratch, spec.id)
-    trainer, method, error, status, results, evaluation_seconds = None, None, None, "done", [], 0.0
+    trainer, method, meter, error, status, results, evaluation_seconds = None, None, None, None, "done", [], 0.0
     try:
         state = checkpoints.load()
         torch.set_num_threads(state["threads"] if state else place.threads)
@@ -103,9 +104,11 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
             require_shares(method, spec.batch_size, place.processes)
             trainer = make_trainer(method, source, spec, state, controls_of(checkpoints, heartbeat, place, signals, lease), place.processes)
             # A training that has ended needs no company.
-            together = meeting if place.tasks else ranks
+            meter, together = trainer.meter, meeting if place.tasks else ranks
             with together(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id):
                 trainer.run()
+        else:
+            meter = fit(method, as_seen_by(method, source), spec)
         heartbeat.write("evaluating", trainer)
         require_same_weights(method, store, spec)
         export_weights(method, spec, place.scratch / spec.id / "weights.safetensors")
@@ -127,7 +130,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         suite=place.suite,
         status=status,
         evals=missing if status == "done" else (),
-        cost=cost_of(trainer, evaluation_seconds),
+        cost=cost_of(meter, evaluation_seconds),
         results=tuple(results),
         loss_curve=tuple(trainer.curve.points) if trainer else (),
         weights=method.weights if method is not None else "none",
@@ -254,10 +257,10 @@ def evaluate(
     return results
 
 
-def cost_of(trainer: Trainer | None, evaluation_seconds: float) -> Cost:
-    """What was spent; a run that is not trained spends nothing on training."""
+def cost_of(meter: Meter | None, evaluation_seconds: float) -> Cost:
+    """What was spent; a run that came to nothing spent nothing."""
     meters = ("steps", "images", "flops", "seconds", "setup_seconds")
-    spent = {name: getattr(trainer.meter, name) if trainer else 0 for name in meters}
+    spent = {name: getattr(meter, name) if meter else 0 for name in meters}
     return Cost(**spent, evaluation_seconds=evaluation_seconds, peak_memory_bytes=hardware.peak_memory_bytes())
 
 

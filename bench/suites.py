@@ -28,13 +28,16 @@ LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
 """On the learning rate of the method's own recipe."""
 
 BASE_LR = {
+    "autoencoder": 1e-3,
     "barlow_twins": 0.2,
     "byol": 0.45,
     "colorization": 1e-3,
+    "context_encoder": 2e-3,
     "deepcluster": 0.05,
     "deepcluster_v2": 0.3,
     "denoising_ae": 1e-3,
     "dino": 5e-4,
+    "exemplar": 0.1,
     "mae": 1.5e-4,
     "moco": 0.03,
     "moco_v1": 0.03,
@@ -45,6 +48,7 @@ BASE_LR = {
     "rotation": 0.1,
     "simclr": 1.0,
     "simsiam": 0.03,
+    "split_brain": 1e-3,
     "supervised": 0.1,
     "swav": 0.6,
     "vicreg": 0.5,

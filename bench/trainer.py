@@ -134,9 +134,10 @@ class Trainer:
         """The method's hook, with its FLOPs counted as it runs."""
         source, epoch, shared = self.source, self.epoch, []
 
-        def features(function):
+        def features(function, count=None):
             def own_part():
-                rows.append(extract(self.method, function, source.images, source.mean, source.std, self.spec.precision, shared=True))
+                images = source.images[:count]
+                rows.append(extract(self.method, function, images, source.mean, source.std, self.spec.precision, shared=True))
 
             rows = []
             shared.append(count_flops(own_part))
@@ -252,3 +253,20 @@ class Trainer:
         points, total, count = state["curve"]
         self.curve = Curve([tuple(point) for point in points], total, count)
         self.origin, self.saved = state["origin"], (self.meter.steps, self.hooked_epoch)
+
+
+def fit(method: Method, source: Source, spec: RunSpec) -> Meter:
+    """What is not trained looks at the training images by its `before_epoch`, once, where it has one. -> what that cost."""
+    meter = Meter(source.device)
+
+    def features(function, count=None):
+        return extract(method, function, source.images[:count], source.mean, source.std, spec.precision)
+
+    def hook():
+        method.before_epoch(features, generator(spec.seed, "before_epoch", 0, device=source.device))
+
+    if type(method).before_epoch is not Method.before_epoch:
+        method.eval()
+        with meter.charging():
+            meter.flops += count_flops(hook)
+    return meter

@@ -17,20 +17,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import full_precision, lab, mean_of_batch, upcast
+from bench.parts import full_precision, mean_of_batch, upcast
+from bench.reconstruction import (
+    COLOUR_SCALE,
+    LIGHTNESS_CENTRE,
+    LIGHTNESS_SCALE,
+    colours_in_gamut,
+    half_squared_error,
+    lab_channels,
+    squared_distances,
+)
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
 KINDS = ("classification", "regression")
-
-GRID = 10
-"""Distance between neighbouring colours in a and b (section 2.1)."""
-
-REACH = 12
-"""Squares of the grid each way from grey; sRGB needs 11."""
-
-LIGHTNESS_CENTRE, LIGHTNESS_SCALE, COLOUR_SCALE = 50, 100, 110
-"""What the authors' PyTorch release takes from L, and divides L and ab by (colorizers/base_color.py)."""
 
 NOT_GREY = 5
 """An image is in colour if a or b of some place is further from 0 (NonGrayMaskLayer in caffe_traininglayers.py)."""
@@ -39,23 +39,10 @@ COUNTED_SIDE = 8
 """Pixels a side of an image that the distribution is counted over: 64 of each of thousands of images tell enough."""
 
 
-def colours_in_gamut() -> Tensor:
-    """float32 [Q, 2]: a and b of every corner of the grid's squares that hold a colour of sRGB, in rising order."""
-    # Whatever lies inside the RGB cube has the a and b of some colour on its surface. Built on the CPU, on the meta device too.
-    level = torch.arange(256, device="cpu", dtype=torch.float64) / 255
-    first, second = torch.meshgrid(level, level, indexing="ij")
-    faces = [torch.stack([first, second, torch.full_like(first, end)]).roll(turn, 0) for turn in range(3) for end in (0, 1)]
-    row, column = (lab(torch.stack(faces))[:, 1:].movedim(1, 0) / GRID).floor().long().flatten(1) + REACH
-    squares = torch.zeros(1, 2 * REACH, 2 * REACH, device="cpu")
-    squares[0, row, column] = 1
-    corners = F.max_pool2d(squares, 2, stride=1, padding=1)[0].nonzero()
-    return GRID * (corners - REACH).float()
-
-
 @full_precision
 def soft_encode(ab: Tensor, colours: Tensor, neighbours: int, sigma: float) -> Tensor:
     """[B, 2, h, w] -> [B, Q, h, w]: the nearest of the colours [Q, 2], weighted by a Gaussian of their distance, of sum 1."""
-    squared = sum((value - colour[:, None, None]).square() for value, colour in zip(ab.split(1, 1), colours.T, strict=True))
+    squared = squared_distances(ab, colours)
     nearest, which = squared.topk(neighbours, dim=1, largest=False)
     return torch.zeros_like(squared).scatter(1, which, (-nearest / (2 * sigma**2)).softmax(1))
 
@@ -73,12 +60,6 @@ def classification(logits: Tensor, target: Tensor, weights: Tensor, coloured: Te
     is taken to be the number of places, as it is on average, not what a batch happens to have. coloured: bool [B]."""
     error = -(target * logits.log_softmax(1)).sum(1)
     return (error * weights[target.argmax(1)] * coloured[:, None, None]).mean()
-
-
-@full_precision
-def regression(predicted: Tensor, ab: Tensor) -> Tensor:
-    """Eq. 1 as a mean over images and places; both [B, 2, h, w]."""
-    return 0.5 * (predicted - ab).square().sum(1).mean()
 
 
 class Colorization(Method):
@@ -117,8 +98,8 @@ class Colorization(Method):
 
     def split(self, images):
         """Normalised images [B, 3, S, S] -> what the encoder sees of their lightness [B, 1, S, S], and a and b [B, 2, S, S]."""
-        channels = lab((upcast(images) * self.std + self.mean).clamp(0, 1))
-        return (channels[:, :1] - LIGHTNESS_CENTRE) / LIGHTNESS_SCALE, channels[:, 1:]
+        lightness, ab = lab_channels(images, self.mean, self.std)
+        return (lightness - LIGHTNESS_CENTRE) / LIGHTNESS_SCALE, ab
 
     def histogram(self, images):
         """[B, 3, S, S] -> the share of each colour in each image [B, Q]."""
@@ -137,7 +118,7 @@ class Colorization(Method):
         # One pixel in so many, the top left one of its square, as the authors' data_ab_ss: a mean colour is greyer than any.
         ab = F.interpolate(ab, predicted.shape[2:])
         if self.kind == "regression":
-            return mean_of_batch(regression(predicted, ab / COLOUR_SCALE), len(ab))
+            return mean_of_batch(half_squared_error(predicted, ab / COLOUR_SCALE), len(ab))
         target = soft_encode(ab, self.colours, self.neighbours, self.sigma)
         coloured = (ab.abs() > NOT_GREY).flatten(1).any(1)
         return mean_of_batch(classification(predicted, target, rebalancing(self.shares, self.uniform), coloured), len(ab))

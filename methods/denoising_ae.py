@@ -8,49 +8,15 @@ pixels, not a sum, which Adam's steps do not see.
 B images in the global batch, D features, S height and width of the view, h of the feature map, C channels of the data.
 """
 
-import copy
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from bench.method import Method
-from bench.parts import full_precision, mean_of_batch, upcast
+from bench.parts import mean_of_batch, upcast
+from bench.reconstruction import decoder, map_side, squared_error
 from bench.spec import Recipe
 from bench.views import View
 
 NOISES = ("masking", "gaussian")
-
-NARROWEST = 16
-"""Channels that the decoder keeps at least."""
-
-
-def map_side(encoder: nn.Module, size: int) -> int:
-    """h: height and width of the feature map of an S x S image, read from shapes alone."""
-    # A copy on the meta device: nothing is computed, and the encoder's BatchNorm statistics stay as they are.
-    twin = copy.deepcopy(encoder).to("meta").eval()
-    return twin.feature_map(torch.empty(1, 3, size, size, device="meta")).shape[-1]
-
-
-def decoder(features: int, side: int, size: int, width: int) -> nn.Sequential:
-    """[B, D, h, h] -> [B, 3, S, S]: as often as needed twice the size and half the channels, then a convolution to colours."""
-    modules, inputs, doublings = [], features, (-(-size // side) - 1).bit_length()
-    for left in reversed(range(doublings)):
-        # Sizes are counted back from S, so that 4 -> 7 -> 14 -> 28 ends exactly where it should.
-        modules += [
-            nn.Upsample(size=-(-size // 2**left)),
-            nn.Conv2d(inputs, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-        ]
-        inputs, width = width, max(NARROWEST, width // 2)
-    return nn.Sequential(*modules, nn.Conv2d(inputs, 3, 3, padding=1))
-
-
-@full_precision
-def squared_error(rebuilt: Tensor, clean: Tensor) -> Tensor:
-    """Mean over images, channels and pixels; both [B, 3, S, S]."""
-    return F.mse_loss(rebuilt, clean)
 
 
 class DenoisingAutoencoder(Method):

@@ -1,20 +1,22 @@
 """NPID (Wu et al. 2018, arXiv:1805.01978): every image is its own class, and the classifier's weights are a memory of embeddings.
 
 Differs from the paper:
-- The softmax over all N images, eq. 2, as the authors run on CIFAR-10 (README: `cifar.py --nce-k 0`), not its estimate from 4096 by NCE.
+- The softmax over all N images, eq. 2, as the authors run on CIFAR-10 (README: `cifar.py --nce-k 0`); NCE, the paper's on ImageNet, is
+  `negatives=4096`. Its Z is that of the first batch and stays (lib/NCEAverage.py). NCECriterion.py's 1e-7 in each denominator is left out.
 - No proximal regularisation (section 3.3): the authors' code has none.
 - Temperature 0.1, the authors' on CIFAR-10 (README and cifar.py); the paper: 0.07.
 - A cosine instead of steps (cifar.py: a tenth at 60 % and again at 80 % of the epochs), and batches of 256 instead of 128.
 - What is evaluated are the features; the paper's nearest neighbours are those of the projection (`project`).
 No mirror images: cifar.py has that line commented out (main.py, for ImageNet, has it).
-B images in the global batch, D features, P projection, N images of the pretraining split.
+B images in the global batch, D features, P projection, N images of the pretraining split, K negatives.
 """
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
 from bench.method import Method
-from bench.parts import Memory, classify, full_precision, gather, upcast
+from bench.parts import Memory, classify, full_precision, gather, mean_of_batch, upcast
 from bench.spec import Recipe
 from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -25,13 +27,33 @@ def instance_softmax(embeddings, memory, index, temperature):
     return classify(embeddings @ memory.T / temperature, index)
 
 
+@full_precision
+def similarities(embeddings, memory, index, temperature):
+    """Of each embedding [B, P] to its own rows of memory [N, P], which are at `index` [B, K + 1]: [B, K + 1], over the temperature."""
+    return (memory[index] @ embeddings[:, :, None])[:, :, 0] / temperature
+
+
+@full_precision
+def noise_contrast(scores, normaliser, num_images):
+    """NCE as in the authors' NCECriterion.py, a mean over images. scores: [B, K + 1], the similarity to the own row first, then to those
+    of the noise, which is uniform over the N images; normaliser: Z, such that exp(score) / Z is a row's probability.
+
+    With P = exp(s) / Z, the probability that a row is no noise, P / (P + K / N), is the sigmoid of s - log(K Z / N)."""
+    odds = scores - (normaliser * (scores.shape[1] - 1) / num_images).log()
+    return (F.softplus(-odds[:, 0]) + F.softplus(odds[:, 1:]).sum(1)).mean()
+
+
 class NPID(Method):
     paper = "arXiv:1805.01978"
+    added = {"negatives": 0}
 
-    def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.5, projection=128, crop_min=0.2, flip=0.0):
+    def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.5, projection=128, crop_min=0.2, flip=0.0, negatives=0):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 in the paper. momentum: of the memory's rows, 0.5.
-        projection: P, 128. crop_min: smallest area of a crop, 0.2. flip: probability of a mirror image; 0 on CIFAR-10, 0.5 on ImageNet."""
+        projection: P, 128. crop_min: smallest area of a crop, 0.2. flip: probability of a mirror image; 0 on CIFAR-10, 0.5 on ImageNet.
+        negatives: K, rows of noise that an image is told from by NCE; 4096 on ImageNet, 0 on CIFAR-10: the softmax over all rows."""
         super().__init__()
+        if negatives < 0:
+            raise ValueError(f"negatives must be 0 (the softmax over all images) or more, not {negatives}")
         # transform_train of the authors' cifar.py.
         ops = (ResizedCrop((crop_min, 1.0)), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Grayscale(0.2))
         self.views = (View((*ops, Flip(flip)) if flip else ops),)
@@ -49,21 +71,32 @@ class NPID(Method):
         # models/resnet_cifar.py: one linear layer, then the L2 norm.
         self.projector = nn.Linear(self.encoder.dim, projection)
         self.memory = Memory(data.num_images, projection)
-        self.temperature, self.momentum = temperature, momentum
-        # Index and embeddings of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
-        self.new_rows = None
+        if negatives:
+            self.register_buffer("normaliser", torch.zeros(()))  # Z; 0 until the first batch has told it
+        self.temperature, self.momentum, self.negatives = temperature, momentum, negatives
+        # Index, embeddings and Z of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
+        self.new_rows = self.new_normaliser = None
 
     def project(self, images):
         """[B, 3, H, W] -> unit vectors [B, P], float32"""
         return F.normalize(upcast(self.projector(self.encoder(images))), dim=1)
 
     def loss(self, batch, progress):
-        embeddings, index = gather(self.project(batch.views[0])), gather(batch.index)
+        own = self.project(batch.views[0])
+        embeddings, index = gather(own), gather(batch.index)
         self.new_rows = index, embeddings.detach()
-        return instance_softmax(embeddings, self.memory.rows, index, self.temperature)
+        if not self.negatives:
+            return instance_softmax(embeddings, self.memory.rows, index, self.temperature)
+        noise = batch.randint(len(self.memory.rows), self.negatives)
+        scores = similarities(own, self.memory.rows, torch.cat([batch.index[:, None], noise], dim=1), self.temperature)
+        estimate = mean_of_batch(scores.detach().exp().mean(), len(own)) * len(self.memory.rows)
+        self.new_normaliser = torch.where(self.normaliser > 0, self.normaliser, estimate)
+        return mean_of_batch(noise_contrast(scores, self.new_normaliser, len(self.memory.rows)), len(own))
 
     def after_step(self, progress):
         # The embeddings that the loss saw, made before the weights moved, as in lib/LinearAverage.py.
         if self.new_rows is not None:
             self.memory.move(*self.new_rows, self.momentum)
-        self.new_rows = None
+            if self.negatives:
+                self.normaliser.copy_(self.new_normaliser)
+        self.new_rows = self.new_normaliser = None

@@ -163,7 +163,7 @@ MISTAKES = {
     "sigma is a variance": ("(2 * sigma**2)", "(2 * sigma)"),
     "hard targets": ("(-nearest / (2 * sigma**2)).softmax(1)", "(nearest == nearest[:, :1]).float()"),
     "a mean colour": ("ab = F.interpolate(ab, predicted.shape[2:])", "ab = F.adaptive_avg_pool2d(ab, predicted.shape[2:])"),
-    "no undoing of the normalisation": ("upcast(images) * self.std + self.mean", "upcast(images)"),
+    "no undoing of the normalisation": ("self.mean, self.std)", "0 * self.mean, self.std**0)"),
     "weighted by the batch": ("coloured[:, None, None]).mean()", "coloured[:, None, None]).sum() / weights[target.argmax(1)].sum()"),
     "grey images weigh as much": ("* coloured[:, None, None]", ""),
     "the weight of the farthest": ("weights[target.argmax(1)]", "weights[target.argmin(1)]"),

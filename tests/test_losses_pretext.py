@@ -148,7 +148,7 @@ DENOISING_MISTAKES = {
     "compared with the noisy image": ("self.corrupt(batch))), clean)", "(noisy := self.corrupt(batch)))), noisy)"),
     "no noise": ("feature_map(self.corrupt(batch))", "feature_map(batch.views[0])"),
     "the complement is hidden": (">= self.level", "< self.level"),
-    "mean absolute error": ("F.mse_loss", "F.l1_loss"),
+    "mean absolute error": ("squared_error(self.decoder(", "(lambda one, other: (one - other).abs().mean())(self.decoder("),
 }
 GAUSSIAN_MISTAKES = {
     "level is a variance": ("self.level * batch.randn", "self.level**0.5 * batch.randn"),

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.parts import Memory, Queue, Teacher, classify, full_precision, gather, lab, mlp, nt_xent
+from bench.parts import Memory, Queue, Teacher, classify, full_precision, gather, mlp, nt_xent
+from bench.reconstruction import lab
 
 
 @pytest.fixture(autouse=True)

@@ -260,13 +260,15 @@ def test_a_run_that_someone_else_holds_is_left_to_them(spec, place):
     assert time.monotonic() - started < 5 and not place.results.exists()
 
 
-def test_floors_cost_nothing_and_a_reference_is_marked(place):
+def test_floors_cost_what_they_compute_and_a_reference_is_marked(place):
     common = {"dataset": "digits", "budget": Budget("steps", 3), "image_size": 16}
-    for method in ("random", "pixels"):
+    for method in ("random", "pixels", "pca"):
         execute(complete(RunSpec(method=method, **common)), ("knn",), place)
     execute(complete(RunSpec(method="supervised", recipe_changes={"batch_size": 64}, **common)), ("knn",), place)
     frame = ResultStore(place.results).frame().drop_duplicates("method").set_index("method")
     assert (frame.loc[["random", "pixels"], ["steps", "flops", "seconds"]] == 0).all(axis=None)
+    # One look at the training images, without a step.
+    assert frame.loc["pca", "steps"] == 0 and frame.loc["pca", "flops"] > 0 and frame.loc["pca", "seconds"] > 0
     assert not frame.loc["random", "trained"] and not frame.loc["random", "uses_labels"]
     assert frame.loc["supervised", "uses_labels"] and np.isclose(frame.loc["supervised", "steps"], 3)
 

@@ -8,7 +8,7 @@ import torch
 import methods
 from bench import encoders, suites
 from bench.method import build
-from bench.plan import complete
+from bench.plan import complete, make_plan
 from bench.spec import DatasetInfo
 from bench.store import ResultStore
 
@@ -46,6 +46,12 @@ def test_the_search_gave_each_method_as_many_trials_and_never_read_test():
     suite = suites.load("demo_search")
     counts = {method: sum(run.method == method for run in suite.runs) for method in suites.SEARCHED}
     assert set(counts.values()) == {2 * len(suites.LR_FACTORS)} and suite.evals == ("validation",)
+
+
+def test_the_committed_search_is_of_the_runs_that_are_planned_now():
+    """Their ids are made anew: what moves one leaves its record behind."""
+    suite = suites.load("demo_search")
+    assert not make_plan(list(suite.runs), suite.evals, ResultStore(f"{ROOT}/results/demo_search")).todo
 
 
 def test_the_demos_settings_are_the_best_of_the_committed_search():
