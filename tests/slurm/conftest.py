@@ -92,7 +92,7 @@ def quiet_cluster(cluster):
     wait_until(lambda: not slurm.queue(), 60)
     for node in ("n1", "n2"):
         if any(word in control("sinfo", "-h", "-N", "-n", node, "-o", "%T") for word in ("down", "drain", "fail")):
-            control("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], capture_output=True, timeout=30)
 
 
 def planned(seed: int = 0, **changes) -> RunSpec:
