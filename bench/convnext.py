@@ -35,6 +35,10 @@ class ConvNeXt(nn.Module):
             outputs.append(stage(outputs[-1]))
         return outputs[1:]
 
+    def stage_modules(self) -> list[nn.Module]:
+        """Whose outputs are the stages' feature maps."""
+        return list(self.convnext.stages)
+
     def stages(self, images: Tensor) -> list[Tensor]:
         """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]; the last one after the last norm."""
         *before, last = self.maps(images)

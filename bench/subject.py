@@ -5,6 +5,7 @@ with the PRETRAINING set's statistics.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from bench.features import extract
 from bench.method import Method
 from bench.randomness import Draws
 from bench.spec import PROTOCOL, RunSpec
+from bench.stages import StageReader
 from bench.trainer import Source
 from bench.views import ResizedCrop, View
 
@@ -50,6 +52,18 @@ class Subject:
         (train_x, train_y, num_classes), (val_x, val_y, _) = (self._split(name, split) for split in ("train", "val"))
         test_x, test_y, _ = self._split(name, "test") if test else (None, None, 0)
         return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y, datasets.metric(name))
+
+    def stages(self) -> list[Arrays]:
+        """As `arrays` of the pretraining data set, after every stage of the encoder."""
+        reader = StageReader(self.method, self.function)
+        own = Subject(self.method, reader, self.spec, self.source, self.root)
+        arrays, starts, stages = own.arrays(), 0, []
+        for width in reader.widths:
+            part = slice(starts, starts + width)
+            columns = {f"{split}_x": np.ascontiguousarray(getattr(arrays, f"{split}_x")[:, part]) for split in ("train", "val", "test")}
+            stages.append(replace(arrays, **columns))
+            starts += width
+        return stages
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

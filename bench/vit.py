@@ -66,10 +66,18 @@ class VisionTransformer(nn.Module):
         """[B, 1 + L, D] -> [B, D, h, w], without the class token."""
         return tokens[:, 1:].transpose(1, 2).unflatten(2, (images.shape[2] // self.patch_size, images.shape[3] // self.patch_size))
 
+    def ends_of_quarters(self) -> set[int]:
+        """Numbers of the blocks after which a stage ends."""
+        depth = len(self.vit.blocks)
+        return {max(0, depth * quarter // 4 - 1) for quarter in (1, 2, 3, 4)}
+
+    def stage_modules(self) -> list[torch.nn.Module]:
+        """Whose outputs, all tokens [B, 1 + L, D], are the stages'."""
+        return [self.vit.blocks[number] for number in sorted(self.ends_of_quarters())]
+
     def stages(self, images: Tensor) -> list[Tensor]:
         """[B, C, H, W] -> the patch tokens after each quarter of the blocks and the last norm, each [B, D, h, w]."""
-        depth = len(self.vit.blocks)
-        after = {max(0, depth * quarter // 4 - 1) for quarter in (1, 2, 3, 4)}
+        after = self.ends_of_quarters()
         # Not timm's forward_intermediates: for a smaller view it interpolates positions otherwise than `positions` does.
         tokens, outputs = self.embed(images), []
         for number, block in enumerate(self.vit.blocks):

@@ -55,6 +55,10 @@ class WideResNet(nn.Module):
         self.dim = inputs
         start_as_he_proposed(self)
 
+    def stage_modules(self) -> list[nn.Module]:
+        """Whose outputs are the stages' feature maps."""
+        return list(self.layers)
+
     def stages(self, images: Tensor) -> list[Tensor]:
         """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]; the last one after the last BatchNorm and ReLU."""
         outputs = [self.stem(images)]

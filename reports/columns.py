@@ -51,6 +51,11 @@ def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
     if evaluator == "validation":
         title, order = {"linear_top1": ("linear (val)", 55), "knn_top1": ("kNN (val)", 56)}[plain]
         return Column(f"val:{metric}", title + per_class, "accuracy", order, "terminal", ranks=True)
+    if evaluator == "stages":
+        if plain == "top1":
+            return Column("stages", f"best stage{per_class}", "accuracy", 15, "terminal", ranks=True)
+        number = plain.removeprefix("stage").removesuffix("_top1")
+        return Column(f"stages:{metric}", f"stage {number} (val){per_class}", "number", 57, "report")
     if split != "test":
         return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
     if name == ("linear", "top1"):

@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from bench import evals
 from bench.errors import UserError
-from bench.evals import knn, label_free, linear, logistic, transfer, validation
+from bench.evals import knn, label_free, linear, logistic, stages, transfer, validation
 from bench.evals.arrays import Arrays, evenly, normalise, tally
 from bench.store import unpack
 
@@ -50,6 +50,12 @@ class FakeSubject:
         kept = self.kept if test else replace(self.kept, test_x=None, test_y=None)
         return kept if dataset is None else replace(kept, dataset=dataset)
 
+    def stages(self):
+        return [
+            replace(self.kept, **{f"{part}_x": getattr(self.kept, f"{part}_x")[:, :width] for part in ("train", "val", "test")})
+            for width in (2, 64, 9)
+        ]
+
     def two_crops(self):
         return self.kept.train_x, np.roll(self.kept.train_x, 1, axis=1)
 
@@ -67,7 +73,7 @@ def with_another_test(arrays) -> Arrays:
 
 
 def test_names_parse_and_summary():
-    assert evals.names() == ["knn", "label_free", "linear", "transfer", "validation"]
+    assert evals.names() == ["knn", "label_free", "linear", "stages", "transfer", "validation"]
     assert evals.parse("knn") == ("knn", None)
     assert evals.parse("transfer:digits") == ("transfer", "digits")
     assert all(evals.summary(name).strip() and callable(evals.load(name).evaluate) for name in evals.names())
@@ -433,3 +439,17 @@ def test_validation_never_reads_test(digits):
     assert set(results) == {"linear_top1", "knn_top1"} and all(result.split == "val" for result in results.values())
     assert results["linear_top1"].value == linear.choose(digits)["val_top1"]
     assert results["knn_top1"].value == knn.choose(digits)["val_top1"]
+
+
+def test_the_best_stage_is_chosen_on_val_and_alone_read_on_test(few):
+    *per_stage, best = stages.evaluate(FakeSubject(few))
+    assert [(r.metric, r.split) for r in per_stage] == [(f"stage{number}_top1", "val") for number in (1, 2, 3)]
+    assert best.split == "test" and best.metric == "top1" and best.chosen["stage"] == 2
+    assert best.value == linear.evaluate(FakeSubject(few))[0].value and best.chosen["val_top1"] == per_stage[1].value
+    # Where test says otherwise, val decides.
+    turned = replace(few, test_x=np.roll(few.test_x, 1, axis=0))
+    assert stages.evaluate(FakeSubject(turned))[-1].chosen["stage"] == 2
+
+
+def test_without_an_encoder_there_are_no_stages():
+    assert stages.measure([]) == []

@@ -26,6 +26,7 @@ LAYERS = (
         "bench.randomness",
         "bench.resnet",
         "bench.scratch",
+        "bench.stages",
         "bench.vit",
     ),
     ("bench.ledger", "bench.meeting", "bench.reconstruction", "bench.snapshot", "bench.spec", "bench.wide_resnet"),

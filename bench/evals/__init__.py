@@ -1,6 +1,6 @@
 """The registry of evaluators: this folder. A file that defines ARGUMENT, READS_TEST and `evaluate` is an evaluator; its name is the file's.
 
-    evals.names()                  ['knn', 'label_free', 'linear', 'transfer', 'validation'], without importing any of them
+    evals.names()                  ['knn', 'label_free', 'linear', 'stages', 'transfer', 'validation'], without importing any of them
     evals.parse("transfer:digits") ('transfer', 'digits'), or a UserError that says what to write
     evals.load("knn")              the module; its `evaluate(subject, argument)` returns a list of bench.store.Result
     evals.summary("knn")           first line of the file's docstring

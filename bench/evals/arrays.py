@@ -64,6 +64,9 @@ class Subject(Protocol):
     def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
         """Features of `dataset`, by default of the pretraining one; without `test`, its test split is not even loaded."""
 
+    def stages(self) -> list[Arrays]:
+        """Features of the pretraining data set after every stage of the encoder; empty where there are none."""
+
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of two random crops of the same train images, in index order: float32 [N, D] each.
         The crops are fixed: the same for every method and seed."""

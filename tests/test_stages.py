@@ -1,0 +1,59 @@
+"""Features after every stage of the encoder that `encode` uses, and of no other."""
+
+import pytest
+import torch
+
+import methods
+from bench import encoders
+from bench.method import build
+from bench.spec import DatasetInfo
+from bench.stages import LARGEST, StageReader
+
+
+def make(method, encoder="resnet8", size=16):
+    torch.manual_seed(0)
+    return build(methods.load(method), encoders.factory(encoder, size), DatasetInfo(num_images=64, image_size=size), 10, {}).eval()
+
+
+IMAGES = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("encoder", ["resnet8", "wideresnet28x2", "convnext_tiny", "vit_nano", "vit_micro"])
+@torch.no_grad()
+def test_a_stage_is_its_feature_map_on_the_largest_grid_allowed(encoder):
+    method = make("simclr", encoder)
+    reader = StageReader(method, method.encode)
+    features = reader(IMAGES)
+    maps = method.encoder.stages(IMAGES)
+    assert len(reader.widths) == len(maps) and features.shape == (3, sum(reader.widths)) and features.dtype == torch.float32
+    for width, own, stage in zip(reader.widths, features.split(reader.widths, dim=1), maps, strict=True):
+        grid = round((width / stage.shape[1]) ** 0.5)
+        assert width == stage.shape[1] * grid**2
+        assert width <= max(LARGEST, stage.shape[1]) and (grid == stage.shape[2] or stage.shape[1] * (grid + 1) ** 2 > LARGEST)
+        if encoder == "resnet8" and stage.shape[2] % grid == 0:  # the others norm their map afterwards
+            torch.testing.assert_close(own.unflatten(1, (stage.shape[1], -1)).mean(2), stage.mean((2, 3)))
+
+
+@torch.no_grad()
+def test_it_is_the_encoder_that_encode_uses():
+    method = make("dino")
+    with torch.no_grad():
+        for parameter in method.teacher.parameters():
+            parameter.mul_(1.5)
+    teacher, student = StageReader(method, method.encode), StageReader(method, method.encode_also()["student"])
+    assert not torch.equal(teacher(IMAGES), student(IMAGES))
+    torch.testing.assert_close(student(IMAGES)[:, -64 * 16 :].unflatten(1, (64, 16)).mean(2), method.encode_also()["student"](IMAGES))
+
+
+@pytest.mark.parametrize("method", ["colorization", "split_brain", "multi_task", "mae"])
+@torch.no_grad()
+def test_whatever_encode_does_before_its_encoder_is_done(method):
+    made = make(method, "vit_nano" if method == "mae" else "resnet8")
+    reader = StageReader(made, made.encode)
+    assert reader(IMAGES).shape[1] == sum(reader.widths) and len(reader.widths) in (3, 4)
+
+
+@torch.no_grad()
+def test_raw_pixels_have_none():
+    method = make("pixels")
+    assert StageReader(method, method.encode)(IMAGES).shape == (3, 0)
