@@ -18,7 +18,7 @@ from bench.method import Method, Reference
 from bench.spec import Recipe
 from bench.views import View
 
-ALLOWED_MODULES = ("bench.method", "bench.parts", "bench.spec", "bench.views", "methods")
+ALLOWED_MODULES = ("bench.method", "bench.parts", "bench.patches", "bench.spec", "bench.views", "methods")
 """Of this project; `methods.<name>` to subclass a method whose paper says "X plus ..."."""
 
 ALLOWED_LIBRARIES = (
@@ -53,7 +53,7 @@ def check_imports(case: Case) -> None:
         ours = any(name == allowed or name.startswith(f"{allowed}.") for allowed in ALLOWED_MODULES)
         require(
             ours or name.split(".")[0] in ALLOWED_LIBRARIES,
-            f"do not import {name}: a method is one file on top of {', '.join(ALLOWED_MODULES[:4])}, torch and NumPy",
+            f"do not import {name}: a method is one file on top of {', '.join(ALLOWED_MODULES[:5])}, torch and NumPy",
         )
 
 

@@ -33,6 +33,7 @@ BASE_LR = {
     "deepcluster": 0.05,
     "denoising_ae": 1e-3,
     "dino": 5e-4,
+    "jigsaw": 0.1,
     "mae": 1.5e-4,
     "moco": 0.03,
     "multi_task": 0.1,

@@ -1,0 +1,196 @@
+"""Methods of patches against loops in float64 from the papers' formulas, which share no code with the methods: each loop cuts its
+own patches, pixel by pixel, from the same draws. Deliberate mistakes in a copy of a method's source must make the comparison fail.
+"""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from loss_cases import mutate, random_batch
+from scipy.optimize import linear_sum_assignment
+
+import methods
+import methods.jigsaw
+from bench.encoders import factory
+from bench.method import build
+from bench.patches import cut, grid, jittered_grid, patch_side, standardised
+from bench.randomness import Draws, seeded
+from bench.spec import DatasetInfo
+
+TOLERANCE = 1e-5
+SIZE = 16
+
+
+def make(name, *, encoder="resnet8", size=SIZE, channels=3, **hyper_parameters):
+    """The method on a narrow encoder, in training mode."""
+    make_encoder = factory(encoder, size)
+    data = DatasetInfo(num_images=64, image_size=size, channels=channels, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
+    with seeded("weights", name, encoder):
+        return build(methods.load(name), lambda **options: make_encoder(**{"width": 0.25, **options}), data, 5, hyper_parameters).train()
+
+
+def replay(batch):
+    """The batch's draws from their first call again."""
+    return Draws(*batch.draws.key, total=batch.draws.total)
+
+
+def close(loss, expected):
+    """assert that a scalar tensor and a number agree within TOLERANCE; nan agrees with nothing."""
+    assert loss.dtype == torch.float32
+    assert abs(loss.item() - expected) <= TOLERANCE * max(1.0, abs(expected)), f"{loss.item()} is not {expected}"
+
+
+def patch_at(image, corner, side):
+    """The patch [3, s, s] of an image [3, S, S] in float64, pixel by pixel."""
+    row, column = (int(value) for value in corner)
+    patch = torch.zeros(3, side, side, dtype=torch.float64)
+    for channel in range(3):
+        for down in range(side):
+            for right in range(side):
+                patch[channel, down, right] = image[channel, row + down, column + right].item()
+    return patch
+
+
+def normalised_alone(patch):
+    """Each channel minus its mean and over its standard deviation, by sums of numbers."""
+    result = torch.empty_like(patch)
+    for channel, values in enumerate(patch.flatten(1).tolist()):
+        mean = sum(values) / len(values)
+        spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values) + 1e-5)
+        result[channel] = (patch[channel] - mean) / spread
+    return result
+
+
+def cross_entropy(logits, labels):
+    """Mean over rows of -log(exp(logit of the label) / sum of exp(logits))."""
+    total = 0.0
+    for row, label in zip(logits.double().tolist(), labels, strict=True):
+        highest = max(row)
+        total += highest + math.log(sum(math.exp(value - highest) for value in row)) - row[label]
+    return total / len(labels)
+
+
+# The parts.
+
+
+def test_patches_are_cut_where_they_are():
+    images = random_batch(make("jigsaw"), 3, 9).views[0]
+    corners = torch.randint(6, (3, 5, 2), generator=torch.Generator().manual_seed(0))
+    patches = cut(images, corners, 4)
+    assert patches.shape == (3, 5, 3, 4, 4)
+    for image in range(3):
+        for number in range(5):
+            expected = patch_at(images[image], corners[image, number], 4)
+            assert torch.equal(patches[image, number].double(), expected)
+
+
+def test_a_grid_is_row_by_row():
+    assert grid(2, 5).tolist() == [[0, 0], [0, 5], [5, 0], [5, 5]]
+
+
+def test_jittered_patches_keep_to_their_cells_and_reach_all_of_them():
+    batch = random_batch(make("jigsaw", size=17), 400, 17)
+    corners = jittered_grid(batch, 3, 4)
+    assert corners.shape == (400, 9, 2) and corners.min() == 0 and corners.max() == 17 - 4
+    for number in range(9):
+        cell = torch.tensor([5 * (number // 3), 5 * (number % 3)])
+        within = corners[:, number] - cell
+        # Two pixels of the image are left over, and one of the cell: 0 to 3 pixels from where the cell would be without both.
+        assert within.min() == 0 and within.max() == 3
+        assert len(within.unique(dim=0)) == 16
+
+
+def test_standardised_patches_have_mean_0_and_spread_1_and_flat_ones_are_0():
+    patches = 3 + 2 * torch.randn(2, 3, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    patches[0, 0, 0] = 7.0
+    result = standardised(patches)
+    assert not result[0, 0, 0].any()
+    torch.testing.assert_close(result[1, 2].double(), normalised_alone(patches[1, 2].double()), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "size", "side"), [("resnet8", 28, 7), ("resnet8", 224, 56), ("vit_micro", 32, 8), ("vit_micro", 28, 8)]
+)
+def test_sides_are_fractions_of_the_image_and_whole_patches_of_a_vit(encoder, size, side):
+    with torch.device("meta"):
+        assert patch_side(factory(encoder, size)(), size, 0.25, size) == side
+
+
+# Jigsaw puzzles.
+
+
+def jigsaw_case(count=3, size=SIZE, key=0, encoder="resnet8", **hyper_parameters):
+    """-> the method's loss and the reference's."""
+    method = make("jigsaw", size=size, encoder=encoder, permutations=12, **hyper_parameters)
+    batch = random_batch(method, count, size, key)
+    twin, draws = copy.deepcopy(method), replay(batch)
+    cell, side = size // 3, twin.side
+    labels = draws.randint(12).tolist()
+    start, jitter = draws.randint(size - 3 * cell + 1, 1, 2), draws.randint(cell - side + 1, 9, 2)
+    patches = []
+    for image in range(count):
+        for place in methods.jigsaw.distant_permutations(12)[labels[image]].tolist():
+            corner = start[image, 0] + cell * torch.tensor([place // 3, place % 3]) + jitter[image, place]
+            patch = patch_at(batch.views[0][image], corner, side)
+            patches.append(normalised_alone(patch) if hyper_parameters.get("normalise", True) else patch)
+    with torch.no_grad():
+        features = twin.encoder(torch.stack(patches).float())
+        rows = [torch.cat([twin.projector(row) for row in features[9 * image : 9 * image + 9]]) for image in range(count)]
+        logits = twin.classifier(torch.stack(rows))
+    return method.loss(batch, 0.5), cross_entropy(logits, labels)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "normalise", "encoder"), [(2, 16, True, "resnet8"), (4, 28, False, "resnet8"), (3, 32, True, "vit_micro")]
+)
+def test_jigsaw_is_the_papers_task(count, size, normalise, encoder):
+    close(*jigsaw_case(count, size, count, encoder, normalise=normalise))
+
+
+JIGSAW_MISTAKES = {
+    "labels shifted by one": ("classify(logits, target)", "classify(logits, (target + 1) % 12)"),
+    "the inverse permutation": ("self.permutations[target]", "self.permutations[target].argsort(1)"),
+    "not shuffled": (".gather(1, order[..., None].expand(-1, -1, 2))", ""),
+    "not normalised": ("patches = standardised(patches)", "pass"),
+    "normalised images": ("cut(batch.views[0],", "cut(standardised(batch.views[0]),"),
+    "patches of different images together": (
+        ".unflatten(0, (-1, PATCHES)).flatten(1)",
+        ".unflatten(0, (PATCHES, -1)).transpose(0, 1).flatten(1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", JIGSAW_MISTAKES)
+def test_a_mistake_in_jigsaw_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.jigsaw, *JIGSAW_MISTAKES[mistake])
+    with pytest.raises(AssertionError, match="is not"):
+        close(*jigsaw_case(normalise=mistake != "normalised images"))
+
+
+def test_each_permutation_is_as_far_as_can_be_from_all_before():
+    """The greatest total distance is an assignment problem: of places to values that as few as possible of the others have there."""
+    chosen = methods.jigsaw.distant_permutations(60)
+    assert len(np.unique(chosen, axis=0)) == 60 and np.array_equal(np.sort(chosen, 1), np.tile(np.arange(9), (60, 1)))
+    for number in range(1, 60):
+        taken = np.zeros((9, 9))
+        for earlier in chosen[:number]:
+            taken[np.arange(9), earlier] += 1
+        least = taken[linear_sum_assignment(taken)].sum()
+        assert (chosen[:number] == chosen[number]).sum() == least, number
+
+
+def test_a_hundred_permutations_differ_in_eight_of_nine_places_on_average():
+    chosen = methods.jigsaw.distant_permutations(100)
+    distances = (chosen[:, None] != chosen).sum(2)[np.triu_indices(100, 1)]
+    assert distances.mean() == pytest.approx(8.08, abs=0.005)
+
+
+def test_jigsaw_refuses_what_cannot_be():
+    with pytest.raises(ValueError, match=r"image of 14 pixels are 4 pixels wide.*room for 3"):
+        make("jigsaw", size=14)
+    with pytest.raises(ValueError, match=r"room for 9.*another `patch`"):
+        make("jigsaw", size=32, patch=0.4)
+    with pytest.raises(ValueError, match="2 to 1000"):
+        make("jigsaw", permutations=1)
