@@ -10,9 +10,11 @@ import pytest
 import torch
 from loss_cases import mutate, random_batch
 from scipy.optimize import linear_sum_assignment
+from torch.nn import functional as F
 
 import methods
 import methods.jigsaw
+import methods.relative_patch
 from bench.encoders import factory
 from bench.method import build
 from bench.patches import cut, grid, jittered_grid, patch_side, standardised
@@ -194,3 +196,131 @@ def test_jigsaw_refuses_what_cannot_be():
         make("jigsaw", size=32, patch=0.4)
     with pytest.raises(ValueError, match="2 to 1000"):
         make("jigsaw", permutations=1)
+
+
+# Context prediction.
+
+EIGHT = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
+MEAN, STD = torch.tensor([0.5, 0.4, 0.3]).double()[:, None, None], torch.tensor([0.2, 0.25, 0.3]).double()[:, None, None]
+
+
+def one_patch(patch, chance, area, kept, noise, colour, normalise):
+    """What the method's preparation must make of one patch [3, s, s], from the patch's draws."""
+    side = patch.shape[-1]
+    if chance < 0.33:
+        few = int(math.sqrt(area * (1 - (10 / 96) ** 2) + (10 / 96) ** 2) * side)
+        small = F.interpolate(patch[None], size=min(max(few, 1), side - 1), mode="bilinear", antialias=True)
+        patch = F.interpolate(small, size=side, mode="bilinear", antialias=True)[0]
+    if colour == "project":
+        rgb = patch * STD + MEAN
+        along = (-rgb[0] + 2 * rgb[1] - rgb[2]) / 6
+        patch = (rgb - along * torch.tensor([-1.0, 2.0, -1.0]).double()[:, None, None] - MEAN) / STD
+    patch = torch.stack([channel - sum(channel.flatten().tolist()) / side**2 for channel in patch])
+    if colour == "drop":
+        spread = math.sqrt(sum(value**2 for value in patch[kept].flatten().tolist()) / side**2)
+        patch = torch.stack([patch[c] if c == kept else noise[c].double() * spread / 100 for c in range(3)])
+    square = sum(value**2 for value in patch.flatten().tolist()) / (3 * side**2)
+    return patch / math.sqrt(square + 1e-5) if normalise else patch
+
+
+def relative_patch_case(count=3, size=SIZE, key=0, encoder="resnet8", pairs=4, colour="drop", normalise=True):
+    """-> the method's loss and the reference's."""
+    method = make("relative_patch", size=size, encoder=encoder, pairs=pairs, colour=colour, normalise=normalise)
+    batch = random_batch(method, count, size, key)
+    twin, draws = copy.deepcopy(method), replay(batch)
+    side, gap, reach = twin.side, round(twin.side / 2), max(1, round(twin.side * 7 / 96))
+    labels, places = draws.randint(8, pairs), draws.rand(pairs, 2)
+    shifts = draws.randint(2 * reach + 1, pairs, 2, 2) - reach
+    chances, kept = draws.rand(2, 2 * pairs), draws.randint(3, 2 * pairs, 1) if colour == "drop" else None
+    noise = draws.randn(2 * pairs, 3, side, side) if colour == "drop" else None
+    patches = []
+    for image in range(count):
+        for pair in range(pairs):
+            corners = ([], [])
+            for axis in range(2):
+                step = (side + gap) * EIGHT[labels[image, pair]][axis]
+                # Every place from which neither patch leaves the image, whatever its jitter.
+                fits = [at for at in range(size) if all(reach <= x <= size - side - reach for x in (at, at + step))]
+                first = fits[int(places[image, pair, axis] * len(fits))]
+                for number, corner in enumerate((first, first + step)):
+                    corners[number].append(corner + shifts[image, pair, number, axis])
+            for number in range(2):
+                at = 2 * pair + number
+                patch = patch_at(batch.views[0][image], corners[number], side)
+                own = (kept[image, at, 0].item(), noise[image, at]) if colour == "drop" else (0, None)
+                patches.append(one_patch(patch, *chances[image, :, at].tolist(), *own, colour, normalise))
+    with torch.no_grad():
+        features = twin.encoder(torch.stack(patches).float())
+        logits = twin.classifier(torch.stack([torch.cat([features[at], features[at + 1]]) for at in range(0, len(features), 2)]))
+    return method.loss(batch, 0.5), cross_entropy(logits, labels.flatten().tolist())
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "encoder", "pairs", "colour", "normalise"),
+    [
+        (3, 16, "resnet8", 4, "drop", True),
+        (2, 28, "resnet8", 3, "project", True),
+        (5, 19, "resnet8", 1, "keep", False),
+        (2, 32, "vit_micro", 2, "drop", False),
+    ],
+)
+def test_relative_patch_is_the_papers_task(count, size, encoder, pairs, colour, normalise):
+    close(*relative_patch_case(count, size, count, encoder, pairs, colour, normalise))
+
+
+RELATIVE_PATCH_MISTAKES = {
+    "labels shifted by one": ("target.flatten())", "(target.flatten() + 1) % 8)"),
+    "columns before rows": ("around = grid(3, 1) - 1", "around = (grid(3, 1) - 1).flip(1)"),
+    "the first patch from the second": ("[first, first + step]", "[first + step, first]"),
+    "no gap": ("self.side + round(gap * self.side)", "self.side + round(0 * gap)"),
+    "one jitter for both": ("self.pairs, 2, 2)", "self.pairs, 1, 2)"),
+    "patches of different pairs together": (".unflatten(0, (-1, 2)).flatten(1)", ".unflatten(0, (2, -1)).transpose(0, 1).flatten(1)"),
+    "no pixelation": ("chance < self.pixelate", "chance < 0"),
+    "pixelation by the side": ("(area * (1 - FEWEST**2) + FEWEST**2).sqrt()", "area"),
+    "the same channel of both": ("batch.randint(3, count, 1)", "batch.randint(3, count // 2, 1).repeat_interleave(2, 1)"),
+    "dropped channels are empty": ("spread[:, :, None, None, None] / 100", "0"),
+    "not centred": ("patches = patches - patches.mean((3, 4), keepdim=True)", "pass"),
+    "each channel normalised": ("mean((2, 3, 4), keepdim=True) + 1e-5", "mean((3, 4), keepdim=True) + 1e-5"),
+}
+PROJECTION_MISTAKES = {
+    "of normalised colours": ("* scale / scale[:, None]", ""),
+    "transposed": ("* scale / scale[:, None]", "/ scale * scale[:, None]"),
+    "onto the axis": ("torch.eye(3) - torch.outer", "torch.outer"),
+}
+
+
+@pytest.mark.parametrize("mistake", RELATIVE_PATCH_MISTAKES)
+def test_a_mistake_in_relative_patch_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.relative_patch, *RELATIVE_PATCH_MISTAKES[mistake])
+    with pytest.raises(AssertionError, match="is not"):
+        close(*relative_patch_case())
+
+
+@pytest.mark.parametrize("mistake", PROJECTION_MISTAKES)
+def test_a_mistake_in_the_projection_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.relative_patch, *PROJECTION_MISTAKES[mistake])
+    with pytest.raises(AssertionError, match="is not"):
+        close(*relative_patch_case(colour="project"))
+
+
+def test_pairs_lie_in_every_direction_and_reach_the_borders():
+    method = make("relative_patch", size=20)
+    corners, target = method.place(random_batch(method, 600, 20))
+    assert target.unique().tolist() == list(range(8))
+    assert corners.min() == 0 and corners.max() == 20 - method.side
+    # Patches of 5 with a gap of 2, and jitter of 1 each way: they overlap in no pair.
+    apart = (corners[:, :, 1] - corners[:, :, 0]).abs().amax(2)
+    assert method.side == 5 and apart.min() == 5 and apart.max() == 9
+
+
+def test_grey_images_keep_their_one_colour():
+    assert make("relative_patch", channels=1).colour == "keep"
+
+
+def test_relative_patch_refuses_what_cannot_be():
+    with pytest.raises(ValueError, match="drop, project, keep"):
+        make("relative_patch", colour="swap")
+    with pytest.raises(ValueError, match=r"take 18 pixels, and an image has 16.*`gap`"):
+        make("relative_patch", gap=2.0)
+    with pytest.raises(ValueError, match="image of 12 pixels are 3 pixels wide"):
+        make("relative_patch", size=12)
