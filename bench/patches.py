@@ -30,12 +30,12 @@ def grid(count: int, pitch: int, device: torch.device | None = None) -> Tensor:
     return torch.cartesian_prod(line, line)
 
 
-def jittered_grid(batch, count: int, side: int) -> Tensor:
+def jittered_grid(batch, images: Tensor, count: int, side: int) -> Tensor:
     """Corners of patches at random places within the cells of a count x count grid, row by row: int64 [B, count * count, 2].
 
-    The grid lies at random in the image, of which less than `count` pixels are left over. Two neighbours have twice the pixels
-    between them that a cell has and its patch does not, at most, and half of that on average. batch: bench.method.Batch."""
-    images = batch.views[-1]
+    The grid lies at random in the images [B, C, H, W], of which less than `count` pixels are left over. Two neighbours have twice the
+    pixels between them that a cell has and its patch does not, at most, and half of that on average. batch: a bench.method.Batch, for
+    its draws."""
     cell, left = divmod(images.shape[-1], count)
     start, jitter = batch.randint(left + 1, 1, 2), batch.randint(cell - side + 1, count * count, 2)
     return start + grid(count, cell, images.device) + jitter

@@ -39,6 +39,7 @@ BASE_LR = {
     "multi_task": 0.1,
     "npid": 0.03,
     "pcl": 0.03,
+    "pirl": 0.03,
     "relative_patch": 0.1,
     "rotation": 0.1,
     "simclr": 1.0,

@@ -77,7 +77,7 @@ class Jigsaw(Method):
     def loss(self, batch, progress):
         target = batch.randint(len(self.permutations))
         order = self.permutations[target]
-        corners = jittered_grid(batch, SIDE, self.side).gather(1, order[..., None].expand(-1, -1, 2))
+        corners = jittered_grid(batch, batch.views[0], SIDE, self.side).gather(1, order[..., None].expand(-1, -1, 2))
         patches = cut(batch.views[0], corners, self.side)
         if self.normalise:
             patches = standardised(patches)

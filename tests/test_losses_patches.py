@@ -8,12 +8,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from loss_cases import mutate, random_batch
+from loss_cases import mutate, random_batch, unit
 from scipy.optimize import linear_sum_assignment
 from torch.nn import functional as F
 
 import methods
 import methods.jigsaw
+import methods.pirl
 import methods.relative_patch
 from bench.encoders import factory
 from bench.method import build
@@ -94,7 +95,7 @@ def test_a_grid_is_row_by_row():
 
 def test_jittered_patches_keep_to_their_cells_and_reach_all_of_them():
     batch = random_batch(make("jigsaw", size=17), 400, 17)
-    corners = jittered_grid(batch, 3, 4)
+    corners = jittered_grid(batch, batch.views[0], 3, 4)
     assert corners.shape == (400, 9, 2) and corners.min() == 0 and corners.max() == 17 - 4
     for number in range(9):
         cell = torch.tensor([5 * (number // 3), 5 * (number % 3)])
@@ -324,3 +325,143 @@ def test_relative_patch_refuses_what_cannot_be():
         make("relative_patch", gap=2.0)
     with pytest.raises(ValueError, match="image of 12 pixels are 3 pixels wide"):
         make("relative_patch", size=12)
+
+
+# PIRL.
+
+
+def dot(first, second):
+    return sum(a * b for a, b in zip(first, second, strict=True))
+
+
+def loop_nce(embedding, own, others, temperature):
+    """Eq. 3 and 4 for one image, whose others are given without itself; all vectors of unit length."""
+    noise = sum(math.exp(dot(embedding, other) / temperature) for other in others)
+    score = math.exp(dot(embedding, own) / temperature)
+    total = -math.log(score / (score + noise))
+    for other in others:
+        score = math.exp(dot(embedding, other) / temperature)
+        total -= math.log(1 - score / (score + noise))
+    return total
+
+
+def vissl_nce(embedding, own, others, temperature, images):
+    """The authors' criterion: densities over a partition function, against noise that is uniform over the images. Their partition
+    function is measured on a batch; here on this image's negatives, which is what eq. 3 does."""
+    scores = [math.exp(dot(embedding, other) / temperature) for other in others]
+    partition = images * sum(scores) / len(scores)
+    chance = len(others) / images
+    density = math.exp(dot(embedding, own) / temperature) / partition
+    return -math.log(density / (density + chance)) - sum(math.log(chance / (score / partition + chance)) for score in scores)
+
+
+@pytest.mark.parametrize(("count", "others", "dim", "temperature"), [(1, 2, 3, 0.5), (4, 9, 5, 0.07), (3, 30, 8, 0.2)])
+def test_nce_is_the_papers_formula_and_the_authors_with_the_same_noise(count, others, dim, temperature):
+    generator = torch.Generator().manual_seed(count)
+    rows = [F.normalize(torch.randn(size, dim, generator=generator, dtype=torch.float64), dim=1) for size in (count, count, others)]
+    excluded = torch.zeros(count, others, dtype=torch.bool)
+    excluded[0, 1] = True
+    loss = methods.pirl.nce(*rows, excluded, temperature).item()
+    embeddings, own, negatives = (values.tolist() for values in rows)
+    left = [[row for number, row in enumerate(negatives) if image or number != 1] for image in range(count)]
+    triples = list(zip(embeddings, own, left, strict=True))
+    assert loss == pytest.approx(sum(loop_nce(*triple, temperature) for triple in triples) / count, abs=1e-9)
+    assert loss == pytest.approx(sum(vissl_nce(*triple, temperature, 77) for triple in triples) / count, abs=1e-9)
+
+
+def pirl_parts(method, batch, size):
+    """From the method's networks: embeddings of the images and of their patches, as lists of lists of unit length."""
+    draws, cell, side = replay(batch), size // 3, method.side
+    start, jitter = draws.randint(size - 3 * cell + 1, 1, 2), draws.randint(cell - side + 1, 9, 2)
+    orders, patches = draws.rand(9).argsort(1).tolist(), []
+    for image, order in enumerate(orders):
+        for place in order:
+            corner = start[image, 0] + cell * torch.tensor([place // 3, place % 3]) + jitter[image, place]
+            patches.append(patch_at(batch.views[1][image], corner, side))
+    twin = copy.deepcopy(method)
+    with torch.no_grad():
+        whole = twin.projector(twin.encoder(batch.views[0])).double().tolist()
+        features = [twin.patch_projector(row) for row in twin.encoder(torch.stack(patches).float())]
+        puzzles = [twin.puzzle_projector(torch.cat(features[at : at + 9])).double().tolist() for at in range(0, len(features), 9)]
+    return [unit(row) for row in whole], [unit(row) for row in puzzles], draws.permutation(64).tolist()
+
+
+def pirl_case(count=4, size=SIZE, key=0, negatives=20, temperature=0.2, weight=0.3, encoder="resnet8"):
+    """-> the method's loss and the reference's. Four images, one of which is among its own negatives."""
+    method = make("pirl", size=size, encoder=encoder, projection=6, negatives=negatives, temperature=temperature, weight=weight)
+    batch = random_batch(method, count, size, key)
+    whole, puzzles, order = pirl_parts(method, batch, size)
+    batch.index.copy_(torch.tensor([order[0], order[40], *order[50:]][:count]))
+    memory = [unit(row) for row in method.memory.rows.double().tolist()]
+    total = 0.0
+    for image, index in enumerate(batch.index.tolist()):
+        others = [memory[other] for other in order[:negatives] if other != index]
+        parts = [loop_nce(rows[image], memory[index], others, temperature) for rows in (puzzles, whole)]
+        total += weight * parts[0] + (1 - weight) * parts[1]
+    return method.loss(batch, 0.5), total / count
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "negatives", "temperature", "weight", "encoder"),
+    [(2, 16, 5, 0.07, 0.5, "resnet8"), (5, 28, 4096, 0.5, 1.0, "resnet8"), (3, 32, 20, 0.1, 0.0, "vit_micro")],
+)
+def test_pirl_is_the_papers_formula(count, size, negatives, temperature, weight, encoder):
+    close(*pirl_case(count, size, count, negatives, temperature, weight, encoder))
+
+
+PIRL_MISTAKES = {
+    "temperature multiplies": ("own).sum(1, keepdim=True) / temperature", "own).sum(1, keepdim=True) * temperature"),
+    "an image is its own negative": ('.masked_fill(excluded, float("-inf"))', ""),
+    "negatives are not pushed away": (" + F.logsigmoid(noise - negative).sum(1)", ""),
+    "a mean over negatives": ("F.logsigmoid(noise - negative).sum(1)", "F.logsigmoid(noise - negative).mean(1)"),
+    "the memory's rows as they are": ("F.normalize(self.memory.rows[which], dim=1)", "self.memory.rows[which]"),
+    "the weight is the image's": ("torch.lerp(parts[1], parts[0]", "torch.lerp(parts[0], parts[1]"),
+    "patches of the other crop": ("self.project_patches(batch.views[1]", "self.project_patches(batch.views[0]"),
+    "patches in their order": ("order[..., None].expand(-1, -1, 2)", "order.sort(1)[0][..., None].expand(-1, -1, 2)"),
+    "all rows of the memory": ("[: self.negatives]", ""),
+    "one head for images and patches": ("self.patch_projector(self.encoder", "self.projector(self.encoder"),
+}
+
+
+@pytest.mark.parametrize("mistake", PIRL_MISTAKES)
+def test_a_mistake_in_pirl_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.pirl, *PIRL_MISTAKES[mistake])
+    with pytest.raises(AssertionError, match="is not"):
+        close(*pirl_case())
+
+
+def pirl_steps(momentum=0.3):
+    """Two steps -> the memory, and what it must be: rows of the batch's images moved towards the images' embeddings."""
+    method = make("pirl", projection=6, momentum=momentum)
+    memory = method.memory.rows.double().tolist()
+    for step in range(2):
+        batch = random_batch(method, 4, SIZE, step)
+        whole, _, _ = pirl_parts(method, batch, SIZE)
+        method.loss(batch, 0.0)
+        method.after_step(0.0)
+        for index, row in zip(batch.index.tolist(), whole, strict=True):
+            memory[index] = unit([momentum * old + (1 - momentum) * new for old, new in zip(memory[index], row, strict=True)])
+    return method.memory.rows.double(), torch.tensor(memory, dtype=torch.float64)
+
+
+def test_pirls_memory_moves_towards_the_images():
+    torch.testing.assert_close(*pirl_steps(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("gather(whole).detach()", "gather(transformed).detach()"), ("*self.new_rows, self.momentum", "*self.new_rows, 1 - self.momentum")],
+)
+def test_a_mistake_in_pirls_memory_is_seen(monkeypatch, right, wrong):
+    mutate(monkeypatch, methods.pirl, right, wrong)
+    with pytest.raises(AssertionError, match="not close"):
+        torch.testing.assert_close(*pirl_steps(), rtol=0, atol=1e-6)
+
+
+def test_pirl_refuses_what_cannot_be():
+    with pytest.raises(ValueError, match="weight must be 0 to 1"):
+        make("pirl", weight=1.5)
+    with pytest.raises(ValueError, match="1 negatives of 64 images"):
+        make("pirl", negatives=1)
+    with pytest.raises(ValueError, match="room for 3"):
+        make("pirl", size=14)
