@@ -30,6 +30,7 @@ LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
 BASE_LR = {
     "byol": 0.45,
     "colorization": 1e-3,
+    "counting": 1e-4,
     "deepcluster": 0.05,
     "denoising_ae": 1e-3,
     "dino": 5e-4,

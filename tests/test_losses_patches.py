@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from torch.nn import functional as F
 
 import methods
+import methods.counting
 import methods.jigsaw
 import methods.pirl
 import methods.relative_patch
@@ -465,3 +466,95 @@ def test_pirl_refuses_what_cannot_be():
         make("pirl", negatives=1)
     with pytest.raises(ValueError, match="room for 3"):
         make("pirl", size=14)
+
+
+# Learning to count.
+
+
+def halved(image, way):
+    """[3, 2s, 2s] -> [3, s, s], by torch's own resizing, or from the definition of the windowed sine."""
+    if way == 0:
+        return F.avg_pool2d(image[None], 2)[0]
+    if way == 1:
+        return F.interpolate(image[None], scale_factor=0.5, mode="bicubic")[0]
+    distance = np.arange(-4, 4) + 0.5
+    window = np.sinc(distance) * np.sinc(distance / 4)
+    window = torch.tensor(window / window.sum())
+    padded = F.pad(image[None], (3, 3, 3, 3), mode="replicate")[0]
+    padded = sum(window[at] * padded[:, at : at + image.shape[1] - 1 : 2] for at in range(8))
+    return sum(window[at] * padded[:, :, at : at + image.shape[2] - 1 : 2] for at in range(8))
+
+
+def loop_count_loss(whole, quarters, margin):
+    """Eq. 4 over lists of counts: whole[image], quarters[image][quarter]."""
+    total = 0.0
+    for image in range(len(whole)):
+        parts = [sum(values) for values in zip(*quarters[image], strict=True)]
+        other = whole[(image + 1) % len(whole)]
+        total += sum((a - b) ** 2 for a, b in zip(whole[image], parts, strict=True))
+        total += max(0.0, margin - sum((a - b) ** 2 for a, b in zip(other, parts, strict=True)))
+    return total / len(whole)
+
+
+def counting_case(count=5, size=SIZE, key=0, encoder="resnet8", margin=1.4, counts=7):
+    """-> the method's loss and the reference's. A margin that some pairs of images are nearer than, and some not."""
+    method = make("counting", size=size, encoder=encoder, counts=counts, margin=margin)
+    batch = random_batch(method, count, size, key)
+    twin, side = copy.deepcopy(method), method.side
+    seen = []
+    for image, way in zip(batch.views[0], replay(batch).randint(3).tolist(), strict=True):
+        seen.append(halved(image.double(), way))
+        seen += [patch_at(image, (row, column), side) for row in (0, side) for column in (0, side)]
+    with torch.no_grad():
+        counted = twin.head[0](twin.encoder(torch.stack(seen).float())).clamp(min=0).double().reshape(count, 5, counts).tolist()
+    return method.loss(batch, 0.5), loop_count_loss([row[0] for row in counted], [row[1:] for row in counted], margin)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "encoder", "margin"), [(2, 16, "resnet8", 10.0), (6, 27, "resnet8", 1.2), (4, 28, "vit_micro", 1.0)]
+)
+def test_counting_is_the_papers_formula(count, size, encoder, margin):
+    close(*counting_case(count, size, count, encoder, margin))
+
+
+@pytest.mark.parametrize("margin", [0.5, 10.0, 200.0])
+def test_the_count_loss_is_eq_4(margin):
+    generator = torch.Generator().manual_seed(0)
+    whole, quarters = torch.rand(6, 9, generator=generator).double() * 4, torch.rand(6, 4, 9, generator=generator).double()
+    loss = methods.counting.count_loss(whole, quarters.sum(1), margin).item()
+    assert loss == pytest.approx(loop_count_loss(whole.tolist(), quarters.tolist(), margin), abs=1e-9)
+
+
+COUNTING_MISTAKES = {
+    "the mean of the quarters": ("counts[:, 1:].sum(1)", "counts[:, 1:].mean(1)"),
+    "three quarters": ("counts[:, 1:].sum(1)", "counts[:, 2:].sum(1)"),
+    "the other image's quarters": ("whole.roll(-1, 0) - parts", "whole - parts.roll(-1, 0)"),
+    "no other image": ("whole.roll(-1, 0)", "whole"),
+    "the margin of a distance": ("(margin - other).relu()", "(margin - other.sqrt()).relu()"),
+    "no margin": ("(margin - other).relu()", "margin - other"),
+    "not squared": ("(whole - parts).square()", "(whole - parts).abs()"),
+    "counts may be negative": (", nn.ReLU())", ")"),
+    "always the mean of four pixels": ("self.halvings[batch.randint(len(self.halvings))]", "self.halvings[0].expand(len(images), -1, -1)"),
+    "every second pixel": ("((0.5, 0.5),", "((0.0, 1.0),"),
+    "the cubic of Pillow": ("-0.75 * (x**3 - 5 * x**2 + 8 * x - 4)", "-0.5 * (x**3 - 5 * x**2 + 8 * x - 4)"),
+    "a window of three": ("math.sin(math.pi * x / 4)", "math.sin(math.pi * x / 3)"),
+    "the whole and its quarters apart": (
+        "self.head(self.encoder(seen.flatten(0, 1)))",
+        "torch.stack([self.head(self.encoder(part)) for part in seen.unbind(1)], 1).flatten(0, 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", COUNTING_MISTAKES)
+def test_a_mistake_in_counting_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.counting, *COUNTING_MISTAKES[mistake])
+    with pytest.raises(AssertionError, match="is not"):
+        close(*counting_case())
+
+
+def test_counting_refuses_a_single_image_and_too_small_ones():
+    method = make("counting", counts=5)
+    with pytest.raises(ValueError, match="2 images or more"):
+        method.loss(random_batch(method, 1, SIZE), 0.0)
+    with pytest.raises(ValueError, match="image of 6 pixels are 3 pixels wide"):
+        make("counting", size=6)
