@@ -54,3 +54,11 @@ def standardised(patches: Tensor) -> Tensor:
     """Every channel of every patch [..., s, s] minus its mean, over its standard deviation; one without contrast is 0."""
     variance, mean = torch.var_mean(patches, dim=(-2, -1), keepdim=True, correction=0)
     return (patches - mean) * (variance + 1e-5).rsqrt()
+
+
+def drop_colours(batch, patches: Tensor) -> Tensor:
+    """Of every patch [B, K, 3, s, s] two channels become Gaussian noise, around 0 and of a hundredth of the third one's standard
+    deviation: places cannot be told by how a lens shifts colours (arXiv:1505.05192). batch: a bench.method.Batch, for its draws."""
+    kept = torch.arange(3, device=patches.device) == batch.randint(3, patches.shape[1], 1)
+    spread = (patches.std((3, 4), correction=0) * kept).sum(2)[:, :, None, None, None]
+    return torch.where(kept[..., None, None], patches, batch.randn(*patches.shape[1:]) * spread / 100)

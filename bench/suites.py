@@ -31,6 +31,7 @@ BASE_LR = {
     "byol": 0.45,
     "colorization": 1e-3,
     "counting": 1e-4,
+    "cpc": 2e-4,
     "deepcluster": 0.05,
     "denoising_ae": 1e-3,
     "dino": 5e-4,

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from bench.method import Method
 from bench.parts import classify, mean_of_batch, mlp
-from bench.patches import cut, grid, patch_side
+from bench.patches import cut, drop_colours, grid, patch_side
 from bench.spec import Recipe
 from bench.views import View, resize_matrix, separable
 
@@ -106,10 +106,7 @@ class RelativePatch(Method):
         patches = separable(patches.flatten(0, 1), matrix, matrix).unflatten(0, (-1, count))
         patches = patches - patches.mean((3, 4), keepdim=True)
         if self.colour == "drop":
-            kept = torch.arange(3, device=patches.device) == batch.randint(3, count, 1)
-            spread = (patches.square().mean((3, 4)) * kept).sum(2).sqrt()
-            noise = batch.randn(*patches.shape[1:]) * spread[:, :, None, None, None] / 100
-            patches = torch.where(kept[..., None, None], patches, noise)
+            patches = drop_colours(batch, patches)
         elif self.colour == "project":
             patches = torch.einsum("dc,bkcij->bkdij", self.projection, patches)
         return patches * (patches.square().mean((2, 3, 4), keepdim=True) + 1e-5).rsqrt() if self.normalise else patches

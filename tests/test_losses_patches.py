@@ -14,12 +14,13 @@ from torch.nn import functional as F
 
 import methods
 import methods.counting
+import methods.cpc
 import methods.jigsaw
 import methods.pirl
 import methods.relative_patch
 from bench.encoders import factory
 from bench.method import build
-from bench.patches import cut, grid, jittered_grid, patch_side, standardised
+from bench.patches import cut, drop_colours, grid, jittered_grid, patch_side, standardised
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
 
@@ -112,6 +113,19 @@ def test_standardised_patches_have_mean_0_and_spread_1_and_flat_ones_are_0():
     result = standardised(patches)
     assert not result[0, 0, 0].any()
     torch.testing.assert_close(result[1, 2].double(), normalised_alone(patches[1, 2].double()), rtol=1e-5, atol=1e-5)
+
+
+def test_dropped_colours_are_a_hundredth_of_the_kept_one():
+    batch = random_batch(make("jigsaw"), 40, SIZE)
+    patches = cut(batch.views[0], grid(2, 8).expand(40, -1, -1), 8) * 5 + 3
+    result, seen = drop_colours(batch, patches), set()
+    for before, after in zip(patches.flatten(0, 1), result.flatten(0, 1), strict=True):
+        (kept,) = (channel for channel in range(3) if torch.equal(before[channel], after[channel]))
+        seen.add(kept)
+        for channel in {0, 1, 2} - {kept}:
+            assert after[channel].std().item() == pytest.approx(before[kept].std().item() / 100, rel=0.4)
+            assert abs(after[channel].mean()) < before[kept].std() / 20
+    assert seen == {0, 1, 2}
 
 
 @pytest.mark.parametrize(
@@ -279,8 +293,7 @@ RELATIVE_PATCH_MISTAKES = {
     "patches of different pairs together": (".unflatten(0, (-1, 2)).flatten(1)", ".unflatten(0, (2, -1)).transpose(0, 1).flatten(1)"),
     "no pixelation": ("chance < self.pixelate", "chance < 0"),
     "pixelation by the side": ("(area * (1 - FEWEST**2) + FEWEST**2).sqrt()", "area"),
-    "the same channel of both": ("batch.randint(3, count, 1)", "batch.randint(3, count // 2, 1).repeat_interleave(2, 1)"),
-    "dropped channels are empty": ("spread[:, :, None, None, None] / 100", "0"),
+    "colours kept": ("patches = drop_colours(batch, patches)", "pass"),
     "not centred": ("patches = patches - patches.mean((3, 4), keepdim=True)", "pass"),
     "each channel normalised": ("mean((2, 3, 4), keepdim=True) + 1e-5", "mean((3, 4), keepdim=True) + 1e-5"),
 }
@@ -558,3 +571,154 @@ def test_counting_refuses_a_single_image_and_too_small_ones():
         method.loss(random_batch(method, 1, SIZE), 0.0)
     with pytest.raises(ValueError, match="image of 6 pixels are 3 pixels wide"):
         make("counting", size=6)
+
+
+# Contrastive predictive coding.
+
+
+def loop_context(context, latents):
+    """The masked convolutions on a map {(row, column): [D]}, place by place, in float64."""
+    for block in copy.deepcopy(context).double().blocks:
+        enter, _, row, above, _, leave = block
+        zero = torch.zeros_like(enter.bias)
+        inner = {at: (enter.weight[:, :, 0, 0] @ values + enter.bias).clamp(min=0) for at, values in latents.items()}
+        rows = {}
+        for r, c in inner:
+            rows[r, c] = row.bias + sum(row.weight[:, :, 0, 1 + step] @ inner.get((r, c + step), zero) for step in (-1, 0, 1))
+        upper, own = above[1].weight[:, :, 0, 0], above[1].weight[:, :, 1, 0]
+        after = {}
+        for r, c in rows:
+            both = own @ rows[r, c] + upper @ rows.get((r - 1, c), zero) + above[1].bias
+            after[r, c] = latents[r, c] + leave.weight[:, :, 0, 0] @ both.clamp(min=0) + leave.bias
+        latents = after
+    return {at: values.clamp(min=0) for at, values in latents.items()}
+
+
+def cpc_patches(image, size, side, colour):
+    """The overlapping patches [3, s, s] of one normalised image, row by row, in float64; and how many a side."""
+    image = image.double()
+    if colour == "grey":
+        rgb = image * STD + MEAN
+        image = ((0.2989 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]) - MEAN) / STD
+    stride = round(side / 2)
+    count = (size - side) // stride + 1
+    first = (size - side - (count - 1) * stride) // 2
+    places = [first + number * stride for number in range(count)]
+    return [patch_at(image, (row, column), side) for row in places for column in places], count
+
+
+def cpc_case(count=2, size=SIZE, key=0, encoder="resnet8", directions=1, colour="grey", ignore=1, predict=5, patch=0.375):
+    """-> the method's loss and the reference's."""
+    method = make(
+        "cpc", patch=patch, size=size, encoder=encoder, directions=directions, colour=colour, ignore=ignore, predict=predict, target=5
+    )
+    batch = random_batch(method, count, size, key)
+    twin, draws, side = copy.deepcopy(method), replay(batch), method.side
+    patches, border = [], max(1, round(side / 16))
+    for image in batch.views[0]:
+        own, n = cpc_patches(image, size, side, colour)
+        patches.append(own)
+    for own, starts in zip(patches, draws.randint(border + 1, n * n, 2).tolist(), strict=True):
+        for patch, (top, left) in zip(own, starts, strict=True):
+            for r in range(side):
+                for c in range(side):
+                    if not (top <= r < top + side - border and left <= c < left + side - border):
+                        patch[:, r, c] = (-MEAN / STD)[:, 0, 0]
+    seen = torch.stack([torch.stack(own) for own in patches]).float()
+    if colour == "drop":
+        kept, noise = draws.randint(3, n * n, 1), draws.randn(n * n, 3, side, side)
+        for image in range(count):
+            for number in range(n * n):
+                channel = kept[image, number, 0].item()
+                for other in {0, 1, 2} - {channel}:
+                    seen[image, number, other] = noise[image, number, other] * seen[image, number, channel].std(correction=0) / 100
+    terms = []
+    with torch.no_grad():
+        features = twin.encoder(seen.flatten(0, 1)).double().reshape(count, n, n, -1)
+        for turn in range(directions):
+            maps = [{(r, c): features[image, r, c] for r in range(n) for c in range(n)} for image in range(count)]
+            for _ in range(turn):
+                maps = [{(r, c): values[c, n - 1 - r] for r, c in values} for values in maps]
+            known = [loop_context(twin.contexts[turn], values) for values in maps]
+            every = [(image, at) for image in range(count) for at in sorted(maps[image])]
+            targets = torch.stack([twin.target.weight.double() @ maps[image][at] + twin.target.bias.double() for image, at in every])
+            weight, bias = twin.predictors[turn].weight.double(), twin.predictors[turn].bias.double()
+            distances = [distance for distance in range(ignore + 1, ignore + predict + 1) if distance < n]
+            for number, distance in enumerate(distances):
+                rows, labels, part = [], [], slice(5 * number, 5 * number + 5)
+                for image in range(count):
+                    for r, c in sorted(maps[image]):
+                        if r + distance < n:
+                            rows.append(targets @ (0.1 * (weight[part] @ known[image][r, c] + bias[part])))
+                            labels.append(every.index((image, (r + distance, c))))
+                terms.append(cross_entropy(torch.stack(rows), labels))
+    return method.loss(batch, 0.5), sum(terms) / len(terms)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "encoder", "directions", "colour", "ignore", "predict", "patch"),
+    [(2, 16, "resnet8", 1, "grey", 1, 5, 0.25), (3, 17, "resnet8", 4, "drop", 2, 1, 0.375), (2, 28, "vit_micro", 1, "keep", 0, 2, 0.4)],
+)
+def test_cpc_is_the_papers_formula(count, size, encoder, directions, colour, ignore, predict, patch):
+    close(*cpc_case(count, size, count, encoder, directions, colour, ignore, predict, patch))
+
+
+CPC_MISTAKES = {
+    "the row below": ("nn.ZeroPad2d((0, 0, 1, 0))", "nn.ZeroPad2d((0, 0, 0, 1))"),
+    "the context's own row": ("places[:, distance:]", "places[:, :-distance]"),
+    "not scaled": ("256, 5, 0.1", "256, 5, 1.0"),
+    "no shortcut": ("latents + block(latents)", "block(latents)"),
+    "no last ReLU": ("return latents.relu()", "return latents"),
+    "columns for rows": (".unflatten(0, (-1, self.count, self.count))", ".unflatten(0, (-1, self.count, self.count)).transpose(1, 2)"),
+    "in colour": ('if self.colour == "grey"', 'if self.colour == "none"'),
+    "grey borders": ("patches, -self.mean / self.std)", "patches, 0 * self.mean)"),
+    "borders at one place": ("start = batch.randint", "start = 0 * batch.randint"),
+    "predictions are their own targets": ("rows, targets.flatten(0, 2), which", "rows, rows, which % len(rows)"),
+    "always downwards": ("latents.rot90(turn, (1, 2))", "latents"),
+    "turned the other way": ("latents.rot90(turn, (1, 2))", "latents.rot90(-turn, (1, 2))"),
+}
+
+
+@pytest.mark.parametrize("mistake", CPC_MISTAKES)
+def test_a_mistake_in_cpc_is_seen(monkeypatch, mistake):
+    mutate(monkeypatch, methods.cpc, *CPC_MISTAKES[mistake])
+    with pytest.raises(AssertionError, match="is not"):
+        close(*cpc_case(directions=4 if mistake in ("always downwards", "turned the other way") else 1, ignore=1, predict=1))
+
+
+def test_the_context_sees_nothing_of_the_rows_below():
+    context = make("cpc").contexts[0]
+    latents = torch.randn(1, 16, 7, 7, generator=torch.Generator().manual_seed(0))
+    changed = latents.clone()
+    changed[:, :, 4:] += 1
+    with torch.no_grad():
+        before, after = context(latents), context(changed)
+    assert torch.equal(before[:, :, :4], after[:, :, :4]) and not torch.equal(before[:, :, 4], after[:, :, 4])
+
+
+@pytest.mark.parametrize(("size", "side", "count"), [(256, 64, 7), (32, 8, 7), (64, 16, 7), (224, 56, 7)])
+def test_cpc_has_the_papers_grid_and_distances(size, side, count):
+    with torch.device("meta"):
+        method = make("cpc", size=size)
+    assert (method.side, method.stride, method.count) == (side, side // 2, count)
+    assert tuple(method.distances) == (2, 3, 4, 5, 6)
+
+
+def test_cpc_evaluates_the_mean_over_patches_and_records_the_whole():
+    method = make("cpc").eval()
+    images = random_batch(method, 2, SIZE).views[0]
+    patches, count = cpc_patches(images[1], SIZE, method.side, "grey")
+    with torch.no_grad():
+        mean = sum(method.encoder(torch.stack(patches).float())) / count**2
+        torch.testing.assert_close(method.encode(images)[1], mean, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(method.encode_also()["whole_image"](images), method.encoder(method.seen(images)))
+
+
+def test_cpc_refuses_what_cannot_be():
+    for wrong in ({"directions": 2}, {"colour": "red"}, {"overlap": 1.0}):
+        with pytest.raises(ValueError, match="expected colour of grey, drop, keep, directions of 1 or 4"):
+            make("cpc", **wrong)
+    with pytest.raises(ValueError, match="of 3 rows of patches none is left"):
+        make("cpc", patch=0.5, ignore=2)
+    with pytest.raises(ValueError, match="image of 12 pixels are 3 pixels wide"):
+        make("cpc", size=12)
