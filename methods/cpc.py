@@ -8,10 +8,9 @@ Differs from the paper:
   a target of 64 features each; v1's W multiplies both whole.
 - The mean over what is predicted, where A.2 adds the distances up. Rows that overlap with the context's are not predicted, as in
   v1's figure 4; its "up to five rows" are those from the next but one on, as in loeweX/Greedy_InfoMax.
-- Batches of 64, since every patch of the global batch is compared with every other: v1 has 16 images on each of 32 GPUs.
-- A cosine; v1 says of no schedule.
-- What a random part of a patch leaves is black at its place, the part is not moved. At 32 pixels it is a border of 1 of 8 pixels.
-- v2's dropped channels are noise, as where it has the idea from (arXiv:1505.05192); it also mirrors patches, and its encoder is wider.
+- Batches of 64, since every patch of the global batch is compared with every other: v1 has 16 images on each of 32 GPUs. A cosine.
+- What a random part of a patch leaves is black, in its place. At 32 pixels it is a border of 1 of 8 pixels.
+- Of v2, dropped channels are noise, as those of arXiv:1505.05192; it also mirrors patches, and its encoder is wider.
 A patch is a quarter of the image wide and they overlap by a half: 7 x 7 at 32 pixels, as v1's at 256. Features are the mean over an
 image's patches, as in v1; of the whole image at once they are recorded beside it.
 B images in the global batch, D features, n rows and columns of patches, s pixels a side of a patch, P target.
@@ -28,7 +27,7 @@ from bench.views import Flip, ResizedCrop, View, lightness
 
 COLOURS = ("grey", "drop", "keep")
 
-HIDDEN, LAYERS, SCALE = 256, 5, 0.1
+LAYERS, SCALE = 5, 0.1
 """Of the context network, and what a prediction is multiplied with (A.2)."""
 
 
@@ -41,16 +40,16 @@ def find_patches(predictions: Tensor, targets: Tensor, which: Tensor) -> Tensor:
 class Context(nn.Module):
     """What is known from a place's own row and the rows above, of a map [B, D, n, n] -> the same (v2, A.2)."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int, hidden: int):
         super().__init__()
-        self.blocks = nn.ModuleList(self.block(dim) for _ in range(LAYERS))
+        self.blocks = nn.ModuleList(self.block(dim, hidden) for _ in range(LAYERS))
 
     @staticmethod
-    def block(dim: int) -> nn.Module:
+    def block(dim: int, hidden: int) -> nn.Module:
         """Adds to each place what it sees of three columns, in its own row and that above."""
-        row = nn.Conv2d(HIDDEN, HIDDEN, (1, 3), padding=(0, 1))
-        above = nn.Sequential(nn.ZeroPad2d((0, 0, 1, 0)), nn.Conv2d(HIDDEN, HIDDEN, (2, 1)))
-        return nn.Sequential(nn.Conv2d(dim, HIDDEN, 1), nn.ReLU(), row, above, nn.ReLU(), nn.Conv2d(HIDDEN, dim, 1))
+        row = nn.Conv2d(hidden, hidden, (1, 3), padding=(0, 1))
+        above = nn.Sequential(nn.ZeroPad2d((0, 0, 1, 0)), nn.Conv2d(hidden, hidden, (2, 1)))
+        return nn.Sequential(nn.Conv2d(dim, hidden, 1), nn.ReLU(), row, above, nn.ReLU(), nn.Conv2d(hidden, dim, 1))
 
     def forward(self, latents: Tensor) -> Tensor:
         for block in self.blocks:
@@ -72,15 +71,16 @@ class CPC(Method):
         ignore=1,
         predict=5,
         target=64,
+        hidden=64,
         border=1 / 16,
         colour="grey",
         crop_min=0.73,
     ):
         """patch: its side as a fraction of the image's; 64 of 256 pixels. overlap: of two neighbouring patches, 0.5 in v1.
         directions: 1 predicts downwards, as v1; 4 upwards and to either side too, for v2. ignore, predict: rows after the context's that
-        are not predicted, and how many are; 1 and 5 in v1, 2 and 1 in v2's A.2. target: P, 64 there. border: of a patch, a random part
-        of which is made black; 4 of 64 pixels in v1. colour: grey in v1; drop two channels of every patch, as v2; or keep.
-        crop_min: smallest area of a crop; v1 cuts 256 of 300 pixels, which is 0.73."""
+        are not predicted, and how many are; 1 and 5 in v1, 2 and 1 in v2's A.2. target: P, 64 there. hidden: width of the context
+        network; 256 there, for 4096 features. border: of a patch, a random part of which is made black; 4 of 64 pixels in v1. colour:
+        grey in v1; drop two channels of every patch, as v2; or keep. crop_min: smallest area of a crop; v1 cuts 256 of 300 pixels."""
         super().__init__()
         if colour not in COLOURS or directions not in (1, 4) or not 0 <= overlap < 1:
             expected = f"colour of {', '.join(COLOURS)}, directions of 1 or 4, overlap from 0 up and below 1"
@@ -100,7 +100,7 @@ class CPC(Method):
             lr_per_batch=None,
             batch_size=64,
         )
-        self.contexts = nn.ModuleList(Context(self.encoder.dim) for _ in range(directions))
+        self.contexts = nn.ModuleList(Context(self.encoder.dim, hidden) for _ in range(directions))
         self.predictors = nn.ModuleList(nn.Linear(self.encoder.dim, target * len(self.distances)) for _ in range(directions))
         self.target = nn.Linear(self.encoder.dim, target)
         self.register_buffer("mean", torch.tensor(data.mean).view(3, 1, 1))

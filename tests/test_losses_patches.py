@@ -666,7 +666,7 @@ def test_cpc_is_the_papers_formula(count, size, encoder, directions, colour, ign
 CPC_MISTAKES = {
     "the row below": ("nn.ZeroPad2d((0, 0, 1, 0))", "nn.ZeroPad2d((0, 0, 0, 1))"),
     "the context's own row": ("places[:, distance:]", "places[:, :-distance]"),
-    "not scaled": ("256, 5, 0.1", "256, 5, 1.0"),
+    "not scaled": ("= 5, 0.1", "= 5, 1.0"),
     "no shortcut": ("latents + block(latents)", "block(latents)"),
     "no last ReLU": ("return latents.relu()", "return latents"),
     "columns for rows": (".unflatten(0, (-1, self.count, self.count))", ".unflatten(0, (-1, self.count, self.count)).transpose(1, 2)"),
