@@ -18,7 +18,7 @@ from bench.method import Method, Reference
 from bench.spec import Recipe
 from bench.views import View
 
-ALLOWED_MODULES = ("bench.method", "bench.parts", "bench.reconstruction", "bench.spec", "bench.views", "methods")
+ALLOWED_MODULES = ("bench.method", "bench.parts", "bench.patches", "bench.reconstruction", "bench.spec", "bench.views", "methods")
 """Of this project; `methods.<name>` to subclass a method whose paper says "X plus ..."."""
 
 ALLOWED_LIBRARIES = (

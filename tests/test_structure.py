@@ -29,7 +29,7 @@ LAYERS = (
         "bench.stages",
         "bench.vit",
     ),
-    ("bench.ledger", "bench.meeting", "bench.reconstruction", "bench.snapshot", "bench.spec", "bench.wide_resnet"),
+    ("bench.ledger", "bench.meeting", "bench.patches", "bench.reconstruction", "bench.snapshot", "bench.spec", "bench.wide_resnet"),
     ("bench.encoders",),
     ("bench.cluster", "bench.frame", "bench.heartbeat", "bench.splits"),
     ("bench.folders", "bench.known_datasets", "bench.torchvision_readers"),
@@ -58,7 +58,7 @@ LAYERS = (
 )
 """A module of the harness imports only from the rows above its own; bench.evals is one place, whatever its files."""
 
-FOR_METHODS = {"bench.method", "bench.parts", "bench.reconstruction", "bench.spec", "bench.views", "methods"}
+FOR_METHODS = {"bench.method", "bench.parts", "bench.patches", "bench.reconstruction", "bench.spec", "bench.views", "methods"}
 """`import methods` is for a method that is made of others, which it names as hyper-parameters and never in its code."""
 FOR_REPORTS = {"bench.errors", "bench.spec", "bench.store"}
 
