@@ -64,6 +64,8 @@ class Method(nn.Module):
 
     paper: str = ""
     """arXiv id or DOI."""
+    family: str = "other"
+    """pretext | contrastive | joint embedding (two views agree, nothing repels) | clustering | other: how tables and figures sort it."""
     version: int = 1
     """Raised when a change may move its numbers; part of a run's id."""
     needs: str = "features"

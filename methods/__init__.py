@@ -2,7 +2,7 @@
 
 methods.names()          every name, references included, without importing any of them
 methods.load("simclr")   the class; also takes a path to a user's own file
-methods.summary("byol")  first line of the file's docstring
+methods.summary("byol")  first sentence of the file's docstring
 methods.needs("byol")    what it needs of an encoder, read in the file's text
 """
 
@@ -43,9 +43,9 @@ def require(method: str) -> Path:
 
 
 def summary(method: str) -> str:
-    """The first line of the file's docstring: paper and idea."""
+    """The first sentence of the file's docstring, up to a full stop at the end of a line: paper and idea."""
     docstring = ast.get_docstring(_parsed(require(method).read_text(encoding="utf-8"))) or ""
-    return docstring.split("\n")[0]
+    return docstring.split(".\n")[0].removesuffix(".").replace("\n", " ") + "." * bool(docstring)
 
 
 def needs(method: str) -> str:

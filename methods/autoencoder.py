@@ -21,6 +21,7 @@ START = 4
 
 class Autoencoder(Method):
     paper = "doi:10.1126/science.1127647"
+    family = "pretext"
 
     def __init__(self, make_encoder, data, *, width=64):
         """width: channels of the decoder's first map; the paper's decoder is the mirrored encoder."""

@@ -37,6 +37,7 @@ def redundancy(first: Tensor, second: Tensor, off_diagonal: float) -> Tensor:
 
 class BarlowTwins(Method):
     paper = "arXiv:2103.03230"
+    family = "joint embedding"
 
     def __init__(self, make_encoder, data, *, off_diagonal=0.005, scale=0.024, projection=1024, crop_min=0.08, blur=False):
         """off_diagonal: lambda, 0.005. scale: of the loss, the learning rate of biases over that of weights, 0.0048 / 0.2.

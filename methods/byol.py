@@ -29,6 +29,7 @@ def regression(predictions, targets):
 
 class BYOL(Method):
     paper = "arXiv:2006.07733"
+    family = "joint embedding"
 
     def __init__(self, make_encoder, data, *, momentum=0.99, hidden=4096, projection=256, crop_min=0.08, blur=False):
         """momentum: of the target network at the start, rising to 1; 0.996 over 1000 epochs, 0.99 over 100 to 300, 0.97 over 40.

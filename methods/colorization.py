@@ -64,6 +64,7 @@ def classification(logits: Tensor, target: Tensor, weights: Tensor, coloured: Te
 
 class Colorization(Method):
     paper = "arXiv:1603.08511"
+    family = "pretext"
     needs = "feature_map"
 
     def __init__(self, make_encoder, data, *, kind="classification", neighbours=5, sigma=5.0, uniform=0.5, crop_min=0.47):

@@ -74,6 +74,7 @@ def discriminator(size: int, width: int) -> nn.Sequential:
 
 class ContextEncoder(Method):
     paper = "arXiv:1604.07379"
+    family = "pretext"
     needs = "feature_map"
 
     def __init__(self, make_encoder, data, *, mask="blocks", hidden=0.25, blocks=4, adversary=0.0, width=64):

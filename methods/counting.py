@@ -58,6 +58,7 @@ def count_loss(whole: Tensor, parts: Tensor, margin: float) -> Tensor:
 
 class Counting(Method):
     paper = "arXiv:1708.06734"
+    family = "pretext"
 
     def __init__(self, make_encoder, data, *, counts=1000, margin=10.0, hidden=512, grey=0.67, crop_min=0.77):
         """counts: K, 1000; the paper finds little difference to 20. margin: M, 10. hidden: width of the head, 4096. grey: probability

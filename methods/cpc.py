@@ -1,7 +1,6 @@
-"""Contrastive predictive coding (van den Oord et al. 2018, arXiv:1807.03748; v2: Henaff et al. 2019, arXiv:1905.09272): from the
-patches above, a patch further down must be told from all other patches.
+"""CPC (van den Oord et al. 2018, arXiv:1807.03748): from the patches above, a patch further down must be told from all other patches.
 
-Differs from the paper:
+v2 is Henaff et al. 2019, arXiv:1905.09272. Differs from the papers:
 - The harness's encoder, a ResNet's with BatchNorm over all patches of the batch; v1 has none, and v2 found it to give answers away and
   has LayerNorm, as ViTs have.
 - The context network and the form of the score are v2's (its appendix A.2): masked convolutions with residuals, and a prediction and
@@ -59,6 +58,7 @@ class Context(nn.Module):
 
 class CPC(Method):
     paper = "arXiv:1807.03748"
+    family = "contrastive"
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ def balanced_classification(logits: Tensor, target: Tensor, weights: Tensor) -> 
 
 class DeepCluster(Method):
     paper = "arXiv:1807.05520"
+    family = "clustering"
 
     def __init__(self, make_encoder, data, *, images_per_cluster=128, pca=256, iterations=20, sobel=True, crop_min=0.08):
         """images_per_cluster: N / K; 128 on ImageNet, where K is 10,000. pca: dimensions that the features are reduced to, 256,

@@ -21,6 +21,7 @@ NOISES = ("masking", "gaussian")
 
 class DenoisingAutoencoder(Method):
     paper = "doi:10.1145/1390156.1390294"
+    family = "pretext"
     needs = "feature_map"
 
     def __init__(self, make_encoder, data, *, noise="masking", level=0.25, width=64):

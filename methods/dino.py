@@ -70,6 +70,7 @@ class MultiCrop(nn.Module):
 
 class DINO(Method):
     paper = "arXiv:2104.14294"
+    family = "joint embedding"
     weights = "teacher"
 
     def __init__(

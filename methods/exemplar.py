@@ -24,6 +24,7 @@ from bench.views import ColorJitter, ResizedCrop, View
 
 class Exemplar(Method):
     paper = "arXiv:1406.6909"
+    family = "pretext"
 
     def __init__(self, make_encoder, data, *, candidates=0, samples=1, crop_min=0.5, color_strength=0.5):
         """candidates: how many classes, drawn anew in each step, stand against those of the batch's images; 0: all others, as the paper.

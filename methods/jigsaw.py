@@ -48,6 +48,7 @@ def distant_permutations(count: int) -> np.ndarray:
 
 class Jigsaw(Method):
     paper = "arXiv:1603.09246"
+    family = "pretext"
 
     def __init__(self, make_encoder, data, *, permutations=100, patch=0.25, normalise=True, grey=0.3, projection=128, hidden=512):
         """permutations: N, 1000 at most; 100 in the authors' code, 1000 in the paper's best. patch: its side as a fraction of the

@@ -88,6 +88,7 @@ class Decoder(nn.Module):
 
 class MAE(Method):
     paper = "arXiv:2111.06377"
+    family = "pretext"
     needs = "tokens"
 
     def __init__(self, make_encoder, data, *, mask_ratio=0.75, decoder_dim=64, decoder_depth=2, norm_pix=True):

@@ -19,6 +19,7 @@ from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 class MoCo(MomentumContrast, Method):
     paper = "arXiv:2003.04297"
+    family = "contrastive"
 
     def __init__(
         self, make_encoder, data, *, temperature=0.1, momentum=0.99, queue=4096, projection=128, bn_groups=8, crop_min=0.08, blur=0.0

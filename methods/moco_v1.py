@@ -18,6 +18,7 @@ from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 class MoCoV1(MomentumContrast, Method):
     paper = "arXiv:1911.05722"
+    family = "contrastive"
 
     def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.99, queue=4096, projection=128, bn_groups=8, crop_min=0.2):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10, 0.999 on

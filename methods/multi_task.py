@@ -50,6 +50,7 @@ def names_of(tasks: str) -> list[str]:
 
 class MultiTask(Method):
     paper = "arXiv:1708.07860"
+    family = "pretext"
     needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
 
     def __init__(self, make_encoder, data, *, tasks="rotation,npid", weights=""):

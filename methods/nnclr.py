@@ -35,6 +35,7 @@ def find_the_view(neighbours: Tensor, predictions: Tensor, temperature: float) -
 
 class NNCLR(Method):
     paper = "arXiv:2104.14548"
+    family = "contrastive"
 
     def __init__(
         self,

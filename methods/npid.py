@@ -45,6 +45,7 @@ def noise_contrast(scores, normaliser, num_images):
 
 class NPID(Method):
     paper = "arXiv:1805.01978"
+    family = "contrastive"
     added = {"negatives": 0}
 
     def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.5, projection=128, crop_min=0.2, flip=0.0, negatives=0):

@@ -50,6 +50,7 @@ def concentration(rows: Tensor, centroids: Tensor, assignment: Tensor, temperatu
 
 class PCL(MomentumContrast, Method):
     paper = "arXiv:2005.04966"
+    family = "clustering"
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ def nce(embeddings: Tensor, own: Tensor, others: Tensor, excluded: Tensor, tempe
 
 class PIRL(Method):
     paper = "arXiv:1912.01991"
+    family = "contrastive"
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ def projection(std: tuple[float, ...]) -> Tensor:
 
 class RelativePatch(Method):
     paper = "arXiv:1505.05192"
+    family = "pretext"
 
     def __init__(
         self, make_encoder, data, *, patch=0.25, gap=0.5, jitter=7 / 96, pairs=4, colour="drop", pixelate=0.33, normalise=True, hidden=512

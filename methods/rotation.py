@@ -26,6 +26,7 @@ def four_rotations(images: Tensor) -> tuple[Tensor, Tensor]:
 
 class Rotation(Method):
     paper = "arXiv:1803.07728"
+    family = "pretext"
 
     def __init__(self, make_encoder, data, *, padding=4):
         """padding: pixels of black border that the crop moves over, 4 on CIFAR-10 (dataloader.py)."""

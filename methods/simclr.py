@@ -21,6 +21,7 @@ from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 class SimCLR(Method):
     paper = "arXiv:2002.05709"
+    family = "contrastive"
 
     def __init__(self, make_encoder, data, *, temperature=0.5, projection=128, head_layers=2, color_strength=0.5, crop_min=0.08, blur=0.0):
         """temperature: of the softmax; 0.5 on CIFAR-10 (B.9), 0.1 on ImageNet. projection: P, 128. head_layers: 2.

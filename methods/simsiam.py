@@ -25,6 +25,7 @@ def negative_cosine(predictions: Tensor, projections: Tensor) -> Tensor:
 
 class SimSiam(Method):
     paper = "arXiv:2011.10566"
+    family = "joint embedding"
 
     def __init__(self, make_encoder, data, *, projection=2048, hidden=512, head_layers=2, crop_min=0.2, blur=0.0):
         """projection: P, 2048 on both. hidden: of the predictor, a quarter of P. head_layers: of the projector; 2 on CIFAR-10, 3 on

@@ -38,6 +38,7 @@ BIN, BINS = 2, 50
 
 class SplitBrain(Method):
     paper = "arXiv:1611.09842"
+    family = "pretext"
     needs = "feature_map"
 
     def __init__(self, make_encoder, data, *, kind="classification", crop_min=0.49):

@@ -46,6 +46,7 @@ def swapped_prediction(scores: Tensor, targets: Tensor, temperature: float) -> T
 
 class SwAV(Method):
     paper = "arXiv:2006.09882"
+    family = "clustering"
 
     def __init__(
         self,

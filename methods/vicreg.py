@@ -44,6 +44,7 @@ def three_terms(first: Tensor, second: Tensor, invariance: float, variance: floa
 
 class VICReg(Method):
     paper = "arXiv:2105.04906"
+    family = "joint embedding"
 
     def __init__(
         self,

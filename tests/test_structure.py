@@ -40,6 +40,7 @@ LAYERS = (
     ("bench.subject",),
     ("bench.plan", "bench.run"),
     (
+        "bench.catalogue",
         "bench.conformance_case",
         "bench.contact_sheet",
         "bench.data_report",
