@@ -1,11 +1,12 @@
 """Every way in which a cluster ends a job, done to real jobs; afterwards the record is there once, and is that of an undisturbed run."""
 
 import os
+import signal
 import subprocess
 import time
 
 import pytest
-from conftest import EVALS, STEPS, control, planned, wait_until
+from conftest import EVALS, PAUSE, STEPS, control, planned, wait_until
 
 from bench import slurm
 from bench.checkpoint import Checkpoints
@@ -52,27 +53,34 @@ def test_requeued_without_a_signal(sweep, undisturbed, figure):
     control("scontrol", "requeue", job)
     wait_until(lambda: not runs.holder())
     lost = round(runs.beat()["progress"] * STEPS) - runs.steps_saved()
-    pace = runs.place.checkpoint_every / 0.05
+    pace = runs.place.checkpoint_every / PAUSE
     assert 0 <= lost <= pace + 1, "at most one interval of checkpoints"
     assert runs.over() == ["done"]
     runs.require_whole(undisturbed)
     figure(f"{lost} steps lost, where an interval of checkpoints is {pace:.0f}")
 
 
-def test_a_node_that_fails(sweep, undisturbed, figure):
+def test_a_node_that_fails(sweep, undisturbed, cluster, figure):
+    """Its daemon and all of its processes are gone at once; the other node takes over."""
     runs = sweep()
     runs.submit()
     runs.in_training(after=0.2)
     node = runs.holder()["host"]
+    os.kill(int((cluster / f"run/slurmd-{node}.pid").read_text()), signal.SIGKILL)
+    runs.kill()
     control("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-    wait_until(lambda: not runs.holder())
     lost = round(runs.beat()["progress"] * STEPS) - runs.steps_saved()
-    assert 0 <= lost <= runs.place.checkpoint_every / 0.05 + 1
-    # Its daemon is alive, so the node may have come back by itself.
-    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], capture_output=True, timeout=30)
-    assert runs.over() == ["done"]
+    assert 0 <= lost <= runs.place.checkpoint_every / PAUSE + 1, "at most one interval of checkpoints"
+    try:
+        runs.in_training()
+        assert runs.holder()["host"] != node
+        assert runs.over() == ["done"]
+    finally:
+        control("slurmd", "-N", node, "-f", str(cluster / "etc/slurm.conf"))
+        subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], capture_output=True, timeout=30)
+        wait_until(lambda: "idle" in control("sinfo", "-h", "-N", "-n", node, "-o", "%T"))
     runs.require_whole(undisturbed)
-    figure(f"{lost} steps lost; requeued by SLURM, gone on from the checkpoint")
+    figure(f"{lost} steps lost; requeued by SLURM, gone on from the checkpoint on the other node")
 
 
 @pytest.mark.parametrize("moment", ["training", "checkpoint", "evaluation"])
@@ -214,7 +222,7 @@ def test_a_method_that_diverges(sweep, figure):
 
 def test_a_time_limit_of_a_minute(sweep, undisturbed, figure):
     """Submitit takes every job of ten minutes or less to be timed out; and it comes back all the same."""
-    runs = sweep(pause=0.8)
+    runs = sweep(pause=0.5)
     runs.submit(time="1")
     wait_until(lambda: runs.beat().get("state") == "interrupted", 150)
     stopped = round(runs.beat()["progress"] * STEPS)
