@@ -146,7 +146,7 @@ class Plan:
 
 
 def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStore, root=None, processes: int = 1) -> Plan:
-    """Complete everything, take away what the store already holds. Names are `check_all`'s."""
+    """Complete everything, take away what the store already holds; a UserError where a run is listed twice. Names are `check_all`'s."""
     completed, runs = {}, {}
     for spec in specs:
         # Seeds of one setting differ in nothing else: each setting is completed once.
@@ -154,6 +154,8 @@ def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStor
         if setting not in completed:
             completed[setting] = complete(spec, root, processes)
         run = completed[setting].replace(seed=spec.seed)
+        if run.id in runs:
+            raise UserError(f"{run.name} ({run.id}) is listed twice: a run is its content, and one of the two would be nothing new")
         runs[run.id] = run
     todo = tuple(run for run in runs.values() if store.missing(run, requests))
     for target in {evals.parse(request)[1] for request in requests} - {None} if todo else ():

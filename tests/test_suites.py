@@ -7,9 +7,10 @@ import torch
 
 import methods
 from bench import encoders, suites
+from bench.errors import UserError
 from bench.method import build
 from bench.plan import complete, make_plan
-from bench.spec import DatasetInfo
+from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
 
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
@@ -67,3 +68,9 @@ def test_the_demos_settings_are_the_best_of_the_committed_search():
     assert all(len(trials) == 2 * len(suites.LR_FACTORS) for trials in found.values())
     best = {method: json.loads(max(trials)[2]) for method, trials in found.items()}
     assert best == suites.CHOSEN
+
+
+def test_a_suite_that_lists_a_run_twice_is_refused(tmp_path):
+    run = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))
+    with pytest.raises(UserError, match=r"random seed 0 .* is listed twice"):
+        make_plan([run, run.replace(encoder="resnet8")], ("knn",), ResultStore(tmp_path))

@@ -1,0 +1,41 @@
+"""No method is another one under a second name."""
+
+import itertools
+
+import pytest
+import torch
+
+import methods
+from bench import catalogue, encoders
+from bench.method import Batch, LabelledBatch, build
+from bench.randomness import Draws, seeded
+from bench.views import render_views
+
+IMAGES = 16
+FIRST = 8
+"""Parameters whose gradients are compared: the encoder's first, which all methods have."""
+
+
+def loss_and_gradients(name):
+    """On the same images, from the same generator's weights: what tells two methods apart. (Views are declared, so they may differ.)"""
+    encoder = catalogue.encoder_for(name)
+    with seeded("alias", encoder):
+        method = build(methods.load(name), encoders.factory(encoder, 32), catalogue.DATA, 10, {}).train()
+    images = torch.randint(256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    mean, std = torch.full((3,), 0.5), torch.full((3,), 0.25)
+    views = render_views(method.views, images, catalogue.DATA, mean, std, lambda number: Draws("alias", number, total=IMAGES))
+    facts = (views, torch.arange(IMAGES), Draws("alias", "loss", total=IMAGES))
+    batch = LabelledBatch(*facts, torch.arange(IMAGES) % 10) if method.uses_labels else Batch(*facts)
+    loss = method.loss(batch, 0.5)
+    loss.backward()
+    gradients = [parameter.grad.norm().item() for parameter in method.parameters() if parameter.grad is not None]
+    return [loss.item(), *gradients[:FIRST]]
+
+
+@pytest.mark.slow
+def test_no_two_methods_have_equal_losses_and_gradients():
+    """Variants of one paper are hyper-parameters, or differ in what they do."""
+    found = {name: loss_and_gradients(name) for name in methods.names() if methods.load(name).trained}
+    for one, two in itertools.combinations(found, 2):
+        assert found[one] != pytest.approx(found[two], rel=1e-5), f"{one} and {two} are the same"
+    assert found["simclr"] == pytest.approx(loss_and_gradients("simclr"), rel=1e-5), "the comparison can fail"
