@@ -80,6 +80,38 @@ def test_two_people_submit_the_same_suite_at_once(sweep, undisturbed, figure):
     assert "3 runs: 3 done" in listed.communicate(timeout=120)[0]
 
 
+def test_the_commands(sweep, undisturbed, monkeypatch):
+    """A sweep looked after from the command line: what it would cost, submitted, watched, cancelled, its log, tried again."""
+    runs = sweep(1, pause=0.2)
+    runs.place.scratch.mkdir(parents=True)
+    names = ["--results", str(runs.place.results), "--scratch", str(runs.place.scratch), "--seeds", "0", "--evals", "knn"]
+    what = ["--method", str(HERE / "patient.py"), "--dataset", "digits", "--budget", f"{STEPS}steps", "--image-size", "8", *names]
+    what += ["--precision", "float32", "--threads", "1"]
+    how = ["--launcher", "slurm", "--gpus-per-run", "0", "--cpus", "1"]
+
+    def says(*words):
+        process = command(*words)
+        output = process.communicate(timeout=180)[0]
+        assert process.returncode == 0, output
+        return output
+
+    would = says("run", *what, *how, "--dry-run")
+    assert "#SBATCH --cpus-per-task=1" in would and "process-hours a run, 1 runs" in would and "an estimate" in would
+    assert not slurm.queue() and not read_all(runs.place.scratch)
+    assert "sent   job" in says("run", *what, *how)
+    runs.in_training()
+    assert "skip   1 runs are running or queued already" in says("run", *what, *how)
+    assert "1 runs: 1 running" in says("status", *what)
+    assert "cancelled 1 jobs of SLURM" in says("cancel", *what)
+    assert runs.over() == ["cancelled"]
+    assert "log: " in says("status", *what) and "Starting with" in says("logs", runs.specs[0].id[:6], *names[2:4])
+    monkeypatch.setenv("PATIENT_PAUSE", "0")
+    assert "0 to do" in says("retry", *what, *how, "--failed"), "it was cancelled, and did not fail"
+    assert "sent   job" in says("retry", *what, *how)
+    assert "1 runs: 1 done" in says("status", *what, "--watch")
+    runs.require_whole(undisturbed)
+
+
 def test_runs_that_share_a_job(sweep, undisturbed, figure):
     runs = sweep(4, pause=0.02)
     job = runs.submit(pack=2, gpus_per_run=1)
