@@ -164,7 +164,8 @@ def test_a_task_of_a_shared_run_dies(which, sweep, undisturbed, figure):
     runs.submit(nodes_per_run=2)
     runs.in_training(after=0.2)
     first = runs.holder()["pid"]
-    found = subprocess.run(["pgrep", "-f", "submitit.core._submi[t]"], capture_output=True, text=True).stdout.split()
+    pattern = f"submitit.core._submit {runs.place.scratch}"  # this sweep's alone: others may be at work on this machine
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True).stdout.split()
     others = [int(pid) for pid in found if int(pid) != first and is_task(int(pid))]
     os.kill(first if which == "first" else others[0], signal.SIGKILL)
     killed = time.monotonic()
