@@ -142,7 +142,12 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    path = store.publish(record)
+    try:
+        path = store.publish(record)
+    except OSError:
+        with contextlib.suppress(OSError):
+            heartbeat.write("interrupted", trainer)
+        raise
     heartbeat.write(status, trainer)
     if status == "failed":
         raise RunFailed(error)

@@ -178,7 +178,7 @@ def status(watch, **described):
         time.sleep(EVERY)
 
 
-LOGGED = ("failed", "lost", "cancelled")
+LOGGED = ("failed", "lost", "cancelled", "stopped")
 """States of which `status` says where the log is."""
 
 EVERY = 5.0

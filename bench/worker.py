@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -83,6 +84,8 @@ class Work:
             execute(spec, self.requests, self.place, signals)
         except (UserError, OSError, RunFailed) as error:
             self.problems.append((2 if isinstance(error, UserError) else 1, f"{spec.name} ({spec.id}): {error}"))
+            if under_slurm():
+                print(f"error: {self.problems[-1][1]}", file=sys.stderr, flush=True)  # nobody waits for what this returns
         signals.check()
 
     def attend(self, specs: list[RunSpec], rank: int, tasks: int) -> list[tuple[int, str]]:

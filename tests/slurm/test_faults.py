@@ -154,7 +154,7 @@ def test_the_scratch_disk_is_full(sweep, undisturbed, tmp_path, figure):
     try:
         runs = sweep()
         runs.submit()
-        runs.in_training()
+        runs.in_training(after=0.2)
         with (disk / "filler").open("wb") as filler:
             try:
                 while True:
@@ -187,7 +187,7 @@ def test_the_results_folder_becomes_read_only(sweep, undisturbed, tmp_path, figu
         runs.in_training()
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         states = runs.over()
-        assert not list(folder.rglob("*.json"))
+        assert states == ["stopped"] and "Read-only file system" in runs.logs() and not list(folder.rglob("*.json"))
         subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
         runs.submit()
         assert runs.over() == ["done"]
