@@ -82,7 +82,7 @@ def test_two_people_submit_the_same_suite_at_once(sweep, undisturbed, figure):
 
 def test_the_commands(sweep, undisturbed, monkeypatch):
     """A sweep looked after from the command line: what it would cost, submitted, watched, cancelled, its log, tried again."""
-    runs = sweep(1, pause=0.2)
+    runs = sweep(1, pause=1.0)
     runs.place.scratch.mkdir(parents=True)
     names = ["--results", str(runs.place.results), "--scratch", str(runs.place.scratch), "--seeds", "0", "--evals", "knn"]
     what = ["--method", str(HERE / "patient.py"), "--dataset", "digits", "--budget", f"{STEPS}steps", "--image-size", "8", *names]
