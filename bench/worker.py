@@ -41,11 +41,9 @@ class Work:
     """This worker's entry of CUDA_VISIBLE_DEVICES."""
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     """A run that failed since then is left alone: the next launch tries it again, not the next worker."""
-    problems: list[tuple[int, str]] = field(default_factory=list)
-    """What went wrong so far: (2 for a mistake of the user's or 1, sentence)."""
 
     def __call__(self) -> list[tuple[int, str]]:
-        """Execute every run that nobody else holds. Returns what went wrong."""
+        """Execute every run that nobody else holds. Returns what went wrong: (2 for a mistake of the user's or 1, sentence)."""
         rank, tasks = place_in_job()
         if self.gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = self.gpu
@@ -54,12 +52,12 @@ class Work:
         specs = [RunSpec.from_json(data) for data in self.specs]
         if self.place.tasks and rank:
             return self.attend(specs, rank, tasks)
-        signals = StopSignals()
+        signals, problems = StopSignals(), []
         try:
             with signals:
                 # Packed workers each begin with another run, and stay until all are done: the first one speaks for the job.
                 for spec in specs[rank:] + specs[:rank]:
-                    self.one(spec, signals)
+                    problems += self.one(spec, signals)
                 while tasks > 1 and not self.place.tasks and any(lease.holder(self.place.scratch / spec.id) for spec in specs):
                     signals.check()
                     time.sleep(1)
@@ -68,25 +66,28 @@ class Work:
             raise
         finally:
             self.dismiss(specs)
-        return self.problems
+        return problems
 
-    def one(self, spec: RunSpec, signals: StopSignals) -> None:
-        """One run, if it is to be done."""
+    def one(self, spec: RunSpec, signals: StopSignals) -> list[tuple[int, str]]:
+        """One run, if it is to be done; what went wrong."""
         from bench.run import RunFailed, execute
         from bench.store import ResultStore
 
         signals.check()
         if any(record.status == "failed" and record.finished >= self.started for record in ResultStore(self.place.results).parts(spec)):
-            return
+            return []
         if under_slurm():
             lease.wait_for_a_sign(self.place.scratch / spec.id)
         try:
             execute(spec, self.requests, self.place, signals)
         except (UserError, OSError, RunFailed) as error:
-            self.problems.append((2 if isinstance(error, UserError) else 1, f"{spec.name} ({spec.id}): {error}"))
+            problem = f"{spec.name} ({spec.id}): {error}"
             if under_slurm():
-                print(f"error: {self.problems[-1][1]}", file=sys.stderr, flush=True)  # nobody waits for what this returns
+                print(f"error: {problem}", file=sys.stderr, flush=True)  # nobody waits for what this returns
+            signals.check()
+            return [(2 if isinstance(error, UserError) else 1, problem)]
         signals.check()
+        return []
 
     def attend(self, specs: list[RunSpec], rank: int, tasks: int) -> list[tuple[int, str]]:
         """The share of a task that is not the first in the runs of this job."""

@@ -169,7 +169,7 @@ def test_a_run_is_recorded_reported_and_not_repeated(one_run, bench, here):
     code, out, _ = bench("run", "--method", "rotation,random", *SMALL, "--seeds", "0", "--evals", "knn", "--launcher", "debug")
     assert code == 0 and "2 in the store" in out and "2 runs are in the store and are not repeated" in out
     code, out, _ = bench("status", "--method", "rotation,random", *SMALL, "--seeds", "0,1", "--evals", "knn")
-    assert out.count(" done ") == 2 and out.count(" pending") == 2
+    assert out.count(" done ") == 2 and out.count(" to do ") == 2
     code, out, err = bench("report")
     assert code == 0 and "rotation" in out and "random" in out, err
     written = sorted(path.name for path in (here / "reports/adhoc").iterdir())

@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -214,7 +213,7 @@ def task(state=None, cancelled=False):
 
 
 def beat(state):
-    return {"state": state, "progress": 0.4, "images_per_second": 100.0, "seconds_left": 60.0, "time": time.time() - 200}
+    return {"state": state, "progress": 0.4, "images_per_second": 100.0, "seconds_left": 60.0, "time": 1000.0}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +233,8 @@ def beat(state):
         ((beat("interrupted"), None, None), ("stopped", "at 40% of the budget, 100 images/s; run it again to go on")),
     ],
 )
-def test_states(facts, expected):
+def test_states(facts, expected, monkeypatch):
+    monkeypatch.setattr(sweep.time, "time", lambda: 1200.0)
     assert sweep.state_of(*facts, record=None) == expected
 
 
@@ -250,7 +250,7 @@ def test_a_job_that_gets_nowhere_is_known(tmp_path):
 
 def test_the_other_packed_workers_begin_with_other_runs(tmp_path, monkeypatch):
     taken = []
-    monkeypatch.setattr(Work, "one", lambda self, spec, signals: taken.append(spec.seed))
+    monkeypatch.setattr(Work, "one", lambda self, spec, signals: taken.append(spec.seed) or [])
     monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
     monkeypatch.setenv("SLURM_NTASKS", "3")
     monkeypatch.setenv("SLURM_PROCID", "1")
