@@ -194,7 +194,7 @@ class RunSpec:
     def id(self) -> str:
         """16 hexadecimal digits: the hash of everything that decides the run's outcome."""
         assert self.complete and not self.recipe_changes and self.budget.unit != "epochs", "complete the spec first"
-        return hashlib.sha256(self.canonical().encode()).hexdigest()[:16]
+        return spec_hash(self.to_json())
 
     @property
     def batch_size(self) -> int | None:
@@ -208,7 +208,7 @@ class RunSpec:
 
     def canonical(self) -> str:
         """One JSON text per spec: sorted keys, no spaces, floats in their shortest exact form."""
-        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return canonical(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `from_json` is its inverse."""
@@ -224,6 +224,16 @@ class RunSpec:
 
 
 RUN_SPEC = TypeAdapter(RunSpec)
+
+
+def canonical(spec: dict[str, Any]) -> str:
+    """One JSON text per spec: sorted keys, no spaces, floats in their shortest exact form."""
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"))
+
+
+def spec_hash(spec: dict[str, Any]) -> str:
+    """A run's id, from what RunSpec.to_json() wrote."""
+    return hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
 
 
 def method_name(method: str) -> str:

@@ -9,6 +9,7 @@ Schema of a record: results/README.md, and the classes below.
 
 import base64
 import dataclasses
+import functools
 import itertools
 import json
 import os
@@ -25,7 +26,7 @@ from pydantic.dataclasses import dataclass
 from bench.errors import UserError
 from bench.exclusive import put
 from bench.frame import tidy
-from bench.spec import RunSpec, method_name
+from bench.spec import RunSpec, method_name, spec_hash
 
 if TYPE_CHECKING:  # it takes half a second to import: only frame() pays for it
     import pandas
@@ -138,10 +139,7 @@ class ResultStore:
 
     def path(self, spec: RunSpec, part: int = 1) -> Path:
         """Where a part of this run's record belongs."""
-        # 'folder:/data/My birds' -> 'My_birds'; never a hidden directory, nor one above this.
-        dataset = re.sub(r"[^\w.-]", "_", re.split(r"[/\\:]", spec.dataset.rstrip("/\\"))[-1]).lstrip(".") or "dataset"
-        number = f".{part}" if part > 1 else ""
-        return self.folder / dataset / f"{method_name(spec.method)}-{spec.seed}-{spec.id}{number}.json"
+        return self.folder / _name(spec.dataset, spec.method, spec.seed, spec.id, part)
 
     def publish(self, record: RunRecord) -> Path:
         """Put a record into the store, whole or not at all, and return where it is. Where the run's parts already hold everything
@@ -184,7 +182,7 @@ class ResultStore:
 
     def parts(self, spec: RunSpec) -> list[RunRecord]:
         """As `find`, without listing the folder: a plan asks this for thousands of specs."""
-        paths = itertools.takewhile(Path.exists, (self.path(spec, part) for part in itertools.count(1)))
+        paths = itertools.takewhile(os.path.exists, (self.path(spec, part) for part in itertools.count(1)))
         return [record for path in paths if (record := self._read(path))]
 
     def missing(self, spec: RunSpec, evals: Iterable[str], parts: list[RunRecord] | None = None) -> tuple[str, ...]:
@@ -225,20 +223,21 @@ class ResultStore:
             if path in self._sound and self._sound[path][0] == state:
                 return self._sound[path][1]
             record = RUN_RECORD.validate_json(path.read_bytes())
-            spec = RunSpec.from_json(record.spec)
             if record.schema_version != SCHEMA:
                 raise ValueError(f"it has layout {record.schema_version}; this version reads layout {SCHEMA}")
-            if not spec.complete or spec.id != record.id:
+            # What hashes to its id is the spec that was written; only else is it worth the time to look closer.
+            if spec_hash(record.spec) != record.id and not ((spec := RunSpec.from_json(record.spec)).complete and spec.id == record.id):
                 raise ValueError(f"its id {record.id} is not the hash of its spec")
-            if path != (expected := self.path(spec, _order(path)[2])):
-                raise ValueError(f"it belongs at {expected.relative_to(self.folder)}")
+            named = (record.spec[name] for name in ("dataset", "method", "seed"))
+            if path != self.folder / (expected := _name(*named, record.id, _order(path)[2])):
+                raise ValueError(f"it belongs at {expected}")
             self._sound[path] = (state, record)
             return record
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(step) for step in first["loc"])
             self._problem(path, f"{where}: {first['msg']}" if where else first["msg"])
-        except (OSError, UserError, ValueError, AssertionError) as error:
+        except (OSError, UserError, ValueError, AssertionError, KeyError) as error:
             self._problem(path, str(error))
         return None
 
@@ -255,6 +254,20 @@ def to_text(record: RunRecord) -> str:
         text = "[\n  " + ",\n  ".join(results) + "\n ]" if results else json.dumps(value, allow_nan=False)
         lines.append(f" {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+@functools.lru_cache(maxsize=4096)
+def _folder_and_method(dataset: str, method: str) -> tuple[str, str]:
+    """How they are written in a record's path."""
+    # 'folder:/data/My birds' -> 'My_birds'; never a hidden directory, nor one above this.
+    folder = re.sub(r"[^\w.-]", "_", re.split(r"[/\\:]", dataset.rstrip("/\\"))[-1]).lstrip(".") or "dataset"
+    return folder, method_name(method)
+
+
+def _name(dataset: str, method: str, seed: int, run_id: str, part: int) -> str:
+    """The path of a record below the store's folder."""
+    folder, name = _folder_and_method(dataset, method)
+    return f"{folder}/{name}-{seed}-{run_id}{f'.{part}' if part > 1 else ''}.json"
 
 
 def _sync_directory(directory: Path):
