@@ -67,7 +67,9 @@ def hurry(stop: threading.Event) -> None:
 def cluster():
     """The cluster, up for the session."""
     folder = tempfile.mkdtemp(prefix="slurm-")
-    environment = {**os.environ, "SLURMCI_DIR": folder}
+    # A cluster for each test process (pytest -n), on ports of its own.
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    environment = {**os.environ, "SLURMCI_DIR": folder, "SLURMCI_PORT": str(16800 + 400 * number)}
     os.environ["SLURM_CONF"] = f"{folder}/etc/slurm.conf"
     stop, hurrier = threading.Event(), None
     try:
@@ -193,19 +195,17 @@ def sweep(tmp_path, monkeypatch):
     return make
 
 
-FIGURES = []
-"""(fault, what was measured): docs/reliability.md's figures, printed at the end."""
-
-
 @pytest.fixture
-def figure(request):
-    """figure(text): what a test measured."""
-    return lambda text: FIGURES.append((request.node.name, text))
+def figure(record_property):
+    """figure(text): what a test measured; docs/reliability.md has these figures, and they are printed at the end."""
+    return lambda text: record_property("figure", text)
 
 
 def pytest_terminal_summary(terminalreporter):
-    for name, text in FIGURES:
-        terminalreporter.write_line(f"{name}: {text}")
+    for report in terminalreporter.stats.get("passed", []):
+        for name, text in report.user_properties if report.when == "call" else ():
+            if name == "figure":
+                terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {text}")
 
 
 def command(*words: str, **environment) -> subprocess.Popen:
