@@ -46,9 +46,8 @@ def made(name: str, encoder: str) -> Method:
         return build(methods.load(name), encoders.factory(encoder, DATA.image_size), DATA, 10, {}).train()
 
 
-def flops_per_image(name: str, encoder: str) -> float:
+def flops_per_image(method: Method) -> float:
     """Of loss and backward."""
-    method = made(name, encoder)
     source, views = Draws("catalogue", 0, total=BATCH), []
     for view in method.views:
         views += [source.rand(3, view.pixels(DATA), view.pixels(DATA)) for _ in range(view.count)]
@@ -81,14 +80,14 @@ def row(name: str, costs: dict[str, float]) -> str:
     method = made(name, encoder)
     state = sum(value.numel() * value.element_size() for value in method.state_dict().values()) / 2**20
     family = "ceiling" if method.uses_labels else method.family if method.trained else "floor"
-    cost = f"{flops_per_image(name, encoder) / costs[encoder]:.2f}" if method.trained else "–"
+    cost = f"{flops_per_image(method) / costs[encoder]:.2f}" if method.trained else "–"
     cells = (f"[{name}](../methods/{name}.py)", family, paper_in_words(name, method.paper), views_in_words(method))
     return f"| {' | '.join((*cells, method.needs, cost, f'{state:.1f}', idea(name)))} |"
 
 
 def page(reference: str) -> str:
     """All of docs/methods.md."""
-    costs = {encoder: flops_per_image(reference, encoder) for encoder in ("resnet8", "vit_nano")}
+    costs = {encoder: flops_per_image(made(reference, encoder)) for encoder in ("resnet8", "vit_nano")}
 
     def place(name: str) -> tuple:
         cls = methods.load(name)

@@ -1,7 +1,8 @@
-"""A finished file gets its final name, and only one process can give it."""
+"""Files that are whole or not there: `put` gives a finished one a name that nobody has, `write` replaces what has it."""
 
 import errno
 import os
+import uuid
 from pathlib import Path
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -24,3 +25,10 @@ def put(temporary: Path, path: Path) -> None:
         except OSError:
             path.unlink()
             raise
+
+
+def write(path: Path, text: str) -> None:
+    """The file with this text, in place of an earlier one; its folder must exist."""
+    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    beside.write_text(text)
+    os.replace(beside, path)

@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+from bench.exclusive import write
 from bench.spec import RunSpec
 
 INTERVAL = 0.5
@@ -34,9 +35,7 @@ class Heartbeat:
                 "loss": trainer.loss,
                 "seconds_left": meter.seconds / progress * (1 - progress) if progress else None,
             }
-        beside = self.path.with_suffix(".tmp")
-        beside.write_text(json.dumps(beat))
-        os.replace(beside, self.path)
+        write(self.path, json.dumps(beat))
 
 
 def own_log() -> str | None:

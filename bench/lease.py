@@ -19,7 +19,7 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from bench.exclusive import put
+from bench.exclusive import put, write
 
 RENEW = 5.0
 """Seconds between two touches."""
@@ -85,10 +85,8 @@ class Lease:
         self.renewer.join()
         if not self.lost.is_set():
             # The file stays, so that numbers only grow.
-            beside = self.path.with_suffix(".tmp")
             with contextlib.suppress(OSError):
-                beside.write_text(json.dumps({**self.facts, "released": True}))
-                os.replace(beside, self.path)
+                write(self.path, json.dumps({**self.facts, "released": True}))
 
     def __enter__(self):
         return self

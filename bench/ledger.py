@@ -6,8 +6,6 @@ between their submission and the note of their number.
 
 import contextlib
 import json
-import os
-import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from bench import slurm
 from bench.errors import UserError
+from bench.exclusive import write
 
 UNASKED = "UNASKED"
 
@@ -28,6 +27,11 @@ class Array:
     """Ids of the runs of each task."""
     job: str | None = None
     """The number that SLURM gave it; None: not noted."""
+
+    @property
+    def runs(self) -> set[str]:
+        """Ids of all its runs."""
+        return {run for runs in self.tasks for run in runs}
 
 
 @dataclass
@@ -44,9 +48,7 @@ class Submission:
     def write(self, scratch: Path) -> None:
         folder = scratch / "submissions"
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / f".{uuid.uuid4().hex}.tmp"
-        beside.write_text(json.dumps(asdict(self)))
-        os.replace(beside, folder / f"{self.token}.json")
+        write(folder / f"{self.token}.json", json.dumps(asdict(self)))
 
     def logs(self, scratch: Path) -> Path:
         """Where Submitit puts pickles and logs of this submission."""
@@ -81,7 +83,7 @@ class Task:
 def tasks_of(ids: Iterable[str], scratch: Path, note=lambda text: None) -> dict[str, Task]:
     """The last task of each of these runs that was submitted. `note` hears why SLURM could not be asked."""
     wanted, submissions = set(ids), read_all(scratch)
-    arrays = [(submission, array) for submission in submissions for array in array_with(submission, wanted)]
+    arrays = [(submission, array) for submission in submissions for array in submission.arrays if array.runs & wanted]
     known, absent = {}, None
     if arrays:
         try:
@@ -103,11 +105,6 @@ def tasks_of(ids: Iterable[str], scratch: Path, note=lambda text: None) -> dict[
                     state, reason = (queued.state, queued.reason) if queued else (absent, "")
                     found[run] = Task(job, state, reason, run in submission.cancelled, log)
     return found
-
-
-def array_with(submission: Submission, wanted: set[str]) -> list[Array]:
-    """The arrays of a submission that hold any of these runs."""
-    return [array for array in submission.arrays if any(run in wanted for runs in array.tasks for run in runs)]
 
 
 def number_in(array: Array, task: int) -> str | None:

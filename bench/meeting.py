@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from bench.exclusive import write
 from bench.interrupt import Interrupted
 from bench.lease import job_here
 from bench.ranks import PATIENCE
@@ -32,16 +33,15 @@ def place_of(folder: Path, what: str) -> Path:
     return folder / f"{what}-{job}-{restarts}.json"
 
 
-def say(path: Path, what: dict) -> None:
-    """A file, whole or not there."""
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(what))
-    os.replace(beside, path)
-
-
-def is_broken(error: RuntimeError) -> bool:
-    """Whether an exchange between tasks failed, and not the method's own code."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
+@contextlib.contextmanager
+def exchanging() -> Iterator[None]:
+    """TaskDied where an exchange between tasks fails within the block, and not the method's own code."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error).lower():
+            raise
+        raise TaskDied(f"an exchange with the other tasks broke: {str(error).splitlines()[0]}") from error
 
 
 def enter(store: dist.Store, rank: int, tasks: int) -> None:
@@ -59,14 +59,11 @@ def meeting(tasks: int, job: dict, folder: Path) -> Iterator[None]:
         return
     host = os.environ["SLURM_LAUNCH_NODE_IPADDR"]
     store = dist.TCPStore(host, 0, tasks, is_master=True, wait_for_workers=False, timeout=PATIENCE)
-    say(place_of(folder, "meeting"), {**job, "host": host, "port": store.port})
+    write(place_of(folder, "meeting"), json.dumps({**job, "host": host, "port": store.port}))
     try:
-        enter(store, 0, tasks)
-        yield
-    except RuntimeError as error:
-        if not is_broken(error):
-            raise
-        raise TaskDied(f"an exchange with the other tasks broke: {str(error).splitlines()[0]}") from error
+        with exchanging():
+            enter(store, 0, tasks)
+            yield
     finally:
         with contextlib.suppress(Exception):  # after a broken exchange there may be nothing left to destroy
             dist.destroy_process_group()
@@ -76,7 +73,7 @@ def meeting(tasks: int, job: dict, folder: Path) -> Iterator[None]:
 def end(folder: Path) -> None:
     """Tell the other tasks that nothing is left for them to do."""
     with contextlib.suppress(OSError):
-        say(place_of(folder, "over"), {})
+        write(place_of(folder, "over"), "{}")
 
 
 def attend(folder: Path, rank: int, tasks: int, train) -> None:
@@ -88,11 +85,7 @@ def attend(folder: Path, rank: int, tasks: int, train) -> None:
         except (FileNotFoundError, json.JSONDecodeError):
             time.sleep(LOOK)
             continue
-        try:
+        with exchanging():
             train(job, lambda job=job: enter(dist.TCPStore(job["host"], job["port"], tasks, timeout=PATIENCE), rank, tasks))
-        except RuntimeError as error:
-            if not is_broken(error):
-                raise
-            raise TaskDied(f"an exchange with the other tasks broke: {str(error).splitlines()[0]}") from error
         while place_of(folder, "meeting").exists():
             time.sleep(LOOK)

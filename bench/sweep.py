@@ -93,7 +93,7 @@ def cancel(found: list[Row], scratch: Path) -> tuple[int, int]:
         slurm.cancel(sorted(jobs))
         ended = {row.spec.id for row in found if row.task and row.task.job in jobs}
         for submission in read_all(scratch):
-            own = ended.intersection(run for array in submission.arrays for runs in array.tasks for run in runs)
+            own = {run for array in submission.arrays for run in array.runs & ended}
             submission.cancelled = sorted(own.union(submission.cancelled))
             submission.write(scratch)
     here = {row.holder["pid"] for row in found if row.holder and not row.holder.get("job") and row.holder.get("machine") == machine()}

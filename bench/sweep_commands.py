@@ -207,7 +207,7 @@ def logs(run_id, scratch):
     from bench.sweep import read_heartbeat
 
     place = scratch_root(scratch)
-    submitted = {run for submission in read_all(place) for array in submission.arrays for task in array.tasks for run in task}
+    submitted = {run for submission in read_all(place) for array in submission.arrays for run in array.runs}
     known = submitted | {path.parent.name for path in place.glob("*/heartbeat.json")}
     found = sorted(run for run in known if run.startswith(run_id))
     if len(found) != 1:

@@ -18,6 +18,7 @@ import submitit
 
 from bench import lease, slurm
 from bench.errors import UserError
+from bench.exclusive import write
 from bench.interrupt import Interrupted, StopSignals
 from bench.spec import RunSpec
 
@@ -165,7 +166,5 @@ def fruitless(scratch: Path, specs: list[RunSpec]) -> int:
     except (OSError, json.JSONDecodeError):
         before = {"steps": None, "times": 0}
     times = before["times"] + 1 if before["steps"] == steps else 1
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps({"steps": steps, "times": times}))
-    os.replace(beside, path)
+    write(path, json.dumps({"steps": steps, "times": times}))
     return times
