@@ -179,6 +179,11 @@ class ColorJitter:
         return images
 
 
+def color_distortion(strength: float) -> ColorJitter:
+    """The jitter that contrastive methods share (arXiv:2002.05709, appendix A); 1 on ImageNet."""
+    return ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength, p=0.8)
+
+
 @dataclass(frozen=True)
 class Grayscale:
     """Lightness only, with probability p."""

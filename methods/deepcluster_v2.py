@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from bench.method import Method
 from bench.parts import Memory, classify, encode_crops, full_precision, gather, kmeans, mean_of_batch, mlp, upcast, whole_patches
 from bench.spec import Recipe
-from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
+from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
 LARGE = 2
 """Large crops of an image; they come first, and each of them has a memory. Small ones are not clustered."""
@@ -71,7 +71,7 @@ class DeepClusterV2(Method):
         self.new_rows = None
 
         def crop(low, high, **view):  # src/multicropdataset.py
-            jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
+            jitter = color_distortion(color_strength)
             blurred = (Blur(0.5),) if data.image_size > 64 else ()
             return View((ResizedCrop((low, high)), Flip(), jitter, Grayscale(0.2), *blurred), **view)
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from bench.method import Method
 from bench.parts import Queue, classify, full_precision, gather, mlp, upcast
 from bench.spec import Recipe
-from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
+from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
 
 @torch.no_grad()
@@ -55,7 +55,7 @@ class NNCLR(Method):
         projector, 2048. predictor_hidden: of the predictor, 4096. crop_min: smallest area of a crop, 0.08. color_strength: of the colour
         distortion, 1. blur: its probability, 0.5."""
         super().__init__()
-        jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
+        jitter = color_distortion(color_strength)
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, Grayscale(0.2))
         self.views = (View((*ops, Blur(blur)) if blur else ops, count=2),)
         # SimCLR's: see the top.

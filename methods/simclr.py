@@ -16,7 +16,7 @@ from torch import nn
 from bench.method import Method
 from bench.parts import gather, mlp, nt_xent
 from bench.spec import Recipe
-from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
+from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
 
 class SimCLR(Method):
@@ -29,7 +29,7 @@ class SimCLR(Method):
         crop_min: smallest area of a crop, 0.08 on both. blur: its probability; 0 on CIFAR-10 (B.9), 0.5 on ImageNet."""
         super().__init__()
         # tf2/data_util.py: 0.8 s, 0.8 s, 0.8 s, 0.2 s with probability 0.8; crop, flip, colour, grey, blur in this order.
-        jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
+        jitter = color_distortion(color_strength)
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, Grayscale(0.2))
         self.views = (View((*ops, Blur(blur)) if blur else ops, count=2),)
         self.recipe = Recipe(

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from bench.method import Method
 from bench.parts import Queue, encode_crops, full_precision, gather, mean_of_batch, mlp, shard, sinkhorn, upcast, whole_patches
 from bench.spec import Recipe
-from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
+from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
 LARGE = 2
 """Large crops of an image; they come first, and only they are assigned."""
@@ -91,7 +91,7 @@ class SwAV(Method):
         self.phases = tuple(sorted(float(change) for change in {frozen, queue_from if queue else frozen} if 0 < change < 1))
 
         def crop(low, high, **view):  # src/multicropdataset.py
-            jitter = ColorJitter(0.8 * color_strength, 0.8 * color_strength, 0.8 * color_strength, 0.2 * color_strength, p=0.8)
+            jitter = color_distortion(color_strength)
             blurred = (Blur(0.5),) if data.image_size > 64 else ()
             return View((ResizedCrop((low, high)), Flip(), jitter, Grayscale(0.2), *blurred), **view)
 
