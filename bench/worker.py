@@ -113,23 +113,24 @@ class Work:
             end(self.place.scratch / spec.id)
 
     def give_back(self, specs: list[RunSpec], reason: Interrupted, received: int | None, rank: int) -> None:
-        """Under SLURM, and where it was not the user who stopped it: the job goes back to the queue, which ends this process."""
+        """Where it was not the user who stopped it: the job goes back to the queue, which ends this process."""
         from bench.meeting import TaskDied
 
-        if not under_slurm() or not (isinstance(reason, TaskDied) or received == signal.SIGUSR2):
+        if not (isinstance(reason, TaskDied) or received == signal.SIGUSR2):
             return
         if rank:
             # The first worker gives the job back for all of them.
             time.sleep(OTHERS_CHECKPOINT)
             return
-        deadline = time.monotonic() + OTHERS_CHECKPOINT
-        while any(lease.holder(self.place.scratch / spec.id) for spec in specs) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        if fruitless(self.place.scratch, specs) >= FRUITLESS:
-            raise UserError(
-                f"the job was requeued {FRUITLESS} times without one step more: its time, less the warning before its end, is too short "
-                "for a step and an evaluation, or something ends it each time (see its log)"
-            ) from reason
+        if under_slurm():
+            deadline = time.monotonic() + OTHERS_CHECKPOINT
+            while any(lease.holder(self.place.scratch / spec.id) for spec in specs) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            if fruitless(self.place.scratch, specs) >= FRUITLESS:
+                raise UserError(
+                    f"the job was requeued {FRUITLESS} times without one step more: its time, less the warning before its end, is too "
+                    "short for a step and an evaluation, or something ends it each time (see its log)"
+                ) from reason
         handler = signal.getsignal(signal.SIGUSR2)
         if isinstance(reason, TaskDied):
             requeue_this_job()

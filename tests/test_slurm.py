@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from bench import hardware, ledger, slurm, snapshot, sweep
 from bench.cluster import Cluster, check, load
 from bench.errors import UserError
+from bench.interrupt import Interrupted
 from bench.run import Place
 from bench.shared_folders import mount_of, require_shared
 from bench.spec import Budget, RunSpec
@@ -256,3 +258,21 @@ def test_the_other_packed_workers_begin_with_other_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_PROCID", "1")
     Work([spec_of(seed).to_json() for seed in range(3)], (), Place(tmp_path, tmp_path))()
     assert taken == [1, 2, 0]
+
+
+def test_elsewhere_too_a_preempted_worker_hands_over_to_submitit(tmp_path, monkeypatch):
+    """Submitit's local executor warns of a time-out by the same signal; its handler is called once the checkpoint is written."""
+    heard = []
+
+    def stopped(self, spec, signals):
+        os.kill(os.getpid(), signal.SIGUSR2)
+        signals.check()
+
+    monkeypatch.setattr(Work, "one", stopped)
+    former = signal.signal(signal.SIGUSR2, lambda number, frame: heard.append(number))
+    try:
+        with pytest.raises(Interrupted):
+            Work([spec_of().to_json()], (), Place(tmp_path, tmp_path))()
+    finally:
+        signal.signal(signal.SIGUSR2, former)
+    assert heard == [signal.SIGUSR2]
