@@ -74,20 +74,19 @@ def estimate_seconds(specs: tuple[RunSpec, ...], store: ResultStore, root=None, 
 def job_hours(specs: tuple[RunSpec, ...], store: ResultStore, root, gpus: int, pack: int, note=lambda text: None) -> list[str]:
     """Lines that say what runs on a cluster will cost, for each setting and together, and what that was reckoned from: records of
     runs on a GPU where there are any, else a step timed here."""
-    measured, timed, total, lines = rates_of_records(store, on_gpu=True) if gpus else {}, {}, 0.0, []
+    measured, total, lines = rates_of_records(store, on_gpu=True) if gpus else {}, 0.0, []
     unit = "GPU-hours" if gpus else "process-hours"
     by_setting: dict[tuple, list[RunSpec]] = {}
     for spec in specs:
         if spec.recipe is not None:
             by_setting.setdefault(setting(spec), []).append(spec)
     for key, runs in by_setting.items():
-        if key not in measured:
+        rate, how = measured.get(key), "records on a GPU"
+        if rate is None:
             note(f"timing a step of {runs[0].method}")
-            timed[key] = time_one_step(runs[0], root)
-        rate = measured.get(key) or timed[key]
+            rate, how = time_one_step(runs[0], root), f"a step timed here, on {hardware.describe_device()}"
         hours = seconds_of(runs[0], rate) * max(1, gpus) / pack / 3600
         total += hours * len(runs)
-        how = "records on a GPU" if key in measured else f"a step timed here, on {hardware.describe_device()}"
         images = runs[0].recipe.batch_size / max(rate[0], 1e-9)
         what = f"{runs[0].method}, {runs[0].encoder}, {runs[0].budget}"
         lines.append(f"{what}: {hours:.2g} {unit} a run, {len(runs)} runs ({rate[1]:.3g} FLOPs a step, {images:,.0f} images/s: {how})")

@@ -23,6 +23,10 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+COMMIT_FILE = "COMMIT.json"
+"""What stands for git in a snapshot of the source (bench/snapshot.py): the commit, and whether it was dirty."""
+
+
 @cache
 def processor() -> str:
     """The CPU's model name."""
@@ -94,7 +98,7 @@ def commit_of_code() -> tuple[str | None, bool | None]:
     """The commit that this code is checked out at, and whether its tracked files were changed; None outside a checkout."""
     folder = Path(__file__).parent.parent
     with contextlib.suppress(OSError):
-        noted = json.loads((folder / "COMMIT.json").read_text())  # a snapshot (bench/snapshot.py)
+        noted = json.loads((folder / COMMIT_FILE).read_text())
         return noted["commit"], noted["dirty"]
     try:
         git = ["git", "-C", str(folder)]

@@ -12,8 +12,6 @@ from pathlib import Path
 
 PACKAGES = ("bench", "methods", "reports")
 
-COMMIT_FILE = "COMMIT.json"
-
 
 def source_files(root: Path) -> list[Path]:
     """Every file of the packages that is not made by Python itself, sorted; relative to the root."""
@@ -23,7 +21,7 @@ def source_files(root: Path) -> list[Path]:
 
 def take(scratch: Path) -> Path:
     """The folder that holds this process's source; copied where no earlier snapshot has the same content."""
-    from bench.hardware import commit_of_code
+    from bench.hardware import COMMIT_FILE, commit_of_code
 
     root = Path(__file__).parent.parent
     digest, files = hashlib.sha256(), source_files(root)
