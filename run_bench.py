@@ -13,13 +13,11 @@ from pathlib import Path
 
 import click
 
-import methods
-from bench import datasets, encoders, evals, suites, sweep_commands
-from bench.console import console, describe, plan_of, say_estimate, say_problems
+from bench import sweep_commands
+from bench.choices import DEFAULT_DATASET
+from bench.console import console, describe, plan_of, request_of, say_estimate, say_problems
 from bench.errors import UserError, unknown
 from bench.options import DATA_ROOT, PLACES, RUNS, SETTINGS, WORKERS, Commands
-from bench.request import DEFAULT_DATASET, Request, data_folder, parse_settings
-from bench.spec import Budget, RunSpec
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -44,6 +42,9 @@ def demo(context, output, **places):
 @click.argument("what", required=False)
 def list_names(what):
     """List methods, datasets, encoders, evals or suites."""
+    import methods
+    from bench import datasets, encoders, evals, suites
+
     tables = {
         "methods": lambda: [(name, methods.summary(name)) for name in methods.names()],
         "datasets": lambda: [(name, datasets.ENTRIES[name].summary) for name in datasets.names()],
@@ -66,7 +67,7 @@ def list_names(what):
 @WORKERS
 def plan(launcher, workers, checkpoint_every, **described):
     """Say what a run would do: checked runs, what the store has, time needed."""
-    request = Request(launcher=launcher, **described).require_runs()
+    request = request_of(launcher=launcher, **described).require_runs()
     plan, store = plan_of(request)
     click.echo(f"plan   {describe(plan, request)}")
     todo = {run.id for run in plan.todo}
@@ -86,7 +87,7 @@ for command in (sweep_commands.run, sweep_commands.status, sweep_commands.cancel
 @click.option("--output", metavar="DIR", help="Folder of the leaderboard and figures.  [default: reports/SUITE]")
 def report(output, **described):
     """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
-    request = Request(**described)
+    request = request_of(**described)
     from bench.store import ResultStore
     from reports import figures, leaderboard
 
@@ -116,6 +117,9 @@ def report(output, **described):
 @click.option("--encoder", metavar="NAME", help="Encoder to check with.  [default: one that the method can use]")
 def check(method, encoder):
     """Check a method of yours (a path), or one of ours, against the contract."""
+    import methods
+    from bench import encoders
+
     methods.require(method)
     if encoder:
         encoders.require(encoder)
@@ -140,6 +144,9 @@ def check(method, encoder):
 @click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
 def views(method, dataset, image_size, encoder, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
+    from bench.request import data_folder, parse_settings
+    from bench.spec import Budget, RunSpec, method_name
+
     root = data_folder(data_root)
     hyper_parameters, recipe_changes = parse_settings(settings)
     budget = Budget("steps", 1)
@@ -149,7 +156,6 @@ def views(method, dataset, image_size, encoder, settings, data_root, output):
     check_names(spec, (), root)
     spec = complete(spec.replace(recipe_changes=recipe_changes), root)
     from bench.contact_sheet import write_contact_sheet
-    from bench.spec import method_name
 
     label = f"{method_name(method)}-{method_name(dataset.removeprefix('folder:'))}"
     path = Path(output or f"reports/views/{label}.png")
@@ -162,6 +168,7 @@ def views(method, dataset, image_size, encoder, settings, data_root, output):
 def doctor(data_root):
     """Say what this machine offers: versions, GPU, FAISS, SLURM, data sets."""
     from bench.doctor import examine
+    from bench.request import data_folder
 
     rows = examine(data_folder(data_root))
     for what, well, detail in rows:
@@ -180,6 +187,7 @@ def data():
 def list_data(data_root):
     """The known data sets: images, classes, pixels, licence, and whether the files are here."""
     from bench.data_report import table
+    from bench.request import data_folder
 
     for line in table(data_folder(data_root)):
         click.echo(line)
@@ -191,6 +199,7 @@ def list_data(data_root):
 def check_data(name, data_root):
     """Read all of a data set: counts, digests, files that cannot be decoded."""
     from bench.data_report import check as lines
+    from bench.request import data_folder
 
     for line in lines(name, data_folder(data_root)):
         click.echo(line)
@@ -201,6 +210,9 @@ def check_data(name, data_root):
 @DATA_ROOT
 def get_data(name, data_root):
     """Download a data set. Nothing else ever downloads."""
+    from bench import datasets
+    from bench.request import data_folder
+
     click.echo(datasets.get(name, data_folder(data_root)))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bench.conformance_case import Broken, Case, copied, differing, require, steady_globals
 from bench.features import extract
 from bench.meter import count_flops
-from bench.method import Method, Reference
+from bench.method import Method, Reference, on_paper
 from bench.spec import Recipe
 from bench.views import View
 
@@ -97,7 +97,7 @@ def check_declarations(case: Case) -> None:
 
 def check_meta_device(case: Case) -> None:
     """A plan builds every method on the meta device before any GPU is asked for, and reads views and recipe from it."""
-    with torch.device("meta"):
+    with on_paper():
         planned = case.build(planned=True)
     real = case.build()
     same = all(getattr(planned, what) == getattr(real, what) for what in ("views", "recipe", "phases"))

@@ -12,6 +12,14 @@ def console():
     return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 110, highlight=False)
 
 
+def request_of(**described):
+    """The runs and places that the options of a command describe, every name checked (bench.request.Request)."""
+    # All that the names are checked against takes longer to import than a help page may take.
+    from bench.request import Request
+
+    return Request(**described)
+
+
 def say_problems(store) -> None:
     """What was found wrong when the store was last read: named, skipped, left where it is."""
     for path, reason in store.problems:
@@ -21,7 +29,7 @@ def say_problems(store) -> None:
 def plan_of(request):
     """The request's plan and store; records that cannot be read are said."""
     plan, store = request.plan()
-    store.records()
+    store.check()
     say_problems(store)
     return plan, store
 

@@ -27,8 +27,12 @@ def put(temporary: Path, path: Path) -> None:
             raise
 
 
-def write(path: Path, text: str) -> None:
-    """The file with this text, in place of an earlier one; its folder must exist."""
+def write(path: Path, content: str | bytes) -> None:
+    """The file with this content, in place of an earlier one; its folder must exist."""
     beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
+    try:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

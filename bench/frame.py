@@ -36,7 +36,7 @@ ROW_ORDER = ("dataset", "method", "seed", "id", "evaluator", "eval_dataset", "me
 def tidy(runs: Iterable[tuple[list[tuple[int, Any]], list[Any]]]) -> "pandas.DataFrame":
     """A row per run x evaluator x metric, in an order that depends on nothing but the records.
 
-    runs: of each run (part number, bench.store.RunRecord) of all parts in order, and the records whose results count.
+    runs: of each run (part number, bench.record.RunRecord) of all parts in order, and the records whose results count.
     """
     import pandas
 
@@ -47,6 +47,16 @@ def tidy(runs: Iterable[tuple[list[tuple[int, Any]], list[Any]]]) -> "pandas.Dat
     return pandas.DataFrame(
         {name: pandas.Series(column, dtype=kind) for (name, kind), column in zip(COLUMNS.items(), columns, strict=True)}
     )
+
+
+def merge(some: "pandas.DataFrame", others: "pandas.DataFrame") -> "pandas.DataFrame":
+    """Two tables of `tidy` as the one that it makes of all their runs."""
+    import pandas
+
+    if some.empty or others.empty:
+        return (others if some.empty else some).reset_index(drop=True)
+    both = pandas.concat([some, others])
+    return both.sort_values(list(ROW_ORDER), key=lambda column: column.where(column.notna(), ""), kind="stable", ignore_index=True)
 
 
 def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:

@@ -11,25 +11,14 @@ from pathlib import Path
 
 import submitit
 
-from bench.errors import unknown
 from bench.interrupt import Interrupted
 from bench.spec import RunSpec
 from bench.worker import Work
-
-LAUNCHERS = ("debug", "local", "slurm")
-"""debug: in this process, one run after the other. local: a process per GPU, or per so many CPU cores. slurm: a job per run."""
 
 WEEK_IN_MINUTES = 7 * 24 * 60
 
 RESEND = 3.0
 """Seconds between two requests to stop."""
-
-
-def require(launcher: str) -> str:
-    """The launcher's name, or a UserError with the nearest one."""
-    if launcher not in LAUNCHERS:
-        raise unknown("launcher", launcher, LAUNCHERS)
-    return launcher
 
 
 def workers_here(runs: int, cores_each: int) -> int:
@@ -48,7 +37,7 @@ def launch(
     every worker has written its checkpoint. `watch` is called several times a second while runs are under way."""
     folder = place.scratch / "submitit"
     work = Work([spec.to_json() for spec in specs], requests, place)
-    if require(launcher) == "debug":
+    if launcher == "debug":
         return in_this_process(work, folder, watch)
     count = min(workers or workers_here(len(specs), place.threads * place.processes), len(specs))
     return in_processes(work, folder, count, watch)

@@ -12,11 +12,13 @@ budget, checkpoints and evaluation. A method sees time only as `progress` in [0,
 B images of the global batch, D features, N images of the pretraining split.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from bench.randomness import Draws
 from bench.spec import DatasetInfo, Recipe
@@ -128,3 +130,24 @@ def build(cls: type[Method], make_encoder: Callable, data: DatasetInfo, num_clas
     if cls.uses_labels:
         return cls(make_encoder, data, num_classes, **hyper_parameters)
     return cls(make_encoder, data, **hyper_parameters)
+
+
+FILLS = ("normal_", "uniform_", "trunc_normal_", "orthogonal_", "zero_", "fill_")
+"""Operations that only give a tensor its values."""
+
+
+class _Unfilled(TorchFunctionMode):
+    """Tensors without storage are not given values: in torch's initialisers alone, that imports its compiler, which takes seconds."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        fills = getattr(function, "__module__", "") == "torch.nn.init" or getattr(function, "__name__", "") in FILLS
+        if fills and (tensor := args[0] if args else kwargs["tensor"]).is_meta:
+            return tensor
+        return function(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def on_paper() -> Iterator[None]:
+    """In it a method is built on torch's meta device: shapes, recipe and views, for nothing."""
+    with torch.device("meta"), _Unfilled():
+        yield

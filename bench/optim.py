@@ -48,8 +48,9 @@ def excluded(method: nn.Module, exclude: tuple[str, ...]) -> set[str]:
     return found
 
 
-def build_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """An optimizer over the trainable parameters, one group for each distinct treatment; `set_progress` drives it."""
+def parameter_groups(method: nn.Module, recipe: Recipe) -> list[dict]:
+    """The trainable parameters by treatment: params, names, own (the recipe's group, or None), decays. A ValueError where a group of
+    the recipe has no parameter, or nothing is trained."""
     skip = excluded(method, recipe.exclude)
     groups: dict[tuple, dict] = {}
     for name, parameter in method.named_parameters():
@@ -64,7 +65,15 @@ def build_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     for group in recipe.groups:
         if not any(name.startswith(group.prefix) for name, _ in method.named_parameters()):
             raise ValueError(f"no parameter starts with '{group.prefix}', which the recipe has a group for")
-    options = [{"params": g["params"], **({"always_adapt": g["decays"]} if recipe.optimizer == "lars" else {})} for g in groups.values()]
+    if not groups:
+        raise ValueError("none of its parameters is trained")
+    return list(groups.values())
+
+
+def build_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """An optimizer over the trainable parameters, one group for each distinct treatment; `set_progress` drives it."""
+    groups = parameter_groups(method, recipe)
+    options = [{"params": g["params"], **({"always_adapt": g["decays"]} if recipe.optimizer == "lars" else {})} for g in groups]
     if recipe.optimizer == "sgd":
         # Not fused: torch's fused SGD fails where a parameter has its first gradient later than others (a layer that thaws).
         optimizer = torch.optim.SGD(options, lr=1.0, momentum=recipe.momentum, nesterov=recipe.nesterov, foreach=True)
@@ -76,7 +85,7 @@ def build_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     else:
         cls = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
         optimizer = cls(options, lr=1.0, betas=recipe.betas, weight_decay=0.0, fused=True)
-    for built, group in zip(optimizer.param_groups, groups.values(), strict=True):
+    for built, group in zip(optimizer.param_groups, groups, strict=True):
         built.update(names=group["names"], own=group["own"], decays=group["decays"])
     return optimizer
 

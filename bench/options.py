@@ -2,9 +2,8 @@
 
 import click
 
+from bench.choices import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, PRECISIONS, PRETRAIN_SPLITS
 from bench.errors import unknown
-from bench.request import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS
-from bench.spec import PRECISIONS, PRETRAIN_SPLITS
 
 
 class Commands(click.Group):

@@ -39,12 +39,10 @@ def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], root=None) 
 def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder, the data and
     the number of processes that share it; it has an id."""
-    import torch
-
     from bench.batch_norm import require_shares
     from bench.hardware import default_precision, describe_device
-    from bench.method import build
-    from bench.optim import build_optimizer
+    from bench.method import build, on_paper
+    from bench.optim import parameter_groups
 
     entry = datasets.require(spec.dataset, root)
     encoder, image_size = spec.encoder or entry.encoder, spec.image_size or entry.image_size
@@ -63,13 +61,13 @@ def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
         raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
     num_classes = len(datasets.load(spec.dataset, spec.pretrain_split, image_size, root).classes) if cls.uses_labels else 0
     try:
-        with torch.device("meta"):
+        with on_paper():
             method = build(cls, encoders.factory(encoder, image_size), data, num_classes, hyper_parameters)
             if cls.trained and not isinstance(method.recipe, Recipe):
                 raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
             recipe = changed_recipe(spec, method.recipe) if cls.trained else None
             if recipe:
-                build_optimizer(method, recipe)
+                parameter_groups(method, recipe)
                 require_shares(method, recipe.batch_size, processes)
     except UserError:
         raise

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import methods
 from bench import datasets, encoders, evals, suites
+from bench.choices import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS
 from bench.errors import UserError, unknown
-from bench.launch import require as require_launcher
 from bench.plan import Plan, check_all, make_plan
 from bench.scratch import scratch_root
-from bench.spec import PRECISIONS, PRETRAIN_SPLITS, Budget, RunSpec
+from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
-
-DEFAULT_DATASET, DEFAULT_SEEDS, DEFAULT_EVALS = "mnist5k", "0,1,2", "knn,linear,label_free"
 
 
 def comma_list(text: str, what: str) -> list[str]:
@@ -94,7 +92,9 @@ class Request:
     ):
         self.root, self.scratch = data_folder(data_root), scratch_root(scratch)
         self.threads, self.processes = threads, processes
-        self.launcher = require_launcher(launcher or "local")
+        self.launcher = launcher or "local"
+        if self.launcher not in LAUNCHERS:
+            raise unknown("launcher", self.launcher, LAUNCHERS)
         given = [name for name, value in described.items() if value is not None and value != ()]
         self.name, self.specs = suite or "adhoc", ()
         if suite is not None:

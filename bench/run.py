@@ -31,9 +31,10 @@ from bench.meter import Meter
 from bench.method import Method, build
 from bench.randomness import generator, seeded
 from bench.ranks import ranks
+from bench.record import Cost, Result, RunRecord
 from bench.scratch import scratch_root
 from bench.spec import PROTOCOL, RunSpec
-from bench.store import Cost, Result, ResultStore, RunRecord
+from bench.store import ResultStore
 from bench.subject import Subject
 from bench.trainer import Controls, Diverged, Source, Trainer, fit
 

@@ -23,11 +23,6 @@ PROTOCOL = 1
 UNITS = ("steps", "images", "flops", "seconds")
 """The four meters; each can be the unit of a budget."""
 
-PRECISIONS = ("bf16", "float32")
-"""bf16: autocast to bfloat16 in training, weights and optimizer in float32. float32: no autocast."""
-
-PRETRAIN_SPLITS = ("train", "train+val", "unlabelled")
-
 FROZEN = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=False)}
 
 
@@ -126,6 +121,7 @@ class Recipe:
             "weight_decay_end": (self.weight_decay_end is None or self.weight_decay_end >= 0, "0 or more, or none"),
             "clip_grad": (self.clip_grad is None or self.clip_grad > 0, "more than 0, or none"),
             "eta": (self.eta > 0, "more than 0"),
+            "nesterov": (not self.nesterov or self.momentum > 0, "false without momentum"),
         }
         for name, (holds, expected) in bounds.items():
             if not holds:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from bench.console import console, describe, outcome, plan_of
+from bench.console import console, describe, outcome, plan_of, request_of
 from bench.errors import UserError
 from bench.options import RUNS, SLURM, WORKERS
-from bench.request import Request
 from bench.scratch import scratch_root
 
 TAIL = 40
@@ -31,7 +30,7 @@ def cluster_options(described: dict) -> dict:
 def run(launcher, workers, checkpoint_every, dry_run, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     options = cluster_options(described)
-    request = Request(launcher=launcher, **described).require_runs()
+    request = request_of(launcher=launcher, **described).require_runs()
     start(request, workers, checkpoint_every, dry_run, options)
 
 
@@ -45,7 +44,7 @@ def retry(launcher, workers, checkpoint_every, dry_run, failed, **described):
     from bench.sweep import WENT_WRONG, rows
 
     options = cluster_options(described)
-    request = Request(launcher=launcher, **described).require_runs()
+    request = request_of(launcher=launcher, **described).require_runs()
     states = (*WENT_WRONG, *(() if failed else ("stopped", "cancelled")))
 
     def chosen(plan, store):
@@ -160,7 +159,7 @@ def status(watch, **described):
     """Say of each run whether it is done, running, queued, stopped, failed or lost."""
     from bench.sweep import AT_WORK, rows
 
-    request = Request(**described).require_runs()
+    request = request_of(**described).require_runs()
     plan, store = plan_of(request)
     while True:
         found = rows(plan.runs, plan.evals, request.scratch, store, note)
@@ -192,7 +191,7 @@ def cancel(**described):
     from bench.sweep import cancel as end
     from bench.sweep import rows
 
-    request = Request(**described).require_runs()
+    request = request_of(**described).require_runs()
     plan, store = plan_of(request)
     jobs, processes = end(rows(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
     click.echo(f"cancelled {jobs} jobs of SLURM; asked {processes} processes of this machine to stop")

@@ -13,8 +13,8 @@ import numpy as np
 import pandas
 
 from bench.errors import UserError
+from bench.record import unpack
 from bench.spec import Budget
-from bench.store import unpack
 from reports import columns as kinds
 from reports.columns import Column
 from reports.settings import labels

@@ -9,7 +9,7 @@ import pytest
 
 import methods
 import run_bench
-from bench import conformance, suites
+from bench import conformance, datasets, encoders, evals, suites
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,7 +48,7 @@ def test_readme_names_the_two_commands_that_the_makefile_has():
 
 def test_the_changelog_lists_what_is_there():
     text = (ROOT / "CHANGELOG.md").read_text()
-    for name in (*methods.names(), *run_bench.datasets.names(), *run_bench.encoders.names(), *run_bench.evals.names()):
+    for name in (*methods.names(), *datasets.names(), *encoders.names(), *evals.names()):
         assert re.search(rf"\b{name}\b", text), name
 
 

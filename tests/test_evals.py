@@ -16,7 +16,7 @@ from bench import evals
 from bench.errors import UserError
 from bench.evals import knn, label_free, linear, logistic, stages, transfer, validation
 from bench.evals.arrays import Arrays, evenly, normalise, tally
-from bench.store import unpack
+from bench.record import unpack
 
 
 @pytest.fixture(scope="module")

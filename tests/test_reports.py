@@ -13,8 +13,9 @@ from rich.console import Console
 from scipy import stats
 
 from bench.errors import UserError
+from bench.record import Cost, Result, RunRecord, pack
 from bench.spec import Budget, Recipe, RunSpec
-from bench.store import Cost, Result, ResultStore, RunRecord, pack
+from bench.store import ResultStore
 from reports import figures, statistics
 from reports.leaderboard import leaderboard, markdown, print_table, write
 from reports.placement import spread

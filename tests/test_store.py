@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import store as store_module
+from bench import record as record_module
 from bench.frame import COLUMNS
+from bench.record import Cost, Result, RunRecord
 from bench.spec import Budget, Recipe, RunSpec
-from bench.store import Cost, Result, ResultStore, RunRecord
+from bench.store import ResultStore
 
 ROOT = Path(__file__).parent.parent
 COST = Cost(steps=78, images=20000, flops=2.4e12, seconds=15.0, setup_seconds=1.0, evaluation_seconds=2.0, peak_memory_bytes=2**29)
@@ -331,4 +332,4 @@ def test_the_readme_describes_every_field_and_column():
     }.items():
         named = [name for cell in re.findall(r"^\| (`.+?`) \|", sections[title], re.M) for name in re.findall(r"`(.+?)`", cell)]
         assert sorted(named) == sorted(fields), title
-    assert store_module.SCHEMA == 1 and "layout 1" in text
+    assert record_module.SCHEMA == 1 and "layout 1" in text

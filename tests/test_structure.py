@@ -15,7 +15,7 @@ import methods
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    ("bench", "bench.distributed", "bench.errors", "bench.exclusive", "bench.memory", "bench.precision"),
+    ("bench", "bench.choices", "bench.distributed", "bench.errors", "bench.exclusive", "bench.memory", "bench.precision"),
     ("bench.batch_norm", "bench.lease", "bench.shared_folders", "bench.slurm"),
     (
         "bench.convnext",
@@ -29,10 +29,19 @@ LAYERS = (
         "bench.stages",
         "bench.vit",
     ),
-    ("bench.ledger", "bench.meeting", "bench.patches", "bench.reconstruction", "bench.snapshot", "bench.spec", "bench.wide_resnet"),
+    (
+        "bench.ledger",
+        "bench.meeting",
+        "bench.patches",
+        "bench.reconstruction",
+        "bench.record",
+        "bench.snapshot",
+        "bench.spec",
+        "bench.wide_resnet",
+    ),
     ("bench.encoders",),
     ("bench.cluster", "bench.frame", "bench.heartbeat", "bench.splits"),
-    ("bench.folders", "bench.known_datasets", "bench.torchvision_readers"),
+    ("bench.folders", "bench.index", "bench.known_datasets", "bench.torchvision_readers"),
     ("bench.torchvision_sets",),
     ("bench.checkpoint", "bench.datasets", "bench.meter", "bench.optim", "bench.store", "bench.suites", "bench.views"),
     ("bench.method", "bench.features", "bench.evals"),
@@ -51,7 +60,8 @@ LAYERS = (
     ),
     ("bench.sweep", "bench.worker"),
     ("bench.launch", "bench.submit"),
-    ("bench.console", "bench.request"),
+    ("bench.request",),
+    ("bench.console",),
     ("bench.options",),
     ("bench.sweep_commands",),
     ("bench.conformance_contract", "bench.conformance_processes", "bench.conformance_runs"),
@@ -61,7 +71,7 @@ LAYERS = (
 
 FOR_METHODS = {"bench.method", "bench.parts", "bench.patches", "bench.reconstruction", "bench.spec", "bench.views", "methods"}
 """`import methods` is for a method that is made of others, which it names as hyper-parameters and never in its code."""
-FOR_REPORTS = {"bench.errors", "bench.spec", "bench.store"}
+FOR_REPORTS = {"bench.errors", "bench.record", "bench.spec"}
 
 LONGEST_MODULE, LONGEST_METHOD, LONGEST_LOOP = 300, 150, 60
 LONGER: dict[str, int] = {}

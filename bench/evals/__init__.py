@@ -2,7 +2,7 @@
 
     evals.names()                  ['knn', 'label_free', 'linear', 'stages', 'transfer', 'validation'], without importing any of them
     evals.parse("transfer:digits") ('transfer', 'digits'), or a UserError that says what to write
-    evals.load("knn")              the module; its `evaluate(subject, argument)` returns a list of bench.store.Result
+    evals.load("knn")              the module; its `evaluate(subject, argument)` returns a list of bench.record.Result
     evals.summary("knn")           first line of the file's docstring
 
 Nothing here imports torch, FAISS or NumPy: the command line checks names in a fraction of a second.

@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from bench.evals.arrays import Arrays, Subject, normalise, require_finite, tally
-from bench.store import Result, pack
+from bench.record import Result, pack
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True

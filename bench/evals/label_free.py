@@ -9,7 +9,7 @@ N images, D features.
 import numpy as np
 
 from bench.evals.arrays import Subject, check_finite, evenly, normalise
-from bench.store import Result
+from bench.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.evals.arrays import Arrays, Subject, require_finite, tally
 from bench.evals.logistic import fit, predict
-from bench.store import Result, pack
+from bench.record import Result, pack
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True

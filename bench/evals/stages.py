@@ -6,7 +6,7 @@ bench/evals/linear.py does. A method without an encoder has no results.
 
 from bench.evals import linear
 from bench.evals.arrays import Arrays, Subject, require_finite
-from bench.store import Result
+from bench.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True

@@ -7,7 +7,7 @@ import dataclasses
 
 from bench.evals import knn, linear
 from bench.evals.arrays import Arrays, Subject, require_finite
-from bench.store import Result
+from bench.record import Result
 
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True

@@ -2,7 +2,7 @@
 
 from bench.evals import knn, linear
 from bench.evals.arrays import Arrays, Subject, require_finite
-from bench.store import Result
+from bench.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False

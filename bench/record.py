@@ -1,0 +1,109 @@
+"""One run's record: what is written once and never edited. Schema of the file: results/README.md, and the classes below."""
+
+import base64
+import dataclasses
+import json
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+SCHEMA = 1
+"""Version of the record's layout."""
+
+# NaN and infinity are not JSON: a metric that is not a number is stored as null.
+RECORD = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=False)}
+
+
+@dataclass(kw_only=True, **RECORD)
+class Result:
+    """One number that an evaluator measured."""
+
+    evaluator: str
+    """knn | linear | transfer | label_free | ..."""
+    dataset: str
+    """What it was measured on."""
+    split: Literal["train", "val", "test"]
+    metric: str
+    """top1 (percent), top1_k200_T0.1 (percent), mean_per_class (percent, in place of top1), rankme, ..."""
+    value: float | None
+    n: int
+    """Images that the number was measured on."""
+    chosen: dict[str, float | int | str] = dataclasses.field(default_factory=dict)
+    """Hyper-parameters that were picked on val, and the value there (val_top1 or val_mean_per_class, percent)."""
+    correct: str | None = None
+    """Which of the n test images were right, packed (see `pack`): comparisons are paired by test image."""
+    weights: str | None = None
+    """None: the weights that the method's paper evaluates. Else which other weights of the run were measured, as 'student'."""
+
+
+@dataclass(kw_only=True, **RECORD)
+class Cost:
+    """What the run spent: the four meters whatever the budget's unit, and what no budget pays for."""
+
+    steps: int
+    images: int
+    flops: float
+    seconds: float
+    """Training, views and hooks included; evaluation, checkpoints and set-up excluded; summed over requeues."""
+    setup_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    """On a GPU the run's largest allocation, on a CPU the process's largest resident set during the run."""
+
+
+@dataclass(kw_only=True, **RECORD)
+class RunRecord:
+    """One run, or a later evaluation of it (same id, next part)."""
+
+    id: str
+    spec: dict[str, Any]
+    """RunSpec.to_json() of the complete spec; `id` is its hash."""
+    suite: str
+    """The suite that first executed the run: provenance, not part of the id."""
+    status: Literal["done", "diverged", "failed"]
+    evals: tuple[str, ...]
+    """The evaluators that were asked for and finished, as 'knn' or 'transfer:digits'."""
+    cost: Cost
+    results: tuple[Result, ...] = ()
+    loss_curve: tuple[tuple[float, float], ...] = ()
+    """(progress, loss) at about a hundred points."""
+    weights: str = "encoder"
+    """Which weights `encode` used: encoder, teacher, none."""
+    weights_sha256: str | None = None
+    """Hash of the final weights: a later evaluation must find the same ones."""
+    uses_labels: bool = False
+    trained: bool = True
+    error: str | None = None
+    """Why a run is not done: 'NaN loss at step 12', or the exception's type and message."""
+    hardware: dict[str, Any] = dataclasses.field(default_factory=dict)
+    environment: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Versions, commit, whether the tree was dirty, CPU threads."""
+    started: str = ""
+    """ISO 8601, UTC."""
+    finished: str = ""
+    schema_version: int = SCHEMA
+
+
+RUN_RECORD = TypeAdapter(RunRecord)
+
+
+def pack(correct: np.ndarray) -> str:
+    """bool [n] -> base64 of its bits, eight test images to a byte."""
+    return base64.b64encode(np.packbits(np.asarray(correct, dtype=bool)).tobytes()).decode()
+
+
+def unpack(text: str, n: int) -> np.ndarray:
+    """The inverse of `pack`: bool [n]."""
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8), count=n).astype(bool)
+
+
+def to_text(record: RunRecord) -> str:
+    """The record as JSON with a line for each field and for each result, so that a person can read it and git can diff it."""
+    lines = []
+    for key, value in RUN_RECORD.dump_python(record, mode="json").items():
+        results = [json.dumps(result, allow_nan=False) for result in value] if key == "results" else []
+        text = "[\n  " + ",\n  ".join(results) + "\n ]" if results else json.dumps(value, allow_nan=False)
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
