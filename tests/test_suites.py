@@ -70,6 +70,19 @@ def test_the_demos_settings_are_the_best_of_the_committed_search():
     assert best == suites.CHOSEN
 
 
+def test_the_settings_on_cifar10_are_the_best_of_the_committed_search():
+    store = ResultStore(f"{ROOT}/results/cifar10_search")
+    found = {}
+    for record in store.records():
+        values = {result.metric: result.value for result in record.results}
+        trial = (values["linear_top1"], values["knn_top1"], record.spec["recipe"]["lr"])
+        found.setdefault(record.spec["encoder"], {}).setdefault(record.spec["method"], []).append(trial)
+    assert not store.problems
+    for encoder, chosen in suites.CIFAR10_CHOSEN.items():
+        assert all(len(found[encoder][method]) == len(suites.CIFAR10_LR_FACTORS) for method in chosen)
+        assert {method: max(found[encoder][method])[2] for method in chosen} == chosen
+
+
 def test_a_suite_that_lists_a_run_twice_is_refused(tmp_path):
     run = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))
     with pytest.raises(UserError, match=r"random seed 0 .* is listed twice"):
