@@ -28,7 +28,7 @@ class Autoencoder(Method):
         super().__init__()
         self.views = (View(()),)
         # The paper's numbers belong to fine-tuning a stack of Boltzmann machines. Adam with its authors' own settings (arXiv:1412.6980),
-        # as for every method here that rebuilds pixels; the warm-up is for ViTs.
+        # as for every method here that rebuilds pixels; the batch is the benchmark's default, and the warm-up is for ViTs.
         self.recipe = Recipe("adam", lr=1e-3, lr_per_batch=None, batch_size=256, warmup=0.05)
         self.encoder = make_encoder()
         self.decoder = nn.Sequential(

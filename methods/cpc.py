@@ -98,7 +98,7 @@ class CPC(Method):
             "adam",  # v1, section 3.2
             lr=2e-4,  # v1
             lr_per_batch=None,
-            batch_size=64,
+            batch_size=64,  # see the top
         )
         self.contexts = nn.ModuleList(Context(self.encoder.dim, hidden) for _ in range(directions))
         self.predictors = nn.ModuleList(nn.Linear(self.encoder.dim, target * len(self.distances)) for _ in range(directions))

@@ -118,7 +118,7 @@ class DINO(Method):
         local_size = whole_patches(encoder, data.image_size, local_size)
         local = (crop(area_min, area_split, 0.5, count=local_crops, size=local_size),) if local_crops else ()
         self.views = (crop(area_split, 1.0, 1.0), crop(area_split, 1.0, 0.1, Solarize(0.2)), *local)
-        # Learning rate per 256 images, decays, 10 of 100 epochs of warm-up and clipping: defaults of the authors' main_dino.py.
+        # Learning rate per 256 images, decays, 10 of 100 epochs of warm-up, clipping: defaults of main_dino.py. Batch: the benchmark's.
         self.recipe = Recipe("adamw", lr=5e-4, batch_size=256, weight_decay=0.04, weight_decay_end=0.4, warmup=0.1, clip_grad=3.0)
 
     def teacher_temperature_at(self, progress):

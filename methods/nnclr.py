@@ -62,7 +62,7 @@ class NNCLR(Method):
         self.recipe = Recipe(
             "lars",
             lr=0.3,  # for each 256 images
-            batch_size=256,
+            batch_size=256,  # the benchmark's default
             weight_decay=1e-6,
             warmup=0.1,  # 10 of 100 epochs
             exclude=("bias", "norm"),
