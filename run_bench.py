@@ -17,7 +17,7 @@ from bench import sweep_commands
 from bench.choices import DEFAULT_DATASET
 from bench.console import console, describe, plan_of, request_of, say_estimate, say_problems
 from bench.errors import UserError, unknown
-from bench.options import DATA_ROOT, PLACES, RUNS, SETTINGS, WORKERS, Commands
+from bench.options import DATA_ROOT, PLACES, RECIPE, RUNS, SETTINGS, WORKERS, Commands
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -41,9 +41,9 @@ def demo(context, output, **places):
 @cli.command("list")
 @click.argument("what", required=False)
 def list_names(what):
-    """List methods, datasets, encoders, evals or suites."""
+    """List methods, datasets, encoders, evals, suites or recipes."""
     import methods
-    from bench import datasets, encoders, evals, suites
+    from bench import datasets, encoders, evals, recipes, suites
 
     tables = {
         "methods": lambda: [(name, methods.summary(name)) for name in methods.names()],
@@ -51,6 +51,7 @@ def list_names(what):
         "encoders": lambda: [(name, f"{encoders.require(name).summary}\n{encoders.in_numbers(name)}") for name in encoders.names()],
         "evals": lambda: [(name, evals.summary(name)) for name in evals.names()],
         "suites": lambda: [(name, suites.summary(name)) for name in suites.names()],
+        "recipes": lambda: [(name, recipes.summary(name)) for name in recipes.published()],
     }
     if what is not None and what not in tables:
         raise unknown("list", what, tables)
@@ -139,22 +140,24 @@ def check(method, encoder):
 @click.option("--dataset", default=DEFAULT_DATASET, show_default=True, metavar="NAME")
 @click.option("--image-size", type=click.IntRange(8), metavar="PX")
 @click.option("--encoder", metavar="NAME")
+@RECIPE
 @SETTINGS
 @DATA_ROOT
 @click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
-def views(method, dataset, image_size, encoder, settings, data_root, output):
+def views(method, dataset, image_size, encoder, recipe, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
+    from bench import recipes
     from bench.request import data_folder, parse_settings
     from bench.spec import Budget, RunSpec, method_name
 
     root = data_folder(data_root)
     hyper_parameters, recipe_changes = parse_settings(settings)
-    budget = Budget("steps", 1)
-    spec = RunSpec(method=method, dataset=dataset, budget=budget, image_size=image_size, encoder=encoder, hyper_parameters=hyper_parameters)
+    spec = RunSpec(method=method, dataset=dataset, budget=Budget("steps", 1), image_size=image_size, encoder=encoder)
     from bench.plan import check_names, complete
 
     check_names(spec, (), root)
-    spec = complete(spec.replace(recipe_changes=recipe_changes), root)
+    own, _ = recipes.changes(method, recipe)  # its batches, which may be larger than the data set, are not seen
+    spec = complete(spec.replace(hyper_parameters=own | hyper_parameters, recipe_changes=recipe_changes), root)
     from bench.contact_sheet import write_contact_sheet
 
     label = f"{method_name(method)}-{method_name(dataset.removeprefix('folder:'))}"

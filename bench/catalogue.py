@@ -61,12 +61,17 @@ def views_in_words(method: Method) -> str:
     return " + ".join(f"{view.count} of {view.pixels(DATA)}" for view in method.views) or "–"
 
 
-def paper_in_words(name: str, paper: str) -> str:
-    """'[2020](https://arxiv.org/abs/2002.05709)': the first year in the docstring, which is the paper's."""
-    year = re.search(r"\b(19|20)\d\d\b", methods.summary(name))
+def paper_link(paper: str, text: str) -> str:
+    """'[2020](https://arxiv.org/abs/2002.05709)'"""
     where = paper.removeprefix("arXiv:")
     link = f"https://arxiv.org/abs/{where}" if paper.startswith("arXiv:") else f"https://doi.org/{paper.removeprefix('doi:')}"
-    return f"[{year[0] if year else 'paper'}]({link})" if paper else "–"
+    return f"[{text}]({link})"
+
+
+def paper_in_words(name: str, paper: str) -> str:
+    """A link with the first year in the docstring, which is the paper's."""
+    year = re.search(r"\b(19|20)\d\d\b", methods.summary(name))
+    return paper_link(paper, year[0] if year else "paper") if paper else "–"
 
 
 def idea(name: str) -> str:

@@ -5,6 +5,9 @@ PRECISIONS = ("bf16", "float32")
 
 PRETRAIN_SPLITS = ("train", "train+val", "unlabelled")
 
+RECIPES = ("small", "imagenet")
+"""small: a method's own numbers, for small images. imagenet: those of its paper there (methods/imagenet.toml)."""
+
 LAUNCHERS = ("debug", "local", "slurm")
 """debug: in this process, one run after the other. local: a process per GPU, or per so many CPU cores. slurm: a job per run."""
 

@@ -2,7 +2,7 @@
 
 import click
 
-from bench.choices import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, PRECISIONS, PRETRAIN_SPLITS
+from bench.choices import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, PRECISIONS, PRETRAIN_SPLITS, RECIPES
 from bench.errors import unknown
 
 
@@ -30,6 +30,7 @@ def options(*decorators):
 
 
 DATA_ROOT = click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]")
+RECIPE = click.option("--recipe", metavar="|".join(RECIPES), help="Numbers that --set starts from.  [default: small]")
 SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD. Repeatable.")
 
 PLACES = options(
@@ -53,6 +54,7 @@ RUNS = options(
     click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
     click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
     click.option("--seeds", metavar="0,1,2", help=f"[default: {DEFAULT_SEEDS}]"),
+    RECIPE,
     SETTINGS,
     click.option("--evals", "requests", metavar="A,B", help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]"),
     PLACES,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import methods
-from bench import datasets, encoders, evals, suites
+from bench import datasets, encoders, evals, recipes, suites
 from bench.choices import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS
 from bench.errors import UserError, unknown
 from bench.plan import Plan, check_all, make_plan
@@ -113,7 +113,7 @@ class Request:
         check_places(self.results, self.scratch)
         check_all(self.specs, self.requests, self.root)
 
-    def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, settings):
+    def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):
         """The grid of runs that the options describe: seeds x methods."""
         if not method:
             raise UserError("no --method; expected one or several names. All methods: run_bench.py list methods")
@@ -145,12 +145,13 @@ class Request:
             "image_size": image_size,
             "precision": precision,
             "pretrain_split": pretrain_split or "train",
-            "hyper_parameters": hyper_parameters,
-            "recipe_changes": recipe_changes,
         }
-        return tuple(
-            RunSpec(method=name, seed=seed, **common) for seed in parse_seeds(DEFAULT_SEEDS if seeds is None else seeds) for name in names
-        )
+        settings_of = {}
+        for name in names:  # what was set by name wins over a recipe's numbers
+            own, own_changes = recipes.changes(name, recipe)
+            settings_of[name] = {"hyper_parameters": own | hyper_parameters, "recipe_changes": own_changes | recipe_changes}
+        seeds = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
+        return tuple(RunSpec(method=name, seed=seed, **common, **settings_of[name]) for seed in seeds for name in names)
 
     def require_runs(self) -> "Request":
         """Itself; a UserError where it describes no run."""

@@ -148,6 +148,9 @@ class DatasetInfo:
 
 Value = bool | int | float | str | None
 
+Change = Value | tuple[Value, ...]
+"""Of a field of a recipe; betas and exclude are several values."""
+
 
 @dataclass(kw_only=True, **FROZEN)
 class RunSpec:
@@ -167,7 +170,7 @@ class RunSpec:
     hyper_parameters: dict[str, Value] = dataclasses.field(default_factory=dict)
     """The method's keyword-only arguments; complete once every argument is listed."""
     recipe: Recipe | None = None
-    recipe_changes: dict[str, Value] = dataclasses.field(default_factory=dict)
+    recipe_changes: dict[str, Change] = dataclasses.field(default_factory=dict)
     """Fields of the method's own recipe to replace (lr, batch_size, ...); empty in a complete spec."""
     method_version: str | None = None
     """The class's `version`; for a user's own file also a hash of its text."""

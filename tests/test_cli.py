@@ -81,6 +81,9 @@ WRONG = [
     ([*ONE, "--set", "head_layers=2.5"], "simclr's head_layers = 2.5: expected int"),
     ([*ONE, "--set", "temperature"], "cannot read --set 'temperature'; expected KEY=VALUE"),
     ([*ONE, "--set", "recipe.lrr=1"], "unknown recipe field 'lrr'. Did you mean 'lr'?"),
+    ([*ONE, "--recipe", "imagnet"], "unknown recipe 'imagnet'. Did you mean 'imagenet'?"),
+    (["run", "demo", "--recipe", "imagenet"], "leave out --recipe"),
+    (["views", "simclr", "--recipe", "big"], "unknown recipe 'big'."),
     ([*ONE, "--set", "recipe.lr=-1"], "a recipe needs lr > 0"),
     ([*ONE, "--set", "recipe.optimizer=lion"], "recipe: optimizer = 'lion'"),
     ([*ONE, "--budget", "0images"], "a budget must be a positive, finite amount, not 0 images"),
@@ -153,6 +156,13 @@ def test_list_names_everything(bench):
     for name in ("simclr", "mnist5k", "resnet8", "label_free", "demo"):
         assert re.search(rf"^  {name}\b", out, re.M)
     assert re.search(r"^  resnet18 +ResNet-18: .*\n +11.2M parameters, 1.11 GFLOP an image at 32 px, 512 features, all methods", out, re.M)
+    assert re.search(r"^  simsiam +ResNet-50, 224 px, 100 epochs, batch 512, sgd, lr 0.05 for each 256, weight decay 0.0001\n", out, re.M)
+
+
+def test_a_plan_starts_from_the_recipe_that_is_named(bench, here):
+    code, out, _ = bench("plan", "--method", "simclr", *SMALL, "--seeds", "0", "--recipe", "imagenet", "--set", "blur=0.25")
+    assert code == 0 and "temperature=0.1" in out and "color_strength=1.0" in out and "blur=0.25" in out
+    assert bench("views", "simclr", "--dataset", "digits", "--recipe", "imagenet", "--output", "sheet.png")[0] == 0
 
 
 @pytest.fixture
