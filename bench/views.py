@@ -112,19 +112,19 @@ class Flip:
 
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
     """factor: [B]"""
-    return (images * per_image(factor)).clamp(0, 1)
+    return (images * per_image(factor)).clamp_(0, 1)
 
 
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """factor: [B]"""
     mean = lightness(images).mean((1, 2, 3), keepdim=True)
-    return (mean + (images - mean) * per_image(factor)).clamp(0, 1)
+    return (images - mean).mul_(per_image(factor)).add_(mean).clamp_(0, 1)
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
     """factor: [B]"""
     grey = lightness(images)
-    return (grey + (images - grey) * per_image(factor)).clamp(0, 1)
+    return (images - grey).mul_(per_image(factor)).add_(grey).clamp_(0, 1)
 
 
 def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:

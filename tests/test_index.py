@@ -27,11 +27,8 @@ def spec(seed, method="simclr"):
 
 def record(seed, status="done", evals=("knn", "linear"), weights="a" * 64, method="simclr"):
     run, results = spec(seed, method), RESULTS if status == "done" else ()
-    cost = Cost(steps=78, images=20000, flops=2.4e12, seconds=15.0)
-    error = None if status == "done" else "NaN loss"
-    return RunRecord(
-        id=run.id, spec=run.to_json(), suite="x", status=status, evals=evals, cost=cost, results=results, weights_sha256=weights, error=error
-    )
+    facts = {"cost": Cost(steps=78, images=20000, flops=2.4e12, seconds=15.0), "error": None if status == "done" else "NaN loss"}
+    return RunRecord(id=run.id, spec=run.to_json(), suite="x", status=status, evals=evals, results=results, weights_sha256=weights, **facts)
 
 
 @pytest.fixture

@@ -1,0 +1,154 @@
+"""The harness itself: commands, the store, reports, checkpoints and memory, each beside its goal.
+
+python -m benchmarks.harness
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+from multiprocessing import get_context
+from pathlib import Path
+
+from bench.index import NAME
+from bench.record import Cost, Result, RunRecord, to_text
+from bench.spec import Budget, Recipe, RunSpec
+from bench.store import ResultStore
+from benchmarks.measure import alternate, now, spread, table
+
+ROOT = Path(__file__).parent.parent
+CURVE = tuple((i / 100, 5.0 - i / 50) for i in range(100))
+
+
+def make_records(folder: Path, count: int, methods: int = 40) -> None:
+    """So many records of three numbers each, as the program writes them, seeds of `methods` methods."""
+    facts = {"encoder": "resnet8", "image_size": 32, "precision": "float32", "method_version": "1", "data_revision": "made up"}
+    recipe, budget, store = Recipe("sgd", lr=0.1, batch_size=256), Budget("images", 20_000), ResultStore(folder)
+    cost = Cost(steps=78, images=19_968, flops=2.4e12, seconds=15.0)
+    right = "/w==" * 32
+    for number in range(count):
+        seed, method = divmod(number, methods)
+        spec = RunSpec(method=f"method{method}", dataset="made_up", seed=seed, budget=budget, recipe=recipe, **facts)
+        results = tuple(
+            Result(evaluator=name, dataset="made_up", split="test", metric="top1", value=50 + (number * 7 % 100) / 10, n=768, correct=right)
+            for name in ("knn", "linear", "transfer")
+        )
+        record = RunRecord(
+            id=spec.id, spec=spec.to_json(), suite="made_up", status="done", evals=("knn", "linear", "transfer"), cost=cost, results=results,
+            loss_curve=CURVE, weights_sha256="0" * 64, hardware={"model": "none"}, environment={"threads": 1},
+        )  # fmt: skip
+        path = store.path(spec)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(to_text(record))
+
+
+def commands(quick: bool) -> list[dict]:
+    """Seconds of commands that only look."""
+
+    def run(*arguments):
+        subprocess.run([sys.executable, ROOT / "run_bench.py", *arguments], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+    seconds = alternate({"--help": lambda: run("--help"), "list": lambda: run("list")}, 2 if quick else 7)
+    return [row(f"run_bench.py {name}", seconds[name], {"--help": 0.3, "list": 0.5}[name]) for name in seconds]
+
+
+def store(quick: bool) -> list[dict]:
+    """The frame of many records, cold and from its index; a leaderboard of a tenth of them."""
+    from reports import leaderboard
+
+    many, some = (300, 100) if quick else (100_000, 10_000)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        make_records(Path(folder) / "some", some, methods=10)
+        make_records(Path(folder) / "many", many)
+        cold, warm = [], []
+        for _ in range(1 if quick else 2):
+            (Path(folder) / "many" / NAME).unlink(missing_ok=True)
+            for seconds in (cold, warm):
+                start = now()
+                frame = ResultStore(Path(folder) / "many").frame()
+                seconds.append(now() - start)
+                assert len(frame) == 3 * many
+        found.append(row(f"frame of {many:,} records, every file read and checked", cold, 3.0))
+        found.append(row("the same from the index, every file looked at", warm, 0.5))
+        frame, seconds = ResultStore(Path(folder) / "some").frame(), []
+        for _ in range(1 if quick else 3):
+            start = now()
+            leaderboard.write(frame, Path(folder) / "report")
+            seconds.append(now() - start)
+        found.append(row(f"leaderboard of {some:,} runs, from the frame", seconds, 5.0))
+    return found
+
+
+def checkpoints(quick: bool) -> list[dict]:
+    """Writing one checkpoint of SimCLR, of 60 s of training: percent."""
+    from bench.checkpoint import Checkpoints
+    from benchmarks.training import Bound
+
+    found = []
+    for encoder in ("resnet8",) if quick else ("resnet8", "resnet18"):
+        trainer = Bound("simclr", encoder, "float32", 16, images=64).trainer
+        trainer.step(trainer.method, trainer.optimizer, trainer.batch(), 0.0)
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoints, seconds = Checkpoints(Path(folder), "0" * 16), []
+            for step in range(2 if quick else 7):
+                start = now()
+                checkpoints.save(step, trainer.state_dict())
+                seconds.append(now() - start)
+        found.append(row(f"a checkpoint of SimCLR with {encoder}, of the 60 s between two", [taken / 0.6 for taken in seconds], 1.0, "%"))
+    return found
+
+
+def _peak(connection, method: str, encoder: str, what: str, batch: int) -> None:
+    import torch
+
+    from benchmarks.training import Bound
+
+    torch.set_num_threads(1)
+    subject = Bound(method, encoder, "float32", batch)
+    getattr(subject, what)(2)
+    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def memory(quick: bool) -> list[dict]:
+    """Peak memory of a process that makes two steps of the harness, beside one that makes two of the bound, MiB."""
+    from bench import encoders
+    from benchmarks.training import METHODS, NEEDS_TOKENS
+
+    context, found = get_context("spawn"), []
+    for method in METHODS[:1] if quick else METHODS:
+        encoder = "resnet8" if encoders.can_use(method, "resnet8") else NEEDS_TOKENS
+        peak = {}
+        for what in ("bound", "harness"):
+            here, there = context.Pipe()
+            process = context.Process(target=_peak, args=(there, method, encoder, what, 32 if quick else 256))
+            process.start()
+            peak[what] = here.recv()
+            process.join()
+        name = f"memory of {method}'s steps: harness, beside the bound's {peak['bound']:,.0f} MiB"
+        found.append(row(name, [peak["harness"]], None, "MiB"))
+    return found
+
+
+def row(what: str, values: list[float], goal: float | None, unit: str = "s") -> dict:
+    """One measured thing, lower being better."""
+    import statistics
+
+    shown = (statistics.median(values), min(values), max(values))
+    print(f"harness   {what}: {spread(shown)} {unit}", flush=True)
+    return {"measure": "harness", "what": what, "unit": unit, "value": shown, "goal": goal}
+
+
+def rows(quick: bool = False) -> list[dict]:
+    """Everything above."""
+    return [*commands(quick), *store(quick), *checkpoints(quick), *memory(quick)]
+
+
+def markdown(found: list[dict]) -> str:
+    """The rows as a table."""
+    shown = [[row["what"], row["unit"], spread(row["value"]), "–" if row["goal"] is None else f"{row['goal']:g}"] for row in found]
+    return table(("what", "unit", "measured", "goal"), shown)
+
+
+if __name__ == "__main__":
+    print(markdown(rows()))
