@@ -29,6 +29,7 @@ from bench.meeting import meeting
 from bench.memory import keep_freed_memory
 from bench.meter import Meter
 from bench.method import Method, build
+from bench.out_of_memory import explain
 from bench.randomness import generator, seeded
 from bench.ranks import ranks
 from bench.record import Cost, Result, RunRecord
@@ -124,7 +125,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
             heartbeat.write("interrupted", trainer)
         raise
     except Exception as reason:
-        status, error = "failed", f"{type(reason).__name__}: {reason}"
+        status, error = "failed", explain(reason, trainer)
     record = RunRecord(
         id=spec.id,
         spec=spec.to_json(),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+import methods
 from bench import datasets
 from bench import run as run_module
 from bench.checkpoint import Checkpoints
@@ -164,6 +165,33 @@ def test_a_run_that_diverges_is_recorded_and_not_repeated(place):
     record = the_record(place)
     assert record.status == "diverged" and "at step" in record.error and not record.results
     assert execute(spec, EVALS, place) is None
+
+
+@pytest.mark.parametrize(
+    ("room", "advice"), [(16, "a batch of 16 fits here, by a step that was tried: --batch-size 16"), (0, "no smaller")]
+)
+def test_out_of_memory_is_recorded_with_what_fits(spec, place, monkeypatch, room, advice):
+    own = methods.load("moco").loss
+
+    def loss(self, batch, progress):
+        if progress > 0.2 and len(batch.index) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return own(self, batch, progress)
+
+    monkeypatch.setattr(methods.load("moco"), "loss", loss)
+    with pytest.raises(RunFailed, match="out of memory with 64 images of 16 pixels"):
+        execute(spec, EVALS, place)
+    record = the_record(place)
+    assert record.status == "failed" and advice in record.error and "Tried to allocate 2.00 GiB" in record.error
+
+
+def test_out_of_memory_in_evaluation_says_so(spec, place, monkeypatch):
+    def evaluate(*arguments):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(run_module, "evaluate", evaluate)
+    with pytest.raises(RunFailed, match="out of memory outside training"):
+        execute(spec, EVALS, place)
 
 
 def test_a_run_that_crashes_is_recorded_with_its_reason_and_tried_again(spec, undisturbed, place, monkeypatch):

@@ -1,0 +1,61 @@
+"""Run the benchmarks, and write docs/performance.json and the tables of docs/performance.md.
+
+python -m benchmarks                 all of them
+python -m benchmarks training views  these; the others' rows and tables stay
+python -m benchmarks --quick         that they run at all, in a minute; writes nothing
+"""
+
+import argparse
+import datetime
+import importlib
+import json
+import re
+from pathlib import Path
+
+from bench import hardware
+from bench.errors import UserError, unknown
+from bench.exclusive import write
+
+WHAT = ("training", "views", "streaming", "evaluation", "harness", "scaling")
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"one or several of {', '.join(WHAT)}; all where none is named")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round: that everything runs; writes nothing")
+    given = parser.parse_args()
+    try:
+        for name in given.what:
+            if name not in WHAT:
+                raise unknown("benchmark", name, WHAT)
+    except UserError as error:
+        parser.error(str(error))
+    for name in given.what or WHAT:
+        module = importlib.import_module(f"benchmarks.{name}")
+        found = module.rows(given.quick)
+        text = module.markdown(found)
+        print(f"\n{text}\n", flush=True)
+        if not given.quick:
+            keep(name, found, text)
+
+
+def keep(name: str, found: list[dict], text: str) -> None:
+    """Put a benchmark's rows and its table in place of the earlier ones."""
+    environment, here = hardware.environment(), hardware.hardware()
+    machine = {"machine": here["model"], "cores": here["cores"], "torch": environment["versions"]["torch"], "commit": environment["commit"]}
+    machine |= {"dirty": environment["dirty"], "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    path = DOCS / "performance.json"
+    kept = [row for row in json.loads(path.read_text()) if row["benchmark"] != name] if path.exists() else []
+    rows = kept + [{"benchmark": name, **machine, **row} for row in found]
+    write(path, "[\n" + ",\n".join(f" {json.dumps(row)}" for row in rows) + "\n]\n")
+    page = DOCS / "performance.md"
+    place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+    where = f"*{machine['machine']}, {machine['cores']} cores, torch {machine['torch']}, {machine['date']}*"
+    old = page.read_text()
+    assert place.search(old), f"{page} has no place for {name}: <!-- {name} --> and <!-- /{name} -->"
+    write(page, place.sub(lambda match: f"{match[1]}{where}\n\n{text}\n{match[2]}", old))
+
+
+if __name__ == "__main__":
+    main()
