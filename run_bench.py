@@ -89,8 +89,9 @@ for command in (sweep_commands.run, sweep_commands.status, sweep_commands.cancel
 def report(output, **described):
     """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
     request = request_of(**described)
+    import methods
     from bench.store import ResultStore
-    from reports import figures, leaderboard
+    from reports import families, figures, leaderboard
 
     store = ResultStore(request.results)
     if request.specs:
@@ -110,6 +111,7 @@ def report(output, **described):
     folder = Path(output or Path("reports") / request.name)
     leaderboard.print_table(frame, console())
     written = leaderboard.write(frame, folder) + figures.write(frame, folder)
+    written += families.write(frame, folder, {name: methods.family(name) for name in methods.names()})
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
 
 

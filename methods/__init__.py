@@ -50,12 +50,21 @@ def summary(method: str) -> str:
 
 def needs(method: str) -> str:
     """The class attribute `needs` (features | feature_map | tokens) as the file's text has it. Imports nothing."""
+    return _attribute(method, "needs", "features")
+
+
+def family(method: str) -> str:
+    """The class attribute `family` as the file's text has it; '' where it has none, as yardsticks. Imports nothing."""
+    return _attribute(method, "family", "")
+
+
+def _attribute(method: str, name: str, default: str) -> str:
     for node in _parsed(require(method).read_text(encoding="utf-8")).body:
         for line in node.body if isinstance(node, ast.ClassDef) else ():
             targets = line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
-            if any(isinstance(target, ast.Name) and target.id == "needs" for target in targets):
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
                 return ast.literal_eval(line.value)
-    return "features"
+    return default
 
 
 @functools.lru_cache(maxsize=256)

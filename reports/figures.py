@@ -42,16 +42,20 @@ NARROWEST = 0.3
 def write(frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
     """Draw every table of the frame that has a ranked column. Raises UserError where there is nothing to report."""
     tables = [table for table in build(frame) if table.ranked_by]
-    slugs = [_slug(table) for table in tables]
     paths = []
-    for position, (table, slug) in enumerate(zip(tables, slugs, strict=True)):
-        # Two revisions of one data set can have tables alike in all else.
-        name = slug if slugs.count(slug) == 1 else f"{slug}-{slugs[:position].count(slug) + 1}"
+    for table, name in zip(tables, slugs(tables), strict=True):
         for cost, title in (("tflop", "TFLOP per run, measured"), ("seconds", "training seconds per run")):
             figure = draw(table, cost, title)
             stem = f"accuracy-{'flops' if cost == 'tflop' else cost}-{name}"
-            paths += [replace_file(Path(folder) / f"{stem}.{kind}", _render(figure, kind)) for kind in ("svg", "png")]
+            paths += [replace_file(Path(folder) / f"{stem}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
     return paths
+
+
+def slugs(tables: list[Table]) -> list[str]:
+    """A file name for each table, no two alike."""
+    found = [_slug(table) for table in tables]
+    # Two revisions of one data set can have tables alike in all else.
+    return [name if found.count(name) == 1 else f"{name}-{found[:position].count(name) + 1}" for position, name in enumerate(found)]
 
 
 def _slug(table: Table) -> str:
@@ -62,7 +66,7 @@ def _slug(table: Table) -> str:
     return re.sub(r"[^\w.-]+", "_", "-".join([*parts, key["device"]]).rstrip("-"))
 
 
-def _render(figure: Figure, kind: str) -> bytes:
+def render(figure: Figure, kind: str) -> bytes:
     """The file's bytes, without the date and the version that matplotlib would sign it with."""
     file = io.BytesIO()
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
@@ -86,8 +90,8 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
         _limits(axes, [row.cells[cost].mean for row in methods])
         places = _side_by_side(axes, [row.cells[cost].mean for row in methods])
         for i, (row, place) in enumerate(zip(methods, places, strict=True)):
-            _point(axes, row, place, table.ranked_by, colours[i % 10], MARKERS[(i + i // 10) % len(MARKERS)])
-        _references(axes, references, table.ranked_by)
+            draw_point(axes, row, place, table.ranked_by, colours[i % 10], MARKERS[(i + i // 10) % len(MARKERS)])
+        draw_references(axes, references, table.ranked_by)
         moved = any(abs(place - row.cells[cost].mean) > 0.002 * place for row, place in zip(methods, places, strict=True))
         axes.set_xlabel(f"{cost_title}{' (nearly equal ones side by side)' if moved else ''}")
         axes.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
@@ -99,7 +103,7 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
     return figure
 
 
-def _point(axes, row: Row, place: float, ranked_by: str, colour, marker: str):
+def draw_point(axes, row: Row, place: float, ranked_by: str, colour, marker: str):
     """One method with its interval."""
     cell = row.cells[ranked_by]
     collapsed = any("collapsed" in note for note in row.notes)
@@ -128,8 +132,8 @@ def _side_by_side(axes, costs: list[float]) -> list[float]:
     return [float(axes.transData.inverted().transform((pixel, 0))[0]) for pixel in apart]
 
 
-def _references(axes, references: list[Row], ranked_by: str):
-    """Floors and ceilings as dashed lines, named in the right margin."""
+def draw_references(axes, references: list[Row], ranked_by: str, named: bool = True):
+    """Floors and ceilings as dashed lines, named in the right margin where asked for."""
     heights = [row.cells[ranked_by].mean for row in references]
     for row, height in zip(references, heights, strict=True):
         axes.axhline(height, linestyle=(0, (5, 3)), linewidth=1, color="0.45" if row.kind == "floor" else "0.15", zorder=1)
@@ -139,7 +143,7 @@ def _references(axes, references: list[Row], ranked_by: str):
     axes.set_ylim(max(low, 0), min(high, 101))
     across = axes.get_yaxis_transform()  # x in widths of the axes, y in percent
     places = spread(heights, gap=0.05 * (high - low))
-    for row, height, place in zip(references, heights, places, strict=True):
+    for row, height, place in zip(references, heights, places, strict=True) if named else ():
         axes.annotate(
             f"{row.label} {height:.1f}", xy=(1, height), xytext=(1.03, place), xycoords=across, textcoords=across, fontsize=8, color="0.25",
             va="center", arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6}, annotation_clip=False,

@@ -16,7 +16,7 @@ from bench.errors import UserError
 from bench.record import Cost, Result, RunRecord, pack
 from bench.spec import Budget, Recipe, RunSpec
 from bench.store import ResultStore
-from reports import figures, statistics
+from reports import families, figures, statistics
 from reports.leaderboard import leaderboard, markdown, print_table, write
 from reports.placement import spread
 
@@ -348,3 +348,27 @@ def test_labels_of_ten_methods_do_not_overlap(tmp_path):
     assert len(boxes) == 10
     for first, second in itertools.combinations(boxes, 2):
         assert not first.overlaps(second)
+
+
+def test_families_stand_side_by_side_the_best_first(frame, tmp_path):
+    known = {"simclr": "contrastive", "byol": "joint embedding", "moco": "contrastive", "rotation": "pretext", "jigsaw": "pretext"}
+    paths = families.write(frame, tmp_path, known | {"elsewhere": "clustering"})
+    assert sorted(path.suffix for path in paths) == [".png", ".svg"] and all(path.name.startswith("families-mnist5k-") for path in paths)
+    (table,) = leaderboard(frame)
+    panels = families.grouped(table, known)
+    assert {family: [row.label for row in rows] for family, rows in panels.items()} == {
+        "pretext": ["rotation", "jigsaw"],
+        "contrastive": ["simclr", "moco"],
+        "joint embedding": ["byol"],
+    }
+    figure = families.draw(table, panels)
+    assert [axes.get_title() for axes in figure.axes] == ["pretext", "contrastive", "joint embedding"]
+    texts = [text.get_text() for text in figure.axes[-1].texts]
+    assert [text.split()[0] for text in texts] == [row.label for row in table.rows if row.kind != "method"] and not figure.axes[0].texts
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    before = [path.read_bytes() for path in paths]
+    assert families.write(frame, tmp_path, known) == paths and [path.read_bytes() for path in paths] == before
+
+
+def test_one_family_alone_is_no_comparison(frame, tmp_path):
+    assert families.write(frame, tmp_path, {"rotation": "pretext", "jigsaw": "pretext"}) == []

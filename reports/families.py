@@ -1,0 +1,81 @@
+"""The families of methods side by side: a figure per table, a panel per family, everything else equal.
+
+    write(store.frame(), "reports/cifar10", {"simclr": "contrastive", "rotation": "pretext"})    families-<table>.svg and .png
+
+A point is a method (mean over seeds, 95 % interval), the best of its family first; a dashed line a floor or a ceiling. All had the
+same budget, which the title says. The same records give the same bytes.
+"""
+
+from pathlib import Path
+
+import pandas
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from reports.figures import DOTS_PER_INCH, STYLE, draw_point, draw_references, render, slugs
+from reports.files import replace_file
+from reports.tables import Row, Table, build
+
+ORDER = ("pretext", "contrastive", "joint embedding", "clustering")
+"""As history had them; any other family comes after."""
+SIZE = (8.6, 4.4)
+"""Inches."""
+
+
+def write(frame: pandas.DataFrame, folder: str | Path, families: dict[str, str]) -> list[Path]:
+    """Draw every table of the frame that has methods of two families or more. families: of each method by its name."""
+    paths = []
+    tables = [table for table in build(frame) if table.ranked_by]
+    for table, slug in zip(tables, slugs(tables), strict=True):
+        panels = grouped(table, families)
+        if len(panels) > 1:
+            figure = draw(table, panels)
+            paths += [replace_file(Path(folder) / f"families-{slug}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+    return paths
+
+
+def grouped(table: Table, families: dict[str, str]) -> dict[str, list[Row]]:
+    """The methods of each family that have a number in the ranked column, the best first."""
+    panels: dict[str, list[Row]] = {}
+    for row in table.rows:
+        family = families.get(row.label.split()[0], "")
+        if row.kind == "method" and family and table.ranked_by in row.cells:
+            panels.setdefault(family, []).append(row)
+    known = [family for family in ORDER if family in panels]
+    return {
+        family: sorted(panels[family], key=lambda row: (-row.cells[table.ranked_by].mean, row.label))
+        for family in (*known, *sorted(panels.keys() - set(known)))
+    }
+
+
+def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
+    """One panel a family, as wide as it has methods, on one axis of accuracy."""
+    import seaborn  # here, since it takes a second to import and the other reports do not need it
+
+    references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
+    header = next(column.header for column in table.columns if column.key == table.ranked_by)
+    with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
+        figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
+        FigureCanvasAgg(figure)
+        widths = [len(rows) + 0.6 for rows in panels.values()]
+        grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=0.86, bottom=0.27, top=0.8, wspace=0.06)
+        colours, first = seaborn.color_palette("tab10", 10), None
+        for number, (family, rows) in enumerate(panels.items()):
+            axes = figure.add_subplot(grid[number], sharey=first)
+            for place, row in enumerate(rows):
+                draw_point(axes, row, place, table.ranked_by, colours[number % 10], "o")
+            axes.set_xlim(-0.8, len(rows) - 0.2)
+            axes.set_xticks(range(len(rows)), [row.label for row in rows], rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+            axes.set_title(family, fontsize=9, color=colours[number % 10], fontweight="bold")
+            axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
+            if first is not None:
+                axes.tick_params(labelleft=False)
+            first = first or axes
+        for number, axes in enumerate(figure.axes):
+            draw_references(axes, references, table.ranked_by, named=number == len(figure.axes) - 1)
+        first.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
+        name, *rest = table.title.split(" · ")
+        figure.text(0.07, 0.955, f"{name}: the families at an equal budget", fontsize=11, fontweight="bold", ha="left", va="center")
+        figure.text(0.07, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")
+    return figure
