@@ -1,6 +1,7 @@
 # make demo   install, run the demo suite, print its leaderboard
 # make test   install, run the test suite          (make quick: without the slow tests)
 # make lint   ruff
+# make bench  speed of everything beside its bound and its peers
 # make slurm-test   SLURM on this machine, and every fault on it   (make torture: a hundred random kills)
 # PYTHON=python3.12 make demo picks the interpreter; it must be 3.11 or newer.
 
@@ -11,7 +12,7 @@ UV_VERSION := 0.13.9
 # A test process a core; each begins with a run of neighbours, which share what is costly to build.
 PYTEST_SPREAD := -n auto --dist worksteal
 
-.PHONY: demo test quick lint slurm-test torture constraints clean
+.PHONY: demo test quick bench lint slurm-test torture constraints clean
 
 demo: $(READY)
 	$(VENV)/bin/python run_bench.py demo
@@ -31,6 +32,11 @@ slurm-test: $(READY)
 torture: $(READY)
 	tests/slurm/local-slurm install
 	SSLBENCH_SLURM=1 SSLBENCH_KILLS=100 $(VENV)/bin/python -m pytest tests/slurm -k random_kills
+
+# Speed, beside its bounds and peers, into docs/performance.*; under 15 minutes on two cores with nothing else going on.
+bench: $(READY)
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[benchmarks]'
+	$(VENV)/bin/python -m benchmarks
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

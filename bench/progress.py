@@ -1,5 +1,6 @@
 """What a person sees while runs are under way: a bar per running run, drawn from the heartbeat files, whoever runs them."""
 
+import math
 import time
 from pathlib import Path
 
@@ -76,7 +77,9 @@ class Watch:
         self.ended.add(spec.id)
         if spec.id in self.tasks:
             self.progress.remove_task(self.tasks.pop(spec.id))
-        detail = f"  loss {beat['loss']:.3f}  {beat['images_per_second']:,.0f} images/s" if "progress" in beat else ""
+        # A run that was only evaluated, from its last checkpoint, has made no loss here.
+        loss = f"  loss {beat['loss']:.3f}" if math.isfinite(beat.get("loss", math.nan)) else ""
+        detail = f"{loss}  {beat['images_per_second']:,.0f} images/s" if "progress" in beat else ""
         records = self.store.parts(spec)
         if beat["state"] in ("failed", "diverged") and records:
             detail = f"  {records[-1].error}"
