@@ -49,8 +49,10 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
     """Lines that say what is there: images, classes and a digest of every split, and the revision.
 
     The digest is of arrays' pixels and labels, or of the files' bytes and labels: it does not depend on a JPEG decoder. Every
-    file is decoded. Those that cannot be are named, counted, and end the check.
+    file is decoded. Those that cannot be are named, counted, and end the check; so do damaged shards of a pack.
     """
+    from bench import packed  # imports torch, which the table does without
+
     entry = datasets.require(name, root)
     where = datasets.data_root(root).resolve()
     total, unreadable = 0, []
@@ -74,6 +76,12 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
         yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
     if unreadable:
         raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
+    damaged = 0
+    for well, line in packed.check(entry, where, datasets.revision(name, root)):
+        damaged += not well
+        yield f"{'ok   ' if well else 'BAD  '} {line}"
+    if damaged:
+        raise UserError(f"{damaged:,} shard{'s' * (damaged > 1)} of {name} damaged")
     yield f"ok    revision {datasets.revision(name, root)}; compared with the original: {entry.compared}"
     yield f"ok    licence: {entry.licence}; from: {entry.source}"
 

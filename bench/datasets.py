@@ -3,15 +3,17 @@
 Known sets are read by their libraries' own loaders and compared with the original as far as that is known, so two people who
 name the same set have the same images. `folder:PATH` is a folder of the user's own. A set without val gets one from train,
 decided by the protocol version alone. Nothing is downloaded unless `get` is called; nothing heavy is imported to check a name.
-The readers are in known_datasets.py, torchvision_sets.py and folders.py, what they share in splits.py.
+The readers are in known_datasets.py, torchvision_sets.py and folders.py, what they share in splits.py. Where a set of image files
+was packed (packed.py), its images stay on disk.
 
 N images, C channels (1 grey, 3 RGB), H height, W width, K classes.
 """
 
 import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,8 @@ from bench.torchvision_sets import ENTRIES as BY_NAME
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from bench.packed import PackedImages
 
     Root = str | os.PathLike | None
 
@@ -62,12 +66,19 @@ DAMAGE = (OSError, RuntimeError, AssertionError, ValueError, LookupError, TypeEr
 class Split:
     """One split of one data set, in the data set's own order. Tensors are shared between callers: do not write into them."""
 
-    images: "Tensor"
-    """uint8 [N, C, H, W], 0..255."""
+    images: "Tensor | PackedImages"
+    """uint8 [N, C, H, W], 0..255; where the set is packed at this size on disk, and read as it is indexed."""
     labels: "Tensor"
     """int64 [N], 0..K-1; in an unlabelled split -1."""
     classes: tuple[str, ...]
     """[K] names."""
+
+    def reordered(self, order: "Tensor") -> "Split":
+        """The same in another order, int64 [N]. Of packed images nothing is read for it."""
+        from bench.packed import PackedImages
+
+        images = self.images.reordered(order) if isinstance(self.images, PackedImages) else self.images[order]
+        return replace(self, images=images, labels=self.labels[order])
 
 
 def names() -> list[str]:
@@ -151,14 +162,17 @@ def load(name: str, split: str, image_size: int | None = None, root: "Root" = No
     return _load(entry, split, size, data_root(root).resolve())
 
 
-def channel_stats(images: "Tensor") -> "tuple[Tensor, Tensor]":
+def channel_stats(images: "Tensor | PackedImages") -> "tuple[Tensor, Tensor]":
     """Mean and population standard deviation of each channel: two float32 [3] in 0..1, grey repeated to three.
 
     images: uint8 [N, C, H, W]. From the counts of the 256 levels, so exact, small, and the same for any number of threads.
     """
     import torch
 
-    counts = torch.stack([torch.bincount(images[:, channel].flatten(), minlength=256) for channel in range(images.shape[1])]).double()
+    def of_each_level(piece):
+        return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in piece.unbind(1)])
+
+    counts = sum(of_each_level(piece) for piece in images.split(1024)).double()
     shares = counts / counts.sum(1, keepdim=True)
     levels = torch.arange(256, dtype=torch.float64, device=images.device) / 255
     mean = (shares * levels).sum(1)
@@ -187,19 +201,30 @@ def _pick(labels: np.ndarray, split: str) -> np.ndarray:
 def _load(entry: Entry, split: str, size: int, root: Path) -> Split:
     import torch
 
+    from bench import packed
+
+    pack = packed.find(entry, size, root, lambda: entry.revision or _listing(entry, root))
+    if pack:
+
+        def rows_of_part(entry, part, root):
+            return pack.rows(part), *_read_part(entry, part, root)[1:]
+
+        rows, labels, classes = _items(entry, split, root, rows_of_part)
+        return Split(pack.images(rows), torch.from_numpy(labels), classes)
     items, labels, classes = _items(entry, split, root)
     images = _resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else _decode(items, size, entry.name)
     return Split(images, torch.from_numpy(labels), classes)
 
 
-def _items(entry: Entry, split: str, root: Path):
-    """Images or paths, labels and class names of one split; no image file is decoded."""
+def _items(entry: Entry, split: str, root: Path, read_part: Callable | None = None):
+    """Images or paths, or what else `read_part` gives for each image, labels and class names of one split; nothing is decoded."""
+    read_part = read_part or _read_part
     if split in entry.parts and (split != "train" or entry._own_val):
-        return _read_part(entry, split, root)
+        return read_part(entry, split, root)
     if entry._own_val:  # train+val
-        (items, labels, classes), (more_items, more_labels, _) = (_read_part(entry, part, root) for part in ("train", "val"))
+        (items, labels, classes), (more_items, more_labels, _) = (read_part(entry, part, root) for part in ("train", "val"))
         return np.concatenate([items, more_items]), np.concatenate([labels, more_labels]), classes
-    items, labels, classes = _read_part(entry, "train", root)
+    items, labels, classes = read_part(entry, "train", root)
     picked = _pick(labels, split)
     return items[picked], labels[picked], classes
 
@@ -236,8 +261,8 @@ def _resize(images: "Tensor", size: int) -> "Tensor":
     return functional.center_crop(torch.cat(pieces), [size, size]).contiguous()
 
 
-def _decode(files: np.ndarray, size: int, name: str) -> "Tensor":
-    """Image files -> uint8 [N, 3, size, size], in their order."""
+def _decode(files: np.ndarray, size: int, name: str, threads: int = 0, decoded: Callable = lambda: None) -> "Tensor":
+    """Image files -> uint8 [N, 3, size, size], in their order. decoded() is called after each; threads: 0 for as many as torch has."""
     import torch
     from torchvision.transforms.v2.functional import pil_to_tensor
 
@@ -248,12 +273,13 @@ def _decode(files: np.ndarray, size: int, name: str) -> "Tensor":
             return error
 
     images, unreadable = torch.empty(len(files), 3, size, size, dtype=torch.uint8), []
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for index, decoded in enumerate(pool.map(image, files)):
-            if isinstance(decoded, UserError):
-                unreadable.append(decoded)
+    with ThreadPoolExecutor(threads or torch.get_num_threads()) as pool:
+        for index, found in enumerate(pool.map(image, files)):
+            if isinstance(found, UserError):
+                unreadable.append(found)
             else:
-                images[index] = decoded
+                images[index] = found
+            decoded()
     if unreadable:
         count = f"{len(unreadable):,} of {len(files):,} images cannot"
         raise UserError(f"{unreadable[0]} ({count}; `run_bench.py data check {name}` names them)")

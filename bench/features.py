@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.distributed import agree, gather, rows_of
+from bench.packed import PackedImages
 from bench.precision import upcast
 from bench.views import normalise
 
@@ -17,7 +18,7 @@ BATCH = 500
 def extract(
     network: nn.Module,
     function: Callable[[Tensor], Tensor],
-    images: Tensor,
+    images: Tensor | PackedImages,
     mean: Tensor,
     std: Tensor,
     precision: str,

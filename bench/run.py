@@ -198,7 +198,7 @@ def load_source(spec: RunSpec, root: Path | None) -> tuple[Source, int]:
     info = replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
     # Many sets lie in order of class, where an image's position gives its label away; a method is told positions.
     order = torch.randperm(len(split.images), generator=generator("index", PROTOCOL))
-    split = replace(split, images=split.images[order], labels=split.labels[order])
+    split = split.reordered(order)
     device = hardware.device()
     source = Source(split.images.to(device), split.labels.to(device), info, mean.float().to(device), std.float().to(device))
     return source, len(split.classes)

@@ -15,6 +15,7 @@ from bench import datasets
 from bench.evals.arrays import Arrays, evenly
 from bench.features import extract
 from bench.method import Method
+from bench.packed import PackedImages
 from bench.randomness import Draws
 from bench.spec import PROTOCOL, RunSpec
 from bench.stages import StageReader
@@ -35,7 +36,7 @@ class Subject:
         self.dataset = spec.dataset
         self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
 
-    def _features(self, images: Tensor) -> np.ndarray:
+    def _features(self, images: Tensor | PackedImages) -> np.ndarray:
         source = self.source
         return extract(self.method, self.function, images, source.mean, source.std, self.spec.precision).cpu().numpy()
 

@@ -19,6 +19,7 @@ from bench.interrupt import Interrupted
 from bench.meter import Meter, count_flops
 from bench.method import Batch, LabelledBatch, Method
 from bench.optim import build_optimizer, clear_state, load_state_by_name, set_progress, state_by_name
+from bench.packed import Ahead, PackedImages
 from bench.randomness import Draws, generator
 from bench.spec import DatasetInfo, RunSpec
 from bench.views import render_views
@@ -33,9 +34,9 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """The images that a run is trained on, on its device."""
+    """The images that a run is trained on, on its device; packed ones come there batch by batch."""
 
-    images: Tensor
+    images: Tensor | PackedImages
     """uint8 [N, C, H, W]"""
     labels: Tensor | None
     """int64 [N] for a Reference, None for everything else."""
@@ -84,7 +85,7 @@ class Trainer:
         self.method, self.source, self.spec, self.controls = method, source, spec, controls or Controls()
         self.recipe, self.views = spec.recipe, method.views
         self.steps_per_epoch = len(source.images) // self.recipe.batch_size
-        self.meter, self.curve = Meter(source.device), Curve()
+        self.meter, self.curve, self.ahead = Meter(source.device), Curve(), Ahead(source.images)
         self.optimizer = build_optimizer(method, self.recipe)
         self.hooked_epoch, self.loss = -1, math.nan
         self.saved_at, self.saved, self.order = time.monotonic(), None, (-1, None)
@@ -174,13 +175,9 @@ class Trainer:
     def batch(self) -> Batch:
         """This device's rows of the batch of the current step: a function of (seed, step) alone."""
         seed, step, size, source = self.spec.seed, self.meter.steps, self.recipe.batch_size, self.source
-        if self.order[0] != self.epoch:
-            permutation = torch.randperm(len(source.images), generator=generator(seed, "order", self.epoch))
-            self.order = (self.epoch, permutation.to(source.device))
-        start = step % self.steps_per_epoch * size
         rows = distributed.rows_of(size)
-        index = self.order[1][start : start + size][rows]
-        images = source.images[index]
+        index = self.index(step)
+        images = self.ahead.take(index, lambda: self.index(step + 1))
         views = render_views(
             self.views,
             images,
@@ -193,6 +190,15 @@ class Trainer:
         if self.method.uses_labels:
             return LabelledBatch(views, index, draws, source.labels[index])
         return Batch(views, index, draws)
+
+    def index(self, step: int) -> Tensor:
+        """Which images this device's rows of a step's batch are: int64 [B]."""
+        epoch, number = divmod(step, self.steps_per_epoch)
+        if self.order[0] != epoch:
+            permutation = torch.randperm(len(self.source.images), generator=generator(self.spec.seed, "order", epoch))
+            self.order = (epoch, permutation.to(self.source.device))
+        size = self.recipe.batch_size
+        return self.order[1][number * size : (number + 1) * size][distributed.rows_of(size)]
 
     def kind_of_step(self, progress: float) -> str:
         """Steps of one kind have the same graph: the number of the phase (view shapes and batch size are fixed in a run)."""
