@@ -197,7 +197,7 @@ def _pick(labels: np.ndarray, split: str) -> np.ndarray:
     return {"train": np.setdiff1d(everything, val), "val": val, "train+val": everything}[split]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)  # train, val and test of the pretraining set and of four targets: less, and each run decodes all of them again
 def _load(entry: Entry, split: str, size: int, root: Path) -> Split:
     import torch
 
