@@ -90,8 +90,9 @@ def report(output, **described):
     """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
     request = request_of(**described)
     import methods
+    from bench import datasets
     from bench.store import ResultStore
-    from reports import families, figures, leaderboard
+    from reports import families, figures, leaderboard, published
 
     store = ResultStore(request.results)
     if request.specs:
@@ -112,6 +113,7 @@ def report(output, **described):
     leaderboard.print_table(frame, console())
     written = leaderboard.write(frame, folder) + figures.write(frame, folder)
     written += families.write(frame, folder, {name: methods.family(name) for name in methods.names()})
+    written += published.write(frame, folder, {name: entry.sizes for name, entry in datasets.ENTRIES.items()})
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
 
 

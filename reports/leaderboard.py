@@ -68,25 +68,28 @@ def markdown(tables: list[Table]) -> str:
             ]
             for row in table.rows
         ]
-        parts.append(f"## {_escape(table.title)}\n\n{_grid(head, body)}")
-        parts += [f"{_escape(line)}\n" for line in table.lines]
+        parts.append(f"## {escape(table.title)}\n\n{grid(head, body)}")
+        parts += [f"{escape(line)}\n" for line in table.lines]
     return "\n".join([*parts, "## How to read it\n", LEGEND])
 
 
-def _grid(head: list[str], body: list[list[str]]) -> str:
-    """A Markdown table, padded so that it reads in an editor too; text to the left, numbers to the right."""
-    rows = [[_escape(cell) for cell in row] for row in (head, *body)]
+def grid(head: list[str], body: list[list[str]], left: tuple[str, ...] = ("method", "notes")) -> str:
+    """A Markdown table, padded so that it reads in an editor too; text to the left, numbers to the right.
+
+    left: headers of the columns that hold text.
+    """
+    rows = [[escape(cell) for cell in row] for row in (head, *body)]
     widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(head))]
-    left = [name in ("method", "notes") for name in head]
-    rows.insert(1, [":" + "-" * (width - 1) if is_left else "-" * (width - 1) + ":" for width, is_left in zip(widths, left, strict=True)])
+    sides = [name in left for name in head]
+    rows.insert(1, [":" + "-" * (width - 1) if is_left else "-" * (width - 1) + ":" for width, is_left in zip(widths, sides, strict=True)])
     lines = []
     for row in rows:
-        cells = (cell.ljust(width) if is_left else cell.rjust(width) for cell, width, is_left in zip(row, widths, left, strict=True))
+        cells = (cell.ljust(width) if is_left else cell.rjust(width) for cell, width, is_left in zip(row, widths, sides, strict=True))
         lines.append("| " + " | ".join(cells) + " |\n")
     return "".join(lines)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Text that Markdown shows as it is, in one line."""
     return re.sub(r"([\\`*|<>\[\]])", r"\\\1", " ".join(text.split()))
 
