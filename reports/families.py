@@ -59,7 +59,7 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
         figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
         widths = [len(rows) + 0.6 for rows in panels.values()]
-        grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=0.86, bottom=0.27, top=0.8, wspace=0.06)
+        grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=0.8, bottom=0.22, top=0.82, wspace=0.06)
         colours, first = seaborn.color_palette("tab10", 10), None
         for number, (family, rows) in enumerate(panels.items()):
             axes = figure.add_subplot(grid[number], sharey=first)

@@ -151,6 +151,14 @@ def test_names_are_checked_without_torch():
         assert ended.stdout.splitlines()[-1] == "False False False", ended.stderr
 
 
+def test_a_help_page_imports_nothing_but_click():
+    script = "import sys, run_bench\nsys.argv = ['run_bench.py', *sys.argv[1:]]\ntry:\n    run_bench.main()\nexcept SystemExit: pass\n"
+    script += "print(sorted({'numpy', 'pydantic', 'submitit', 'rich', 'torch'} & set(sys.modules)))"
+    for arguments in (["--help"], ["run", "--help"], ["data", "--help"]):
+        ended = subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True)
+        assert ended.stdout.splitlines()[-1] == "[]", ended.stdout
+
+
 def test_list_names_everything(bench):
     _, out, _ = bench("list")
     for name in ("simclr", "mnist5k", "resnet8", "label_free", "demo"):
