@@ -1,17 +1,20 @@
 """The suites: what they list, and that the demo's settings are what its search found."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
 import methods
-from bench import encoders, suites
+from bench import datasets, encoders, suites
 from bench.errors import UserError
 from bench.method import build
 from bench.plan import complete, make_plan
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
+from reports import leaderboard, published
 
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
 
@@ -87,3 +90,26 @@ def test_a_suite_that_lists_a_run_twice_is_refused(tmp_path):
     run = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))
     with pytest.raises(UserError, match=r"random seed 0 .* is listed twice"):
         make_plan([run, run.replace(encoder="resnet8")], ("knn",), ResultStore(tmp_path))
+
+
+def test_the_committed_pages_are_those_of_the_committed_records(tmp_path):
+    """What `report --results results/cifar10 --output docs/cifar10` writes; README shows the same table."""
+    frame = ResultStore(f"{ROOT}/results/cifar10").frame()
+    leaderboard.write(frame, tmp_path)
+    published.write(frame, tmp_path, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
+    committed = Path(ROOT, "docs", "cifar10")
+    names = {path.name for path in committed.iterdir()}
+    assert {"leaderboard.md", "published.md"} < names and any(name.startswith("families-") for name in names)
+    for name in (name for name in names if not name.endswith(".svg")):  # a figure's bytes are its matplotlib's too
+        assert (committed / name).read_bytes() == (tmp_path / name).read_bytes(), f"{name} is not what the records give"
+    table = re.search(r"^\| .*?(?=\n\n)", (committed / "leaderboard.md").read_text(), re.M | re.S)[0]
+    assert table in Path(ROOT, "README.md").read_text()
+
+
+def test_the_committed_records_are_those_of_the_suite():
+    """Every one is of a run that the suite lists, from code that was committed; those that it lacks are yet to be made."""
+    listed = {(run.method, run.encoder, run.seed): run for run in suites.load("cifar10").runs}
+    for record in ResultStore(f"{ROOT}/results/cifar10").records():
+        run = listed[record.spec["method"], record.spec["encoder"], record.spec["seed"]]
+        assert record.spec["budget"]["amount"] == run.budget.amount and not record.environment["dirty"]
+        assert not run.recipe_changes or record.spec["recipe"]["lr"] == run.recipe_changes["lr"]
