@@ -72,7 +72,7 @@ def rows(quick: bool = False) -> list[dict]:
     """One row per method: images a second (median, lowest, highest of the rounds) and the ratios of each round."""
     keep_freed_memory()
     found = []
-    repeats, steps, batch = (2, 1, 64) if quick else (5, 3, 256)
+    repeats, steps, batch = (2, 1, 64) if quick else (3, 2, 256)
     encoder, precision = ("resnet18", "bf16") if torch.cuda.is_available() else ("resnet8", hardware.default_precision())
     workers = hardware.cores()
     for method in METHODS:
