@@ -53,7 +53,7 @@ def commands(quick: bool) -> list[dict]:
 
 
 def store(quick: bool) -> list[dict]:
-    """The frame of many records, cold and from its index; a leaderboard of a tenth of them."""
+    """The frame of many records, cold and from its index; a leaderboard of a quarter as many."""
     from reports import leaderboard
 
     many, some = (300, 100) if quick else (20_000, 5_000)
