@@ -4,7 +4,6 @@ As documented: its transform on PIL images (32 pixels: SimCLR's `gaussian_blur=0
 its best: bfloat16 where ours is, channels_last, and no blur anywhere. Its documentation has no rotation task.
 """
 
-import copy
 from collections.abc import Callable
 
 import torch
@@ -97,11 +96,12 @@ def simclr(encoder: str, best: bool):
 
 
 class Momentum(nn.Module):
-    """An online network and its moving average."""
+    """An online network and its moving average. Made twice, since a head with weight norm cannot be copied."""
 
-    def __init__(self, online: nn.Module):
+    def __init__(self, make_network: Callable[[], nn.Module]):
         super().__init__()
-        self.online, self.target = online, copy.deepcopy(online)
+        self.online, self.target = make_network(), make_network()
+        self.target.load_state_dict(self.online.state_dict())
         utils.deactivate_requires_grad(self.target)
 
     def move(self, momentum: float):
@@ -109,8 +109,8 @@ class Momentum(nn.Module):
 
 
 def byol(encoder: str, best: bool):
-    backbone = Encoder(encoder)
-    both = Momentum(nn.Sequential(backbone, heads.BYOLProjectionHead(backbone.dim, 4096, 256)))
+    dim = Encoder(encoder).dim
+    both = Momentum(lambda: nn.Sequential(Encoder(encoder), heads.BYOLProjectionHead(dim, 4096, 256)))
     predictor, criterion = heads.BYOLPredictionHead(256, 4096, 256), losses.NegativeCosineSimilarity()
     blur = {"gaussian_blur": 0.0} if best else {}
     transform = transforms.BYOLTransform(
@@ -129,8 +129,8 @@ def byol(encoder: str, best: bool):
 
 
 def moco(encoder: str, best: bool):
-    backbone = Encoder(encoder)
-    both = Momentum(nn.Sequential(backbone, heads.MoCoProjectionHead(backbone.dim, backbone.dim, 128)))
+    dim = Encoder(encoder).dim
+    both = Momentum(lambda: nn.Sequential(Encoder(encoder), heads.MoCoProjectionHead(dim, dim, 128)))
     criterion = losses.NTXentLoss(memory_bank_size=(4096, 128))
 
     def step(views):
@@ -144,8 +144,8 @@ def moco(encoder: str, best: bool):
 
 
 def dino(encoder: str, best: bool):
-    backbone = Encoder(encoder)
-    both = Momentum(nn.Sequential(backbone, heads.DINOProjectionHead(backbone.dim, 512, 256, 4096)))
+    dim = Encoder(encoder).dim
+    both = Momentum(lambda: nn.Sequential(Encoder(encoder), heads.DINOProjectionHead(dim, 512, 256, 4096)))
     criterion = losses.DINOLoss(output_dim=4096)
     blur = {"gaussian_blur": (0.0, 0.0, 0.0)} if best else {}
     transform = transforms.DINOTransform(global_crop_size=32, local_crop_size=16, n_local_views=4, **blur)
