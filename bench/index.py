@@ -50,10 +50,12 @@ class Part:
 
 
 class Index:
-    """The parts of all sound records by their path below the folder, and the frame's rows of those that are `framed`."""
+    """The parts of all sound records by their path below the folder; where asked for, the frame's rows of those that are `framed`,
+    which are most of the file."""
 
-    def __init__(self, folder: Path):
-        self.path = folder / NAME
+    def __init__(self, folder: Path, whole: bool = False):
+        """whole: with the frame's rows, which only the frame needs; a run and a status look at a few parts."""
+        self.path, self.whole = folder / NAME, whole
         self.parts: dict[str, tuple[State, Part]] = {}
         self.framed: dict[str, State] = {}
         """Files whose rows are in the table, and how they were then."""
@@ -94,6 +96,9 @@ class Index:
         """Write it, where reading so much again would take longer than that; a folder that is read-only has no index."""
         if self.unsaved <= max(WORTH, len(self.parts) // 100):
             return
+        if not self.whole:  # the rows that are there stay; they and their files are from one read
+            saved = Index(self.path.parent, whole=True)
+            self.framed, self._table, self.whole = saved.framed, saved._table, True
         arrays = {f"table.{name}": array for name, array in self._table.items()}
         arrays["made by"] = as_bytes(made_by())
         pack_column(arrays, "path", list(self.parts))
@@ -113,14 +118,16 @@ class Index:
         with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as saved:
             if bytes(saved["made by"]).decode() != made_by():
                 return
-            arrays = {name: saved[name] for name in saved.files}
+            arrays = {name: saved[name] for name in saved.files if self.whole or not name.startswith(("table.", "framed "))}
         columns = {field.name: unpack_column(arrays, field.name, "object") for field in fields(Part)}
         lists = {text: tuple(json.loads(text)) for text in set(columns["evals"])}
         columns["evals"] = [lists[text] for text in columns["evals"]]
         parts = map(Part, *(columns[field.name] for field in fields(Part)))
         states = map(tuple, arrays["state"].tolist())
-        framed = map(tuple, arrays["framed state"].tolist())
         self.parts = dict(zip(unpack_column(arrays, "path", "object"), zip(states, parts, strict=True), strict=True))
+        if not self.whole:
+            return
+        framed = map(tuple, arrays["framed state"].tolist())
         self.framed = dict(zip(unpack_column(arrays, "framed path", "object"), framed, strict=True))
         self._table = {name.removeprefix("table."): array for name, array in arrays.items() if name.startswith("table.")}
 

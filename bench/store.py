@@ -121,6 +121,8 @@ class ResultStore:
         """Everything as one tidy table: a row per run x evaluator x metric, columns `COLUMNS` (bench/frame.py), in an order that
         depends on nothing but the records. A run without results has one row, whose evaluator is None. `.attrs["folder"]`: where."""
         self.problems = []
+        if not self.index.whole:
+            self._index = Index(self.folder, whole=True)
         index, now = self.index, self._listing()
         runs = {run: list(paths) for run, paths in itertools.groupby(now, key=lambda path: _order_of(path)[:2])}
         # A run's rows depend on all of its parts: one that is new, changed or gone makes all of them anew.

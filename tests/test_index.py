@@ -146,3 +146,15 @@ def test_it_holds_no_pickles(folder):
 
     with numpy.load(folder / NAME, allow_pickle=False) as saved:
         assert all(saved[name].dtype != object for name in saved.files)
+
+
+def test_a_look_at_parts_leaves_the_frames_rows_where_they_are(folder, reads):
+    store = ResultStore(folder)
+    store.missing(spec(0), ("knn",))
+    assert store.index.parts and not store.index.whole and not store.index.framed
+    for seed in range(40, 50):
+        store.publish(record(seed))
+    store.check()  # writes the index anew, with ten parts more
+    reads.clear()
+    assert len(ResultStore(folder).frame()) == 59 + 20
+    assert len(reads) == 10, "the rows of the other runs were still there"
