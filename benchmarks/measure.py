@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 
 import torch
 
+from reports.leaderboard import grid
+
 
 def alternate(subjects: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Seconds of each subject in each of `repeats` rounds. What disturbs a round disturbs all subjects of it. Each is called once
@@ -53,5 +55,4 @@ def spread(values: tuple[float, float, float], digits: int = 3) -> str:
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table, the first column to the left."""
     header = list(header)
-    lines = [header, [":--", *["--:"] * (len(header) - 1)], *(list(row) for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return grid(header, [list(row) for row in rows], left=(header[0],)).rstrip()

@@ -39,7 +39,7 @@ def grouped(table: Table, families: dict[str, str]) -> dict[str, list[Row]]:
     """The methods of each family that have a number in the ranked column, the best first."""
     panels: dict[str, list[Row]] = {}
     for row in table.rows:
-        family = families.get(row.label.split()[0], "")
+        family = families.get(row.method, "")
         if row.kind == "method" and family and table.ranked_by in row.cells:
             panels.setdefault(family, []).append(row)
     known = [family for family in ORDER if family in panels]

@@ -158,11 +158,6 @@ def _groups(rows: list[dict[str, str]], names: tuple[str, ...]) -> dict[tuple, t
     return {key: tuple(group) for key, group in found.items()}
 
 
-def _method(row: Row) -> str:
-    """A label is the method's name, and after it the fields in which its settings differ."""
-    return row.label.split()[0]
-
-
 def _values(table: Table, groups) -> list[Value]:
     """In the order of our table, then of our columns, then of their epochs."""
     columns = {column.key: column for column in table.columns}
@@ -171,7 +166,7 @@ def _values(table: Table, groups) -> list[Value]:
         values = []
         for group in groups:
             key, _ = MEASURES[group[0]["measure"]]
-            if group[0]["method"] == _method(row) and key in row.cells:
+            if group[0]["method"] == row.method and key in row.cells:
                 values.append(Value(row, row.cells[key], columns[key], group))
         found += sorted(values, key=lambda value: (kinds.position(value.column), float(value.theirs[0]["epochs"] or math.inf)))
     return found
@@ -181,8 +176,8 @@ def _orders(table: Table, published: list[dict[str, str]]) -> list[Order]:
     """One for each protocol that shares enough methods with the table. A source that never measured on the table's data set is
     compared by what it measured elsewhere, as the survey of pretext tasks is, which has ImageNet alone."""
     columns = {column.key: column for column in table.columns}
-    labels = [_method(row) for row in table.rows]
-    rows = {_method(row): row for row in table.rows if row.kind == "method" and labels.count(_method(row)) == 1}
+    labels = [row.method for row in table.rows]
+    rows = {row.method: row for row in table.rows if row.kind == "method" and labels.count(row.method) == 1}
     at_home = {row["title"] for row in published if row["dataset"] == table.key["dataset"]}
     found = []
     for key, group in _groups(published, PROTOCOL).items():
@@ -249,7 +244,7 @@ def _points(rows: tuple[dict[str, str], ...]) -> str:
 def _budgets(comparison: Comparison) -> str:
     """The sentence that the two sides did not train for equally long."""
     compared = {name for order in comparison.orders for name in order.ours}
-    lengths = sorted(row.cells["images"].mean for row in comparison.table.rows if row.kind == "method" and _method(row) in compared)
+    lengths = sorted(row.cells["images"].mean for row in comparison.table.rows if row.kind == "method" and row.method in compared)
     low, high = (kinds.rounded(length / (comparison.train_images or 1)) for length in (lengths[0], lengths[-1]))
     span = low if low == high else f"{low} to {high}"
     unit = "epochs" if comparison.train_images else "images"

@@ -57,6 +57,11 @@ class Row:
     rank: int | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def method(self) -> str:
+        """Its name: a label is that, and after it the fields in which the method's settings differ."""
+        return self.label.split()[0]
+
 
 @dataclass(frozen=True)
 class Table:

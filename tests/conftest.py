@@ -1,10 +1,12 @@
 """What every test starts from: one CPU thread, which is faster for small work and the same on every machine; the real data sets."""
 
 import os
+import sys
 
 import pytest
 import torch
 
+import run_bench
 from bench import datasets
 
 # Those take a cluster: make slurm-test.
@@ -22,3 +24,20 @@ def real_root():
     if not os.environ.get("SSLBENCH_DATA"):
         pytest.skip("set SSLBENCH_DATA to the folder of the real data sets")
     return datasets.data_root()
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys):
+    """Call the program in this process: -> (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["run_bench.py", *map(str, arguments)])
+        code = 0
+        try:
+            run_bench.main()
+        except SystemExit as ended:
+            code = ended.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

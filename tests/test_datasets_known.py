@@ -19,7 +19,6 @@ import torchvision
 from PIL import Image
 from scipy.io import savemat
 
-import run_bench
 from bench import data_report, datasets
 from bench.errors import UserError
 from bench.plan import complete
@@ -382,42 +381,30 @@ def test_what_torchvision_cannot_download_says_what_to_do(name, tmp_path):
         datasets.get(name, tmp_path)
 
 
-def command(capsys, *words) -> tuple[int, str, str]:
-    """Exit code, output and errors of a command line."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["run_bench.py", *map(str, words)])
-        try:
-            run_bench.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-    return code, *capsys.readouterr()
-
-
-def test_data_list_has_a_row_for_every_set(tiny, capsys):
+def test_data_list_has_a_row_for_every_set(tiny, bench):
     root = tiny("dtd")
-    code, out, _ = command(capsys, "data", "list", "--data-root", root)
+    code, out, _ = bench("data", "list", "--data-root", root)
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert code == 0 and rows.keys() == {"name", *datasets.names()}
     assert rows["dtd"].endswith("yes") and rows["cifar10"].endswith("no") and rows["imagenet1k"].endswith("by hand")
     assert "4,500 / 500 / 8,000 + 100,000 unlabelled" in rows["stl10"] and "CC BY-SA 4.0" in rows["kmnist"]
 
 
-def test_unreadable_images_are_counted_and_named(tiny, capsys):
+def test_unreadable_images_are_counted_and_named(tiny, bench):
     root = tiny("dtd")
     for name in ("banded/test1", "woven/test2", "banded/train0"):
         path = root / f"dtd/dtd/images/{name}.jpg"
         path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match=r"test1.jpg' cannot be read as an image: .* \(2 of 9 images cannot; `run_bench.py data check dtd`"):
         datasets.load("dtd", "test", root=root)
-    code, out, err = command(capsys, "data", "check", "dtd", "--data-root", root)
+    code, out, err = bench("data", "check", "dtd", "--data-root", root)
     assert code == 2 and err == "error: 3 of 33 images of dtd cannot be read\n"
     assert [line.split("'")[1].split("/")[-1] for line in out.splitlines() if line.startswith("BAD")] == [
         "train0.jpg",
         "test1.jpg",
         "test2.jpg",
     ]
-    assert command(capsys, "data", "check", "dtd1")[0] == 2
+    assert bench("data", "check", "dtd1")[0] == 2
 
 
 def test_a_folder_without_its_unreadable_images_is_another_data_set(tmp_path):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-import run_bench
 from bench import datasets, packed, packing
 from bench.data_report import check
 from bench.errors import UserError
@@ -58,23 +56,12 @@ def name(tmp_path):
 
 
 @pytest.fixture
-def run_command(monkeypatch, capsys, tmp_path):
-    """Call the program in this process, in an empty folder of its own: -> (exit code, standard output, standard error)."""
+def run_command(bench, monkeypatch, tmp_path):
+    """`bench`, in an empty folder of its own: -> (exit code, standard output, standard error)."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.delenv("SSLBENCH_DATA", raising=False)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["run_bench.py", *map(str, arguments)])
-        code = 0
-        try:
-            run_bench.main()
-        except SystemExit as ended:
-            code = ended.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return bench
 
 
 def load(name, split, root, size=SIZE):
