@@ -96,7 +96,7 @@ def report(output, **described):
 
     store = ResultStore(request.results)
     if request.specs:
-        plan, store = request.plan()
+        plan, store = request.plan(look=True)
         frame = store.frame()
         frame = frame[frame["id"].isin([run.id for run in plan.runs])].reset_index(drop=True)
         absent = sum(run.id not in set(frame["id"]) for run in plan.runs)

@@ -26,9 +26,9 @@ def say_problems(store) -> None:
         click.echo(f"warning: {path}: {reason}; skipped, and left as it is", err=True)
 
 
-def plan_of(request):
-    """The request's plan and store; records that cannot be read are said."""
-    plan, store = request.plan()
+def plan_of(request, look: bool = False):
+    """The request's plan and store; records that cannot be read are said. look: nothing will be trained by it."""
+    plan, store = request.plan(look)
     store.check()
     say_problems(store)
     return plan, store

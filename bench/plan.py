@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import methods
 from bench import datasets, encoders, evals
+from bench.completions import setting_of
 from bench.errors import UserError, unknown
 from bench.spec import Recipe, RunSpec
 from bench.store import ResultStore
@@ -143,15 +144,27 @@ class Plan:
         return len(self.runs) - len(self.todo)
 
 
-def make_plan(specs: list[RunSpec], requests: tuple[str, ...], store: ResultStore, root=None, processes: int = 1) -> Plan:
-    """Complete everything, take away what the store already holds; a UserError where a run is listed twice. Names are `check_all`'s."""
-    completed, runs = {}, {}
+def make_plan(
+    specs: list[RunSpec],
+    requests: tuple[str, ...],
+    store: ResultStore,
+    root=None,
+    processes: int = 1,
+    known: dict[str, RunSpec] | None = None,
+) -> Plan:
+    """Complete everything, take away what the store already holds; a UserError where a run is listed twice. Names are `check_all`'s.
+
+    known: settings that were completed already (bench/completions.py), believed where the data are still the same; gets the others.
+    """
+    known, runs, sound = {} if known is None else known, {}, set()
     for spec in specs:
         # Seeds of one setting differ in nothing else: each setting is completed once.
-        setting = tuple(str(value) for name, value in vars(spec).items() if name not in ("seed", "id"))
-        if setting not in completed:
-            completed[setting] = complete(spec, root, processes)
-        run = completed[setting].replace(seed=spec.seed)
+        setting = setting_of(spec, root, processes)
+        if setting not in sound:
+            if setting not in known or known[setting].data_revision != datasets.revision(spec.dataset, root):
+                known[setting] = complete(spec, root, processes)
+            sound.add(setting)
+        run = known[setting].replace(seed=spec.seed)
         if run.id in runs:
             raise UserError(f"{run.name} ({run.id}) is listed twice: a run is its content, and one of the two would be nothing new")
         runs[run.id] = run

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import methods
-from bench import datasets, encoders, evals, recipes, suites
+from bench import completions, datasets, encoders, evals, recipes, suites
 from bench.choices import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS
 from bench.errors import UserError, unknown
 from bench.plan import Plan, check_all, make_plan
@@ -159,9 +159,21 @@ class Request:
             raise UserError("nothing to do: name a suite (run_bench.py list suites), or describe runs with --method and --budget")
         return self
 
-    def plan(self) -> tuple[Plan, ResultStore]:
+    def plan(self, look: bool = False) -> tuple[Plan, ResultStore]:
         """Its plan against the store in its results folder. From here on torch has the threads that a run will have: a budget
-        in seconds is one on so many threads, and a timed step is timed with them."""
+        in seconds is one on so many threads, and a timed step is timed with them.
+
+        look: nothing will be trained by this plan, so what was completed before is believed, and torch may never be imported.
+        """
+        if not look or any(spec.budget.unit == "seconds" for spec in self.specs):
+            self.set_threads()
+        store, known = ResultStore(self.results), completions.read(self.scratch) if look else {}
+        plan = make_plan(self.specs, self.requests, store, self.root, self.processes, known)
+        completions.keep(self.scratch, known)
+        return plan, store
+
+    def set_threads(self) -> None:
+        """Give torch the threads of a run."""
         import torch
 
         from bench.hardware import default_threads
@@ -170,5 +182,3 @@ class Request:
         torch.set_num_threads(self.threads)
         if self.processes > 1 and torch.cuda.is_available() and self.launcher != "slurm":
             raise UserError(f"--processes {self.processes}: several processes for one run are there on CPUs alone so far")
-        store = ResultStore(self.results)
-        return make_plan(self.specs, self.requests, store, self.root, self.processes), store

@@ -160,7 +160,7 @@ def status(watch, **described):
     from bench.sweep import AT_WORK, rows
 
     request = request_of(**described).require_runs()
-    plan, store = plan_of(request)
+    plan, store = plan_of(request, look=True)
     while True:
         found = rows(plan.runs, plan.evals, request.scratch, store, note)
         states = [row.state for row in found]
@@ -192,7 +192,7 @@ def cancel(**described):
     from bench.sweep import rows
 
     request = request_of(**described).require_runs()
-    plan, store = plan_of(request)
+    plan, store = plan_of(request, look=True)
     jobs, processes = end(rows(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
     click.echo(f"cancelled {jobs} jobs of SLURM; asked {processes} processes of this machine to stop")
 

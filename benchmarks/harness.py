@@ -20,19 +20,27 @@ ROOT = Path(__file__).parent.parent
 CURVE = tuple((i / 100, 5.0 - i / 50) for i in range(100))
 
 
-def make_records(folder: Path, count: int, methods: int = 40) -> None:
-    """So many records of three numbers each, as the program writes them, seeds of `methods` methods."""
+def made_up(count: int, methods: int = 40) -> list[RunSpec]:
+    """Seeds of `methods` methods that do not exist."""
     facts = {"encoder": "resnet8", "image_size": 32, "precision": "float32", "method_version": "1", "data_revision": "made up"}
-    recipe, budget, store = Recipe("sgd", lr=0.1, batch_size=256), Budget("images", 20_000), ResultStore(folder)
-    cost = Cost(steps=78, images=19_968, flops=2.4e12, seconds=15.0)
+    facts |= {"dataset": "made_up", "budget": Budget("images", 20_000), "recipe": Recipe("sgd", lr=0.1, batch_size=256)}
+    return [RunSpec(method=f"method{number % methods}", seed=number // methods, **facts) for number in range(count)]
+
+
+def make_records(folder: Path, specs: list[RunSpec]) -> None:
+    """A record of three numbers for each, as the program writes them."""
+    store, cost = ResultStore(folder), Cost(steps=78, images=19_968, flops=2.4e12, seconds=15.0)
     right = "/w==" * 32
-    for number in range(count):
-        seed, method = divmod(number, methods)
-        spec = RunSpec(method=f"method{method}", dataset="made_up", seed=seed, budget=budget, recipe=recipe, **facts)
-        results = tuple(
-            Result(evaluator=name, dataset="made_up", split="test", metric="top1", value=50 + (number * 7 % 100) / 10, n=768, correct=right)
-            for name in ("knn", "linear", "transfer")
-        )
+    for number, spec in enumerate(specs):
+        facts = {
+            "dataset": spec.dataset,
+            "split": "test",
+            "metric": "top1",
+            "value": 50 + (number * 7 % 100) / 10,
+            "n": 768,
+            "correct": right,
+        }
+        results = tuple(Result(evaluator=name, **facts) for name in ("knn", "linear", "transfer"))
         record = RunRecord(
             id=spec.id, spec=spec.to_json(), suite="made_up", status="done", evals=("knn", "linear"), cost=cost, results=results,
             loss_curve=CURVE, weights_sha256="0" * 64, hardware={"model": "none"}, environment={"threads": 1},
@@ -42,11 +50,13 @@ def make_records(folder: Path, count: int, methods: int = 40) -> None:
         path.write_text(to_text(record))
 
 
+def run(*arguments) -> None:
+    """A command as a user gives it."""
+    subprocess.run([sys.executable, ROOT / "run_bench.py", *arguments], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
 def commands(quick: bool) -> list[dict]:
     """Seconds of commands that only look."""
-
-    def run(*arguments):
-        subprocess.run([sys.executable, ROOT / "run_bench.py", *arguments], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
 
     seconds = alternate({"--help": lambda: run("--help"), "list": lambda: run("list")}, 2 if quick else 7)
     return [row(f"run_bench.py {name}", seconds[name], {"--help": 0.3, "list": 0.5}[name]) for name in seconds]
@@ -59,8 +69,8 @@ def store(quick: bool) -> list[dict]:
     many, some = (300, 100) if quick else (20_000, 5_000)
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        make_records(Path(folder) / "some", some, methods=10)
-        make_records(Path(folder) / "many", many)
+        make_records(Path(folder) / "some", made_up(some, methods=10))
+        make_records(Path(folder) / "many", made_up(many))
         cold, warm = [], []
         for _ in range(1 if quick else 3):
             (Path(folder) / "many" / NAME).unlink(missing_ok=True)
@@ -79,6 +89,31 @@ def store(quick: bool) -> list[dict]:
             seconds.append(now() - start)
         found.append(row(f"leaderboard of {some:,} runs, from the frame", seconds, 5.0 * some / 10_000))
     return found
+
+
+def sweep(quick: bool) -> list[dict]:
+    """Seconds of planning so many runs, and of the whole command that says how they are getting on, each of them recorded."""
+    from bench.request import Request
+
+    seeds, methods = range(10 if quick else 1000), "simclr,byol,moco,dino,swav,npid,pcl,rotation,deepcluster,supervised"
+    described = {"method": methods, "dataset": "mnist5k", "budget": "20000images", "seeds": ",".join(map(str, seeds))}
+    with tempfile.TemporaryDirectory() as folder:
+        places = {"results": f"{folder}/results", "scratch": f"{folder}/scratch"}
+        rest = dict.fromkeys(("encoder", "image_size", "batch_size", "precision", "pretrain_split", "recipe"))
+
+        def plan():
+            return Request(**described, **rest, settings=(), **places).plan()[0].runs
+
+        # Planned with nothing recorded, as before a sweep; the first status reads every record and leaves its index.
+        seconds, runs = alternate({"plan": plan}, 1 if quick else 5), list(plan())
+        make_records(Path(places["results"]), runs)
+        options = [text for name, value in (described | places).items() for text in (f"--{name}", value)]
+        seconds |= alternate({"status": lambda: run("status", *options)}, 1 if quick else 5)
+    count = f"{len(runs):,} runs"
+    return [
+        row(f"planning {count}, once torch is imported", seconds["plan"], 2.0),
+        row(f"run_bench.py status of {count}, all recorded, not for the first time", seconds["status"], 2.0),
+    ]
 
 
 def checkpoints(quick: bool) -> list[dict]:
@@ -142,7 +177,7 @@ def row(what: str, values: list[float], goal: float | None, unit: str = "s") -> 
 
 def rows(quick: bool = False) -> list[dict]:
     """Everything above."""
-    return [*commands(quick), *store(quick), *checkpoints(quick), *memory(quick)]
+    return [*commands(quick), *sweep(quick), *store(quick), *checkpoints(quick), *memory(quick)]
 
 
 def markdown(found: list[dict]) -> str:
