@@ -5,7 +5,9 @@ A folder a run: <scratch>/<id>/step-000000012.pt, plain tensors and numbers (rea
 
 import os
 import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,6 +23,7 @@ class Checkpoints:
         self.folder, self.run_id = Path(root) / run_id, run_id
         self.broken: set[Path] = set()
         """Those that `load` passed over; they must not count as one of the two that are kept."""
+        self.writing: Future | None = None
 
     def path(self, step: int) -> Path:
         """Where the checkpoint after so many steps belongs."""
@@ -34,7 +37,25 @@ class Checkpoints:
         """Complete checkpoints, newest first."""
         return sorted(self.folder.glob("step-*.pt"), reverse=True)
 
+    def begin(self, step: int, state: dict) -> None:
+        """`save` in the background: of `state` as it is now, while the training goes on. Raises what the one before raised."""
+        self.settle()
+        writer = ThreadPoolExecutor(1)
+        self.writing = writer.submit(self.write, step, held(state))
+        writer.shutdown(wait=False)
+
+    def settle(self) -> None:
+        """Wait for what `begin` began. Raises what it raised: OSError where the disk is full, ..."""
+        writing, self.writing = self.writing, None
+        if writing:
+            writing.result()
+
     def save(self, step: int, state: dict) -> Path:
+        """The checkpoint of `state`, on disk when this returns."""
+        self.settle()
+        return self.write(step, state)
+
+    def write(self, step: int, state: dict) -> Path:
         """Write `state` so that at every moment either this checkpoint is whole or the one before it is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.path(step)
@@ -76,3 +97,12 @@ class Checkpoints:
         """Remove what a killed process left half-written."""
         for beside in self.folder.glob("*.tmp"):
             beside.unlink(missing_ok=True)
+
+
+def held(value: Any) -> Any:
+    """A copy that what comes later cannot change; its tensors are in the memory of the CPU."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: held(item) for key, item in value.items()}
+    return type(value)(map(held, value)) if isinstance(value, list | tuple) else value

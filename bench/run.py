@@ -126,6 +126,9 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         raise
     except Exception as reason:
         status, error = "failed", explain(reason, trainer)
+    finally:
+        with contextlib.suppress(OSError):  # a full disk is heard of where it is the training's, or the record's, to say so
+            checkpoints.settle()
     record = RunRecord(
         id=spec.id,
         spec=spec.to_json(),

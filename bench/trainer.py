@@ -224,18 +224,20 @@ class Trainer:
         return bool(stop), bool(due)
 
     def save_if_due(self, stop: bool, due: bool) -> None:
-        """A checkpoint every so many seconds, and when asked to stop."""
-        stopping = stop and self.progress < 1
-        if stopping or due:
+        """A checkpoint every so many seconds, written while the training goes on; and one when asked to stop."""
+        if stop and self.progress < 1:
             self.save()
-        if stopping:
             raise Interrupted(f"stopped at {self.progress:.0%} of the budget")
+        if due:
+            self.save(wait=False)
 
-    def save(self) -> None:
-        """A checkpoint of this very state, unless there is one."""
-        state = (self.meter.steps, self.hooked_epoch)
-        if self.controls.checkpoints and self.saved != state:
-            self.controls.checkpoints.save(self.meter.steps, self.state_dict())
+    def save(self, wait: bool = True) -> None:
+        """A checkpoint of this very state, unless there is one. wait: it is on disk when this returns."""
+        state, checkpoints = (self.meter.steps, self.hooked_epoch), self.controls.checkpoints
+        if checkpoints and self.saved != state:
+            (checkpoints.save if wait else checkpoints.begin)(self.meter.steps, self.state_dict())
+        elif checkpoints and wait:
+            checkpoints.settle()
         self.saved_at, self.saved = time.monotonic(), state
 
     def state_dict(self) -> dict:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import threading
 import warnings
 from pathlib import Path
 
@@ -157,6 +158,58 @@ def test_code_in_a_file_is_not_run(checkpoints, tmp_path, form):
     with pytest.warns(UserWarning, match="cannot be read"), pytest.raises(UserError):
         checkpoints.load()
     assert not mark.exists()
+
+
+@pytest.fixture
+def slow_disk(monkeypatch):
+    """Files that are not written until the event is set."""
+    go_on, write = threading.Event(), torch.save
+    monkeypatch.setattr("torch.save", lambda *args: (go_on.wait(20), write(*args)))
+    yield go_on
+    go_on.set()
+
+
+def test_in_the_background_it_is_the_state_of_the_moment(checkpoints, slow_disk):
+    """Tensors, and what lies in lists, change while the file is written."""
+    now = {"method": {"weight": torch.zeros(3)}, "curve": [[(0.1, 2.0)], 0.5, 1], "pair": (torch.ones(2), 5), "meter": {"steps": 7}}
+    checkpoints.begin(7, now)
+    now["method"]["weight"] += 1
+    now["pair"][0].fill_(9)
+    now["curve"][0].append((0.2, 1.0))
+    now["meter"]["steps"] = 8
+    assert checkpoints.paths() == [], "begin does not wait"
+    slow_disk.set()
+    checkpoints.settle()
+    loaded = checkpoints.load()
+    assert torch.equal(loaded["method"]["weight"], torch.zeros(3)) and torch.equal(loaded["pair"][0], torch.ones(2))
+    assert loaded["curve"] == [[(0.1, 2.0)], 0.5, 1] and loaded["meter"] == {"steps": 7} and files(checkpoints) == ["step-000000007.pt"]
+
+
+def test_the_one_before_is_waited_for(checkpoints, slow_disk):
+    checkpoints.begin(1, state(1))
+    threading.Timer(0.2, slow_disk.set).start()
+    checkpoints.save(2, state(2))
+    assert files(checkpoints) == ["step-000000001.pt", "step-000000002.pt"]
+    for step in (3, 4, 5):
+        checkpoints.begin(step, state(step))
+    checkpoints.settle()
+    assert files(checkpoints) == ["step-000000004.pt", "step-000000005.pt"]
+
+
+@pytest.mark.parametrize("later", ["settle", "begin", "save"])
+def test_a_full_disk_in_the_background_is_heard_of(checkpoints, monkeypatch, later):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    checkpoints.save(1, state(1))
+    monkeypatch.setattr("os.fsync", full)
+    checkpoints.begin(2, state(2))
+    with pytest.raises(OSError, match="No space left"):
+        getattr(checkpoints, later)(*() if later == "settle" else (3, state(3)))
+    monkeypatch.undo()
+    assert files(checkpoints) == ["step-000000001.pt"]
+    checkpoints.save(3, state(3))
+    assert checkpoints.load()["meter"]["steps"] == 3
 
 
 def test_where_checkpoints_go(monkeypatch):

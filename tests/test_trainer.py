@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import threading
 
 import pytest
 import torch
@@ -139,6 +140,24 @@ def test_a_stop_after_the_last_step_is_the_end_and_no_interruption(source, tmp_p
     assert Checkpoints(tmp_path, "run").load()["meter"]["steps"] == 3
 
 
+def test_the_training_goes_on_while_a_checkpoint_is_written(source, tmp_path, monkeypatch):
+    """The one after step 3 is not on disk before step 5 is done; the last one is when the run ends."""
+    trainer, go_on, write = make(source, "6steps"), threading.Event(), torch.save
+    monkeypatch.setattr("torch.save", lambda *args: (go_on.wait(20), write(*args)))
+    trainer.controls = Controls(Checkpoints(tmp_path, "run"), every=1e9)
+
+    def report(trainer):
+        trainer.controls.every = 0.0 if trainer.meter.steps == 2 else 1e9
+        if trainer.meter.steps == 5:
+            assert not trainer.controls.checkpoints.paths()
+            go_on.set()
+
+    trainer.controls.report = report
+    # Whether one is due is asked before the report of the step, so step 3's is the one.
+    trainer.run()
+    assert [path.name for path in trainer.controls.checkpoints.paths()] == ["step-000000006.pt", "step-000000003.pt"]
+
+
 def test_nan_stops_the_run_before_it_is_saved(source, tmp_path):
     class Breaks(Contrast):
         def loss(self, batch, progress):
@@ -147,6 +166,7 @@ def test_nan_stops_the_run_before_it_is_saved(source, tmp_path):
     trainer = make(source, "12steps", Breaks, controls=Controls(Checkpoints(tmp_path, "run"), every=0.0))
     with pytest.raises(Diverged, match="nan at step 7"):
         trainer.run()
+    trainer.controls.checkpoints.settle()
     assert Checkpoints(tmp_path, "run").load()["meter"]["steps"] == 6
     assert all(math.isfinite(loss) for _, loss in trainer.curve.points)
 
