@@ -5,20 +5,17 @@ checkpoint, a finished training is not repeated, and the record appears whole or
 """
 
 import contextlib
-import hashlib
-import os
 import time
 import warnings
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import safetensors.torch
 import threadpoolctl
 import torch
 
 import methods
-from bench import datasets, encoders, evals, hardware
+from bench import datasets, encoders, evals, hardware, weights
 from bench.batch_norm import require_shares, synchronise
 from bench.checkpoint import Checkpoints
 from bench.errors import UserError
@@ -112,8 +109,8 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         else:
             meter = fit(method, as_seen_by(method, source), spec)
         heartbeat.write("evaluating", trainer)
-        require_same_weights(method, store, spec)
-        export_weights(method, spec, place.scratch / spec.id / "weights.safetensors")
+        weights.require_same(method, store, spec)
+        weights.export(method, spec, place.scratch / spec.id / "weights.safetensors")
         clock = time.perf_counter()
         results = evaluate(method, spec, source, missing, place.data_root, signals)
         evaluation_seconds = time.perf_counter() - clock
@@ -139,7 +136,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         results=tuple(results),
         loss_curve=tuple(trainer.curve.points) if trainer else (),
         weights=method.weights if method is not None else "none",
-        weights_sha256=weights_sha256(method) if method is not None else None,
+        weights_sha256=weights.sha256(method) if method is not None else None,
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
         error=error,
@@ -259,11 +256,11 @@ def evaluate(
             signals.check()
             results += evaluator.evaluate(subject, argument)
         if ALTERNATE_EVAL in requests:
-            for weights, function in method.encode_also().items():
+            for kind, function in method.encode_also().items():
                 signals.check()
                 other = Subject(method, function, spec, source, root)
                 for result in evals.load(ALTERNATE_EVAL).evaluate(other, None):
-                    results.append(Result(**{**vars(result), "weights": weights}))
+                    results.append(Result(**{**vars(result), "weights": kind}))
     return results
 
 
@@ -272,32 +269,3 @@ def cost_of(meter: Meter | None, evaluation_seconds: float) -> Cost:
     meters = ("steps", "images", "flops", "seconds", "setup_seconds")
     spent = {name: getattr(meter, name) if meter else 0 for name in meters}
     return Cost(**spent, evaluation_seconds=evaluation_seconds, peak_memory_bytes=hardware.peak_memory_bytes())
-
-
-def weights_sha256(method: Method) -> str:
-    """Hash of every parameter and buffer, by name: two runs with the same one have the same weights, bit for bit."""
-    digest = hashlib.sha256()
-    for name, value in sorted(method.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def require_same_weights(method: Method, store: ResultStore, spec: RunSpec) -> None:
-    """A later evaluation must be of the weights that the run's record is about; a UserError where training gave others."""
-    recorded = {record.weights_sha256 for record in store.parts(spec) if record.status == "done"}
-    if recorded and weights_sha256(method) not in recorded:
-        raise UserError(
-            f"the weights that {spec.name} ({spec.id}) was evaluated with are gone, and training it again gave others "
-            "(another machine or version?): give the new evaluation a --results folder of its own"
-        )
-
-
-def export_weights(method: Method, spec: RunSpec, path: Path) -> None:
-    """All weights as safetensors beside the checkpoints, with the spec in the metadata; written beside and renamed."""
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in method.state_dict().items()}
-    beside = path.with_suffix(".tmp")
-    with contextlib.suppress(FileNotFoundError):
-        beside.unlink()
-    safetensors.torch.save_file(tensors, beside, metadata={"spec": spec.canonical()})
-    os.replace(beside, path)

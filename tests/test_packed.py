@@ -17,10 +17,11 @@ from bench.errors import UserError
 from bench.interrupt import Interrupted
 from bench.packed import Ahead, PackedImages, Shards
 from bench.plan import complete
-from bench.run import Place, build_method, execute, load_source, make_trainer, weights_sha256
+from bench.run import Place, build_method, execute, load_source, make_trainer
 from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
 from bench.trainer import Controls
+from bench.weights import sha256
 
 SIZE = 16
 IN_A_SHARD = 10
@@ -237,7 +238,7 @@ def test_a_run_that_was_stopped_on_a_pack_goes_on_as_one_that_was_not_packed(nam
     again = trainer(stopped.state_dict())
     again.run()
     assert isinstance(again.source.images, PackedImages) and isinstance(undisturbed.source.images, torch.Tensor)
-    assert weights_sha256(again.method) == weights_sha256(undisturbed.method) and again.curve == undisturbed.curve
+    assert sha256(again.method) == sha256(undisturbed.method) and again.curve == undisturbed.curve
 
 
 # Interrupted and damaged

@@ -46,7 +46,7 @@ LAYERS = (
     ("bench.checkpoint", "bench.datasets", "bench.meter", "bench.optim", "bench.store", "bench.suites", "bench.views"),
     ("bench.method", "bench.features", "bench.evals"),
     ("bench.trainer",),
-    ("bench.completions", "bench.out_of_memory", "bench.subject"),
+    ("bench.completions", "bench.out_of_memory", "bench.subject", "bench.weights"),
     ("bench.plan", "bench.run"),
     (
         "bench.catalogue",
