@@ -21,6 +21,9 @@ from bench.spec import DatasetInfo
 LUMA = (0.2989, 0.587, 0.114)
 """Weights of red, green and blue in lightness, as torchvision's rgb_to_grayscale."""
 
+TINY = 1e-30
+"""Below any difference of two pixels; 0 divided by it is 0."""
+
 
 def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Any axis-aligned linear map of an image as two small matrices: rows [B, h, H], columns [B, w, W] -> [B, C, h, w]."""
@@ -42,10 +45,12 @@ def resize_matrix(start: Tensor, length: Tensor, inside: int, outside: int) -> T
 
 
 def lightness(images: Tensor) -> Tensor:
-    """[B, 3, H, W] -> [B, 1, H, W]; grey images stay."""
+    """[B, 3, H, W] -> [B, 1, H, W]; grey images stay. Not a matrix product: the bits of its rows may depend on how many there are, and
+    an image must be the same on any number of devices."""
     if images.shape[1] == 1:
         return images
-    return torch.einsum("bchw,c->bhw", images, torch.tensor(LUMA, device=images.device, dtype=images.dtype)).unsqueeze(1)
+    red, green, blue = images.split(1, dim=1)
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def per_image(value: Tensor) -> Tensor:
@@ -132,16 +137,17 @@ def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
     value, low = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
     chroma = value - low
     red, green, blue = images.split(1, dim=1)
-    safe = torch.where(chroma > 0, chroma, 1)
-    hue = torch.where(
-        value == red,
-        (green - blue) / safe,
-        torch.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
-    )
+    # Which channel is the largest, the first of equals, as 0 or 1: on a CPU torch.where takes several times as long as arithmetic.
+    at_red = (red - value).sign_().add_(1)
+    at_green = (green - value).sign_().add_(1).mul_(1 - at_red)
+    at_blue = (1 - at_red).sub_(at_green)
+    ahead = (green - blue).mul_(at_red).addcmul_(blue - red, at_green).addcmul_(red - green, at_blue)
+    hue = ahead.div_(chroma.clamp(min=TINY)).add_(at_green, alpha=2).add_(at_blue, alpha=4)
     # The closed form of HSV -> RGB: channel n in (5, 3, 1) is value - chroma * clamp(min(k, 4 - k), 0, 1), k = (n + hue) mod 6.
     start = torch.tensor([5.0, 3.0, 1.0], device=images.device)[None, :, None, None]
-    k = (start + hue + 6 * per_image(shift)) % 6
-    return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
+    k = (start + hue).add_(6 * per_image(shift))
+    k.sub_((k / 6).floor_().mul_(6))
+    return torch.minimum(k, 4 - k).clamp_(0, 1).mul_(chroma).neg_().add_(value)
 
 
 @dataclass(frozen=True)
