@@ -255,7 +255,7 @@ def test_a_users_own_file_runs(bench, here):
 @pytest.mark.slow
 def test_the_local_launcher_is_interrupted_and_goes_on(here):
     """Two worker processes, Ctrl-C in mid-training, the same command again: one record a run."""
-    command = [sys.executable, str(ROOT / "run_bench.py"), "run", "--method", "rotation", *SMALL, "--budget", "600steps", "--seeds", "0,1"]
+    command = [sys.executable, str(ROOT / "run_bench.py"), "run", "--method", "rotation", *SMALL, "--budget", "300steps", "--seeds", "0,1"]
     command += ["--evals", "knn", "--launcher", "local", "--workers", "2"]
     started = subprocess.Popen(
         command,

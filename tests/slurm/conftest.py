@@ -25,7 +25,7 @@ from bench.run import Place, execute
 from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
 from bench.submit import submit
-from bench.sweep import rows
+from bench.sweep import AT_WORK, rows
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -146,13 +146,16 @@ class Sweep:
         os.kill(self.holder(number)["pid"], signal.SIGKILL)
 
     def over(self, seconds: float = 120.0) -> list[str]:
-        """Wait until nobody is at any run any more; their states."""
+        """Wait until nobody is at any run any more; their states. Twice in a row: on its way back to the queue a job is in no list of
+        SLURM's for a moment."""
+        before = []
 
         def settled():
             found = self.states()
-            return not set(found) & {"running", "pending", "starting", "submitted"} and found
+            before.append(set(found) & set(AT_WORK))
+            return before[-2:] == [set(), set()] and found
 
-        return wait_until(settled, seconds, 0.3)
+        return wait_until(settled, seconds, 1.0)
 
     def logs(self) -> str:
         """All that the jobs wrote."""

@@ -149,17 +149,16 @@ def test_the_controller_is_restarted_in_mid_sweep(sweep, undisturbed, cluster, f
 def test_the_scratch_disk_is_full(sweep, undisturbed, tmp_path, figure):
     disk = tmp_path / "scratch"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True).returncode:
         pytest.skip("a small disk takes the right to mount one")
     try:
         runs = sweep()
         runs.submit()
         runs.in_training(after=0.2)
-        with (disk / "filler").open("wb") as filler:
+        with (disk / "filler").open("wb", buffering=0) as filler:  # or what did not fit would be tried again where it is closed
             try:
                 while True:
                     filler.write(b"\0" * 65536)
-                    filler.flush()
             except OSError:
                 pass
         states = runs.over()

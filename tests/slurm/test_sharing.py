@@ -63,7 +63,8 @@ def test_two_people_submit_the_same_suite_at_once(sweep, undisturbed, figure):
     runs.place.scratch.mkdir(parents=True)
     names = ["--results", str(runs.place.results), "--scratch", str(runs.place.scratch), "--seeds", "0,1,2", "--evals", "knn"]
     what = ["--method", str(HERE / "patient.py"), "--dataset", "digits", "--budget", f"{STEPS}steps", "--image-size", "8"]
-    how = ["--precision", "float32", "--launcher", "slurm", "--gpus-per-run", "0", "--cpus", "1", "--threads", "1"]
+    what += ["--precision", "float32"]
+    how = ["--launcher", "slurm", "--gpus-per-run", "0", "--cpus", "1", "--threads", "1"]
     both = [command("run", *what, *names, *how) for _ in range(2)]
     outputs = [process.communicate(timeout=180)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
