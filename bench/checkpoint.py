@@ -66,6 +66,11 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(beside, final)
+        except RuntimeError as error:
+            # What the file said, a full disk or a broken one, torch hides behind an error of its archive.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
         finally:
             beside.unlink(missing_ok=True)
         kept = [path for path in self.paths() if path not in self.broken - {final}][:KEEP]

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 import threading
 import warnings
 from pathlib import Path
@@ -194,6 +195,21 @@ def test_the_one_before_is_waited_for(checkpoints, slow_disk):
         checkpoints.begin(step, state(step))
     checkpoints.settle()
     assert files(checkpoints) == ["step-000000004.pt", "step-000000005.pt"]
+
+
+@pytest.mark.parametrize("method", ["save", "begin"])
+def test_a_disk_that_fills_while_torch_writes_is_an_oserror(checkpoints, method):
+    """Not torch's RuntimeError, which would be recorded as the method's failure. The limit on a file's size stands for the disk."""
+    checkpoints.save(1, state(1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            getattr(checkpoints, method)(2, {"weight": torch.zeros(1_000_000)})
+            checkpoints.settle()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files(checkpoints) == ["step-000000001.pt"]
 
 
 @pytest.mark.parametrize("later", ["settle", "begin", "save"])
