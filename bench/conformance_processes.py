@@ -1,8 +1,8 @@
 """The check that a method gives one answer on any number of devices: two processes against one, on the same global batches.
 
 In float64, 20 steps that run freely: losses and state equal to 1e-8, or to ten times what the last bit of the first weights makes of them
-in one process. Then 5 steps of a batch that cannot be halved, with plain SGD,
-which shows a gradient of the wrong size where LARS and Adam would hide it. In float32 each of 20 steps starts from the one-process
+in one process. Then 5 steps of a batch that cannot be halved, with plain SGD, which shows a gradient of the wrong size where LARS and Adam
+would hide it. In float32 each of 20 steps starts from the one-process
 state, and its loss is equal to 3e-5: left to run, float32 drifts apart by rounding alone. Both processes compare, so
 queues, memories, centres and assignments are the same on each.
 
@@ -38,8 +38,8 @@ one process alone is off by 1.1e-5 of what it computes in float64."""
 
 DRIFT = 10
 """What is further apart than EXACT may be so by so many times what it is apart in one process that starts from weights one unit in the
-last place higher. There are runs in which rounding grows tenfold a step; and numbers without a say in the loss, such as the bias of a
-transformer's keys, of which Adam makes a walk of rounding alone."""
+last place higher: there are numbers without a say in the loss, such as the bias of a transformer's keys, of which Adam makes a walk of
+rounding alone."""
 
 SMALLEST = 1e-6
 """Numbers below it are compared as if they were as large: a sum that cancels is rounding alone, such as the mean before a BatchNorm
@@ -128,11 +128,16 @@ def difference(one: Tensor, two: Tensor) -> float:
     return float((one - two).abs().max() / scale) if one.numel() else 0.0
 
 
+def relative(one: float, two: float) -> float:
+    """The difference of two losses over the first; infinite where only that is 0."""
+    return 0.0 if one == two else abs(one - two) / abs(one) if one else float("inf")
+
+
 def apart(run: tuple[list[float], Trainer], other: tuple[list[float], Trainer]) -> dict[str, float]:
     """Relative differences of two runs: of the loss of each step, and of everything in their states at the end."""
     found = {}
     for step, (loss, value) in enumerate(zip(run[0], other[0], strict=True), 1):
-        found[f"the loss of step {step} is {loss:.12g} in one process and {value:.12g} in two"] = abs(loss - value) / abs(loss or 1.0)
+        found[f"the loss of step {step} is {loss:.12g} in one process and {value:.12g} in two"] = relative(loss, value)
     values = other[1].method.state_dict()
     for name, value in run[1].method.state_dict().items():
         found[f"after {len(run[0])} steps {name} differs between one process and two"] = difference(value, values[name])

@@ -167,13 +167,14 @@ class Request:
         """
         if not look or any(spec.budget.unit == "seconds" for spec in self.specs):
             self.set_threads()
-        store, known = ResultStore(self.results), completions.read(self.scratch) if look else {}
+        store, kept = ResultStore(self.results), completions.read(self.scratch)
+        known = dict(kept) if look else {}
         plan = make_plan(self.specs, self.requests, store, self.root, self.processes, known)
-        completions.keep(self.scratch, known)
+        completions.keep(self.scratch, kept, known)
         return plan, store
 
     def set_threads(self) -> None:
-        """Give torch the threads of a run."""
+        """Give torch the threads of a run; a UserError where several processes are to share one on GPUs of this machine."""
         import torch
 
         from bench.hardware import default_threads

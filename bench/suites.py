@@ -85,6 +85,11 @@ class Suite:
     results: str
 
 
+def times(factor: float, lr: float) -> float:
+    """A learning rate of a search as people write it: 0.3 and not 0.30000000000000004."""
+    return round(factor * lr, 10)
+
+
 def demo_run(method: str, seed: int, precision: str, lr: float | None = None, **hyper_parameters) -> RunSpec:
     """A run of the demo: small, so that all of them take minutes."""
     changes = {} if lr is None else {"lr": lr}
@@ -104,7 +109,7 @@ def demo() -> Suite:
 def demo_search() -> Suite:
     """Eight settings of every trained method, measured on val alone: where the demo's settings come from."""
     runs = [
-        demo_run(method, 0, "bf16", round(factor * BASE_LR[method], 10), **{name: value})
+        demo_run(method, 0, "bf16", times(factor, BASE_LR[method]), **{name: value})
         for method, (name, values) in SEARCHED.items()
         for value in values
         for factor in LR_FACTORS
@@ -160,7 +165,7 @@ VIT_LR = 5e-4
 def cifar10_setting(method: str, encoder: str, lr: float | None = None, factor: float = 1.0) -> dict:
     """Changes to the method's own recipe on this encoder: `lr`, or else the learning rate that is searched around times `factor`."""
     ours = encoder == "vit_nano" and method not in ADAPTIVE
-    return {"lr": lr or round(factor * (VIT_LR if ours else BASE_LR[method]), 10)} | (VIT_RECIPE if ours else {})
+    return {"lr": lr or times(factor, VIT_LR if ours else BASE_LR[method])} | (VIT_RECIPE if ours else {})
 
 
 def cifar10_search() -> Suite:
@@ -176,7 +181,7 @@ def cifar10_search() -> Suite:
     ]
     # What VIT_RECIPE was introduced for.
     runs += [
-        cifar10_run(method, "vit_nano", 0, lr=round(factor * BASE_LR[method], 10))
+        cifar10_run(method, "vit_nano", 0, lr=times(factor, BASE_LR[method]))
         for factor in CIFAR10_LR_FACTORS
         for method in CIFAR10_METHODS
         if method not in ADAPTIVE

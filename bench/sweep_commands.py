@@ -161,7 +161,7 @@ def status(watch, **described):
 
     request = request_of(**described).require_runs()
     plan, store = plan_of(request, look=True)
-    idle = 0
+    was_idle = False
     while True:
         found = rows(plan.runs, plan.evals, request.scratch, store, note)
         states = [row.state for row in found]
@@ -173,10 +173,11 @@ def status(watch, **described):
         if watch:
             click.clear()
         click.echo("\n".join([*lines, f"{len(found)} runs: {counts}"]))
-        # On its way back to the queue a job is in no list of SLURM's for a moment: twice in a row, unless everything has its record.
-        idle = 0 if set(states) & set(AT_WORK) else idle + 1 + (set(states) <= {"done", "diverged"})
-        if not watch or idle >= 2:
+        idle, recorded = not set(states) & set(AT_WORK), set(states) <= {"done", "diverged"}
+        # On its way back to the queue a job is in no list of SLURM's for a moment: idle means twice in a row.
+        if not watch or recorded or (idle and was_idle):
             return
+        was_idle = idle
         time.sleep(EVERY)
 
 

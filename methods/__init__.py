@@ -42,6 +42,11 @@ def require(method: str) -> Path:
     return FOLDER / f"{method}.py"
 
 
+def digest(method: str) -> str:
+    """SHA-256 of the file's text. Imports nothing."""
+    return hashlib.sha256(require(method).read_bytes()).hexdigest()
+
+
 def summary(method: str) -> str:
     """The first sentence of the file's docstring, up to a full stop at the end of a line: paper and idea."""
     docstring = ast.get_docstring(_parsed(require(method).read_text(encoding="utf-8"))) or ""
@@ -108,5 +113,5 @@ def load(method: str):
 
 def version(method: str, cls, hyper_parameters: dict) -> str:
     """What identifies the code behind a method: the class's `full_version`; for a user's own file also its text's hash."""
-    own = f"+{hashlib.sha256(require(method).read_bytes()).hexdigest()[:8]}" if is_path(method) else ""
+    own = f"+{digest(method)[:8]}" if is_path(method) else ""
     return f"{cls.full_version(hyper_parameters)}{own}"
