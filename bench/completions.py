@@ -26,11 +26,15 @@ CODE = Path(__file__).parent.parent
 """Where bench/ and methods/ lie."""
 
 
+def asked_of(spec: RunSpec) -> tuple[str, ...]:
+    """All that a spec asks for but its seed."""
+    return tuple(str(value) for name, value in vars(spec).items() if name not in ("seed", "id"))
+
+
 def setting_of(spec: RunSpec, root=None, processes: int = 1) -> str:
-    """All that a spec asks for but its seed, of the data under this root, on so many processes. A user's own method counts by its text."""
-    asked = [str(value) for name, value in vars(spec).items() if name not in ("seed", "id")]
+    """The same of the data under this root, on so many processes. A user's own method counts by its text."""
     own = methods.digest(spec.method) if methods.is_path(spec.method) else ""
-    return json.dumps([*asked, own, str(datasets.data_root(root).absolute()), processes])
+    return json.dumps([*asked_of(spec), own, str(datasets.data_root(root).absolute()), processes])
 
 
 def read(scratch: Path) -> dict[str, RunSpec]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import methods
 from bench import datasets, encoders, evals
-from bench.completions import setting_of
+from bench.completions import asked_of, setting_of
 from bench.errors import UserError, unknown
 from bench.spec import Recipe, RunSpec
 from bench.store import ResultStore
@@ -156,14 +156,16 @@ def make_plan(
 
     known: settings that were completed already (bench/completions.py), believed where the data are still the same; gets the others.
     """
-    known, runs = {} if known is None else known, {}
-    settings = [setting_of(spec, root, processes) for spec in specs]
-    # Seeds of one setting differ in nothing else: each setting is completed once.
-    for setting, spec in dict(zip(settings, specs, strict=True)).items():
-        if setting not in known or known[setting].data_revision != datasets.revision(spec.dataset, root):
-            known[setting] = complete(spec, root, processes)
-    for setting, spec in zip(settings, specs, strict=True):
-        run = known[setting].replace(seed=spec.seed)
+    known, completed, runs = {} if known is None else known, {}, {}
+    for spec in specs:
+        # Seeds of one setting differ in nothing else: each setting is completed once.
+        asked = asked_of(spec)
+        if asked not in completed:
+            setting = setting_of(spec, root, processes)
+            if setting not in known or known[setting].data_revision != datasets.revision(spec.dataset, root):
+                known[setting] = complete(spec, root, processes)
+            completed[asked] = known[setting]
+        run = completed[asked].replace(seed=spec.seed)
         if run.id in runs:
             raise UserError(f"{run.name} ({run.id}) is listed twice: a run is its content, and one of the two would be nothing new")
         runs[run.id] = run
