@@ -7,6 +7,7 @@ What each column means: results/README.md.
 
 import json
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from bench.spec import RunSpec, method_name
@@ -30,6 +31,8 @@ COLUMNS = {
 }
 """Columns of the frame and their types."""
 
+_in_order = itemgetter(*COLUMNS)
+
 ROW_ORDER = ("dataset", "method", "seed", "id", "evaluator", "eval_dataset", "metric", "weights", "split")
 
 
@@ -41,8 +44,8 @@ def tidy(runs: Iterable[tuple[list[tuple[int, Any]], list[Any]]]) -> "pandas.Dat
     import pandas
 
     rows = [row for parts, sound in runs for row in _rows(parts, sound)]
-    order = [list(COLUMNS).index(name) for name in ROW_ORDER]
-    rows.sort(key=lambda row: [("" if row[i] is None else row[i]) for i in order])
+    order = itemgetter(*(list(COLUMNS).index(name) for name in ROW_ORDER))
+    rows.sort(key=lambda row: ["" if value is None else value for value in order(row)])
     columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
     return pandas.DataFrame(
         {name: pandas.Series(column, dtype=kind) for (name, kind), column in zip(COLUMNS.items(), columns, strict=True)}
@@ -83,8 +86,8 @@ def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:
             measured.setdefault((result.evaluator, result.dataset, result.split, result.metric, result.weights), (number, result))
     rows = []
     for number, result in measured.values():
-        chosen = json.dumps(result.chosen, sort_keys=True)
+        chosen = json.dumps(result.chosen, sort_keys=True) if result.chosen else "{}"
         rows.append({**run, **vars(result), "dataset": spec.dataset, "eval_dataset": result.dataset, "chosen": chosen, "part": number})
     empty = dict.fromkeys(("evaluator", "eval_dataset", "metric", "value", "split", "chosen", "correct", "weights"))
     rows = rows or [{**run, **empty, "n": 0, "part": parts[-1][0]}]
-    return [tuple(row[name] for name in COLUMNS) for row in rows]
+    return [_in_order(row) for row in rows]

@@ -148,8 +148,8 @@ def pack_column(arrays: dict[str, np.ndarray], name: str, column) -> None:
     if isinstance(column, np.ndarray):
         arrays[name] = column
         return
-    numbers: dict = {}
-    arrays[name] = np.array([numbers.setdefault(value, len(numbers)) for value in column], dtype=np.int32)
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(column))}
+    arrays[name] = np.fromiter(map(numbers.__getitem__, column), dtype=np.int32, count=len(column))
     arrays[f"{name}: values"] = as_bytes(json.dumps(list(numbers)))
 
 
