@@ -14,6 +14,8 @@ from bench.method import build
 from bench.plan import complete, make_plan
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
+from bench.suites import cifar10, demo
+from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
 from reports import leaderboard, published
 
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
@@ -33,24 +35,24 @@ def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, re
 
 def test_the_demo_has_what_was_searched_for_it_and_the_floors_three_seeds_each():
     runs = suites.load("demo").runs
-    assert {run.method for run in runs} == {*suites.SEARCHED, "pixels", "random"} == {*suites.CHOSEN, "pixels", "random"}
+    assert {run.method for run in runs} == {*demo.SEARCHED, "pixels", "random"} == {*demo.CHOSEN, "pixels", "random"}
     assert len({run.seed for run in runs}) == 3 and len({run.budget for run in runs}) == 1
 
 
 def test_base_learning_rates_are_the_recipes():
-    assert set(suites.BASE_LR) == {name for name in methods.names() if methods.load(name).trained}
-    for name, lr in suites.BASE_LR.items():
-        encoder = next(encoder for encoder in suites.CIFAR10_ENCODERS if encoders.can_use(name, encoder))
+    assert set(BASE_LR) == {name for name in methods.names() if methods.load(name).trained}
+    for name, lr in BASE_LR.items():
+        encoder = next(encoder for encoder in cifar10.ENCODERS if encoders.can_use(name, encoder))
         with torch.device("meta"):
             own = build(methods.load(name), encoders.factory(encoder, 32), DatasetInfo(100, 32), 10, {})
         assert own.recipe.lr == lr, name
-        assert (own.recipe.optimizer in ("adam", "adamw")) == (name in suites.ADAPTIVE), name
+        assert (own.recipe.optimizer in ("adam", "adamw")) == (name in ADAPTIVE), name
 
 
 def test_the_search_gave_each_method_as_many_trials_and_never_read_test():
     suite = suites.load("demo_search")
-    counts = {method: sum(run.method == method for run in suite.runs) for method in suites.SEARCHED}
-    assert set(counts.values()) == {2 * len(suites.LR_FACTORS)} and suite.evals == ("validation",)
+    counts = {method: sum(run.method == method for run in suite.runs) for method in demo.SEARCHED}
+    assert set(counts.values()) == {2 * len(LR_FACTORS)} and suite.evals == ("validation",)
 
 
 def test_the_committed_search_is_of_the_runs_that_are_planned_now():
@@ -64,14 +66,14 @@ def test_the_demos_settings_are_the_best_of_the_committed_search():
     found = {}
     for record in store.records():
         method, recipe = record.spec["method"], record.spec["recipe"]
-        name = suites.SEARCHED[method][0]
+        name = demo.SEARCHED[method][0]
         values = {result.metric: result.value for result in record.results}
         setting = {"lr": recipe["lr"], name: record.spec["hyper_parameters"][name]}
         found.setdefault(method, []).append((values["linear_top1"], values["knn_top1"], json.dumps(setting)))
     assert not store.problems
-    assert all(len(trials) == 2 * len(suites.LR_FACTORS) for trials in found.values())
+    assert all(len(trials) == 2 * len(LR_FACTORS) for trials in found.values())
     best = {method: json.loads(max(trials)[2]) for method, trials in found.items()}
-    assert best == suites.CHOSEN
+    assert best == demo.CHOSEN
 
 
 def test_the_settings_on_cifar10_are_the_best_of_the_committed_search():
@@ -85,8 +87,8 @@ def test_the_settings_on_cifar10_are_the_best_of_the_committed_search():
             continue  # before there was VIT_RECIPE
         found.setdefault(record.spec["encoder"], {}).setdefault(record.spec["method"], []).append(trial)
     assert not store.problems
-    for encoder, chosen in suites.CIFAR10_CHOSEN.items():
-        assert all(len(found[encoder][method]) == len(suites.CIFAR10_LR_FACTORS) for method in chosen)
+    for encoder, chosen in cifar10.CHOSEN.items():
+        assert all(len(found[encoder][method]) == len(cifar10.FACTORS) for method in chosen)
         assert {method: max(found[encoder][method])[2] for method in chosen} == chosen
 
 

@@ -1,0 +1,60 @@
+"""What every suite is made of: the runs and what they are measured with; and what all searches start from, the methods' own rates."""
+
+from dataclasses import dataclass
+
+from bench.spec import RunSpec
+
+SEEDS = (0, 1, 2)
+
+LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
+"""On the learning rate of the method's own recipe."""
+
+BASE_LR = {
+    "autoencoder": 1e-3,
+    "barlow_twins": 0.2,
+    "byol": 0.45,
+    "colorization": 1e-3,
+    "context_encoder": 2e-3,
+    "counting": 1e-4,
+    "cpc": 2e-4,
+    "deepcluster": 0.05,
+    "deepcluster_v2": 0.3,
+    "denoising_ae": 1e-3,
+    "dino": 5e-4,
+    "exemplar": 0.1,
+    "jigsaw": 0.1,
+    "mae": 1.5e-4,
+    "moco": 0.03,
+    "moco_v1": 0.03,
+    "multi_task": 0.1,
+    "nnclr": 0.3,
+    "npid": 0.03,
+    "pcl": 0.03,
+    "pirl": 0.03,
+    "relative_patch": 0.1,
+    "rotation": 0.1,
+    "simclr": 1.0,
+    "simsiam": 0.03,
+    "split_brain": 1e-3,
+    "supervised": 0.1,
+    "swav": 0.6,
+    "vicreg": 0.5,
+}
+"""The learning rate of each method's own recipe; a test holds it against the methods."""
+
+ADAPTIVE = ("autoencoder", "colorization", "context_encoder", "counting", "cpc", "denoising_ae", "dino", "mae", "split_brain")
+"""Methods whose own recipe is of Adam or AdamW; a test holds it against the methods."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Runs, the evaluators they are measured with, and where their records go by default."""
+
+    runs: tuple[RunSpec, ...]
+    evals: tuple[str, ...]
+    results: str
+
+
+def times(factor: float, lr: float) -> float:
+    """A learning rate of a search as people write it: 0.3 and not 0.30000000000000004."""
+    return round(factor * lr, 10)
