@@ -182,13 +182,13 @@ def _tied(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:
             continue
         best = max(contenders, key=lambda row: row.cells[column.key].mean)
         for row in contenders:
-            if row is not best and indistinguishable(*_compare(best.cells[column.key], row.cells[column.key])):
+            if row is not best and indistinguishable(*compare(best.cells[column.key], row.cells[column.key])):
                 marked = replace(row, cells={**row.cells, column.key: replace(row.cells[column.key], tied=True)})
                 rows = [marked if other is row else other for other in rows]
     return rows
 
 
-def _compare(first: Cell, second: Cell) -> tuple[float, float | None]:
+def compare(first: Cell, second: Cell) -> tuple[float, float | None]:
     """Paired by the seeds that both have, and by test image where both say which were right."""
     seeds = [seed for seed in first.values if seed in second.values]
     if not seeds:

@@ -13,10 +13,10 @@ from rich.console import Console
 from scipy import stats
 
 from bench.errors import UserError
-from bench.record import Cost, Result, RunRecord, pack
+from bench.record import Cost, Result, RunRecord, pack, unpack
 from bench.spec import Budget, Recipe, RunSpec
 from bench.store import ResultStore
-from reports import families, figures, statistics
+from reports import differences, families, figures, statistics
 from reports.leaderboard import leaderboard, markdown, print_table, write
 from reports.placement import spread
 
@@ -372,3 +372,46 @@ def test_families_stand_side_by_side_the_best_first(frame, tmp_path):
 
 def test_one_family_alone_is_no_comparison(frame, tmp_path):
     assert families.write(frame, tmp_path, {"rotation": "pretext", "jigsaw": "pretext"}) == []
+
+
+def test_a_difference_is_paired_by_the_seeds_and_the_images_that_both_have(frame):
+    (table,) = leaderboard(frame)
+    found = differences.pairs(table, "linear")
+    rows = frame[(frame.evaluator == "linear") & (frame.metric == "top1") & frame.weights.isna()].set_index(["method", "seed"])
+    right = {name: np.stack([unpack(rows.correct[name, seed], N) for seed in range(3)]) for name in ("moco", "swav")}
+    by_seed = [rows.value["moco", seed] - rows.value["swav", seed] for seed in range(3)]
+    by_image = 100 * (right["moco"].mean(0) - right["swav"].mean(0))
+    half = ((4.302653 * stats.sem(by_seed)) ** 2 + (stats.t.ppf(0.975, N - 1) * stats.sem(by_image)) ** 2) ** 0.5
+    pair = found["moco", "swav"]
+    assert (pair.difference, pair.half_width, pair.seeds) == (pytest.approx(np.mean(by_seed)), pytest.approx(half), 3)
+    assert found["swav", "moco"].difference == -pair.difference and found["swav", "moco"].half_width == pair.half_width
+    # Of byol one seed diverged: two are too few for an interval.
+    assert found["byol", "moco"].half_width is None and found["byol", "moco"].seeds == 2
+
+
+def test_every_two_methods_stand_on_the_page_once_each_way(frame, tmp_path):
+    page, listed = differences.write(frame, tmp_path / "first")
+    (table,) = leaderboard(frame)
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.read_text().splitlines() if line.startswith("|")]
+    assert lines[0][:5] == ["no.", "method", "linear", "over pixels", "over random"]
+    body = {line[1]: line for line in lines[2:]}
+    assert list(body) == [row.label for row in table.rows]
+    first = {row.label: row.cells["linear"] for row in table.rows if row.kind == "method"}
+    best, square = table.rows[0].label, {name: line[5:] for name, line in body.items()}
+    place = {name: number for number, name in enumerate(square)}
+    for name in first:
+        assert square[name][place[name]] == ""
+        if name not in (best, "byol"):  # what the leaderboard cannot tell from the best is not told from it here
+            assert (square[best][place[name]] == "=") == first[name].tied
+            assert square[best][place[name]] in ("=", "+" + square[name][place[best]].removeprefix("-"))
+    assert "±" in body["simclr"][3] and body["byol"][3].startswith("(+") and body["pixels"][3] == ""
+    table_of = list(csv.DictReader(io.StringIO(listed.read_text())))
+    assert len([row for row in table_of if row["column"] == "linear"]) == len(body) * (len(body) - 1) // 2
+    assert [path.read_bytes() for path in differences.write(frame, tmp_path / "again")] == [page.read_bytes(), listed.read_bytes()]
+
+
+def test_many_rows_make_no_square_and_one_row_no_page(frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(differences, "WIDEST", 3)
+    page, _ = differences.write(frame, tmp_path)
+    assert "too many for a square" in page.read_text() and "| over random |" in page.read_text()
+    assert differences.write(frame[frame.method == "simclr"], tmp_path / "none") == [] and not (tmp_path / "none").exists()

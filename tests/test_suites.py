@@ -16,7 +16,7 @@ from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
 from bench.suites import cifar10, demo
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
-from reports import leaderboard, published
+from reports import differences, leaderboard, published
 
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
 
@@ -102,10 +102,11 @@ def test_the_committed_pages_are_those_of_the_committed_records(tmp_path):
     """What `report --results results/cifar10 --output docs/cifar10` writes; README shows the same table."""
     frame = ResultStore(f"{ROOT}/results/cifar10").frame()
     leaderboard.write(frame, tmp_path)
+    differences.write(frame, tmp_path)
     published.write(frame, tmp_path, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
     committed = Path(ROOT, "docs", "cifar10")
     names = {path.name for path in committed.iterdir()}
-    assert {"leaderboard.md", "published.md"} < names and any(name.startswith("families-") for name in names)
+    assert {"leaderboard.md", "published.md", "differences.md"} < names and any(name.startswith("families-") for name in names)
     for name in (name for name in names if not name.endswith(".svg")):  # a figure's bytes are its matplotlib's too
         assert (committed / name).read_bytes() == (tmp_path / name).read_bytes(), f"{name} is not what the records give"
     table = re.search(r"^\| .*?(?=\n\n)", (committed / "leaderboard.md").read_text(), re.M | re.S)[0]

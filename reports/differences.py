@@ -1,0 +1,116 @@
+"""Who is better than whom: of every two rows of a table the difference, paired by seed and by test image.
+
+    write(store.frame(), "reports/cifar10")    differences.md: the column that ranks; differences.csv: every column of accuracies
+    pairs(table, column)                       the same as data
+
+A leaderboard compares with the best of a column only. The same records give the same bytes.
+"""
+
+import csv
+import io
+import itertools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas
+
+from reports.columns import Column
+from reports.files import replace_file
+from reports.leaderboard import escape, grid
+from reports.statistics import indistinguishable
+from reports.tables import KEY, Table, build, compare
+
+WIDEST = 40
+"""Rows from which on every one is not set against every other on the page."""
+
+LEGEND = """\
+- **over …** how far a row is above a floor, with the half width of the 95 % interval of that difference; in percent.
+- **1, 2, …** how far a row is above the row of that number. **=** zero lies in the interval of the difference: more seeds may tell the two
+  apart. **( )** too few common seeds for an interval. **–** no common seed.
+- Differences are paired by seed and by test image (docs/statistics.md), so they may tell apart what the intervals of two means do not.
+- Nothing is corrected for their number: of twenty pairs of equal methods about one would lack its **=** by chance.
+"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows of a table in one column."""
+
+    difference: float
+    """First - second, in percent; NaN where they have no seed in common."""
+    half_width: float | None
+    seeds: int
+    """That both have."""
+
+    def text(self, interval: bool = False) -> str:
+        """'+3.3' or '='; with the interval '+3.3 ± 1.2'; '(+3.3)' where there is none."""
+        if math.isnan(self.difference):
+            return "–"
+        if self.half_width is None:
+            return f"({self.difference:+.1f})"
+        if interval:
+            return f"{self.difference:+.1f} ± {self.half_width:.1f}"
+        return "=" if indistinguishable(self.difference, self.half_width) else f"{self.difference:+.1f}"
+
+
+def pairs(table: Table, column: str) -> dict[tuple[str, str], Pair]:
+    """By two labels, in either order, of the rows that have a number in this column."""
+    rows = [row for row in table.rows if column in row.cells]
+    found = {}
+    for first, second in itertools.combinations(rows, 2):
+        cells = first.cells[column], second.cells[column]
+        common = len(cells[0].values.keys() & cells[1].values.keys())
+        difference, half_width = compare(*cells)
+        found[first.label, second.label] = Pair(difference, half_width, common)
+        found[second.label, first.label] = Pair(-difference, half_width, common)
+    return found
+
+
+def write(frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
+    """differences.md and differences.csv in `folder`; nothing where no table has two rows to compare."""
+    tables = [table for table in build(frame) if table.ranked_by]
+    sections = [section(table) for table in tables if sum(table.ranked_by in row.cells for row in table.rows) > 1]
+    if not sections:
+        return []
+    page = "\n".join(["# Every two methods\n", *sections, "## How to read it\n", LEGEND])
+    return [
+        replace_file(Path(folder) / "differences.md", page.encode()),
+        replace_file(Path(folder) / "differences.csv", tidy_csv(tables).encode()),
+    ]
+
+
+def section(table: Table) -> str:
+    """A table's part of the page."""
+    header = next(column.header for column in table.columns if column.key == table.ranked_by)
+    rows, found = [row for row in table.rows if table.ranked_by in row.cells], pairs(table, table.ranked_by)
+    floors, others = [row for row in rows if row.kind == "floor"], rows if len(rows) <= WIDEST else []
+    head = ["no.", "method", header, *(f"over {floor.label}" for floor in floors), *map(str, range(1, len(others) + 1))]
+    body = []
+    for number, row in enumerate(rows, 1):
+        over = [found[row.label, floor.label].text(interval=True) if floor is not row else "" for floor in floors]
+        square = [found[row.label, other.label].text() if other is not row else "" for other in others]
+        body.append([str(number), row.label, f"{row.cells[table.ranked_by].mean:.1f}", *over, *square])
+    left_out = "" if others else f"\n{len(rows)} rows are too many for a square: differences.csv has every two.\n"
+    return f"## {escape(table.title)}\n\n{grid(head, body)}{left_out}"
+
+
+def tidy_csv(tables: list[Table]) -> str:
+    """One row per table x column of accuracies x two methods; each two once, the one that stands higher in the table first."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*KEY, "column", "first", "second", "difference", "half_width", "seeds", "distinguishable"])
+    for table in tables:
+        place = {row.label: number for number, row in enumerate(table.rows)}
+        for column in accuracies(table):
+            for (first, second), pair in pairs(table, column.key).items():
+                if place[first] < place[second] and not math.isnan(pair.difference):
+                    half = "" if pair.half_width is None else f"{pair.half_width:.6g}"
+                    told = "" if pair.half_width is None else int(not indistinguishable(pair.difference, pair.half_width))
+                    writer.writerow([*table.key.values(), column.key, first, second, f"{pair.difference:.6g}", half, pair.seeds, told])
+    return file.getvalue()
+
+
+def accuracies(table: Table) -> list[Column]:
+    """Columns in which a difference of two methods says something."""
+    return [column for column in table.columns if column.kind == "accuracy"]
