@@ -13,9 +13,8 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,8 +32,7 @@ State = tuple[int, int, int]
 """Of a file: when it was written (ns), its size (bytes), its inode. What is equal in all three is taken for unchanged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What plans, states and later parts need to know of a record (bench.record.RunRecord, where the fields are described)."""
 
     id: str
@@ -46,7 +44,7 @@ class Part:
 
     @classmethod
     def of(cls, record) -> "Part":
-        return cls(**{field.name: getattr(record, field.name) for field in fields(cls)})
+        return cls(*(getattr(record, field) for field in cls._fields))
 
 
 class Index:
@@ -103,9 +101,9 @@ class Index:
         arrays["made by"] = as_bytes(made_by())
         pack_column(arrays, "path", list(self.parts))
         arrays["state"] = np.array([state for state, _ in self.parts.values()], dtype=np.int64).reshape(-1, 3)
-        for field in fields(Part):
-            values = [getattr(part, field.name) for _, part in self.parts.values()]
-            pack_column(arrays, field.name, [json.dumps(value) for value in values] if field.name == "evals" else values)
+        for field in Part._fields:
+            values = [getattr(part, field) for _, part in self.parts.values()]
+            pack_column(arrays, field, [json.dumps(value) for value in values] if field == "evals" else values)
         pack_column(arrays, "framed path", list(self.framed))
         arrays["framed state"] = np.array(list(self.framed.values()), dtype=np.int64).reshape(-1, 3)
         content = io.BytesIO()
@@ -119,10 +117,10 @@ class Index:
             if bytes(saved["made by"]).decode() != made_by():
                 return
             arrays = {name: saved[name] for name in saved.files if self.whole or not name.startswith(("table.", "framed "))}
-        columns = {field.name: unpack_column(arrays, field.name, "object") for field in fields(Part)}
+        columns = {field: unpack_column(arrays, field, "object") for field in Part._fields}
         lists = {text: tuple(json.loads(text)) for text in set(columns["evals"])}
         columns["evals"] = [lists[text] for text in columns["evals"]]
-        parts = map(Part, *(columns[field.name] for field in fields(Part)))
+        parts = map(Part._make, zip(*columns.values(), strict=True))
         states = map(tuple, arrays["state"].tolist())
         self.parts = dict(zip(unpack_column(arrays, "path", "object"), zip(states, parts, strict=True), strict=True))
         if not self.whole:

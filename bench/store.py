@@ -134,8 +134,8 @@ class ResultStore:
             frame = merge(frame[~frame["id"].isin(ids)], tidy((parts, sound) for parts, sound in read if parts))
             index.put_table(frame, {path: state for path, state in now.items() if index.part(path, state)})
             index.save()
-        for paths in runs.values():
-            parts = [(path, part) for path in paths if len(paths) > 1 and (part := index.part(path, now[path]))]
+        for paths in (paths for paths in runs.values() if len(paths) > 1):
+            parts = [(path, part) for path in paths if (part := index.part(path, now[path]))]
             sound = _same_weights([part for _, part in parts])
             for path in (path for path, part in parts if part.status == "done" and part not in sound):
                 self._problem(self.folder / path, "its weights are not those of the run's first part; its results are left out")
@@ -222,6 +222,7 @@ def _order(path: Path) -> tuple[str, str, int]:
     return _order_of(f"{path.parent.name}/{path.name}")
 
 
+@functools.lru_cache(maxsize=2**18)
 def _order_of(path: str) -> tuple[str, str, int]:
     """As `_order`, of a path below the folder."""
     directory, _, name = path.partition("/")

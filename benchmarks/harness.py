@@ -3,13 +3,13 @@
 python -m benchmarks.harness
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
+from bench import hardware
 from bench.index import NAME
 from bench.record import Cost, Result, RunRecord, to_text
 from bench.spec import Budget, Recipe, RunSpec
@@ -146,7 +146,8 @@ def _peak(connection, method: str, encoder: str, what: str, batch: int) -> None:
     torch.set_num_threads(1)
     subject = Bound(method, encoder, "float32", batch)
     getattr(subject, what)(2)
-    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Not getrusage's, which a new process takes over from the one that started it.
+    connection.send(hardware.peak_memory_bytes() / 2**20)
 
 
 def memory(quick: bool) -> list[dict]:
