@@ -1,7 +1,9 @@
-"""What the C library does with memory that PyTorch frees on a CPU."""
+"""What the C library does with memory that PyTorch frees on a CPU, and when Python looks for garbage."""
 
 import contextlib
 import ctypes
+import gc
+from collections.abc import Iterator
 
 # malloc.h: the parameters of mallopt.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -23,3 +25,16 @@ def give_back_freed_memory() -> None:
     """Return to the kernel what is free now, so that the next run's peak is its own."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Without Python's collector of cycles: where millions of objects are made and none is in a cycle, it goes through all that there are
+    again and again. Reading a folder of 20,000 records took 1.5 to 2 times as long with it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

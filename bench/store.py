@@ -22,6 +22,7 @@ from bench.errors import UserError
 from bench.exclusive import put
 from bench.frame import merge, tidy
 from bench.index import Index, Part, State
+from bench.memory import no_collection
 from bench.record import RUN_RECORD, SCHEMA, RunRecord, to_text
 from bench.spec import RunSpec, method_name, spec_hash
 
@@ -117,6 +118,7 @@ class ResultStore:
         diverged = any(record.status == "diverged" for record in parts) and not any(record.status == "done" for record in parts)
         return () if diverged else tuple(name for name in evals if name not in held)
 
+    @no_collection()
     def frame(self) -> "pandas.DataFrame":
         """Everything as one tidy table: a row per run x evaluator x metric, columns `COLUMNS` (bench/frame.py), in an order that
         depends on nothing but the records. A run without results has one row, whose evaluator is None. `.attrs["folder"]`: where."""

@@ -9,7 +9,6 @@ import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import hardware
 from bench.index import NAME
 from bench.record import Cost, Result, RunRecord, to_text
 from bench.spec import Budget, Recipe, RunSpec
@@ -141,6 +140,7 @@ def checkpoints(quick: bool) -> list[dict]:
 def _peak(connection, method: str, encoder: str, what: str, batch: int) -> None:
     import torch
 
+    from bench import hardware
     from benchmarks.training import Bound
 
     torch.set_num_threads(1)
