@@ -9,6 +9,7 @@ Nothing heavy is imported before every name has been checked.
 """
 
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -243,8 +244,15 @@ def pack_data(name, image_size, data_root, rebuild):
     click.echo(f"{count:,} images at {made.facts['image_size']} pixels in {shards} shard{'s' * (shards > 1)}: {made.folder}")
 
 
+def show_warning(message, category, filename, *rest) -> None:
+    """One of ours as a line for the user; a library's with the place that it comes from."""
+    ours = category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent / "bench")
+    click.echo(f"note: {message}" if ours else warnings.formatwarning(message, category, filename, rest[0]).rstrip(), err=True)
+
+
 def main() -> None:
     """Run a command; a mistake in what was typed is one line on standard error and exit code 2."""
+    warnings.showwarning = show_warning
     try:
         cli(sys.argv[1:] or ["--help"], standalone_mode=False)
     except click.ClickException as error:

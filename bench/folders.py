@@ -56,7 +56,7 @@ def folder_entry(name: str) -> Entry:
     content = hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12]
     train = [file for files in tree["train"].values() for file in files]
     sample = np.linspace(0, len(train) - 1, min(len(train), HEADERS_READ)).round().astype(int)
-    size = _image_size_for(tuple(train[index] for index in sample), content)
+    size = _image_size_for(tuple(train[index] for index in sample), content, name)
     summary = f"a folder of images, {len(counts['train'])} classes"
     read = partial(_read_folder, tree)
     more = {"_own_val": "val" in tree, "classes": len(counts["train"]), "licence": "yours", "source": "you", "compared": "nothing"}
@@ -127,16 +127,24 @@ def readable(read: Callable, path: str):
 
 
 @lru_cache(maxsize=8)
-def _image_size_for(files: tuple[str, ...], content: str) -> int:
-    """The largest usual size that is not above the median short side of the files, or else the smallest."""
+def _image_size_for(files: tuple[str, ...], content: str, name: str) -> int:
+    """The largest usual size that is not above the median short side of the files, or else the smallest. A UserError that names the first
+    header that cannot be read and counts them."""
     from PIL import Image
 
     def short_side(file):
         with Image.open(file) as image:
             return min(image.size)
 
-    median = np.median([readable(short_side, file) for file in files])
-    return max((size for size in FOLDER_IMAGE_SIZES if size <= median), default=FOLDER_IMAGE_SIZES[0])
+    sides, bad = [], []
+    for file in files:
+        try:
+            sides.append(readable(short_side, file))
+        except UserError as error:
+            bad.append(error)
+    if bad:
+        raise UserError(f"{bad[0]} ({len(bad):,} of {len(files):,} headers cannot; '{name}{SKIP}' leaves out what cannot be decoded)")
+    return max((size for size in FOLDER_IMAGE_SIZES if size <= np.median(sides)), default=FOLDER_IMAGE_SIZES[0])
 
 
 def _read_folder(tree: dict[str, dict[str, list[str]]], root: Path, part: str):

@@ -407,6 +407,18 @@ def test_unreadable_images_are_counted_and_named(tiny, bench):
     assert bench("data", "check", "dtd1")[0] == 2
 
 
+@pytest.mark.filterwarnings("default")
+def test_what_is_left_out_is_said_in_one_line(tmp_path, bench):
+    for index, label in enumerate("ab" * 5):
+        jpeg(tmp_path / "train" / label / f"{index}.jpg", index)
+    (tmp_path / "train/a/0.jpg").write_bytes(b"no image")
+    code, out, err = bench("data", "check", f"folder:{tmp_path}")
+    assert (code, out) == (2, "") and "train/a/0.jpg' cannot be read" in err and "1 of " in err and err.count("\n") == 1
+    code, out, err = bench("data", "check", f"folder:{tmp_path}?skip=unreadable")
+    assert code == 0 and "ok    train" in out
+    assert err == f"note: 1 of 10 images under '{tmp_path}' cannot be read and are left out, as asked\n"
+
+
 def test_a_folder_without_its_unreadable_images_is_another_data_set(tmp_path):
     for part in ("train", "test"):
         for index, label in enumerate([0, 1] * 5):
