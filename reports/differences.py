@@ -22,7 +22,7 @@ from reports.statistics import indistinguishable
 from reports.tables import KEY, Table, build, compare
 
 WIDEST = 40
-"""Rows from which on every one is not set against every other on the page."""
+"""So many rows at most are set against each other on the page."""
 
 LEGEND = """\
 - **over …** how far a row is above a floor, with the half width of the 95 % interval of that difference; in percent.
