@@ -30,7 +30,7 @@ def give_back_freed_memory() -> None:
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
     """Without Python's collector of cycles: where millions of objects are made and none is in a cycle, it goes through all that there are
-    again and again. Reading a folder of 20,000 records took 1.5 to 2 times as long with it."""
+    again and again. The frame of 20,000 records took 1.5 to 2 times as long with it from its index, 1.1 to 1.4 times from the files."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pandas
 
-from reports.columns import Column
 from reports.files import replace_file
 from reports.leaderboard import escape, grid
 from reports.statistics import indistinguishable
@@ -43,6 +42,11 @@ class Pair:
     seeds: int
     """That both have."""
 
+    @property
+    def indistinguishable(self) -> bool:
+        """Whether zero lies in the interval; False where there is none."""
+        return indistinguishable(self.difference, self.half_width)
+
     def text(self, interval: bool = False) -> str:
         """'+3.3' or '='; with the interval '+3.3 ± 1.2'; '(+3.3)' where there is none."""
         if math.isnan(self.difference):
@@ -51,7 +55,7 @@ class Pair:
             return f"({self.difference:+.1f})"
         if interval:
             return f"{self.difference:+.1f} ± {self.half_width:.1f}"
-        return "=" if indistinguishable(self.difference, self.half_width) else f"{self.difference:+.1f}"
+        return "=" if self.indistinguishable else f"{self.difference:+.1f}"
 
 
 def pairs(table: Table, column: str) -> dict[tuple[str, str], Pair]:
@@ -101,16 +105,13 @@ def tidy_csv(tables: list[Table]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*KEY, "column", "first", "second", "difference", "half_width", "seeds", "distinguishable"])
     for table in tables:
-        place = {row.label: number for number, row in enumerate(table.rows)}
-        for column in accuracies(table):
-            for (first, second), pair in pairs(table, column.key).items():
-                if place[first] < place[second] and not math.isnan(pair.difference):
-                    half = "" if pair.half_width is None else f"{pair.half_width:.6g}"
-                    told = "" if pair.half_width is None else int(not indistinguishable(pair.difference, pair.half_width))
-                    writer.writerow([*table.key.values(), column.key, first, second, f"{pair.difference:.6g}", half, pair.seeds, told])
+        for column in (column for column in table.columns if column.kind == "accuracy"):
+            found = pairs(table, column.key)
+            labels = [row.label for row in table.rows if column.key in row.cells]
+            for first, second in itertools.combinations(labels, 2):
+                pair = found[first, second]
+                if not math.isnan(pair.difference):
+                    interval = ("", "") if pair.half_width is None else (f"{pair.half_width:.6g}", int(not pair.indistinguishable))
+                    facts = [f"{pair.difference:.6g}", interval[0], pair.seeds, interval[1]]
+                    writer.writerow([*table.key.values(), column.key, first, second, *facts])
     return file.getvalue()
-
-
-def accuracies(table: Table) -> list[Column]:
-    """Columns in which a difference of two methods says something."""
-    return [column for column in table.columns if column.kind == "accuracy"]
