@@ -40,18 +40,29 @@ class Row:
 def rows(specs: tuple[RunSpec, ...], requests: tuple[str, ...], scratch: Path, store: ResultStore, note=lambda text: None) -> list[Row]:
     """A row for each run. `note` hears why SLURM could not be asked."""
     recorded = {spec.id: store.parts(spec) for spec in specs}
-    open_runs = [spec.id for spec in specs if store.missing(spec, requests, recorded[spec.id])]
-    tasks, still_open = tasks_of(open_runs, scratch, note), set(open_runs)
-    return [row(spec, requests, scratch, recorded[spec.id], tasks.get(spec.id), spec.id in still_open) for spec in specs]
+    open_runs = {spec.id for spec in specs if store.missing(spec, requests, recorded[spec.id])}
+    tasks = tasks_of(open_runs, scratch, note)
+    found = []
+    for spec in specs:
+        parts, who = recorded[spec.id], holder(scratch / spec.id) if spec.id in open_runs else None
+        if spec.id in open_runs and not who:
+            # It may have ended while SLURM was asked, for many seconds where SLURM is silent: a run writes its record before it lets go.
+            parts = store.parts(spec)
+        is_open = spec.id in open_runs and bool(who or store.missing(spec, requests, parts))
+        found.append(open_row(spec, scratch, parts, tasks.get(spec.id), who) if is_open else ended(spec, requests, parts))
+    return found
 
 
-def row(spec: RunSpec, requests: tuple[str, ...], scratch: Path, records: list, task: Task | None, is_open: bool) -> Row:
-    """Of one run, from the parts of its record."""
-    if not is_open:
-        return Row(spec, records[-1].status, records[-1].error or ", ".join(requests), None, None, None)
-    beat, who = read_heartbeat(scratch, spec.id), holder(scratch / spec.id)
+def ended(spec: RunSpec, requests: tuple[str, ...], parts: list) -> Row:
+    """Of a run that needs nothing more, from the parts of its record."""
+    return Row(spec, parts[-1].status, parts[-1].error or ", ".join(requests), None, None, None)
+
+
+def open_row(spec: RunSpec, scratch: Path, parts: list, task: Task | None, who: dict | None) -> Row:
+    """Of a run that the store lacks something of."""
+    beat = read_heartbeat(scratch, spec.id)
     log = task.log if task else Path(beat["log"]) if beat and beat.get("log") else None
-    state, detail = state_of(beat, who, task, records[-1] if records else None)
+    state, detail = state_of(beat, who, task, parts[-1] if parts else None)
     return Row(spec, state, detail, log, task, who)
 
 

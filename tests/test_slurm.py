@@ -14,9 +14,11 @@ from bench import hardware, ledger, slurm, snapshot, sweep
 from bench.cluster import Cluster, check, load
 from bench.errors import UserError
 from bench.interrupt import Interrupted
-from bench.run import Place
+from bench.plan import complete
+from bench.run import Place, execute
 from bench.shared_folders import mount_of, require_shared
 from bench.spec import Budget, RunSpec
+from bench.store import ResultStore
 from bench.submit import grouped, script
 from bench.worker import FRUITLESS, Work, fruitless
 
@@ -238,6 +240,20 @@ def beat(state):
 def test_states(facts, expected, monkeypatch):
     monkeypatch.setattr(sweep.time, "time", lambda: 1200.0)
     assert sweep.state_of(*facts, record=None) == expected
+
+
+def test_a_run_that_ends_while_slurm_is_asked_is_done(tmp_path, monkeypatch):
+    facts = {"encoder": "resnet8", "image_size": 8, "precision": "float32", "budget": Budget("steps", 1)}
+    spec = complete(RunSpec(method="random", dataset="digits", **facts))
+    place = Place(tmp_path / "results", tmp_path / "scratch", threads=1)
+
+    def silent(ids, scratch, note):
+        execute(spec, ("knn",), place)
+        return {spec.id: task(ledger.UNASKED)}
+
+    monkeypatch.setattr(sweep, "tasks_of", silent)
+    (found,) = sweep.rows((spec,), ("knn",), place.scratch, ResultStore(place.results))
+    assert (found.state, found.detail) == ("done", "knn")
 
 
 def test_a_job_that_gets_nowhere_is_known(tmp_path):
