@@ -14,11 +14,13 @@ from bench.method import build
 from bench.plan import complete, make_plan
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
-from bench.suites import cifar10, demo
+from bench.suites import cifar10, demo, tiny_imagenet50
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
 from reports import differences, leaderboard, published
 
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
+
+WITH_RECORDS = ("cifar10",)
 
 
 @pytest.mark.parametrize(
@@ -98,29 +100,48 @@ def test_a_suite_that_lists_a_run_twice_is_refused(tmp_path):
         make_plan([run, run.replace(encoder="resnet8")], ("knn",), ResultStore(tmp_path))
 
 
-def test_the_committed_pages_are_those_of_the_committed_records(tmp_path):
+def test_tiny_imagenet_has_the_steps_and_learning_rates_of_cifar10():
+    runs = suites.load("tiny_imagenet50").runs
+    chosen = cifar10.CHOSEN["resnet8"]
+    assert all(run.recipe_changes["lr"] == chosen[run.method] for run in runs if run.method != "random")
+    plain = [run for run in runs if run.method == "jigsaw" and not run.hyper_parameters]
+    variants = [run for run in runs if run.hyper_parameters == {"normalise": False}]
+    assert [(run.seed, run.recipe_changes) for run in plain] == [(run.seed, run.recipe_changes) for run in variants]
+    assert tiny_imagenet50.BUDGET.amount == (64 / 32) ** 2 * cifar10.BUDGET.amount
+
+
+@pytest.mark.parametrize("name", WITH_RECORDS)
+def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
     """What `report --results results/cifar10 --output docs/cifar10` writes; README shows the same table."""
-    frame = ResultStore(f"{ROOT}/results/cifar10").frame()
+    frame = ResultStore(f"{ROOT}/results/{name}").frame()
     leaderboard.write(frame, tmp_path)
     differences.write(frame, tmp_path)
     published.write(frame, tmp_path, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
-    committed = Path(ROOT, "docs", "cifar10")
-    names = {path.name for path in committed.iterdir()}
-    assert {"leaderboard.md", "published.md", "differences.md"} < names and any(name.startswith("families-") for name in names)
-    for name in (name for name in names if not name.endswith(".svg")):  # a figure's bytes are its matplotlib's too
-        assert (committed / name).read_bytes() == (tmp_path / name).read_bytes(), f"{name} is not what the records give"
-    table = re.search(r"^\| .*?(?=\n\n)", (committed / "leaderboard.md").read_text(), re.M | re.S)[0]
-    assert table in Path(ROOT, "README.md").read_text()
+    committed = Path(ROOT, "docs", name)
+    pages = {path.name for path in committed.iterdir()}
+    assert {"leaderboard.md", "differences.md"} < pages and any(page.startswith("families-") for page in pages)
+    for page in (page for page in pages if not page.endswith(".svg")):  # a figure's bytes are its matplotlib's too
+        assert (committed / page).read_bytes() == (tmp_path / page).read_bytes(), f"{page} is not what the records give"
+    if name == "cifar10":
+        table = re.search(r"^\| .*?(?=\n\n)", (committed / "leaderboard.md").read_text(), re.M | re.S)[0]
+        assert table in Path(ROOT, "README.md").read_text()
 
 
-def test_the_committed_records_are_those_of_the_suite():
+def name_of(method, encoder, seed, hyper_parameters, **rest):
+    """What tells the runs of a suite apart, as planned and as recorded with every default filled in."""
+    return method, encoder, seed, hyper_parameters.get("normalise", True)
+
+
+@pytest.mark.parametrize("name", WITH_RECORDS)
+def test_the_committed_records_are_those_of_the_suite(name):
     """None but those of runs that the suite lists, one of each, from code that was committed."""
-    listed = {(run.method, run.encoder, run.seed): run for run in suites.load("cifar10").runs}
-    found = ResultStore(f"{ROOT}/results/cifar10").records()
-    records = {tuple(record.spec[name] for name in ("method", "encoder", "seed")): record for record in found}
-    assert records.keys() <= listed.keys() and len(found) == len(records)
+    suite = suites.load(name)
+    listed = {name_of(**vars(run)): run for run in suite.runs}
+    found = ResultStore(f"{ROOT}/results/{name}").records()
+    records = {name_of(**record.spec): record for record in found}
+    assert records and records.keys() <= listed.keys() and len(found) == len(records)
     for key, record in records.items():
         run = listed[key]
-        assert record.status == "done" and set(record.evals) == set(suites.load("cifar10").evals)
+        assert record.status == "done" and set(record.evals) == set(suite.evals)
         assert record.spec["budget"]["amount"] == run.budget.amount and not record.environment["dirty"]
         assert not run.recipe_changes or record.spec["recipe"]["lr"] == run.recipe_changes["lr"]

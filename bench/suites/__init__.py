@@ -2,10 +2,16 @@
 and no others; two suites that ask for the same run share its record."""
 
 from bench.errors import unknown
-from bench.suites import cifar10, demo
+from bench.suites import cifar10, demo, tiny_imagenet50
 from bench.suites.suite import Suite
 
-SUITES = {"cifar10": cifar10.suite, "cifar10_search": cifar10.search, "demo": demo.suite, "demo_search": demo.search}
+SUITES = {
+    "cifar10": cifar10.suite,
+    "cifar10_search": cifar10.search,
+    "demo": demo.suite,
+    "demo_search": demo.search,
+    "tiny_imagenet50": tiny_imagenet50.suite,
+}
 
 
 def names() -> list[str]:
