@@ -23,11 +23,16 @@ from reports.tables import KEY, Table, build, compare
 WIDEST = 40
 """So many rows at most are set against each other on the page."""
 
+BASELINE = "random"
+"""The floor that a method must be above to have learned anything: the encoder as it was before training."""
+
 LEGEND = """\
 - **over …** how far a row is above a floor, with the half width of the 95 % interval of that difference; in percent.
 - **1, 2, …** how far a row is above the row of that number. **=** zero lies in the interval of the difference: more seeds may tell the two
   apart. **( )** too few common seeds for an interval. **–** no common seed.
 - Differences are paired by seed and by test image (docs/statistics.md), so they may tell apart what the intervals of two means do not.
+- **Above, below, alike** on the lines under a table: of the methods beside untrained features, by the interval of the difference; the best
+  stage is chosen on val, of untrained features too.
 - Nothing is corrected for their number: of twenty pairs of equal methods about one would lack its **=** by chance.
 """
 
@@ -96,7 +101,25 @@ def section(table: Table) -> str:
         square = [found[row.label, other.label].text() if other is not row else "" for other in others]
         body.append([str(number), row.label, f"{row.cells[table.ranked_by].mean:.1f}", *over, *square])
     left_out = "" if others else f"\n{len(rows)} rows are too many for a square: differences.csv has every two.\n"
-    return f"## {escape(table.title)}\n\n{grid(head, body)}{left_out}"
+    return f"## {escape(table.title)}\n\n{grid(head, body)}{left_out}{learned(table)}"
+
+
+def learned(table: Table) -> str:
+    """Which methods are above untrained features, which below, and which cannot be told from them, a line for each column that may
+    rank; '' where nothing untrained is in the table."""
+    lines = []
+    for column in (column for column in table.columns if column.ranks):
+        floor = next((row for row in table.rows if row.label == BASELINE and column.key in row.cells), None)
+        if floor is None:
+            continue
+        groups = {"above": [], "alike": [], "below": [], "too few seeds": []}
+        for row in (row for row in table.rows if row.kind == "method" and column.key in row.cells):
+            difference, half_width = compare(row.cells[column.key], floor.cells[column.key])
+            known = "alike" if indistinguishable(difference, half_width) else "above" if difference > 0 else "below"
+            groups[known if half_width is not None else "too few seeds"].append(row.label)
+        told = (f"{name} {len(labels)}: {', '.join(labels)}" for name, labels in groups.items() if labels)
+        lines.append(f"- **{column.header}**, beside {BASELINE}: {'; '.join(told)}.\n")
+    return "\n" + "".join(lines) if lines else ""
 
 
 def tidy_csv(tables: list[Table]) -> str:

@@ -410,6 +410,23 @@ def test_every_two_methods_stand_on_the_page_once_each_way(frame, tmp_path):
     assert [path.read_bytes() for path in differences.write(frame, tmp_path / "again")] == [page.read_bytes(), listed.read_bytes()]
 
 
+def test_who_is_above_untrained_features_is_said_for_every_column_that_may_rank(frame):
+    (table,) = leaderboard(frame)
+    lines = differences.learned(table).strip().split("\n")
+    assert [line.split("**")[1] for line in lines] == [column.header for column in table.columns if column.ranks]
+    found = differences.pairs(table, "linear")
+    told = [group.split(": ") for group in lines[0].removesuffix(".").split(": ", 1)[1].split("; ")]
+    groups = {name.rsplit(" ", 1)[0]: labels.split(", ") for name, labels in told}
+    assert sorted(itertools.chain(*groups.values())) == sorted(row.label for row in table.rows if row.kind == "method")
+    for group, labels in groups.items():
+        for pair in (found[label, "random"] for label in labels):
+            low, high = (pair.difference - (pair.half_width or 0), pair.difference + (pair.half_width or 0))
+            expected = "above" if low > 0 else "below" if high < 0 else "alike"
+            assert group == ("too few seeds" if pair.half_width is None else expected)
+    assert "above" in groups and groups["too few seeds"] == ["byol"]
+    assert differences.learned(leaderboard(frame[frame.method != "random"])[0]) == ""
+
+
 def test_many_rows_make_no_square_and_one_row_no_page(frame, tmp_path, monkeypatch):
     monkeypatch.setattr(differences, "WIDEST", 3)
     page, _ = differences.write(frame, tmp_path)
