@@ -2,7 +2,8 @@
 
 Differs from the paper:
 - Learning rate, decay, momentum and warm-up of the authors' preset for 100 epochs (byol/configs/byol.py), for budgets shorter than the
-  paper's 1000 epochs (0.2, 1.5e-6, 0.996, 10 epochs); batches of 256 instead of 4096. There is no code by the authors for small images.
+  paper's 1000 epochs (0.2, 1.5e-6, 0.996, 10 epochs); that for 40 has a momentum of 0.97. Below some hundred steps a target of 0.99 stays
+  near its start. Batches of 256 instead of 4096. There is no code by the authors for small images.
 - No blur, as SimCLR on CIFAR-10 (arXiv:2002.05709, B.9); solarization of the second view stays.
 - Target and online network start equal; byol_experiment.py draws them apart and says that it made no difference.
 - Colour jitter as torchvision's: brightness is a factor (the authors: an offset), contrast is around the mean lightness (each

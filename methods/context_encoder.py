@@ -93,7 +93,7 @@ class ContextEncoder(Method):
         self.views = (View((Flip(),)),)  # data/donkey_folder.lua
         self.recipe = Recipe(
             "adam",  # train.lua
-            lr=2e-3,  # train.lua: 0.0002, of encoder and decoder ten times that
+            lr=2e-3,  # train.lua: 0.0002, of encoder and decoder beside an adversary ten times that
             lr_per_batch=None,
             batch_size=256,  # the benchmark's default; train.lua: 64
             betas=(0.5, 0.999),  # train.lua; the second is its optimizer's own

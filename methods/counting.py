@@ -4,7 +4,8 @@ in the whole, and not to what is counted in another image.
 Differs from the paper:
 - The harness's encoder, with BatchNorm, and a head of one hidden layer of 512 instead of an AlexNet with two of 4096.
 - Pixels are normalised over the data set, as everywhere here; the paper takes their mean and standard deviation for it too.
-- At 32 pixels the encoder sees images of 16, the size of the whole reduced by 2 and of a quarter of it; the paper's is 114.
+- At 32 pixels the encoder sees images of 16, the size of the whole reduced by 2 and of a quarter of it; the paper's is 114. What is
+  evaluated are whole images of 32. Crops are of varying size and resized; the paper cuts 224 of 256 pixels.
 - Three ways to reduce by 2 (area, bicubic, Lanczos), drawn for each image; the paper has OpenCV's bilinear too, which by 2 is the area's.
 - A cosine instead of a tenth off every 10,000 steps. Which optimizer the paper used was not found; Adam is that of a later
   reimplementation (ahmdtaha/tf_learning_to_count).

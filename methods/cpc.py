@@ -2,7 +2,7 @@
 
 v2 is Henaff et al. 2019, arXiv:1905.09272. Differs from the papers:
 - The harness's encoder, a ResNet's with BatchNorm over all patches of the batch; v1 has none, and v2 found it to give answers away and
-  has LayerNorm, as ViTs have.
+  has LayerNorm, as ViTs have. Crops have 73 % of the area or more, and are resized; v1 cuts 256 of 300 pixels.
 - The context network and the form of the score are v2's (its appendix A.2): masked convolutions with residuals, and a prediction and
   a target of 64 features each; v1's W multiplies both whole.
 - The mean over what is predicted, where A.2 adds the distances up. Rows that overlap with the context's are not predicted, as in

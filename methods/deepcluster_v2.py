@@ -3,7 +3,8 @@
 Differs from the authors' code (main_deepclusterv2.py of SwAV's repository, whose README gives the paper's appendix for details):
 - For small images: N / 100 clusters, on CIFAR-10 about SwAV's prototypes, instead of N / 427 on ImageNet; a head 512 wide instead of
   2048, which would outweigh a small encoder; no blur up to 64 pixels, where its sigma is below 0.6 pixel. Batches of 256 instead of 4096.
-- The first clustering is of whole images in eval mode; theirs is of crops in training mode, in a pass of its own.
+- The first clustering is of whole images in eval mode; theirs is of crops in training mode, in a pass of its own. In a run of less than
+  an epoch it is the only one.
 - An image that an epoch's end left out keeps its last embedding and has clusters; theirs has none in the next epoch.
 - k-means by FAISS: an empty cluster takes a part of a large one; theirs keeps its centroid.
 - Learning rate to 0, not to a thousandth; warm-up from a hundredth, not a sixteenth. One recipe for every encoder, theirs for a ResNet-50.

@@ -1,11 +1,12 @@
 """DINO (Caron et al. 2021, arXiv:2104.14294): a student sees small crops and predicts what its own moving average sees in large ones.
 
-Differs from the paper: 4 local crops instead of 8 and 4096 outputs instead of 65,536, for small images (4096 as solo-learn on
-CIFAR); a head 512 wide instead of 2048, which would outweigh a small encoder; no blur up to 64 pixels, where its sigma is below
-0.6 pixel; crops resized by an antialiased triangle filter, not bicubic; no stochastic depth; learning rate to 0, not 1e-6; the
-teacher's temperature rises with every step, not every epoch; gradients clipped by their norm over all parameters (the authors'
-utils.clip_gradients takes each parameter alone). One AdamW recipe for every encoder; for a ResNet the authors' README
-suggests SGD, a constant decay of 1e-4 and area_split=0.14. Their linear probe of a ViT-S joins four blocks; here it is the last.
+Differs from the paper: 4 local crops instead of 8, half as wide as the image instead of 96 of 224, and 4096 outputs instead of 65,536,
+for small images (4096 as solo-learn on CIFAR, which has no local crops); a head 512 wide instead of 2048, which would outweigh a
+small encoder; no blur up to 64 pixels, where its sigma is below 0.6 pixel; crops resized by an antialiased triangle filter, not
+bicubic; no stochastic depth; learning rate to 0, not 1e-6; the teacher's temperature rises with every step, not every epoch;
+gradients clipped by their norm over all parameters (the authors' utils.clip_gradients takes each parameter alone). One AdamW
+recipe for every encoder; for a ResNet the authors' README suggests SGD, a constant decay of 1e-4 and area_split=0.14. Their linear
+probe of a ViT-S joins four blocks; here it is the last.
 B images in the global batch, V views, D features, K outputs.
 """
 
@@ -98,7 +99,8 @@ class DINO(Method):
         outputs: K, 65,536. hidden, bottleneck: of the head, 2048 and 256.
         student_temperature: 0.1. teacher_temperature: 0.07, reached from teacher_temperature_start, 0.04, in the part
         teacher_temperature_warmup of the budget, 30 of 300 epochs. momentum: of the teacher at the start, 0.996 (main_dino.py
-        advises 0.9995 at a batch of 256, which a short run has no time for); to 1 along a cosine. centre_momentum: 0.9.
+        advises 0.9995 at a batch of 256, which a short run has no time for: of 36 steps, the teacher has even so made a fourteenth
+        of the way to the student); to 1 along a cosine. centre_momentum: 0.9.
         frozen: the part of the budget in which the last layer stays as it is, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()

@@ -6,7 +6,10 @@ Differs from the paper:
 - Disguises are new in each batch, not a set of samples made once. They are crops (the paper: moves by 0.2 of the patch, scales from
   0.7 to 1.4, turns of up to 20 degrees) and colour: factors in place of the paper's powers and principal components; its hue.
 - The classifier is a linear layer on the harness's encoder, without a hidden layer of 512.
-- SGD as Kolesnikov et al. 2019 (google/revisiting-self-supervised) trained exemplars in residual networks, with a cosine.
+- SGD as Kolesnikov et al. 2019 (google/revisiting-self-supervised) trained exemplars in residual networks, with a cosine; their loss is
+  not this softmax but one of triplets.
+- In its first epoch an image meets its class's weights before they have learned anything of it: a run needs some epochs, where the paper
+  has a set of fewer images.
 Cost: N classes take 2 D N multiplications and additions an image, three times that with the backward pass. For N = 45,000 this is a quarter
 of resnet8's own cost (D = 64), and 4 % of resnet18's (D = 512) with 23 million weights; so all classes are compared. For millions of
 images `candidates` bounds the cost of a step, though not the memory: the classifier keeps N rows.

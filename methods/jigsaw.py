@@ -7,9 +7,9 @@ Differs from the paper:
 - Algorithm 1 starts from the unshuffled order and takes the first of equals, where the paper starts from a random permutation: the same
   set in every run.
 - A patch is a quarter of the image wide, as 64 of the authors' 255 pixels. At 32 pixels that is 8 in a cell of 10: jitter of 2 pixels and
-  gaps of 2 on average, where the authors have 21 and 21.
+  gaps of 2 on average, where the authors have 21 and 21. One in nine pairs of neighbours touches at 32 pixels, one in 36 at 64.
 - Colour channels are not shifted against each other: the paper's 2 of 255 pixels are a quarter of a pixel at 32. On larger images this
-  leaves the network chromatic aberration to tell places by.
+  leaves the network chromatic aberration to tell places by. Nor are colours projected, as in the authors' data_transformer.cpp.
 - No flips and no crops, as in the authors' train_val_cfn_jps.prototxt; their image is cut by one pixel each way.
 - A cosine with warm-up instead of steps, and the learning rate of ResNets, not of AlexNet.
 B images in the global batch, D features, s pixels a side of a patch, N permutations.

@@ -8,6 +8,7 @@ Differs from the paper:
   both with SGD. Colorization wants a trunk of one channel, so it is no task here; nor is the paper's harmonisation, which gives the
   other tasks colorization's input.
 - The paper's naive network: every head is on the trunk's last layer; no lasso that chooses layers for each task.
+- NPID tells nothing in its first epoch (methods/npid.py), and its loss is ten times rotation's: a run needs some epochs.
 - One optimizer and one step for all tasks, with the first task's recipe; the paper trains on a cluster, each task on machines of its own.
 B images in the global batch, D features.
 """

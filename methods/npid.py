@@ -6,6 +6,7 @@ Differs from the paper:
 - No proximal regularisation (section 3.3): the authors' code has none.
 - Temperature 0.1, the authors' on CIFAR-10 (README and cifar.py); the paper: 0.07.
 - A cosine instead of steps (cifar.py: a tenth at 60 % and again at 80 % of the epochs), and batches of 256 instead of 128.
+- As the paper's, the memory begins as noise, so in the first epoch an image is drawn to a random point: a run needs some epochs.
 - What is evaluated are the features; the paper's nearest neighbours are those of the projection (`project`).
 No mirror images: cifar.py has that line commented out (main.py, for ImageNet, has it).
 B images in the global batch, D features, P projection, N images of the pretraining split, K negatives.

@@ -6,7 +6,8 @@ Differs from the paper:
 - An image's negative prototypes are drawn from all others of a clustering, each once, as in eq. 11. The authors' code adds the
   positives of the rest of the batch, which may be its own prototype again. Where there are fewer than r, all are taken.
 - k-means from one random start on all images; main_pcl.py: the best of five, on at most 1000 images for each cluster.
-- Features are clustered during the warm-up too; where it ends within an epoch, the prototypes are those of the epoch's start.
+- Features are clustered during the warm-up too; where it ends within an epoch, the prototypes are those of the epoch's start. In a run
+  of less than an epoch they are those of the network before it was trained.
 - A concentration is at least a hundredth of the temperature: clusters of equal images would make it 0.
 - A cosine, as PCL v2, instead of steps (a tenth at 60 % and again at 80 % of the epochs).
 - The key encoder moves at the end of a step, in the authors' code at the start of the next.

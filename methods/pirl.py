@@ -4,8 +4,9 @@ from the rows of other images, and so must the image itself.
 Differs from the paper:
 - The images of a batch share their negatives, from which each leaves itself out; the paper draws some for every image.
 - 4096 negatives instead of 32,000 (or all images, where there are fewer), and batches of 256 instead of 1024.
-- Colours change once for all patches of an image and not for each, and none of the photometric operations of
-  ImgPilRandomPhotometric in the authors' vissl.
+- Colours and mirror images are drawn once for all patches of an image and not for each, and there are none of the photometric operations
+  of ImgPilRandomPhotometric in the authors' vissl.
+- As the authors', the memory begins as noise, so in the first epoch an image is drawn to a random point: a run needs some epochs.
 - A patch is a quarter of the crop wide, as 64 of the authors' 255 pixels. At 32 pixels that is 8 in a cell of 10: jitter of 2 pixels
   and gaps of 2 on average, where the authors have 21 and 21.
 - The cosine ends at 0, theirs at a thousandth.

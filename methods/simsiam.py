@@ -2,7 +2,8 @@
 
 Differs from the paper:
 - Numbers of its CIFAR-10 experiments (appendix D) where it has them: learning rate, decay, two layers in the projector, no blur.
-- Hidden layers of the projector are as wide as the features, as in simsiam/builder.py; the paper: 2048, the same for its ResNet-50.
+- Hidden layers of the projector are as wide as the features, as in simsiam/builder.py; the paper: 2048, the same for its ResNet-50. Of an
+  encoder with fewer than 512 features the predictor, 512 wide inside, is then no bottleneck.
 - The predictor's learning rate does not decay: the authors' command (README) and the paper's best (table 1c); its baseline decays it.
 - The last BatchNorm of each residual block starts as the harness's encoder has it, not at 0.
 B images in the global batch, D features, P projection.

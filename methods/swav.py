@@ -2,8 +2,8 @@
 the share that another crop of it got.
 
 Differs from the paper:
-- For small images: 512 prototypes instead of 3000 (as lightly's benchmark on CIFAR-10) and a head 512 wide instead of 2048, which
-  would outweigh a small encoder; no blur up to 64 pixels, where its sigma is below 0.6 pixel.
+- For small images: 512 prototypes instead of 3000 (as lightly's benchmark on CIFAR-10, which has no small crops) and a head 512 wide, not
+  2048, which would outweigh a small encoder; no blur up to 64 pixels, where its sigma is below 0.6 pixel.
 - The queue fills from the first step on, so that it holds features of images when it is switched on; the authors' begins empty then, and is
   used 15 steps later, once it is full. Here a place that is still empty takes no part: a queue that is not full is a shorter one.
 - Prototypes get unit length at the end of a step, in the authors' code at the start of the next: the same.

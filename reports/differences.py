@@ -23,8 +23,9 @@ from reports.tables import KEY, Table, build, compare
 WIDEST = 40
 """So many rows at most are set against each other on the page."""
 
-BASELINE = "random"
-"""The floor that a method must be above to have learned anything: the encoder as it was before training."""
+UNTRAINED = ("random", "random_rescaled")
+"""Floors that a method must be above to have learned anything: the encoder before training, whose BatchNorm has seen no image, and with
+statistics of images, which the first steps of any training give it."""
 
 LEGEND = """\
 - **over …** how far a row is above a floor, with the half width of the 95 % interval of that difference; in percent.
@@ -32,7 +33,8 @@ LEGEND = """\
   apart. **( )** too few common seeds for an interval. **–** no common seed.
 - Differences are paired by seed and by test image (docs/statistics.md), so they may tell apart what the intervals of two means do not.
 - **Above, below, alike** on the lines under a table: of the methods beside untrained features, by the interval of the difference; the best
-  stage is chosen on val, of untrained features too.
+  stage is chosen on val, of untrained features too. Of an encoder with BatchNorm those of random_rescaled are what a training begins with:
+  random has the statistics of no image.
 - Nothing is corrected for their number: of twenty pairs of equal methods about one would lack its **=** by chance.
 """
 
@@ -109,16 +111,14 @@ def learned(table: Table) -> str:
     rank; '' where nothing untrained is in the table."""
     lines = []
     for column in (column for column in table.columns if column.ranks):
-        floor = next((row for row in table.rows if row.label == BASELINE and column.key in row.cells), None)
-        if floor is None:
-            continue
-        groups = {"above": [], "alike": [], "below": [], "too few seeds": []}
-        for row in (row for row in table.rows if row.kind == "method" and column.key in row.cells):
-            difference, half_width = compare(row.cells[column.key], floor.cells[column.key])
-            known = "alike" if indistinguishable(difference, half_width) else "above" if difference > 0 else "below"
-            groups[known if half_width is not None else "too few seeds"].append(row.label)
-        told = (f"{name} {len(labels)}: {', '.join(labels)}" for name, labels in groups.items() if labels)
-        lines.append(f"- **{column.header}**, beside {BASELINE}: {'; '.join(told)}.\n")
+        for floor in (row for row in table.rows if row.label in UNTRAINED and column.key in row.cells):
+            groups = {"above": [], "alike": [], "below": [], "too few seeds": []}
+            for row in (row for row in table.rows if row.kind == "method" and column.key in row.cells):
+                difference, half_width = compare(row.cells[column.key], floor.cells[column.key])
+                known = "alike" if indistinguishable(difference, half_width) else "above" if difference > 0 else "below"
+                groups[known if half_width is not None else "too few seeds"].append(row.label)
+            told = (f"{name} {len(labels)}: {', '.join(labels)}" for name, labels in groups.items() if labels)
+            lines.append(f"- **{column.header}**, beside {floor.label}: {'; '.join(told)}.\n")
     return "\n" + "".join(lines) if lines else ""
 
 

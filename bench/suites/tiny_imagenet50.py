@@ -12,6 +12,7 @@ UNNORMALISED = {"normalise": False}
 
 ROWS = (
     ("random", {}),
+    ("random_rescaled", {}),
     ("jigsaw", {}),
     ("jigsaw", UNNORMALISED),
     *((method, {}) for method in ("relative_patch", "context_encoder", "simclr", "counting", "cpc", "pirl")),
@@ -29,7 +30,7 @@ def run(method: str, seed: int, hyper_parameters: dict) -> RunSpec:
 
 
 def suite() -> Suite:
-    """Six patch tasks, four peers and random features on 50 classes of Tiny ImageNet at an equal FLOPs budget, three seeds: hours on two
+    """Six patch tasks, four peers and untrained features on 50 classes of Tiny ImageNet at an equal FLOPs budget, three seeds: hours on two
     cores."""
     runs = [run(method, seed, hyper_parameters) for method, hyper_parameters in ROWS for seed in SEEDS]
     return Suite(tuple(runs), ("knn", "linear", "stages", "label_free"), "results/tiny_imagenet50")
