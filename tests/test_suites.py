@@ -20,7 +20,10 @@ from reports import differences, leaderboard, published
 
 ROOT = suites.__file__.rsplit("/bench/", 1)[0]
 
-WITH_RECORDS = ("cifar10",)
+WITH_RECORDS = ("cifar10", "tiny_imagenet50")
+
+UNDER_WAY = ("tiny_imagenet50",)
+"""Suites of which some rows are not recorded yet."""
 
 
 @pytest.mark.parametrize(
@@ -121,27 +124,29 @@ def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
     published.write(frame, tmp_path, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
     committed = Path(ROOT, "docs", name)
     pages = {path.name for path in committed.iterdir()}
-    assert {"leaderboard.md", "differences.md"} < pages and any(page.startswith("families-") for page in pages)
+    assert {"leaderboard.md", "differences.md"} < pages
     for page in (page for page in pages if not page.endswith(".svg")):  # a figure's bytes are its matplotlib's too
         assert (committed / page).read_bytes() == (tmp_path / page).read_bytes(), f"{page} is not what the records give"
     if name == "cifar10":
+        assert "published.md" in pages and any(page.startswith("families-") for page in pages)
         table = re.search(r"^\| .*?(?=\n\n)", (committed / "leaderboard.md").read_text(), re.M | re.S)[0]
         assert table in Path(ROOT, "README.md").read_text()
 
 
 def name_of(method, encoder, seed, hyper_parameters, **rest):
-    """What tells the runs of a suite apart, as planned and as recorded with every default filled in."""
-    return method, encoder, seed, hyper_parameters.get("normalise", True)
+    """What tells the runs of a suite apart, as planned and as recorded with every default filled in: (row, seed)."""
+    return (method, encoder, hyper_parameters.get("normalise", True)), seed
 
 
 @pytest.mark.parametrize("name", WITH_RECORDS)
 def test_the_committed_records_are_those_of_the_suite(name):
-    """One of each run that the suite lists and of no other, from code that was committed."""
+    """One of each run that the suite lists and of no other, from code that was committed; of each row all seeds or none."""
     suite = suites.load(name)
     listed = {name_of(**vars(run)): run for run in suite.runs}
     found = ResultStore(f"{ROOT}/results/{name}").records()
     records = {name_of(**record.spec): record for record in found}
-    assert records.keys() == listed.keys() and len(found) == len(records)
+    rows = {row for row, _ in records}
+    assert records.keys() == {key for key in listed if name not in UNDER_WAY or key[0] in rows} and len(found) == len(records)
     for key, record in records.items():
         run = listed[key]
         assert record.status == "done" and set(record.evals) == set(suite.evals)
