@@ -42,15 +42,12 @@ def rows(specs: tuple[RunSpec, ...], requests: tuple[str, ...], scratch: Path, s
     recorded = {spec.id: store.parts(spec) for spec in specs}
     open_runs = {spec.id for spec in specs if store.missing(spec, requests, recorded[spec.id])}
     tasks = tasks_of(open_runs, scratch, note)
-    found = []
-    for spec in specs:
-        parts, who = recorded[spec.id], holder(scratch / spec.id) if spec.id in open_runs else None
-        if spec.id in open_runs and not who:
-            # It may have ended while SLURM was asked, for many seconds where SLURM is silent: a run writes its record before it lets go.
-            parts = store.parts(spec)
-        is_open = spec.id in open_runs and bool(who or store.missing(spec, requests, parts))
-        found.append(open_row(spec, scratch, parts, tasks.get(spec.id), who) if is_open else ended(spec, requests, parts))
-    return found
+    return [
+        open_row(spec, requests, scratch, store, recorded[spec.id], tasks.get(spec.id))
+        if spec.id in open_runs
+        else ended(spec, requests, recorded[spec.id])
+        for spec in specs
+    ]
 
 
 def ended(spec: RunSpec, requests: tuple[str, ...], parts: list) -> Row:
@@ -58,9 +55,14 @@ def ended(spec: RunSpec, requests: tuple[str, ...], parts: list) -> Row:
     return Row(spec, parts[-1].status, parts[-1].error or ", ".join(requests), None, None, None)
 
 
-def open_row(spec: RunSpec, scratch: Path, parts: list, task: Task | None, who: dict | None) -> Row:
-    """Of a run that the store lacks something of."""
-    beat = read_heartbeat(scratch, spec.id)
+def open_row(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore, parts: list, task: Task | None) -> Row:
+    """Of a run that the store lacked something of before SLURM was asked; parts: of its record, then."""
+    beat, who = read_heartbeat(scratch, spec.id), holder(scratch / spec.id)
+    if not who:
+        # It may have ended since, for many seconds where SLURM is silent: a run writes its record before it lets go.
+        parts = store.parts(spec)
+        if not store.missing(spec, requests, parts):
+            return ended(spec, requests, parts)
     log = task.log if task else Path(beat["log"]) if beat and beat.get("log") else None
     state, detail = state_of(beat, who, task, parts[-1] if parts else None)
     return Row(spec, state, detail, log, task, who)

@@ -10,7 +10,7 @@ import csv
 import io
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas
@@ -18,7 +18,7 @@ import pandas
 from reports.files import replace_file
 from reports.leaderboard import escape, grid
 from reports.statistics import indistinguishable
-from reports.tables import KEY, Table, build, compare
+from reports.tables import KEY, Cell, Table, build, compare
 
 WIDEST = 40
 """So many rows at most are set against each other on the page."""
@@ -26,6 +26,8 @@ WIDEST = 40
 UNTRAINED = ("random", "random_rescaled")
 """Floors that a method must be above to have learned anything: the encoder before training, whose BatchNorm has seen no image, and with
 statistics of images, which the first steps of any training give it."""
+
+STANDINGS = ("above", "alike", "below", "too few seeds")
 
 LEGEND = """\
 - **over …** how far a row is above a floor, with the half width of the 95 % interval of that difference; in percent.
@@ -54,6 +56,13 @@ class Pair:
         """Whether zero lies in the interval; False where there is none."""
         return indistinguishable(self.difference, self.half_width)
 
+    @property
+    def standing(self) -> str:
+        """Of the first beside the second, by the interval: above, alike, below, or too few seeds for one."""
+        if self.half_width is None:
+            return STANDINGS[-1]
+        return "alike" if self.indistinguishable else "above" if self.difference > 0 else "below"
+
     def text(self, interval: bool = False) -> str:
         """'+3.3' or '='; with the interval '+3.3 ± 1.2'; '(+3.3)' where there is none."""
         if math.isnan(self.difference):
@@ -65,16 +74,19 @@ class Pair:
         return "=" if self.indistinguishable else f"{self.difference:+.1f}"
 
 
+def pair_of(first: Cell, second: Cell) -> Pair:
+    """Of two rows' cells in one column."""
+    return Pair(*compare(first, second), len(first.values.keys() & second.values.keys()))
+
+
 def pairs(table: Table, column: str) -> dict[tuple[str, str], Pair]:
     """By two labels, in either order, of the rows that have a number in this column."""
     rows = [row for row in table.rows if column in row.cells]
     found = {}
     for first, second in itertools.combinations(rows, 2):
-        cells = first.cells[column], second.cells[column]
-        common = len(cells[0].values.keys() & cells[1].values.keys())
-        difference, half_width = compare(*cells)
-        found[first.label, second.label] = Pair(difference, half_width, common)
-        found[second.label, first.label] = Pair(-difference, half_width, common)
+        pair = pair_of(first.cells[column], second.cells[column])
+        found[first.label, second.label] = pair
+        found[second.label, first.label] = replace(pair, difference=-pair.difference)
     return found
 
 
@@ -111,13 +123,11 @@ def learned(table: Table) -> str:
     rank; '' where nothing untrained is in the table."""
     lines = []
     for column in (column for column in table.columns if column.ranks):
-        for floor in (row for row in table.rows if row.label in UNTRAINED and column.key in row.cells):
-            groups = {"above": [], "alike": [], "below": [], "too few seeds": []}
-            for row in (row for row in table.rows if row.kind == "method" and column.key in row.cells):
-                difference, half_width = compare(row.cells[column.key], floor.cells[column.key])
-                known = "alike" if indistinguishable(difference, half_width) else "above" if difference > 0 else "below"
-                groups[known if half_width is not None else "too few seeds"].append(row.label)
-            told = (f"{name} {len(labels)}: {', '.join(labels)}" for name, labels in groups.items() if labels)
+        rows = [row for row in table.rows if column.key in row.cells]
+        for floor in (row for row in rows if row.label in UNTRAINED):
+            methods = {row.label: pair_of(row.cells[column.key], floor.cells[column.key]).standing for row in rows if row.kind == "method"}
+            groups = {standing: [label for label, its in methods.items() if its == standing] for standing in STANDINGS}
+            told = (f"{standing} {len(labels)}: {', '.join(labels)}" for standing, labels in groups.items() if labels)
             lines.append(f"- **{column.header}**, beside {floor.label}: {'; '.join(told)}.\n")
     return "\n" + "".join(lines) if lines else ""
 
