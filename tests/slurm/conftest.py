@@ -146,14 +146,14 @@ class Sweep:
         os.kill(self.holder(number)["pid"], signal.SIGKILL)
 
     def over(self, seconds: float = 120.0) -> list[str]:
-        """Wait until nobody is at any run any more; their states. Unless all are done, four times in a row: on its way back to the queue
-        a job is in no list of SLURM's for a moment, which two looks a second apart once fell into."""
+        """Wait until nobody is at any run any more; their states. Four times in a row: on its way back to the queue a job is in no list
+        of SLURM's for a moment, which two looks a second apart once fell into."""
         before = []
 
         def settled():
             found = self.states()
             before.append(set(found) & set(AT_WORK))
-            return before[-1] == set() and (set(found) == {"done"} or before[-4:] == [set()] * 4) and found
+            return before[-4:] == [set()] * 4 and found
 
         return wait_until(settled, seconds, 1.0)
 
