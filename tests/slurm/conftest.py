@@ -54,13 +54,16 @@ def wait_until(what, seconds: float = 90.0, every: float = 0.1):
 
 
 def hurry(stop: threading.Event) -> None:
-    """A requeued job waits two minutes before it may start again, by SLURM's rule: tell it to start now."""
+    """A requeued job waits two minutes before it may start again, by SLURM's rule: let it start after three seconds. Not sooner: a start
+    within the second of the requeue is refused by its node ("Job credential revoked"), and the job is gone."""
+    since: dict[str, float] = {}
     while not stop.wait(0.5):
         with contextlib.suppress(Exception):
-            for line in control("squeue", "--noheader", "--array", "--format=%i|%r").splitlines():
-                job, reason = line.split("|")
-                if reason == "BeginTime":
-                    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, timeout=20)
+            lines = [line.split("|") for line in control("squeue", "--noheader", "--array", "--format=%i|%r").splitlines()]
+            waiting = {job for job, reason in lines if reason == "BeginTime"}
+            since = {job: since.get(job, time.monotonic()) for job in waiting}
+            for job in [job for job, start in since.items() if time.monotonic() - start > 3]:
+                subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, timeout=20)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -142,12 +145,21 @@ class Sweep:
         folder = self.place.scratch / self.specs[number].id
         return max((int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.pt")), default=0)
 
+    def steps_lost(self, number: int = 0) -> int:
+        """Of a run that has just died: those after its newest checkpoint. At most an interval of checkpoints, and what is done while one
+        is being written; a heartbeat may be older than a checkpoint."""
+        lost = max(0, round(self.beat(number)["progress"] * STEPS) - self.steps_saved(number))
+        assert lost <= self.place.checkpoint_every / PAUSE + 5, "at most one interval of checkpoints"
+        return lost
+
     def kill(self, number: int = 0) -> None:
-        os.kill(self.holder(number)["pid"], signal.SIGKILL)
+        """Kill the process that has the run; it is gone on return, which a busy machine takes its time for."""
+        who = self.holder(number)
+        os.kill(who["pid"], signal.SIGKILL)
+        wait_until(lambda: self.holder(number) != who)
 
     def over(self, seconds: float = 120.0) -> list[str]:
-        """Wait until nobody is at any run any more; their states. Four times in a row: on its way back to the queue a job is in no list
-        of SLURM's for a moment, which two looks a second apart once fell into."""
+        """Wait until nobody is at any run any more, four looks in a row; their states."""
         before = []
 
         def settled():
