@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -152,3 +153,12 @@ def test_the_committed_records_are_those_of_the_suite(name):
         assert record.status == "done" and set(record.evals) == set(suite.evals)
         assert record.spec["budget"]["amount"] == run.budget.amount and not record.environment["dirty"]
         assert not run.recipe_changes or record.spec["recipe"]["lr"] == run.recipe_changes["lr"]
+
+
+def test_jigsaw_learns_worse_without_the_normalisation_of_its_patches():
+    """arXiv:1603.09246, on shortcuts. At the best stage, chosen on val; the task is not yet solved better by it in 275 steps."""
+    pairs = pd.read_csv(f"{ROOT}/docs/tiny_imagenet50/differences.csv")
+    [pair] = pairs[
+        (pairs.column == "stages") & (pairs["first"] == "jigsaw normalise=true") & (pairs.second == "jigsaw normalise=false")
+    ].itertuples()
+    assert pair.difference - pair.half_width > 0
