@@ -62,8 +62,9 @@ def hurry(stop: threading.Event) -> None:
             lines = [line.split("|") for line in control("squeue", "--noheader", "--array", "--format=%i|%r").splitlines()]
             waiting = {job for job, reason in lines if reason == "BeginTime"}
             since = {job: since.get(job, time.monotonic()) for job in waiting}
-            for job in [job for job, start in since.items() if time.monotonic() - start > 3]:
-                subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, timeout=20)
+            for job, start in since.items():
+                if time.monotonic() - start > 3:
+                    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, timeout=20)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -146,11 +147,10 @@ class Sweep:
         return max((int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.pt")), default=0)
 
     def steps_lost(self, number: int = 0) -> int:
-        """Of a run that has just died: those after its newest checkpoint. At most an interval of checkpoints, and what is done while one
-        is being written; a heartbeat may be older than a checkpoint."""
-        lost = max(0, round(self.beat(number)["progress"] * STEPS) - self.steps_saved(number))
-        assert lost <= self.place.checkpoint_every / PAUSE + 5, "at most one interval of checkpoints"
-        return lost
+        """Of a run that has just died, by its last heartbeat: those after its newest checkpoint, which the heartbeat may be older than."""
+        behind = round(self.beat(number)["progress"] * STEPS) - self.steps_saved(number)
+        assert abs(behind) <= self.place.checkpoint_every / PAUSE + 1, "at most one interval of checkpoints"
+        return max(0, behind)
 
     def kill(self, number: int = 0) -> None:
         """Kill the process that has the run; it is gone on return, which a busy machine takes its time for."""
