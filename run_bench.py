@@ -67,7 +67,7 @@ def list_names(what):
 @cli.command()
 @RUNS
 @WORKERS
-def plan(launcher, workers, checkpoint_every, **described):
+def plan(launcher, workers, checkpoint_every, compiled, **described):
     """Say what a run would do: checked runs, what the store has, time needed."""
     request = request_of(launcher=launcher, **described).require_runs()
     plan, store = plan_of(request)

@@ -22,11 +22,12 @@ from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
 from bench import encoders
+from bench.batches import Source
 from bench.meter import Meter
 from bench.method import Method, build
 from bench.randomness import seeded
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.trainer import Controls, Source, Trainer, fit
+from bench.trainer import Controls, Trainer, fit
 
 IMAGE_SIZE = 32
 """Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""

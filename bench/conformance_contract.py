@@ -266,7 +266,7 @@ def check_deepcopy(case: Case) -> None:
     state = copied(method.state_dict())
     twin = copy.deepcopy(method)
     with steady_globals():
-        loss_of_twin = trainer.step(twin, None, trainer.batch(), 0.0)
+        loss_of_twin = trainer.step(twin, None, trainer.batch(), 0.0).item()
     changed = differing(state, method.state_dict())
     touched = [name for name, parameter in method.named_parameters() if parameter.grad is not None]
     require(

@@ -39,7 +39,7 @@ def time_one_step(spec: RunSpec, root) -> tuple[float, float, float]:
     method.train()
     flops = trainer.measure_step(0.0)
     start = time.perf_counter()
-    trainer.step(method, trainer.optimizer, trainer.batch(), 0.0)
+    trainer.step(method, trainer.optimizer, trainer.batch(), 0.0).item()  # waits for the device
     return time.perf_counter() - start, flops, 0.0
 
 

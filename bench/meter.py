@@ -32,6 +32,8 @@ class Meter:
         self.device = torch.device(device)
         self.steps, self.images, self.flops, self.seconds, self.setup_seconds = 0, 0, 0.0, 0.0, 0.0
         self.step_flops: dict[str, float] = {}
+        self.running_since: float | None = None
+        """When the clock was started that a charge left running."""
 
     def _now(self) -> float:
         # A GPU works behind the host's back: without this, its time would be charged to whoever waits for it next.
@@ -40,17 +42,27 @@ class Meter:
         return time.perf_counter()
 
     @contextlib.contextmanager
-    def charging(self):
-        """The time inside is paid from the budget."""
-        start = self._now()
+    def charging(self, wait: bool = True):
+        """The time inside is paid from the budget. Without wait the clock runs on until the next charge that waits for the device, or
+        `settle`: what lies between is paid too, and a GPU need not stand still for the clock to be read."""
+        if self.running_since is None:
+            self.running_since = self._now()
         try:
             yield
         finally:
-            self.seconds += self._now() - start
+            if wait:
+                self.settle()
+
+    def settle(self) -> None:
+        """Stop the clock, once the device has done what it was asked for."""
+        if self.running_since is not None:
+            self.seconds += self._now() - self.running_since
+            self.running_since = None
 
     @contextlib.contextmanager
     def setting_up(self):
         """The time inside is recorded and not charged."""
+        self.settle()
         start = self._now()
         try:
             yield

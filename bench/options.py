@@ -68,6 +68,7 @@ WORKERS = options(
     click.option(
         "--checkpoint-every", type=click.FloatRange(0), default=60.0, metavar="SECONDS", show_default=True, help="At most this is lost."
     ),
+    click.option("--compile", "compiled", is_flag=True, help="Compile encoders: steps take less time, the start some ten seconds more."),
 )
 
 SLURM = options(

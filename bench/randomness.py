@@ -34,13 +34,14 @@ def seeded(*key: int | str):
 class Draws:
     """A stream of draws for one global batch. Each call draws for all `total` images and returns this device's rows."""
 
-    def __init__(self, *key: int | str, total: int, rows: slice | None = None, device: torch.device | str = "cpu"):
+    def __init__(self, *key: int | str, total: int, rows: slice | None = None, device: torch.device | str = "cpu", take=generator):
+        """take(*key, device=): what gives each call its generator."""
         self.key, self.total, self.rows, self.device = key, total, rows or slice(0, total), torch.device(device)
-        self.calls = 0
+        self.calls, self.take = 0, take
 
     def _next(self) -> torch.Generator:
         self.calls += 1
-        return generator(*self.key, self.calls, device=self.device)
+        return self.take(*self.key, self.calls, device=self.device)
 
     def rand(self, *shape: int) -> Tensor:
         """Uniform in [0, 1): float32 [B, *shape]."""

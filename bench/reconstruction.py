@@ -4,6 +4,7 @@ B images of the global batch, S height and width of an image, D features, h heig
 """
 
 import copy
+import functools
 
 import torch
 from torch import Tensor, nn
@@ -42,14 +43,18 @@ WHITE_D65 = (0.95047, 1.0, 1.08883)
 """X, Y and Z of the illuminant D65 for the 2 degree observer."""
 
 
+@functools.cache
+def ratio_of_rgb(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """[3, 3]: what gives X, Y and Z as parts of the white's. Kept on the device: a recorded step cannot copy anything there."""
+    return torch.tensor(XYZ_OF_RGB, device=device, dtype=dtype) / torch.tensor(WHITE_D65, device=device, dtype=dtype)[:, None]
+
+
 @full_precision
 def lab(images: Tensor) -> Tensor:
     """sRGB [B, 3, ...] in [0, 1] -> CIE Lab [B, 3, ...]: lightness L in [0, 100], and the colours a (green to red) and b (blue
     to yellow), which are 0 for grey. As scikit-image's rgb2lab."""
     linear = torch.where(images > 0.04045, ((images.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, images / 12.92)
-    white = torch.tensor(WHITE_D65, device=images.device, dtype=images.dtype)
-    matrix = torch.tensor(XYZ_OF_RGB, device=images.device, dtype=images.dtype) / white[:, None]
-    ratio = torch.einsum("dc,bc...->bd...", matrix, linear)
+    ratio = torch.einsum("dc,bc...->bd...", ratio_of_rgb(images.device, images.dtype), linear)
     x, y, z = torch.where(ratio > 0.008856, ratio.clamp(min=0.008856) ** (1 / 3), 7.787 * ratio + 16 / 116).unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 

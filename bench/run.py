@@ -17,7 +17,9 @@ import torch
 import methods
 from bench import datasets, encoders, evals, hardware, weights
 from bench.batch_norm import require_shares, synchronise
+from bench.batches import Source
 from bench.checkpoint import Checkpoints
+from bench.compiled import compiled
 from bench.errors import UserError
 from bench.heartbeat import Heartbeat
 from bench.interrupt import Interrupted, StopSignals
@@ -34,7 +36,7 @@ from bench.scratch import scratch_root
 from bench.spec import PROTOCOL, RunSpec
 from bench.store import ResultStore
 from bench.subject import Subject
-from bench.trainer import Controls, Diverged, Source, Trainer, fit
+from bench.trainer import Controls, Diverged, Trainer, fit
 
 ALTERNATE_EVAL = "knn"
 """What other weights of a run (a student beside its teacher) are measured with."""
@@ -54,6 +56,8 @@ class Place:
     """Seconds."""
     processes: int = 1
     """That share the run, each with `threads`; the answer is the same for any number, but for rounding."""
+    compile: bool = False
+    """Whether encoders are compiled for the training."""
     tasks: bool = False
     """Whether those processes are the tasks of one SLURM job, which are there already, and not started by the first."""
 
@@ -101,10 +105,12 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         method = build_method(spec, source, num_classes)
         if method.trained:
             require_shares(method, spec.batch_size, place.processes)
-            trainer = make_trainer(method, source, spec, state, controls_of(checkpoints, heartbeat, place, signals, lease), place.processes)
+            controls = controls_of(checkpoints, heartbeat, place, signals, lease)
+            trainer = make_trainer(method, source, spec, state, controls, surroundings(place))
             # A training that has ended needs no company.
             meter, together = trainer.meter, meeting if place.tasks else ranks
-            with together(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id):
+            company = together(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id)
+            with company, compiled(method, place.compile):
                 trainer.run()
         else:
             meter = fit(method, as_seen_by(method, source), spec)
@@ -140,7 +146,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
         error=error,
-        **provenance(trainer, place.processes),
+        **provenance(trainer, surroundings(place)),
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -179,9 +185,14 @@ def require_as_planned(spec: RunSpec, root: Path | None, processes: int = 1) -> 
             raise UserError(f"the run was planned with {what} {getattr(spec, what)}, and it is {value} now; plan it again")
 
 
-def provenance(trainer: Trainer | None, processes: int = 1) -> dict:
+def surroundings(place: Place) -> dict:
+    """Hardware and environment, for the record."""
+    environment = hardware.environment() | ({"compiled": True} if place.compile else {})
+    return {"hardware": hardware.hardware(place.processes), "environment": environment}
+
+
+def provenance(trainer: Trainer | None, now: dict) -> dict:
     """Hardware and environment for the record: those that the training began with, and what was different at its end."""
-    now = {"hardware": hardware.hardware(processes), "environment": hardware.environment()}
     if trainer is None or trainer.origin == now:
         return now
     ended = {key: value for key, value in now["environment"].items() if value != trainer.origin["environment"].get(key)}
@@ -230,15 +241,14 @@ def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, si
 
 
 def make_trainer(
-    method: Method, source: Source, spec: RunSpec, state: dict | None, controls: Controls | None = None, processes: int = 1
+    method: Method, source: Source, spec: RunSpec, state: dict | None, controls: Controls | None = None, origin: dict | None = None
 ) -> Trainer:
-    """A trainer, moved on to its checkpoint if there is one."""
+    """A trainer, moved on to its checkpoint if there is one. origin: hardware and environment, of the process that records the run."""
     trainer = Trainer(method, as_seen_by(method, source), spec, controls)
-    trainer.origin = {"hardware": hardware.hardware(processes), "environment": hardware.environment()}
+    trainer.origin = origin or {}
     if state:
-        began = state["origin"]["environment"]
-        for what in ("commit", "versions"):
-            if began[what] != trainer.origin["environment"][what]:
+        for what in ("commit", "versions") if origin else ():
+            if state["origin"]["environment"][what] != origin["environment"][what]:
                 warnings.warn(f"{spec.name} goes on from a checkpoint of another {what}, as its record will say", stacklevel=2)
         trainer.load_state_dict(state)
     return trainer

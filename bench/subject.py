@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bench import datasets
+from bench.batches import Source
 from bench.evals.arrays import Arrays, evenly
 from bench.features import extract
 from bench.method import Method
@@ -19,7 +20,6 @@ from bench.packed import PackedImages
 from bench.randomness import Draws
 from bench.spec import PROTOCOL, RunSpec
 from bench.stages import StageReader
-from bench.trainer import Source
 from bench.views import ResizedCrop, View
 
 CROPS = View((ResizedCrop((0.5, 1.0)),))

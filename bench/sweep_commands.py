@@ -27,11 +27,11 @@ def cluster_options(described: dict) -> dict:
 @RUNS
 @WORKERS
 @SLURM
-def run(launcher, workers, checkpoint_every, dry_run, **described):
+def run(launcher, workers, checkpoint_every, compiled, dry_run, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     options = cluster_options(described)
     request = request_of(launcher=launcher, **described).require_runs()
-    start(request, workers, checkpoint_every, dry_run, options)
+    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options)
 
 
 @click.command()
@@ -39,7 +39,7 @@ def run(launcher, workers, checkpoint_every, dry_run, **described):
 @WORKERS
 @SLURM
 @click.option("--failed", is_flag=True, help="Only runs that failed or were lost.")
-def retry(launcher, workers, checkpoint_every, dry_run, failed, **described):
+def retry(launcher, workers, checkpoint_every, compiled, dry_run, failed, **described):
     """Launch again what failed, was lost, stopped or cancelled; each goes on from its last checkpoint."""
     from bench.sweep import WENT_WRONG, rows
 
@@ -51,11 +51,12 @@ def retry(launcher, workers, checkpoint_every, dry_run, failed, **described):
         found = rows(plan.runs, plan.evals, request.scratch, store, note)
         return {row.spec.id for row in found if row.state in states}
 
-    start(request, workers, checkpoint_every, dry_run, options, chosen)
+    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options, chosen)
 
 
-def start(request, workers, checkpoint_every, dry_run, options, chosen=None) -> None:
-    """Launch what the request describes and the store lacks; `chosen` names the runs to take, where not all are."""
+def start(request, workers, how, dry_run, options, chosen=None) -> None:
+    """Launch what the request describes and the store lacks; `chosen` names the runs to take, where not all are. how: what decides
+    nothing of a run's outcome (bench.run.Place)."""
     given = [name for name, value in options.items() if value is not None] + ["dry-run"] * dry_run
     if request.launcher != "slurm" and given:
         raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
@@ -64,6 +65,8 @@ def start(request, workers, checkpoint_every, dry_run, options, chosen=None) -> 
     cluster = None
     if request.launcher == "slurm":
         cluster = prepare(request, options)
+    if how["compile"] and request.processes > 1:
+        raise UserError(f"--compile is for runs of one process so far, not of {request.processes}")
     click.echo("checking and completing the plan", err=True)
     plan, store = plan_of(request)
     if chosen:
@@ -76,8 +79,7 @@ def start(request, workers, checkpoint_every, dry_run, options, chosen=None) -> 
         click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
     from bench.run import Place
 
-    facts = {"checkpoint_every": checkpoint_every, "processes": request.processes}
-    place = Place(request.results, request.scratch, request.root, request.name, request.threads, **facts)
+    place = Place(request.results, request.scratch, request.root, request.name, request.threads, processes=request.processes, **how)
     if cluster:
         submit(plan, store, place, cluster, request, dry_run)
     elif plan.todo:

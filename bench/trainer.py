@@ -6,48 +6,32 @@ The only things it knows of a method are the four calls of the contract (bench/m
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from bench import distributed
+from bench.batches import Batches, Source
 from bench.checkpoint import Checkpoints
+from bench.curve import Curve, Unread
 from bench.features import extract
 from bench.interrupt import Interrupted
 from bench.meter import Meter, count_flops
-from bench.method import Batch, LabelledBatch, Method
+from bench.method import Batch, Method
 from bench.optim import build_optimizer, clear_state, load_state_by_name, set_progress, state_by_name
-from bench.packed import Ahead, PackedImages
-from bench.randomness import Draws, generator
-from bench.spec import DatasetInfo, RunSpec
-from bench.views import render_views
+from bench.randomness import generator
+from bench.recording import NotRecordable, Recording, cuda_graph
+from bench.spec import RunSpec
 
-CURVE_POINTS = 100
-"""Points of the recorded loss curve."""
+AT_ONCE = 16
+"""Steps that a GPU is given before the loss of the first of them is looked at."""
 
 
 class Diverged(Exception):
     """The loss is not a number any more; the run ends and is recorded with its reason."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """The images that a run is trained on, on its device; packed ones come there batch by batch."""
-
-    images: Tensor | PackedImages
-    """uint8 [N, C, H, W]"""
-    labels: Tensor | None
-    """int64 [N] for a Reference, None for everything else."""
-    info: DatasetInfo
-    mean: Tensor
-    """float32 [3]"""
-    std: Tensor
-
-    @property
-    def device(self) -> torch.device:
-        return self.images.device
 
 
 @dataclass
@@ -58,24 +42,9 @@ class Controls:
     every: float = 60.0
     """Seconds between checkpoints."""
     report: Callable[["Trainer"], None] = lambda trainer: None
-    """Called after every step."""
+    """Called after every step; on a GPU after every few (`AT_ONCE`)."""
     stop: Callable[[], bool] = lambda: False
-    """Asked after every step; True: write a checkpoint and raise Interrupted."""
-
-
-@dataclass
-class Curve:
-    """Mean loss over each hundredth of the budget."""
-
-    points: list[tuple[float, float]] = field(default_factory=list)
-    total: float = 0.0
-    count: int = 0
-
-    def add(self, progress: float, loss: float) -> None:
-        self.total, self.count = self.total + loss, self.count + 1
-        if progress >= 1 or math.floor(progress * CURVE_POINTS) > math.floor((self.points[-1][0] if self.points else 0) * CURVE_POINTS):
-            self.points.append((progress, self.total / self.count))
-            self.total, self.count = 0.0, 0
+    """Asked as often; True: write a checkpoint and raise Interrupted."""
 
 
 class Trainer:
@@ -83,19 +52,22 @@ class Trainer:
 
     def __init__(self, method: Method, source: Source, spec: RunSpec, controls: Controls | None = None):
         self.method, self.source, self.spec, self.controls = method, source, spec, controls or Controls()
-        self.recipe, self.views = spec.recipe, method.views
-        self.steps_per_epoch = len(source.images) // self.recipe.batch_size
-        self.meter, self.curve, self.ahead = Meter(source.device), Curve(), Ahead(source.images)
+        self.recipe, self.batches = spec.recipe, Batches(method, source, spec)
+        self.meter, self.curve = Meter(source.device), Curve()
+        # In a budget of seconds the clock decides the next step's learning rate, so every step is waited for.
+        self.unread, self.at_once = Unread(), AT_ONCE if source.device.type == "cuda" and spec.budget.unit != "seconds" else 1
+        self.recorder = cuda_graph if source.device.type == "cuda" else None
+        self.recorded: tuple[str | None, Recording | None] = (None, None)
         self.optimizer = build_optimizer(method, self.recipe)
         self.hooked_epoch, self.loss = -1, math.nan
-        self.saved_at, self.saved, self.order = time.monotonic(), None, (-1, None)
+        self.saved_at, self.saved = time.monotonic(), None
         self.origin: dict = {}
         """Hardware and environment that the training began with; kept in the checkpoint for the record."""
 
     @property
     def epoch(self) -> int:
         """Passes over the training set that are complete; images that do not fill a batch wait for the next order."""
-        return self.meter.steps // self.steps_per_epoch
+        return self.meter.steps // self.batches.steps_per_epoch
 
     @property
     def progress(self) -> float:
@@ -114,15 +86,16 @@ class Trainer:
             flops = self.meter.flops_of_step(self.kind_of_step(progress), lambda p=progress: self.measure_step(p))
             if flops == 0 and self.spec.budget.unit == "flops":
                 raise ValueError("a step costs no FLOPs, so a budget in FLOPs would never end; take another unit")
-            with self.meter.charging():
-                self.loss = self.step(self.method, self.optimizer, self.batch(), progress)
+            with self.meter.charging(wait=len(self.unread) + 1 >= self.at_once):
+                loss = self.next_step(progress)
             self.meter.steps += 1
             self.meter.images += self.recipe.batch_size
             self.meter.flops += flops
-            if not math.isfinite(self.loss):
-                raise Diverged(f"loss is {self.loss} at step {self.meter.steps}")
+            self.unread.add(self.meter.steps, self.progress, loss)
+            if len(self.unread) < self.at_once and self.progress < 1 and self.epoch == self.hooked_epoch:
+                continue
+            self.read_losses()
             asked = self.agree()
-            self.curve.add(self.progress, self.loss)
             self.controls.report(self)
             self.save_if_due(*asked)
         self.save()
@@ -130,6 +103,15 @@ class Trainer:
         broken = [name for name, value in self.method.state_dict().items() if value.is_floating_point() and not value.isfinite().all()]
         if broken:
             raise Diverged(f"{broken[0]} is not finite after step {self.meter.steps}")
+
+    def read_losses(self) -> None:
+        """Those of the steps since the last reading go into the curve. Raises Diverged at the first that is not a number."""
+        self.meter.settle()
+        for step, progress, loss in self.unread.read():
+            self.loss = loss
+            if not math.isfinite(loss):
+                raise Diverged(f"loss is {loss} at step {step}")
+            self.curve.add(progress, loss)
 
     def before_epoch(self) -> None:
         """The method's hook, with its FLOPs counted as it runs."""
@@ -155,13 +137,61 @@ class Trainer:
             # What every device does for itself counts once, what they share counts as a whole: the same for any number of devices.
             everything = count_flops(hook)
             self.meter.flops += everything - sum(shared) + distributed.total(sum(shared))
+            if self.recorded[1] and not self.recorded[1].holds():
+                self.recorded = (None, None)
         self.hooked_epoch = epoch
 
-    def step(self, method: Method, optimizer: torch.optim.Optimizer | None, batch: Batch, progress: float) -> float:
-        """Loss, backward, update, after_step. Returns the loss. Without an optimizer nothing is updated."""
+    def next_step(self, progress: float) -> Tensor:
+        """The run's next step, played where it is recorded. Returns the loss, on the device."""
+        kind, step = self.kind_of_step(progress), self.meter.steps
+        if self.recorded[0] != kind:
+            with self.meter.setting_up():
+                self.recorded = kind, self.record(progress)
+        recording = self.recorded[1]
+        if recording is None:
+            return self.step(self.method, self.optimizer, self.batch(), progress)
+        loss = recording.play(step, self.batches.images(step))
+        self.update(self.method, self.optimizer, progress)
+        return loss
+
+    def record(self, progress: float) -> Recording | None:
+        """What plays the steps of this phase; None where they are made one by one: on a CPU, on several devices, and with a warning
+        where a method's cannot be recorded."""
+        if self.recorder is None or distributed.size() > 1:
+            return None
+
+        def run_at(progress):
+            def run(step, index, images, take):
+                self.method.zero_grad(set_to_none=True)
+                return self.gradients(self.method, self.batches.show(step, index, images, take), progress)
+
+            return run
+
+        first, end = self.meter.steps, min((phase for phase in self.method.phases if phase > progress), default=1.0)
+        try:
+            recording = Recording(self.method, run_at(progress), first, self.batches.images(first), self.recorder)
+            recording.require_same(run_at(math.nextafter(end, 0.0)), first + 1, self.batches.images(first + 1))
+        except NotRecordable as reason:
+            warnings.warn(f"{self.spec.name}: its steps are not recorded as a CUDA graph, and take longer: {reason}", stacklevel=2)
+            recording = None
+        self.method.zero_grad(set_to_none=True)
+        return recording
+
+    def step(self, method: Method, optimizer: torch.optim.Optimizer | None, batch: Batch, progress: float) -> Tensor:
+        """Loss, backward, update, after_step. Returns the loss, on the device. Without an optimizer nothing is updated."""
+        loss = self.gradients(method, batch, progress)
+        self.update(method, optimizer, progress)
+        return loss
+
+    def gradients(self, method: Method, batch: Batch, progress: float) -> Tensor:
+        """Loss and backward."""
         with torch.autocast(self.source.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
             loss = method.loss(batch, progress)
         loss.backward()
+        return loss.detach()
+
+    def update(self, method: Method, optimizer: torch.optim.Optimizer | None, progress: float) -> None:
+        """Update and after_step, of the gradients that are there."""
         distributed.average_gradients(method)
         if optimizer:
             if self.recipe.clip_grad:
@@ -170,35 +200,10 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         method.after_step(progress)
-        return loss.item()
 
     def batch(self) -> Batch:
-        """This device's rows of the batch of the current step: a function of (seed, step) alone."""
-        seed, step, size, source = self.spec.seed, self.meter.steps, self.recipe.batch_size, self.source
-        rows = distributed.rows_of(size)
-        index = self.index(step)
-        images = self.ahead.take(index, lambda: self.index(step + 1))
-        views = render_views(
-            self.views,
-            images,
-            source.info,
-            source.mean,
-            source.std,
-            lambda number: Draws(seed, "view", step, number, total=size, rows=rows, device=source.device),
-        )
-        draws = Draws(seed, "loss", step, total=size, rows=rows, device=source.device)
-        if self.method.uses_labels:
-            return LabelledBatch(views, index, draws, source.labels[index])
-        return Batch(views, index, draws)
-
-    def index(self, step: int) -> Tensor:
-        """Which images this device's rows of a step's batch are: int64 [B]."""
-        epoch, number = divmod(step, self.steps_per_epoch)
-        if self.order[0] != epoch:
-            permutation = torch.randperm(len(self.source.images), generator=generator(self.spec.seed, "order", epoch))
-            self.order = (epoch, permutation.to(self.source.device))
-        size = self.recipe.batch_size
-        return self.order[1][number * size : (number + 1) * size][distributed.rows_of(size)]
+        """This device's rows of the batch of the current step."""
+        return self.batches.batch(self.meter.steps)
 
     def kind_of_step(self, progress: float) -> str:
         """Steps of one kind have the same graph: the number of the phase (view shapes and batch size are fixed in a run)."""

@@ -15,14 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bench.colours import HUE, jitter_all, jitter_chosen, lightness, per_image
 from bench.randomness import Draws
 from bench.spec import DatasetInfo
-
-LUMA = (0.2989, 0.587, 0.114)
-"""Weights of red, green and blue in lightness, as torchvision's rgb_to_grayscale."""
-
-TINY = 1e-30
-"""Below any difference of two pixels; 0 divided by it is 0."""
 
 
 def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -42,20 +37,6 @@ def resize_matrix(start: Tensor, length: Tensor, inside: int, outside: int) -> T
     weight = (1 - (pixel - centre).abs() / scale.clamp(min=1)).clamp(min=0)
     weight = weight * ((pixel > start[:, None, None]) & (pixel < (start + length)[:, None, None]))
     return weight / weight.sum(-1, keepdim=True)
-
-
-def lightness(images: Tensor) -> Tensor:
-    """[B, 3, H, W] -> [B, 1, H, W]; grey images stay. Not a matrix product: the bits of its rows may depend on how many there are, and
-    an image must be the same on any number of devices."""
-    if images.shape[1] == 1:
-        return images
-    red, green, blue = images.split(1, dim=1)
-    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
-
-
-def per_image(value: Tensor) -> Tensor:
-    """[B] -> [B, 1, 1, 1]"""
-    return value[:, None, None, None]
 
 
 @dataclass(frozen=True)
@@ -115,41 +96,6 @@ class Flip:
         return torch.where(per_image(parameters), images.flip(-1), images)
 
 
-def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """factor: [B]"""
-    return (images * per_image(factor)).clamp_(0, 1)
-
-
-def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """factor: [B]"""
-    mean = lightness(images).mean((1, 2, 3), keepdim=True)
-    return (images - mean).mul_(per_image(factor)).add_(mean).clamp_(0, 1)
-
-
-def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """factor: [B]"""
-    grey = lightness(images)
-    return (images - grey).mul_(per_image(factor)).add_(grey).clamp_(0, 1)
-
-
-def adjust_hue(images: Tensor, shift: Tensor) -> Tensor:
-    """shift: [B] in [-0.5, 0.5], of a full turn of the HSV hue circle."""
-    value, low = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
-    chroma = value - low
-    red, green, blue = images.split(1, dim=1)
-    # Which channel is the largest, the first of equals, as 0 or 1: on a CPU torch.where takes several times as long as arithmetic.
-    at_red = (red - value).sign_().add_(1)
-    at_green = (green - value).sign_().add_(1).mul_(1 - at_red)
-    at_blue = (1 - at_red).sub_(at_green)
-    ahead = (green - blue).mul_(at_red).addcmul_(blue - red, at_green).addcmul_(red - green, at_blue)
-    hue = ahead.div_(chroma.clamp(min=TINY)).add_(at_green, alpha=2).add_(at_blue, alpha=4)
-    # The closed form of HSV -> RGB: channel n in (5, 3, 1) is value - chroma * clamp(min(k, 4 - k), 0, 1), k = (n + hue) mod 6.
-    start = torch.tensor([5.0, 3.0, 1.0], device=images.device)[None, :, None, None]
-    k = (start + hue).add_(6 * per_image(shift))
-    k.sub_((k / 6).floor_().mul_(6))
-    return torch.minimum(k, 4 - k).clamp_(0, 1).mul_(chroma).neg_().add_(value)
-
-
 @dataclass(frozen=True)
 class ColorJitter:
     """With probability p: brightness, contrast, saturation and hue, in an order drawn for each image, as torchvision's."""
@@ -167,22 +113,14 @@ class ColorJitter:
         factors = [draws.uniform(max(0.0, 1 - strength), 1 + strength) for strength in strengths]
         factors = torch.stack([*factors, draws.uniform(-self.hue, self.hue)], dim=1)
         chosen = draws.rand() < self.p
-        neutral = torch.tensor([1.0, 1.0, 1.0, 0.0], device=factors.device)
+        neutral = torch.zeros_like(factors)
+        neutral[:, :HUE] = 1
         order = draws.rand(4).argsort(1)
         return torch.where(chosen[:, None], factors, neutral), order
 
     def apply(self, images: Tensor, parameters: tuple[Tensor, ...], size: int) -> Tensor:
-        factors, order = parameters
-        colour = images.shape[1] == 3
-        steps = (adjust_brightness, adjust_contrast, *((adjust_saturation, adjust_hue) if colour else ()))
-        neutral = (1.0, 1.0, 1.0, 0.0)
-        images = images.clone()
-        for position in range(4):
-            for number, adjust in enumerate(steps):
-                which = ((order[:, position] == number) & (factors[:, number] != neutral[number])).nonzero()[:, 0]
-                if len(which):
-                    images[which] = adjust(images[which], factors[which, number])
-        return images
+        # Both give an image the same colours. To pick out images makes the host wait for the device, and work is dearer on a CPU.
+        return (jitter_all if images.is_cuda else jitter_chosen)(images, *parameters)
 
 
 def color_distortion(strength: float) -> ColorJitter:
@@ -265,10 +203,24 @@ class View:
 
     def render(self, images: Tensor, draws: Draws, data: DatasetInfo) -> Tensor:
         """uint8 [B, C, H, W] -> float32 [B, C, h, w] in [0, 1], one draw of the ops."""
+        return self.render_together(images, [draws], data)[0]
+
+    def render_together(self, images: Tensor, draws: list[Draws], data: DatasetInfo) -> tuple[Tensor, ...]:
+        """The same for several draws of the ops, as one large batch."""
         images = images.float() / 255
+        images = images.repeat(len(draws), 1, 1, 1) if len(draws) > 1 else images
         for op in self.ops:
-            images = op.apply(images, op.draw(draws, data), self.pixels(data))
-        return images
+            images = op.apply(images, joined([op.draw(own, data) for own in draws]), self.pixels(data))
+        return images.chunk(len(draws))
+
+
+def joined(parameters: list) -> Tensor | tuple[Tensor, ...]:
+    """The parameters of several draws, each [B, ...] or a tuple of such, as those of one batch."""
+    if len(parameters) == 1:
+        return parameters[0]
+    if isinstance(parameters[0], Tensor):
+        return torch.cat(parameters)
+    return tuple(torch.cat(same) for same in zip(*parameters, strict=True))
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -281,6 +233,11 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def render_views(views: tuple[View, ...], images: Tensor, data: DatasetInfo, mean: Tensor, std: Tensor, draws_for) -> tuple[Tensor, ...]:
     """Every view of a batch, in the declared order, `count` tensors each: float32 [B, 3, h, w], normalised.
 
-    images: uint8 [B, C, H, W]. draws_for(number): a Draws for the number-th tensor."""
-    singles = [view for view in views for _ in range(view.count)]
-    return tuple(normalise(view.render(images, draws_for(number), data), mean, std) for number, view in enumerate(singles))
+    images: uint8 [B, C, H, W]. draws_for(number): a Draws for the number-th tensor. A GPU computes the tensors of a view together, since
+    its time goes with the number of operations; a CPU one by one, since they stay in its cache."""
+    rendered = []
+    for view in views:
+        draws = [draws_for(len(rendered) + own) for own in range(view.count)]
+        for part in [draws] if images.is_cuda else [[one] for one in draws]:
+            rendered += view.render_together(images, part, data)
+    return tuple(normalise(images, mean, std) for images in rendered)

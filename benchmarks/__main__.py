@@ -41,8 +41,9 @@ def main() -> None:
 
 
 def keep(name: str, found: list[dict], text: str) -> None:
-    """Put a benchmark's rows and its table in place of the earlier ones."""
+    """Put a benchmark's rows and its table in place of the earlier ones; those of a GPU stand beside those of a CPU."""
     environment, here = hardware.environment(), hardware.hardware()
+    name += " on a GPU" if here["gpu"] else ""
     machine = {"machine": here["model"], "cores": here["cores"], "torch": environment["versions"]["torch"], "commit": environment["commit"]}
     machine |= {"dirty": environment["dirty"], "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
     path = DOCS / "performance.json"

@@ -19,10 +19,10 @@ from benchmarks.measure import now
 
 
 class Images(Dataset):
-    """10,000 random PIL images, as torchvision's data sets give them."""
+    """50,000 random PIL images, as torchvision's CIFAR-10 gives them."""
 
     def __init__(self, transform, pixels: int):
-        self.pixels = torch.randint(256, (10_000, pixels, pixels, 3), dtype=torch.uint8).numpy()
+        self.pixels = torch.randint(256, (50_000, pixels, pixels, 3), dtype=torch.uint8).numpy()
         self.transform = transform
 
     def __len__(self):

@@ -140,13 +140,13 @@ def trainers(stored: str, count: int) -> Iterator[dict[str, Trainer]]:
         made |= {"packed, read ahead": trainer(), "packed": trainer(), "ImageFolder": trainer()}
         print(f"{stored}: three times from the pack in {time.perf_counter() - start:.1f} s", file=sys.stderr)
         assert isinstance(made["packed"].source.images, PackedImages)
-        made["packed"].ahead = Direct(made["packed"].source.images)
-        made["ImageFolder"].ahead = Loaded(folder)
+        made["packed"].batches.ahead = Direct(made["packed"].source.images)
+        made["ImageFolder"].batches.ahead = Loaded(folder)
         yield made
 
 
 def read(trainer: Trainer) -> None:
-    trainer.ahead.take(trainer.index(trainer.meter.steps), lambda: trainer.index(trainer.meter.steps + 1))
+    trainer.batches.ahead.take(trainer.batches.index(trainer.meter.steps), lambda: trainer.batches.index(trainer.meter.steps + 1))
     trainer.meter.steps += 1
 
 

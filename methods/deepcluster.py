@@ -25,7 +25,8 @@ from bench.views import Flip, ResizedCrop, View
 @full_precision
 def edges(images: Tensor) -> Tensor:
     """Sobel's horizontal and vertical differences of the mean of the channels: [B, 3, H, W] -> [B, 2, H, W] (models/alexnet.py)."""
-    kernel = images.new_tensor([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
+    difference = torch.arange(1, -2, -1, dtype=images.dtype, device=images.device)
+    kernel = torch.outer(2 - difference.abs(), difference)  # 1, 2, 1 times 1, 0, -1
     return F.conv2d(images.mean(1, keepdim=True), torch.stack([kernel, kernel.T])[:, None], padding=1)
 
 

@@ -111,7 +111,8 @@ class DINO(Method):
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
         self.teacher_temperature_start, self.teacher_temperature_warmup = teacher_temperature_start, teacher_temperature_warmup
         self.momentum, self.centre_momentum, self.frozen = momentum, centre_momentum, frozen
-        self.phases = (frozen,) if 0 < frozen < 1 else ()
+        # Where the last layer begins to move, and where the teacher's temperature stops.
+        self.phases = tuple(sorted({part for part in (frozen, teacher_temperature_warmup) if 0 < part < 1}))
 
         def crop(low, high, blur, *last, **view):  # DataAugmentationDINO in the authors' main_dino.py, with their saturation of 0.2
             blurred = (Blur(blur),) if data.image_size > 64 else ()

@@ -20,9 +20,10 @@ import methods.moco
 import methods.simsiam
 import methods.vicreg
 from bench import datasets
+from bench.batches import Source
 from bench.resnet import ResNet
 from bench.spec import Budget, RunSpec
-from bench.trainer import Source, Trainer
+from bench.trainer import Trainer
 from bench.views import normalise
 
 BATCH, WIDTH = 64, 16

@@ -15,13 +15,14 @@ from torch import nn
 import methods
 import methods.pca
 import methods.random_rescaled
+from bench.batches import Source
 from bench.conformance import checks, name_of, run_check
 from bench.conformance_case import Case
 from bench.encoders import factory
 from bench.method import Floor
 from bench.randomness import Draws, seeded
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.trainer import Source, fit
+from bench.trainer import fit
 
 SIZE = 16
 

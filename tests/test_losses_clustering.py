@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import methods.deepcluster_v2
+from bench.batches import Source
 from bench.checkpoint import Checkpoints
 from bench.interrupt import Interrupted
 from bench.method import Batch
@@ -22,7 +23,7 @@ from bench.parts import info_nce, kmeans
 from bench.randomness import Draws, generator
 from bench.resnet import ResNet
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.trainer import Controls, Source, Trainer
+from bench.trainer import Controls, Trainer
 from methods.deepcluster import DeepCluster, balanced_classification, edges, whitened
 from methods.deepcluster_v2 import DeepClusterV2
 from methods.pcl import PCL, concentration, proto_nce

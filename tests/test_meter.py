@@ -126,7 +126,30 @@ def test_state_round_trip_adds_up_across_restarts():
 
 def test_state_holds_every_counter_and_all_are_needed():
     state = Meter().state_dict()
-    assert set(state) == {name for name in vars(Meter()) if name != "device"}
+    assert set(state) == {name for name in vars(Meter()) if name not in ("device", "running_since")}
     for name in state:
         with pytest.raises(KeyError):
             Meter().load_state_dict({key: value for key, value in state.items() if key != name})
+
+
+def test_a_charge_that_does_not_wait_runs_on(monkeypatch):
+    """Until one that waits, `settle` or what is not charged; what lies between is paid, and nothing twice."""
+    clock = iter(range(100))
+    monkeypatch.setattr(Meter, "_now", lambda self: next(clock))
+    meter = Meter()
+    with meter.charging(wait=False):
+        pass
+    assert meter.seconds == 0
+    with meter.charging():
+        pass
+    assert meter.seconds == 1, "from the start of the first charge to the end of the second: two looks at the clock"
+    with meter.charging(wait=False):
+        pass
+    with meter.setting_up():
+        pass
+    assert (meter.seconds, meter.setup_seconds) == (2, 1)
+    with meter.charging(wait=False):
+        pass
+    meter.settle()
+    meter.settle()
+    assert meter.seconds == 3

@@ -16,7 +16,18 @@ import methods
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    ("bench", "bench.choices", "bench.distributed", "bench.errors", "bench.exclusive", "bench.memory", "bench.precision"),
+    (
+        "bench",
+        "bench.choices",
+        "bench.colours",
+        "bench.compiled",
+        "bench.curve",
+        "bench.distributed",
+        "bench.errors",
+        "bench.exclusive",
+        "bench.memory",
+        "bench.precision",
+    ),
     ("bench.batch_norm", "bench.lease", "bench.shared_folders", "bench.slurm"),
     (
         "bench.convnext",
@@ -46,6 +57,7 @@ LAYERS = (
     ("bench.packed", "bench.torchvision_sets"),
     ("bench.checkpoint", "bench.datasets", "bench.meter", "bench.optim", "bench.store", "bench.suites", "bench.views"),
     ("bench.method", "bench.features", "bench.evals"),
+    ("bench.batches", "bench.recording"),
     ("bench.trainer",),
     ("bench.completions", "bench.out_of_memory", "bench.subject", "bench.weights"),
     ("bench.plan", "bench.run"),

@@ -8,6 +8,7 @@ import threading
 import pytest
 import torch
 
+from bench.batches import Source
 from bench.checkpoint import Checkpoints
 from bench.encoders import factory
 from bench.interrupt import Interrupted
@@ -15,7 +16,7 @@ from bench.meter import count_flops
 from bench.method import Method
 from bench.randomness import seeded
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
-from bench.trainer import Controls, Diverged, Source, Trainer
+from bench.trainer import Controls, Diverged, Trainer
 from bench.views import Flip, ResizedCrop, View
 
 IMAGES, BATCH = 44, 10  # four batches an epoch, four images left over
@@ -116,6 +117,30 @@ def test_an_epoch_shows_every_image_at_most_once_in_another_order(source):
     assert first != second
 
 
+@pytest.mark.parametrize("budget", ["12steps", "115images"])
+def test_losses_read_several_at_a_time_are_the_same(source, budget):
+    """As on a GPU. Epochs are four steps long: the hook, and the end, wait for no full reading."""
+    each, several = make(source, budget), make(source, budget)
+    several.at_once, seen = 3, []
+    several.controls.report = lambda trainer: seen.append(trainer.meter.steps)
+    for trainer in (each, several):
+        trainer.run()
+    assert several.curve == each.curve and several.loss == each.loss and same(weights(each), weights(several))
+    assert seen == [3, 4, 7, 8, 11, 12] and len(several.unread) == 0
+
+
+def test_divergence_is_named_by_its_step_however_late_it_is_read(source):
+    class Breaks(Contrast):
+        def loss(self, batch, progress):
+            return super().loss(batch, progress) * (math.nan if progress >= 0.5 else 1.0)
+
+    trainer = make(source, "12steps", Breaks)
+    trainer.at_once = 3
+    with pytest.raises(Diverged, match="loss is nan at step 7"):
+        trainer.run()
+    assert trainer.meter.steps == 7 or trainer.meter.steps == 8
+
+
 @pytest.mark.parametrize("cut", [1, 3, 4, 5, 11])
 def test_resume_is_bit_exact(source, tmp_path, cut):
     whole = make(source)
@@ -124,8 +149,7 @@ def test_resume_is_bit_exact(source, tmp_path, cut):
     part.controls.stop = lambda: part.meter.steps == cut
     with pytest.raises(Interrupted, match="% of the budget"):
         part.run()
-    again = make(source, seed=1)  # other initial weights: everything must come from the checkpoint
-    again.spec = part.spec
+    again = Trainer(make(source, seed=1).method, source, part.spec)  # other initial weights: everything must come from the checkpoint
     again.load_state_dict(Checkpoints(tmp_path, "run").load())
     assert again.meter.steps == cut
     again.run()

@@ -13,6 +13,7 @@ from sklearn.datasets import load_sample_images
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as reference
 
+from bench.colours import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, jitter_all, jitter_chosen
 from bench.randomness import Draws
 from bench.spec import DatasetInfo
 from bench.views import (
@@ -24,10 +25,6 @@ from bench.views import (
     ResizedCrop,
     Solarize,
     View,
-    adjust_brightness,
-    adjust_contrast,
-    adjust_hue,
-    adjust_saturation,
     normalise,
     render_views,
 )
@@ -141,6 +138,18 @@ def test_jitter_in_every_order():
     before = images.clone()
     assert distance(ColorJitter().apply(images, (factors, orders), 32), expected) <= 1e-4
     assert torch.equal(images, before), "the images that came in were written to"
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_jitter_of_all_images_is_that_of_chosen_ones(channels):
+    """A GPU goes over all images, a CPU over those whose turn it is; every order, and images that are left alone in part or whole."""
+    images = pictures(32)[torch.arange(240) % 6, :channels].contiguous()
+    factors, orders = ColorJitter(0.8, 0.8, 0.8, 0.2, p=0.7).draw(draws_of(240), info())
+    orders[:24] = torch.tensor(list(itertools.permutations(range(4))))
+    factors[24:30, 1], factors[30:36, 3] = 1.0, 0.0
+    jittered = jitter_all(images, factors, orders)
+    assert torch.equal(jittered, jitter_chosen(images, factors, orders))
+    assert not torch.equal(jittered, images)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -315,6 +324,15 @@ def test_render_views(channels):
     assert len({tuple(tensor.flatten()[:5].tolist()) for tensor in tensors}) == 6
     plain = normalise(images.float() / 255, mean, std)
     assert torch.equal(tensors[5], plain)
+
+
+@pytest.mark.parametrize("ops", [STRONG, (PaddedCrop(),), ()])
+def test_draws_rendered_together_are_those_rendered_alone(ops):
+    """A GPU renders all tensors of a view at once."""
+    images, view = photographs(32), View(ops)
+    together = view.render_together(images, [draws_of(6, number) for number in range(3)], info())
+    for number, rendered in enumerate(together):
+        assert torch.allclose(rendered, view.render(images, draws_of(6, number), info()), atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [32, 17])

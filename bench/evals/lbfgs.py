@@ -27,16 +27,16 @@ def minimise(
     design: torch.Tensor, targets: torch.Tensor, num_classes: int, curvature: torch.Tensor, strengths: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """design float64 [N, R], targets int64 [N], curvature float64 [R] (about the Hessian's diagonal at 0, without the
-    penalty), strengths float64 [S] -> solution [S, R, K], objective [S], converged bool [S]."""
+    penalty), strengths float64 [S], all on one device -> solution [S, R, K], objective [S], converged bool [S]."""
     images, columns = design.shape
-    active = torch.arange(len(strengths))
+    active, rows = torch.arange(len(strengths), device=design.device), torch.arange(images, device=design.device)
     # [R, A]: what multiplies the weights in the gradient; the intercept is not penalised.
     penalty = strengths.repeat(columns, 1)
     penalty[-1] = 0
     inverse = 1 / (curvature[:, None] + penalty)
     solution = design.new_zeros(len(strengths), columns, num_classes)
     objective = design.new_zeros(len(strengths))
-    converged = torch.zeros(len(strengths), dtype=torch.bool)
+    converged = torch.zeros(len(strengths), dtype=torch.bool, device=design.device)
 
     w = design.new_zeros(columns, len(strengths), num_classes)
     logits = design.new_zeros(images, len(strengths), num_classes)
@@ -44,7 +44,7 @@ def minimise(
     step, previous, pairs = None, None, []
     for _ in range(MAX_ITERATIONS):
         residual = log_probability.exp_()
-        residual[torch.arange(images), :, targets] -= 1
+        residual[rows, :, targets] -= 1
         gradient = (design.T @ residual.flatten(1)).view_as(w) / images + penalty[:, :, None] * w
         if step is not None:
             pairs = [*pairs[1 - HISTORY :], (step, gradient - previous)]
@@ -80,7 +80,7 @@ def _objective(logits: torch.Tensor, targets: torch.Tensor, w: torch.Tensor, pen
     """logits [N, A, K], w [R, A, K], penalty [R, A] -> mean cross-entropy + (strength / 2) ||W||^2, [A], and the
     log-probabilities [N, A, K]."""
     log_probability = logits.log_softmax(dim=2)
-    chosen = log_probability[torch.arange(len(targets)), :, targets]
+    chosen = log_probability[torch.arange(len(targets), device=targets.device), :, targets]
     return (w.square().sum(dim=2) * penalty).sum(dim=0) / 2 - chosen.mean(dim=0), log_probability
 
 

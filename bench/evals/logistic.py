@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from bench import hardware
 from bench.evals.lbfgs import minimise
 
 LARGEST_LOGITS = 2**25
@@ -53,24 +54,29 @@ class Probe:
 
 
 def fit(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...]) -> Probe:
-    """x float32 [N, D], y int64 [N], strengths > 0. Deterministic for an equal number of threads."""
+    """x float32 [N, D], y int64 [N], strengths > 0. Solved on the GPU where there is one, in float64 there too. Deterministic for an equal
+    device and number of threads."""
+    device = hardware.device()
     mean = x.mean(axis=0, dtype=np.float64)
     deviation = x.std(axis=0, dtype=np.float64)
     constant = deviation <= CONSTANT * np.abs(mean)
     scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation))
     classes, targets = np.unique(y, return_inverse=True)
 
-    features, axes, variance = _principal_axes(torch.from_numpy((x - mean) * scale))
-    design = torch.cat([features, torch.ones(len(x), 1, dtype=torch.float64)], dim=1)
-    curvature = torch.cat([variance, torch.ones(1, dtype=torch.float64)]) / len(classes)
+    features, axes, variance = _principal_axes(torch.from_numpy((x - mean) * scale).to(device))
+    design = torch.cat([features, features.new_ones(len(x), 1)], dim=1)
+    curvature = torch.cat([variance, variance.new_ones(1)]) / len(classes)
+    # Strengths as float32 has them, so that every record's probe is solved at the same ones.
+    targets, strengths = torch.from_numpy(targets).to(device), torch.tensor(strengths).double().to(device)
     at_once = max(1, LARGEST_LOGITS // (len(x) * len(classes)))
     parts = [
-        minimise(design, torch.from_numpy(targets), len(classes), curvature, torch.tensor(strengths[start : start + at_once]).double())
+        minimise(design, targets, len(classes), curvature, strengths[start : start + at_once])
         for start in range(0, len(strengths), at_once)
     ]
     solution, objective, converged = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     weights = axes @ solution[:, :-1]
-    return Probe(mean, scale, weights.numpy(), solution[:, -1].numpy(), classes, objective.numpy(), converged.numpy())
+    found = [tensor.cpu().numpy() for tensor in (weights, solution[:, -1], objective, converged)]
+    return Probe(mean, scale, found[0], found[1], classes, found[2], found[3])
 
 
 def predict(probe: Probe, x: np.ndarray) -> np.ndarray:

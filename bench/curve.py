@@ -1,0 +1,50 @@
+"""The losses of a run: of every step, read back a few steps at a time, and their mean over each hundredth of the budget.
+
+Reading a loss waits for the device. On a GPU that would leave it idle between steps, so there losses stay where they are for some steps.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+CURVE_POINTS = 100
+"""Points of the recorded loss curve."""
+
+
+@dataclass
+class Curve:
+    """Mean loss over each hundredth of the budget."""
+
+    points: list[tuple[float, float]] = field(default_factory=list)
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, progress: float, loss: float) -> None:
+        self.total, self.count = self.total + loss, self.count + 1
+        if progress >= 1 or math.floor(progress * CURVE_POINTS) > math.floor((self.points[-1][0] if self.points else 0) * CURVE_POINTS):
+            self.points.append((progress, self.total / self.count))
+            self.total, self.count = 0.0, 0
+
+
+@dataclass
+class Unread:
+    """Losses that are still on the device, each with its step and with the progress after it."""
+
+    steps: list[tuple[int, float]] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def add(self, step: int, progress: float, loss: Tensor) -> None:
+        self.steps.append((step, progress))
+        self.losses.append(loss)
+
+    def read(self) -> Iterator[tuple[int, float, float]]:
+        """(step, progress, loss) of every step since the last reading; waits for the device once."""
+        steps, losses = self.steps, self.losses
+        self.steps, self.losses = [], []
+        yield from ((*step, loss) for step, loss in zip(steps, torch.stack(losses).tolist() if losses else [], strict=True))
