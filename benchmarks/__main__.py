@@ -17,26 +17,29 @@ from bench.errors import UserError, unknown
 from bench.exclusive import write
 
 WHAT = ("training", "views", "streaming", "evaluation", "harness", "scaling")
+ON_A_GPU = ("recording",)
+"""Measured where there is a GPU, or where it is named."""
 DOCS = Path(__file__).parent.parent / "docs"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
-    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"one or several of {', '.join(WHAT)}; all where none is named")
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"one or several of {', '.join(WHAT + ON_A_GPU)}; all where none is named")
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: that everything runs; writes nothing")
     given = parser.parse_args()
     try:
         for name in given.what:
-            if name not in WHAT:
-                raise unknown("benchmark", name, WHAT)
+            if name not in WHAT + ON_A_GPU:
+                raise unknown("benchmark", name, WHAT + ON_A_GPU)
     except UserError as error:
         parser.error(str(error))
-    for name in given.what or WHAT:
+    gpu = hardware.device().type == "cuda"
+    for name in given.what or (WHAT + ON_A_GPU if gpu else WHAT):
         module = importlib.import_module(f"benchmarks.{name}")
         found = module.rows(given.quick)
         text = module.markdown(found)
         print(f"\n{text}\n", flush=True)
-        if not given.quick:
+        if not given.quick and (gpu or name in WHAT):
             keep(name, found, text)
 
 

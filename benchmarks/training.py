@@ -104,7 +104,8 @@ def rows(quick: bool = False) -> list[dict]:
         row |= {subject: rate(taken, steps * batch) for subject, taken in seconds.items()}
         row |= {f"over_{other}": ratio(seconds["harness"], seconds[other]) for other in seconds if other != "harness"}
         found.append(row)
-        print(f"training  {method:<10} {spread(row['harness'])} images/s, {row['over_bound'][0]:.3f} of the bound", flush=True)
+        peers = "".join(f", {row[f'over_{peer}'][0]:.3g} times {peer}" for peer in ("lightly", "lightly_best") if peer in row)
+        print(f"training  {method:<10} {spread(row['harness'])} images/s, {row['over_bound'][0]:.3f} of the bound{peers}", flush=True)
     return found
 
 

@@ -24,8 +24,9 @@ def test_links_resolve(page):
 
 
 def commands(page: Path) -> list[list[str]]:
-    """Every run_bench.py command line of a page's indented or fenced code, without its comment."""
-    found = re.findall(r"^(?: {4}|\$ |python |\.venv/bin/python )*run_bench\.py (?! )([^\n#]*)", page.read_text(), re.M)
+    """Every run_bench.py command line of a page's indented or fenced code, without its comment; lines that go on are one."""
+    text = page.read_text().replace("\\\n", " ")
+    found = re.findall(r"^(?: {4}|\$ |python |\.venv/bin/python )*run_bench\.py (?! )([^\n#]*)", text, re.M)
     return [shlex.split(line) for line in found]
 
 

@@ -134,6 +134,17 @@ def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
         assert table in Path(ROOT, "README.md").read_text()
 
 
+def test_the_page_of_200_epochs_is_that_of_its_record(tmp_path):
+    """README's command on a GPU: one run of no suite."""
+    store = ResultStore(f"{ROOT}/results/cifar10_200epochs")
+    leaderboard.write(store.frame(), tmp_path)
+    published.write(store.frame(), tmp_path, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
+    for page in Path(ROOT, "docs", "cifar10_200epochs").iterdir():
+        assert page.read_bytes() == (tmp_path / page.name).read_bytes(), f"{page} is not what the record gives"
+    (record,) = store.records()
+    assert record.status == "done" and record.environment["dirty"] is False and record.hardware["gpu"]
+
+
 def name_of(method, encoder, seed, hyper_parameters, **rest):
     """What tells the runs of a suite apart, as planned and as recorded with every default filled in: (row, seed)."""
     return (method, encoder, hyper_parameters.get("normalise", True)), seed
