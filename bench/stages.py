@@ -1,7 +1,8 @@
 """What an encoder's features are after each of its stages, read while a method encodes: a pretext method's best are often not its last.
 
 As in the tables of conv1 to conv5 (Zhang et al. 2016, arXiv:1603.08511), a stage's feature map is averaged onto the largest grid with which
-it has at most so many numbers. Whatever a method's `encode` does before its encoder (lightness alone, two halves) is done here too.
+it has at most so many numbers. Whatever a method's `encode` does before its encoder (lightness alone, two halves) is done here too; where
+that is to cut an image into patches, which must then lie one after another, the mean of a stage over them is taken.
 B images, D features of a stage, G grid points a side.
 """
 
@@ -25,6 +26,11 @@ def pooled(output: Tensor) -> Tensor:
     features, height, width = output.shape[1:]
     grid = max(1, int((LARGEST / features) ** 0.5))
     return F.adaptive_avg_pool2d(upcast(output), (min(grid, height), min(grid, width))).flatten(1)
+
+
+def mean_of_patches(features: Tensor, images: int) -> Tensor:
+    """[B * K, d] of K patches an image, image by image -> [B, d]; one for each image stays as it is."""
+    return features if len(features) == images else features.unflatten(0, (images, -1)).mean(1)
 
 
 class StageReader:
@@ -51,6 +57,8 @@ class StageReader:
                 hook.remove()
         # Of several encoders (student and teacher, two halves) those that `encode` used.
         used = [stages for stages in self.encoders if stages and all(module in outputs for module in stages)]
-        features = [torch.cat([pooled(outputs[module]) for module in same], dim=1) for same in zip(*used, strict=True)]
+        features = [
+            torch.cat([mean_of_patches(pooled(outputs[module]), len(images)) for module in same], dim=1) for same in zip(*used, strict=True)
+        ]
         self.widths = [stage.shape[1] for stage in features]
         return torch.cat(features, dim=1) if features else images.new_empty(len(images), 0)

@@ -204,7 +204,7 @@ def test_a_mistake_in_the_step_is_seen(monkeypatch, mistake):
 
 def test_the_last_layer_gets_no_gradient_before_its_phase_and_does_after():
     method = make(frozen=0.5)
-    assert method.phases == (0.5,)
+    assert method.phases == (0.1, 0.5), "the end of the temperature's warm-up, and the last layer's start"
     for progress, frozen in ((0.0, True), (0.499, True), (0.5, False), (0.9, False)):
         method.zero_grad(set_to_none=True)
         method.loss(random_batch(method, 2, SIZE), progress).backward()
@@ -212,7 +212,8 @@ def test_the_last_layer_gets_no_gradient_before_its_phase_and_does_after():
         assert all(parameter.grad is not None for parameter in method.student.head.mlp.parameters())
         assert all(parameter.grad is not None for parameter in method.student.encoder.parameters())
         assert all(parameter.grad is None for parameter in method.teacher.parameters())
-    assert make(frozen=0.0).phases == ()
+    assert make(frozen=0.0).phases == (0.1,)
+    assert make(frozen=0.0, teacher_temperature_warmup=0.0).phases == ()
 
 
 def test_crops_of_one_size_share_an_encoder_call():

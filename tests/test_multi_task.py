@@ -146,7 +146,7 @@ def test_a_copy_has_a_trunk_of_its_own():
 def test_hooks_phases_and_groups_are_forwarded(monkeypatch):
     add_task(monkeypatch, "hooked", Hooked)
     method = make(tasks="dino,hooked")
-    assert method.phases == (0.01, 0.25, 0.75)
+    assert method.phases == (0.01, 0.1, 0.25, 0.75)
     trunk, teacher = method.encoder.stem[0].weight, method.tasks[1].teacher.network.stem[0].weight
     assert method.before_epoch(None, torch.Generator().manual_seed(0)) == ("tasks.1.inner.head", "encoder.layers")
     assert method.tasks[1].seen[1] == torch.rand((), generator=torch.Generator().manual_seed(0))
