@@ -86,8 +86,9 @@ class Trainer:
             flops = self.meter.flops_of_step(self.kind_of_step(progress), lambda p=progress: self.measure_step(p))
             if flops == 0 and self.spec.budget.unit == "flops":
                 raise ValueError("a step costs no FLOPs, so a budget in FLOPs would never end; take another unit")
+            recording = self.recording(progress)
             with self.meter.charging(wait=len(self.unread) + 1 >= self.at_once):
-                loss = self.next_step(progress)
+                loss = self.play(recording, progress) if recording else self.step(self.method, self.optimizer, self.batch(), progress)
             self.meter.steps += 1
             self.meter.images += self.recipe.batch_size
             self.meter.flops += flops
@@ -141,22 +142,22 @@ class Trainer:
                 self.recorded = (None, None)
         self.hooked_epoch = epoch
 
-    def next_step(self, progress: float) -> Tensor:
-        """The run's next step, played where it is recorded. Returns the loss, on the device."""
-        kind, step = self.kind_of_step(progress), self.meter.steps
+    def recording(self, progress: float) -> Recording | None:
+        """Of the steps of this phase, made when it is first asked for, off the clock; None where they are made one by one."""
+        kind = self.kind_of_step(progress)
         if self.recorded[0] != kind:
             with self.meter.setting_up():
                 self.recorded = kind, self.record(progress)
-        recording = self.recorded[1]
-        if recording is None:
-            return self.step(self.method, self.optimizer, self.batch(), progress)
-        loss = recording.play(step, self.batches.images(step))
+        return self.recorded[1]
+
+    def play(self, recording: Recording, progress: float) -> Tensor:
+        """The run's next step from its recording. Returns the loss, on the device."""
+        loss = recording.play(self.meter.steps, self.batches.images(self.meter.steps))
         self.update(self.method, self.optimizer, progress)
         return loss
 
     def record(self, progress: float) -> Recording | None:
-        """What plays the steps of this phase; None where they are made one by one: on a CPU, on several devices, and with a warning
-        where a method's cannot be recorded."""
+        """A recording of the steps of this phase; None on a CPU, on several devices, and with a warning where they cannot be recorded."""
         if self.recorder is None or distributed.size() > 1:
             return None
 

@@ -11,6 +11,7 @@ import torch
 import methods
 from bench.batches import Source
 from bench.encoders import factory
+from bench.meter import Meter
 from bench.method import Method
 from bench.plan import check_hyper_parameters
 from bench.randomness import Draws, generator, seeded
@@ -181,6 +182,16 @@ def test_recording_leaves_no_trace():
     assert all(torch.equal(value, state[name]) for name, value in made.method.state_dict().items())
     assert vars(made.method) == attributes and made.method.new_keys is None
     assert all(parameter.grad is None for parameter in made.method.parameters())
+
+
+def test_recording_is_off_the_clock_and_every_step_on_it(monkeypatch):
+    clock, made = itertools.count(), [trainer(Plain, recorded=recorded) for recorded in (False, True)]
+    monkeypatch.setattr(Meter, "_now", lambda meter: next(clock))
+    for one in made:
+        one.at_once = 3
+        one.run()
+    assert made[0].meter.seconds == made[1].meter.seconds
+    assert made[1].meter.setup_seconds > 0
 
 
 def test_generators_of_a_step_are_those_of_any_step():
