@@ -73,7 +73,7 @@ class Method(nn.Module):
     needs: str = "features"
     """What it needs of an encoder: features | feature_map | tokens."""
     phases: tuple[float, ...] = ()
-    """Values of progress at which its graph changes (a layer unfreezes, a queue switches on)."""
+    """Values of progress at which its graph changes (a layer unfreezes, a queue switches on), or a schedule within `loss` ends."""
     uses_labels: bool = False
     trained: bool = True
     weights: str = "encoder"
