@@ -177,7 +177,8 @@ def can_use(method: str, name: str) -> bool:
 
 def users(name: str) -> str:
     """Which methods of ours can use the encoder: "all methods", or "all methods but" those that cannot."""
-    others = [method for method in methods.names() if not can_use(method, name)]
+    offered = require(name).offers
+    others = [method for method, needed in methods.all_needs().items() if needed not in offered]
     return "all methods" + (f" but {', '.join(others)}" if others else "")
 
 

@@ -55,16 +55,21 @@ def summary(method: str) -> str:
 
 def needs(method: str) -> str:
     """The class attribute `needs` (features | feature_map | tokens) as the file's text has it. Imports nothing."""
-    return _attribute(method, "needs", "features")
+    return _attribute(require(method), "needs", "features")
+
+
+def all_needs() -> dict[str, str]:
+    """`needs` of every name; one look at the folder for all of them."""
+    return {name: _attribute(FOLDER / f"{name}.py", "needs", "features") for name in names()}
 
 
 def family(method: str) -> str:
     """The class attribute `family` as the file's text has it; '' where it has none, as yardsticks. Imports nothing."""
-    return _attribute(method, "family", "")
+    return _attribute(require(method), "family", "")
 
 
-def _attribute(method: str, name: str, default: str) -> str:
-    for node in _parsed(require(method).read_text(encoding="utf-8")).body:
+def _attribute(file: Path, name: str, default: str) -> str:
+    for node in _parsed(file.read_text(encoding="utf-8")).body:
         for line in node.body if isinstance(node, ast.ClassDef) else ():
             targets = line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
