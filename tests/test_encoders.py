@@ -161,15 +161,15 @@ def test_numbers_in_short():
 
 def test_who_can_use_an_encoder(monkeypatch):
     wanted = {"first": "features", "second": "tokens", "third": "feature_map", "fourth": "tokens"}
-    monkeypatch.setattr(methods, "names", lambda: list(wanted))
-    monkeypatch.setattr(methods, "needs", wanted.get)
+    monkeypatch.setattr(methods, "all_needs", lambda: wanted)
     assert encoders.users("vit_tiny") == "all methods" and encoders.users("convnext_tiny") == "all methods but second, fourth"
     line = "11.2M parameters, 1.11 GFLOP an image at 32 px, 512 features, all methods but second, fourth"
     assert encoders.in_numbers("resnet18") == line
 
 
 def test_what_a_method_needs_is_read_without_importing_it(tmp_path):
-    assert {name: methods.needs(name) for name in methods.names()} == {name: methods.load(name).needs for name in methods.names()}
+    needed = {name: methods.load(name).needs for name in methods.names()}
+    assert {name: methods.needs(name) for name in methods.names()} == needed == methods.all_needs()
     for line, expected in (("needs = 'tokens'", "tokens"), ("needs: str = 'feature_map'", "feature_map"), ("version = 2", "features")):
         (tmp_path / "mine.py").write_text(f"class Mine(Method):\n    {line}\n")
         assert methods.needs(str(tmp_path / "mine.py")) == expected
