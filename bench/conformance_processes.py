@@ -80,7 +80,7 @@ def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = ST
         parameter.data = parameter.data.nextafter(torch.full_like(parameter, float("inf")))
     trainer = case.trainer(method, budget=Budget("steps", steps), controls=controls, **recipe_changes)
     if double:  # views and features are normalised with these, and take their type
-        trainer.source = trainer.batches.source = dataclasses.replace(trainer.source, mean=case.mean.double(), std=case.std.double())
+        trainer.batches.source = dataclasses.replace(trainer.source, mean=case.mean.double(), std=case.std.double())
     trainer.meter.step_flops = dict(case.step_flops)
     return trainer
 

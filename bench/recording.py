@@ -71,8 +71,7 @@ class Recording:
         """run(step, index, images, take) -> loss []: makes the batch of these images, with generators from `take`, and runs backward. It
         is run several times, and leaves no trace. shown: index int64 [B] and images uint8 [B, C, H, W]. Raises NotRecordable."""
         self.method, self.shown, self.generators = method, [tensor.clone() for tensor in shown], StepGenerators()
-        with undone(method):
-            before = {module: dict(vars(module)) for module in method.modules()}
+        with undone(method) as before:
             try:
                 self.replay, self.loss = record(lambda: run(step, *self.shown, self.generators.take), self.generators)
             except RuntimeError as error:
@@ -128,12 +127,12 @@ class Recording:
 
 
 @contextlib.contextmanager
-def undone(method: nn.Module) -> Iterator[None]:
-    """After the block the method's buffers and the attributes of its modules are as before."""
+def undone(method: nn.Module) -> Iterator[dict[nn.Module, dict]]:
+    """After the block the method's buffers and the attributes of its modules are as before; those attributes, for the block."""
     buffers = [(buffer, buffer.clone()) for buffer in method.buffers()]
     attributes = {module: dict(vars(module)) for module in method.modules()}
     try:
-        yield
+        yield attributes
     finally:
         with torch.no_grad():
             for buffer, value in buffers:

@@ -51,7 +51,7 @@ class Trainer:
     """A run in progress: the method, its optimizer, its meter. `run()` ends when the budget is spent."""
 
     def __init__(self, method: Method, source: Source, spec: RunSpec, controls: Controls | None = None):
-        self.method, self.source, self.spec, self.controls = method, source, spec, controls or Controls()
+        self.method, self.spec, self.controls = method, spec, controls or Controls()
         self.recipe, self.batches = spec.recipe, Batches(method, source, spec)
         self.meter, self.curve = Meter(source.device), Curve()
         # In a budget of seconds the clock decides the next step's learning rate, so every step is waited for.
@@ -63,6 +63,10 @@ class Trainer:
         self.saved_at, self.saved = time.monotonic(), None
         self.origin: dict = {}
         """Hardware and environment that the training began with; kept in the checkpoint for the record."""
+
+    @property
+    def source(self) -> Source:
+        return self.batches.source
 
     @property
     def epoch(self) -> int:
