@@ -5,8 +5,8 @@
     View((ResizedCrop(scale=(0.05, 0.4)),), count=6, size=0.5)   six small crops, half as wide
 
 Each op has `draw` (parameters, [B, ...]) and `apply` (images, parameters), so that at fixed parameters it can be held
-against torchvision. Ops work on float32 [B, C, H, W] in [0, 1]; C is 1 on grey data, where hue, saturation and greying
-change nothing and are skipped; `render` repeats grey to 3 channels and normalises at the end.
+against torchvision; `apply` may write into the images that it is given. Ops work on float32 [B, C, H, W] in [0, 1]; C is 1 on grey
+data, where hue, saturation and greying change nothing and are skipped; `render` repeats grey to 3 channels and normalises at the end.
 """
 
 import math
@@ -15,9 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.colours import HUE, jitter_all, jitter_chosen, lightness, per_image
+from bench.colours import HUE, change_some, jitter_all, jitter_chosen, lightness
 from bench.randomness import Draws
 from bench.spec import DatasetInfo
+
+TOGETHER = 2**21
+"""Numbers of so many images a CPU's cache holds, about: with fewer at once torch's own time counts, with more the memory's."""
 
 
 def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -34,9 +37,9 @@ def resize_matrix(start: Tensor, length: Tensor, inside: int, outside: int) -> T
     scale = (length / outside)[:, None, None]
     centre = start[:, None, None] + scale * (torch.arange(outside, device=start.device)[:, None] + 0.5)
     pixel = torch.arange(inside, device=start.device) + 0.5
-    weight = (1 - (pixel - centre).abs() / scale.clamp(min=1)).clamp(min=0)
-    weight = weight * ((pixel > start[:, None, None]) & (pixel < (start + length)[:, None, None]))
-    return weight / weight.sum(-1, keepdim=True)
+    weight = (pixel - centre).abs_().div_(scale.clamp(min=1)).neg_().add_(1).clamp_(min=0)
+    weight.mul_((pixel > start[:, None, None]) & (pixel < (start + length)[:, None, None]))
+    return weight.div_(weight.sum(-1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Flip:
         return (draws.rand() < self.p) & data.mirror_safe
 
     def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
-        return torch.where(per_image(parameters), images.flip(-1), images)
+        return change_some(images, parameters, lambda chosen: chosen.flip(-1))
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class ColorJitter:
         return torch.where(chosen[:, None], factors, neutral), order
 
     def apply(self, images: Tensor, parameters: tuple[Tensor, ...], size: int) -> Tensor:
-        # Both give an image the same colours. To pick out images makes the host wait for the device, and work is dearer on a CPU.
+        # Both give an image the same colours. To pick out images makes the host wait for a GPU, and work is dearer on a CPU.
         return (jitter_all if images.is_cuda else jitter_chosen)(images, *parameters)
 
 
@@ -139,7 +142,7 @@ class Grayscale:
         return draws.rand() < self.p
 
     def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
-        return torch.where(per_image(parameters), lightness(images), images)
+        return change_some(images, parameters, lightness)
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ class Solarize:
         return draws.rand() < self.p
 
     def apply(self, images: Tensor, parameters: Tensor, size: int) -> Tensor:
-        return torch.where(per_image(parameters) & (images >= self.threshold), 1 - images, images)
+        return change_some(images, parameters, lambda chosen: torch.where(chosen >= self.threshold, 1 - chosen, chosen))
 
 
 Op = ResizedCrop | PaddedCrop | Flip | ColorJitter | Grayscale | Blur | Solarize
@@ -207,7 +210,7 @@ class View:
 
     def render_together(self, images: Tensor, draws: list[Draws], data: DatasetInfo) -> tuple[Tensor, ...]:
         """The same for several draws of the ops, as one large batch."""
-        images = images.float() / 255
+        images = images.float().div_(255)
         images = images.repeat(len(draws), 1, 1, 1) if len(draws) > 1 else images
         for op in self.ops:
             images = op.apply(images, joined([op.draw(own, data) for own in draws]), self.pixels(data))
@@ -226,18 +229,19 @@ def joined(parameters: list) -> Tensor | tuple[Tensor, ...]:
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """[B, 1 or 3, H, W] in [0, 1] -> [B, 3, H, W]: grey repeated, minus mean, over std (each [3]). Channels last in memory,
     which convolutions are fastest on."""
-    images = (images.expand(-1, 3, -1, -1) - mean[:, None, None]) / std[:, None, None]
+    images = (images.expand(-1, 3, -1, -1) - mean[:, None, None]).div_(std[:, None, None])
     return images.contiguous(memory_format=torch.channels_last)
 
 
 def render_views(views: tuple[View, ...], images: Tensor, data: DatasetInfo, mean: Tensor, std: Tensor, draws_for) -> tuple[Tensor, ...]:
     """Every view of a batch, in the declared order, `count` tensors each: float32 [B, 3, h, w], normalised.
 
-    images: uint8 [B, C, H, W]. draws_for(number): a Draws for the number-th tensor. A GPU computes the tensors of a view together, since
-    its time goes with the number of operations; a CPU one by one, since they stay in its cache."""
+    images: uint8 [B, C, H, W]. draws_for(number): a Draws for the number-th tensor. Several tensors of a view are computed together: on a
+    GPU, whose time goes with the number of operations, all of them; on a CPU as many as its cache holds (`TOGETHER`)."""
     rendered = []
     for view in views:
         draws = [draws_for(len(rendered) + own) for own in range(view.count)]
-        for part in [draws] if images.is_cuda else [[one] for one in draws]:
-            rendered += view.render_together(images, part, data)
+        together = view.count if images.is_cuda else max(1, TOGETHER // images.numel())
+        for first in range(0, view.count, together):
+            rendered += view.render_together(images, draws[first : first + together], data)
     return tuple(normalise(images, mean, std) for images in rendered)
