@@ -33,18 +33,16 @@ class Curve:
 class Unread:
     """Losses that are still on the device, each with its step and with the progress after it."""
 
-    steps: list[tuple[int, float]] = field(default_factory=list)
-    losses: list[Tensor] = field(default_factory=list)
+    steps: list[tuple[int, float, Tensor]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.steps)
 
     def add(self, step: int, progress: float, loss: Tensor) -> None:
-        self.steps.append((step, progress))
-        self.losses.append(loss)
+        self.steps.append((step, progress, loss))
 
     def read(self) -> Iterator[tuple[int, float, float]]:
         """(step, progress, loss) of every step since the last reading; waits for the device once."""
-        steps, losses = self.steps, self.losses
-        self.steps, self.losses = [], []
-        yield from ((*step, loss) for step, loss in zip(steps, torch.stack(losses).tolist() if losses else [], strict=True))
+        steps, self.steps = self.steps, []
+        losses = torch.stack([loss for *_, loss in steps]).tolist() if steps else []
+        yield from ((step, progress, loss) for (step, progress, _), loss in zip(steps, losses, strict=True))

@@ -9,16 +9,20 @@ time, and a folder that cannot be written to has none.
 """
 
 import contextlib
+import functools
 import hashlib
 import io
+import itertools
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bench import exclusive, frame, spec
+from bench import columns, exclusive, frame, spec
+from bench.columns import as_bytes, pack_column, unpack_column
 
 if TYPE_CHECKING:
     import pandas
@@ -49,19 +53,34 @@ class Part(NamedTuple):
 
 class Index:
     """The parts of all sound records by their path below the folder; where asked for, the frame's rows of those that are `framed`,
-    which are most of the file."""
+    which are most of the file. Nothing is unpacked before it is asked for."""
 
     def __init__(self, folder: Path, whole: bool = False):
         """whole: with the frame's rows, which only the frame needs; a run and a status look at a few parts."""
         self.path, self.whole = folder / NAME, whole
-        self.parts: dict[str, tuple[State, Part]] = {}
-        self.framed: dict[str, State] = {}
-        """Files whose rows are in the table, and how they were then."""
         self.unsaved = 0
         """Files that were read, or framed, and are not so in the saved index."""
-        self._table: dict[str, np.ndarray] = {}
+        self._arrays: dict[str, np.ndarray] = {}
         with contextlib.suppress(OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             self._load()
+        self._table = {name.removeprefix("table."): array for name, array in self._arrays.items() if name.startswith("table.")}
+
+    @functools.cached_property
+    def parts(self) -> dict[str, tuple[State, Part]]:
+        """Of each path how its file was when it was read, and what it said."""
+        files = unpack_files(self._arrays, "read")
+        if not files:
+            return {}
+        fields = {field: unpack_column(self._arrays, field) for field in Part._fields}
+        lists = {text: tuple(json.loads(text)) for text in set(fields["evals"])}
+        fields["evals"] = [lists[text] for text in fields["evals"]]
+        parts = map(Part._make, zip(*fields.values(), strict=True))
+        return dict(zip(files, zip(files.values(), parts, strict=True), strict=True))
+
+    @functools.cached_property
+    def framed(self) -> dict[str, State]:
+        """Files whose rows are in the table, and how they were then."""
+        return unpack_files(self._arrays, "framed")
 
     def part(self, path: str, state: State) -> Part | None:
         """Of a file that is as it was; else None."""
@@ -73,13 +92,20 @@ class Index:
         self.unsaved += self.parts.get(path) != (state, part)
         self.parts[path] = (state, part)
 
+    def framed_as(self, files: dict[str, State]) -> bool:
+        """Whether the table is of these files as they are, in the order in which they were listed then: `framed == files`, but in a
+        tenth of the time. Where this is False, that may still hold."""
+        now: dict[str, np.ndarray] = {}
+        pack_files(now, "framed", files)
+        return all(name in self._arrays and np.array_equal(array, self._arrays[name]) for name, array in now.items())
+
     def table(self) -> "pandas.DataFrame":
         """The frame's rows of the `framed` files."""
         import pandas
 
-        columns = {name: unpack_column(self._table, name, kind) for name, kind in frame.COLUMNS.items()} if self._table else {}
+        values = {name: unpack_column(self._table, name) if self._table else () for name in frame.COLUMNS}
         return pandas.DataFrame(
-            {name: pandas.Series(columns.get(name, ()), dtype=kind) for name, kind in frame.COLUMNS.items()}, copy=False
+            {name: pandas.Series(values[name], dtype=kind, copy=False) for name, kind in frame.COLUMNS.items()}, copy=False
         )
 
     def put_table(self, table: "pandas.DataFrame", files: dict[str, State]) -> None:
@@ -89,23 +115,20 @@ class Index:
             pack_column(self._table, name, table[name].tolist() if table[name].dtype == object else table[name].to_numpy())
         self.unsaved += len(self.framed.items() ^ files.items())
         self.framed = files
+        pack_files(self._arrays, "framed", files)
 
     def save(self) -> None:
         """Write it, where reading so much again would take longer than that; a folder that is read-only has no index."""
         if self.unsaved <= max(WORTH, len(self.parts) // 100):
             return
-        if not self.whole:  # the rows that are there stay; they and their files are from one read
-            saved = Index(self.path.parent, whole=True)
-            self.framed, self._table, self.whole = saved.framed, saved._table, True
-        arrays = {f"table.{name}": array for name, array in self._table.items()}
+        framed = self if self.whole else Index(self.path.parent, whole=True)  # the rows that are there stay, with their files
+        arrays = {name: array for name, array in framed._arrays.items() if name.startswith("framed ")}
+        arrays |= {f"table.{name}": array for name, array in framed._table.items()}
         arrays["made by"] = as_bytes(made_by())
-        pack_column(arrays, "path", list(self.parts))
-        arrays["state"] = np.array([state for state, _ in self.parts.values()], dtype=np.int64).reshape(-1, 3)
+        pack_files(arrays, "read", {path: state for path, (state, _) in self.parts.items()})
         for field in Part._fields:
             values = [getattr(part, field) for _, part in self.parts.values()]
             pack_column(arrays, field, [json.dumps(value) for value in values] if field == "evals" else values)
-        pack_column(arrays, "framed path", list(self.framed))
-        arrays["framed state"] = np.array(list(self.framed.values()), dtype=np.int64).reshape(-1, 3)
         content = io.BytesIO()
         np.savez(content, **arrays)
         with contextlib.suppress(OSError):
@@ -114,48 +137,25 @@ class Index:
 
     def _load(self) -> None:
         with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as saved:
-            if bytes(saved["made by"]).decode() != made_by():
-                return
-            arrays = {name: saved[name] for name in saved.files if self.whole or not name.startswith(("table.", "framed "))}
-        columns = {field: unpack_column(arrays, field, "object") for field in Part._fields}
-        lists = {text: tuple(json.loads(text)) for text in set(columns["evals"])}
-        columns["evals"] = [lists[text] for text in columns["evals"]]
-        parts = map(Part._make, zip(*columns.values(), strict=True))
-        states = map(tuple, arrays["state"].tolist())
-        self.parts = dict(zip(unpack_column(arrays, "path", "object"), zip(states, parts, strict=True), strict=True))
-        if not self.whole:
-            return
-        framed = map(tuple, arrays["framed state"].tolist())
-        self.framed = dict(zip(unpack_column(arrays, "framed path", "object"), framed, strict=True))
-        self._table = {name.removeprefix("table."): array for name, array in arrays.items() if name.startswith("table.")}
+            if bytes(saved["made by"]).decode() == made_by():
+                self._arrays = {name: saved[name] for name in saved.files if self.whole or not name.startswith(("table.", "framed "))}
+
+
+def pack_files(arrays: dict[str, np.ndarray], name: str, files: dict[str, State]) -> None:
+    """Put them into `arrays`, in their order; a file's name has no line break (bench.store)."""
+    arrays[f"{name} paths"] = np.frombuffer(os.fsencode("\n".join(files)), dtype=np.uint8)
+    arrays[f"{name} states"] = np.fromiter(itertools.chain.from_iterable(files.values()), dtype=np.int64, count=3 * len(files))
+
+
+def unpack_files(arrays: dict[str, np.ndarray], name: str) -> dict[str, State]:
+    """The inverse of `pack_files`; nothing where there are none."""
+    if not len(states := arrays.get(f"{name} states", ())):
+        return {}
+    paths = os.fsdecode(arrays[f"{name} paths"].tobytes()).split("\n")
+    return dict(zip(paths, map(tuple, states.reshape(-1, 3).tolist()), strict=True))
 
 
 def made_by() -> str:
     """A digest of the code that decides what is in an index: other code, other index."""
-    sources = [Path(module.__file__) for module in (frame, spec)] + [Path(__file__), Path(__file__).with_name("store.py")]
+    sources = [Path(module.__file__) for module in (columns, frame, spec)] + [Path(__file__), Path(__file__).with_name("store.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-
-
-def as_bytes(text: str) -> np.ndarray:
-    """UTF-8, uint8 [n]."""
-    return np.frombuffer(text.encode(), dtype=np.uint8)
-
-
-def pack_column(arrays: dict[str, np.ndarray], name: str, column) -> None:
-    """A column as arrays: numbers as they are, text (None too) as the number of each value in the list of the different ones."""
-    if isinstance(column, np.ndarray):
-        arrays[name] = column
-        return
-    numbers = {value: number for number, value in enumerate(dict.fromkeys(column))}
-    arrays[name] = np.fromiter(map(numbers.__getitem__, column), dtype=np.int32, count=len(column))
-    arrays[f"{name}: values"] = as_bytes(json.dumps(list(numbers)))
-
-
-def unpack_column(arrays: dict[str, np.ndarray], name: str, kind: str) -> np.ndarray:
-    """The inverse of `pack_column`; text as an array of objects."""
-    if kind != "object":
-        return arrays[name]
-    values = json.loads(arrays[f"{name}: values"].tobytes())
-    distinct = np.empty(len(values), dtype=object)
-    distinct[:] = values
-    return distinct[arrays[name]]

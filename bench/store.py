@@ -9,10 +9,11 @@ Schema of a record: results/README.md and bench/record.py.
 
 import functools
 import itertools
+import operator
 import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,13 +91,13 @@ class ResultStore:
     def records(self) -> list[RunRecord]:
         """Every sound record, sorted by path, parts in their order; the others are in `problems`."""
         self.problems = []
-        found = self._listing()
-        return [record for path, state in found.items() if (record := self._read(self.folder / path, state))]
+        found = sorted(self._listing().items(), key=lambda item: _order_of(item[0]))
+        return [record for path, state in found if (record := self._read(self.folder / path, state))]
 
     def check(self) -> None:
         """Look at every file that was not looked at as it is now; what is wrong is in `problems`."""
         self.problems = []
-        for path, state in self._listing().items():
+        for path, state in sorted(self._listing().items(), key=lambda item: _order_of(item[0])):
             if not self.index.part(path, state):
                 self._read(self.folder / path, state)
         self.index.save()
@@ -129,23 +130,30 @@ class ResultStore:
         if not self.index.whole:
             self._index = Index(self.folder, whole=True)
         index, now = self.index, self._listing()
-        runs = {run: list(paths) for run, paths in itertools.groupby(now, key=lambda path: _order_of(path)[:2])}
-        # A run's rows depend on all of its parts: one that is new, changed or gone makes all of them anew.
-        changed = {_order_of(path)[:2] for path, _ in index.framed.items() ^ now.items()}
         frame = index.table()
+        # A run's rows depend on all of its parts: one that is new, changed or gone makes all of them anew.
+        changed = set() if index.framed_as(now) else {_order_of(path)[:2] for path, _ in index.framed.items() ^ now.items()}
         if changed:
-            read = (self._of_run(runs[run], now) for run in sorted(changed & runs.keys()))
+            again = sorted((path for path in now if _order_of(path)[:2] in changed), key=_order_of)
+            read = (self._of_run(list(paths), now) for _, paths in itertools.groupby(again, key=lambda path: _order_of(path)[:2]))
             ids = {stem[-16:] for _, stem in changed}
             frame = merge(frame[~frame["id"].isin(ids)], tidy((parts, sound) for parts, sound in read if parts))
             index.put_table(frame, {path: state for path, state in now.items() if index.part(path, state)})
             index.save()
-        for paths in (paths for paths in runs.values() if len(paths) > 1):
-            parts = [(path, part) for path in paths if (part := index.part(path, now[path]))]
+        self._name_left_out(now)
+        frame.attrs["folder"] = str(self.folder)
+        return frame
+
+    def _name_left_out(self, now: dict[str, State]) -> None:
+        """Later parts of a run that measured other weights than its first one are `problems`."""
+        # Of 'folder/simclr-0-0123456789abcdef.json' the last character but 21 is a '-'; of a later part, or what is no record, it is none.
+        later = sorted((path for path in now if path[-22:-21] != "-"), key=_order_of)
+        for (directory, stem), paths in itertools.groupby(later, key=lambda path: _order_of(path)[:2]):
+            those = [path for path in (f"{directory}/{stem}.json", *paths) if path in now]
+            parts = [(path, part) for path in those if (part := self.index.part(path, now[path]))]
             sound = _same_weights([part for _, part in parts])
             for path in (path for path, part in parts if part.status == "done" and part not in sound):
                 self._problem(self.folder / path, "its weights are not those of the run's first part; its results are left out")
-        frame.attrs["folder"] = str(self.folder)
-        return frame
 
     def _of_run(self, paths: list[str], states: dict[str, State]) -> tuple[list[tuple[int, RunRecord]], list[RunRecord]]:
         """(part number, record) of each part of a run, and those whose results count."""
@@ -153,13 +161,14 @@ class ResultStore:
         return parts, _same_weights([record for _, record in parts])
 
     def _listing(self) -> dict[str, State]:
-        """Every file that could be a record, by its path below the folder, in order, as it is now."""
+        """Every file that could be a record, by its path below the folder, as it is now; in the order in which the system lists them."""
         found = {}
         for directory in os.scandir(self.folder) if self.folder.is_dir() else ():
+            below = f"{directory.name}/"
             for entry in os.scandir(directory) if directory.is_dir() else ():
-                if entry.name.endswith(".json") and not entry.name.startswith("."):
-                    found[f"{directory.name}/{entry.name}"] = _state(entry.stat())
-        return {path: found[path] for path in sorted(found, key=_order_of)}
+                if (name := entry.name).endswith(".json") and name[0] != ".":
+                    found[below + name] = _state(entry.stat())
+        return found
 
     def _part(self, below: str) -> Part | None:
         """What is known of the record at this path below the folder, from the index or from the file; None if it is not sound."""
@@ -234,9 +243,8 @@ def _order_of(path: str) -> tuple[str, str, int]:
     return (directory, match["stem"], int(match["part"] or 1)) if match else (directory, name, 1)
 
 
-def _state(found: os.stat_result) -> State:
-    """What tells a changed file."""
-    return found.st_mtime_ns, found.st_size, found.st_ino
+_state: Callable[[os.stat_result], State] = operator.attrgetter("st_mtime_ns", "st_size", "st_ino")
+"""What tells a changed file."""
 
 
 def _same_weights(parts: list) -> list:

@@ -1,10 +1,12 @@
 """The index of a results folder: what is as it was is not read again, and nobody can tell that by the answers."""
 
 import errno
+import os
 
+import numpy as np
 import pytest
 
-from bench import exclusive
+from bench import columns, exclusive
 from bench import index as index_module
 from bench import store as store_module
 from bench.index import NAME
@@ -91,6 +93,44 @@ def test_a_new_a_changed_and_a_lost_file_are_seen(folder, reads):
     assert frame.equals(from_files(folder))
 
 
+def test_one_store_sees_what_comes_and_goes(folder):
+    store = ResultStore(folder)
+    before = store.frame()
+    path = store.publish(record(91))
+    assert set(store.frame().seed) == {*before.seed, 91}
+    path.unlink()
+    assert store.frame().equals(before)
+
+
+def test_files_in_another_order_are_the_same_files(folder, reads, monkeypatch):
+    """A folder that was copied or packed anew may list them otherwise."""
+    expected, listing = ResultStore(folder).frame(), ResultStore._listing
+    monkeypatch.setattr(ResultStore, "_listing", lambda self: dict(reversed(listing(self).items())))
+    assert ResultStore(folder).frame().equals(expected) and not reads
+
+
+def test_a_name_that_is_not_text_is_only_a_problem(folder):
+    expected = ResultStore(folder).frame()
+    for name in (b"\xff.json", b"a\nb.json", b"x.json"):
+        with open(os.fsencode(folder / "mnist5k") + b"/" + name, "wb") as file:
+            file.write(b"{}")
+    for _ in range(2):
+        store = ResultStore(folder)
+        assert store.frame().equals(expected) and len(store.problems) == 3
+
+
+def test_columns_come_back_to_the_last_bit():
+    real = np.array([0.0, -0.0, np.nan, np.inf, 1 / 3, 5e-324, 0.0])
+    many = np.random.default_rng(0).permutation(3 * columns.FEW) - columns.FEW
+    texts = ["a", None, "", "ü\n", "a", *map(str, range(300))]
+    arrays = {}
+    for name, column in (("real", real), ("many", many), ("flag", np.array([True, False, True])), ("texts", texts), ("none", [])):
+        columns.pack_column(arrays, name, column)
+        found = columns.unpack_column(arrays, name)
+        assert found.tolist() == column if isinstance(column, list) else found.tobytes() == column.tobytes() and found.dtype == column.dtype
+    assert arrays["real"].dtype == np.uint8 and arrays["texts"].dtype == np.uint16
+
+
 def test_a_second_part_with_other_weights_is_named_from_the_index_too(folder, reads):
     path = ResultStore(folder).publish(record(7, evals=("stages",), weights="b" * 64))
     for _ in range(2):
@@ -141,9 +181,7 @@ def test_a_part_says_of_a_record_what_it_says(folder):
 
 def test_it_holds_no_pickles(folder):
     assert store_module.Index(folder).parts
-    import numpy
-
-    with numpy.load(folder / NAME, allow_pickle=False) as saved:
+    with np.load(folder / NAME, allow_pickle=False) as saved:
         assert all(saved[name].dtype != object for name in saved.files)
 
 

@@ -20,6 +20,7 @@ LAYERS = (
         "bench",
         "bench.choices",
         "bench.colours",
+        "bench.columns",
         "bench.compiled",
         "bench.curve",
         "bench.distributed",
