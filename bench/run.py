@@ -106,7 +106,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         if method.trained:
             require_shares(method, spec.batch_size, place.processes)
             controls = controls_of(checkpoints, heartbeat, place, signals, lease)
-            trainer = make_trainer(method, source, spec, state, controls, surroundings(place))
+            trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec))
             # A training that has ended needs no company.
             meter, together = trainer.meter, meeting if place.tasks else ranks
             company = together(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id)
@@ -146,7 +146,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
         error=error,
-        **provenance(trainer, surroundings(place)),
+        **provenance(trainer, surroundings(place, spec)),
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -185,9 +185,9 @@ def require_as_planned(spec: RunSpec, root: Path | None, processes: int = 1) -> 
             raise UserError(f"the run was planned with {what} {getattr(spec, what)}, and it is {value} now; plan it again")
 
 
-def surroundings(place: Place) -> dict:
-    """Hardware and environment, for the record."""
-    environment = hardware.environment() | ({"compiled": True} if place.compile else {})
+def surroundings(place: Place, spec: RunSpec) -> dict:
+    """Hardware and environment, for the record. What is not trained has no recipe, and nothing of it is compiled."""
+    environment = hardware.environment() | ({"compiled": True} if place.compile and spec.recipe else {})
     return {"hardware": hardware.hardware(place.processes), "environment": environment}
 
 
@@ -195,10 +195,11 @@ def provenance(trainer: Trainer | None, now: dict) -> dict:
     """Hardware and environment for the record: those that the training began with, and what was different at its end."""
     if trainer is None or trainer.origin == now:
         return now
-    ended = {key: value for key, value in now["environment"].items() if value != trainer.origin["environment"].get(key)}
+    before, after = trainer.origin["environment"], now["environment"]
+    ended = {key: after.get(key) for key in before | after if before.get(key) != after.get(key)}
     if now["hardware"] != trainer.origin["hardware"]:
         ended["hardware"] = now["hardware"]
-    return {"hardware": trainer.origin["hardware"], "environment": {**trainer.origin["environment"], "ended_with": ended}}
+    return {"hardware": trainer.origin["hardware"], "environment": {**before, "ended_with": ended}}
 
 
 def load_source(spec: RunSpec, root: Path | None) -> tuple[Source, int]:

@@ -1,5 +1,7 @@
 """--compile: which modules are compiled, for how long, and what the record says of it."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ import methods
 import run_bench
 from bench.compiled import compiled
 from bench.encoders import factory
+from bench.run import provenance
 from bench.spec import DatasetInfo
 from bench.store import ResultStore
 
@@ -41,24 +44,20 @@ def test_encoders_are_compiled_for_the_block_alone(calls):
 
 
 def test_a_record_says_that_it_was_compiled(calls, tmp_path):
-    options = [
-        "--method",
-        "simclr",
-        "--dataset",
-        "digits",
-        "--budget",
-        "2steps",
-        "--batch-size",
-        "16",
-        "--seeds",
-        "0",
-        "--evals",
-        "label_free",
-    ]
+    """Of what is trained: untrained features have nothing to compile."""
+    options = "--method simclr,random --dataset digits --budget 2steps --batch-size 16 --seeds 0 --evals label_free"
     places = ["--results", str(tmp_path / "results"), "--scratch", str(tmp_path / "scratch")]
-    run_bench.cli.main(["run", *options, *places, "--launcher", "debug", "--compile"], standalone_mode=False)
-    (record,) = ResultStore(tmp_path / "results").records()
-    assert record.environment["compiled"] is True and calls
+    run_bench.cli.main(["run", *options.split(), *places, "--launcher", "debug", "--compile"], standalone_mode=False)
+    records = ResultStore(tmp_path / "results").records()
+    assert {record.spec["method"]: record.environment.get("compiled") for record in records} == {"simclr": True, "random": None}
+    assert calls
+
+
+def test_a_record_says_that_a_resumed_run_was_compiled_no_more():
+    begun = {"hardware": {}, "environment": {"commit": "a", "compiled": True}}
+    resumed = {"hardware": {}, "environment": {"commit": "a"}}
+    found = provenance(SimpleNamespace(origin=begun), resumed)
+    assert found["environment"] == {"commit": "a", "compiled": True, "ended_with": {"compiled": None}}
 
 
 def test_several_processes_are_not_compiled(tmp_path):
