@@ -15,6 +15,7 @@ from bench.conformance_case import Broken, Case, copied, differing, require, ste
 from bench.features import extract
 from bench.meter import count_flops
 from bench.method import Method, Reference, on_paper
+from bench.precision import computing_in
 from bench.spec import Recipe
 from bench.views import View
 
@@ -118,7 +119,7 @@ def check_encode(case: Case) -> None:
     method, images = case.encoding.eval(), case.normalised()
     for name, function in {"encode": method.encode, **method.encode_also()}.items():
         with torch.no_grad():
-            with torch.autocast("cpu", torch.bfloat16):
+            with computing_in("bf16", "cpu"):
                 coarse = function(images[:1]).dtype
             require(coarse == torch.float32, f"under bfloat16 autocast {name} returns {coarse}: end it with .float(), before any mean")
             together = function(images)
@@ -157,7 +158,7 @@ def check_loss(case: Case) -> None:
     for progress in (0.0, *trainer.method.phases, LAST_PROGRESS):
         for bf16 in (False, True):
             batch = trainer.batch()
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            with computing_in("bf16" if bf16 else "float32", "cpu"):
                 loss = trainer.method.loss(batch, progress)
             where = f"at progress {progress:g}" + (" under bfloat16 autocast" if bf16 else "")
             require(isinstance(loss, Tensor) and loss.shape == (), f"loss must return one number, a tensor of shape (), {where}")

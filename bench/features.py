@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from bench.distributed import agree, gather, rows_of
 from bench.packed import PackedImages
-from bench.precision import upcast
+from bench.precision import computing_in, upcast
 from bench.views import normalise
 
 BATCH = 500
@@ -32,7 +32,7 @@ def extract(
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        with torch.autocast(mean.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with computing_in(precision, mean.device):
             parts = []
             batches = images.split(BATCH)
             for part in batches[rows_of(len(batches))] if shared else batches:

@@ -4,6 +4,7 @@ B images, D = channels of the last stage, [h, w] = size of the last feature map.
 """
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from bench.batch_norm import GroupedBatchNorm
 from bench.precision import upcast
@@ -18,7 +19,9 @@ BOTTLENECK = 4
 class Strided1x1(nn.Conv2d):
     """A 1x1 convolution that takes every `step`-th pixel: what a stride does, and what a ResNet's projection is.
 
-    The pixels are picked first: oneDNN 3.13 (torch 2.15) writes outside its memory in the backward pass of a strided 1x1
+    The pixels are picked first, by pooling one at a time, whose gradient is channels last as the other branch's is: that of
+    `images[:, :, ::step, ::step]` is not, and to add the two made steps of a small ResNet take 1.3 times as long on a CPU. A stride
+    proper would be the convolution's: oneDNN 3.13 (torch 2.15) writes outside its memory in the backward pass of a strided 1x1
     convolution with fewer than 8 channels on processors with AVX2 alone: it crashed or hung one process in three."""
 
     def __init__(self, inputs: int, outputs: int, step: int):
@@ -27,7 +30,7 @@ class Strided1x1(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H / step, W / step]"""
-        return super().forward(images[:, :, :: self.step, :: self.step])
+        return super().forward(F.avg_pool2d(images, 1, self.step) if self.step > 1 else images)
 
 
 def first_convolution(in_channels: int, outputs: int, image_size: int) -> nn.Conv2d:

@@ -22,6 +22,7 @@ from bench.interrupt import Interrupted
 from bench.meter import Meter, count_flops
 from bench.method import Batch, Method
 from bench.optim import build_optimizer, clear_state, load_state_by_name, set_progress, state_by_name
+from bench.precision import computing_in
 from bench.randomness import generator
 from bench.recording import NotRecordable, Recording, cuda_graph
 from bench.spec import RunSpec
@@ -190,7 +191,7 @@ class Trainer:
 
     def gradients(self, method: Method, batch: Batch, progress: float) -> Tensor:
         """Loss and backward."""
-        with torch.autocast(self.source.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"):
+        with computing_in(self.spec.precision, self.source.device):
             loss = method.loss(batch, progress)
         loss.backward()
         return loss.detach()

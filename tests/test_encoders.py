@@ -20,6 +20,7 @@ from bench.convnext import ConvNeXt
 from bench.errors import UserError
 from bench.meter import count_flops
 from bench.parts import Teacher
+from bench.resnet import Strided1x1
 from bench.vit import VisionTransformer
 from bench.wide_resnet import WideResNet
 
@@ -292,6 +293,23 @@ def test_resnet_starts_as_he_proposed():
 
 
 # --- WideResNet
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_a_projection_with_a_stride_takes_every_second_pixel(size):
+    """And its gradient lies in memory as that of the branch that it is added to."""
+    projection, images = Strided1x1(6, 4, 2), torch.randn(3, 6, size, size).to(memory_format=torch.channels_last)
+    picked, pooled = images.clone().requires_grad_(), images.clone().requires_grad_()
+    expected, output = F.conv2d(picked[:, :, ::2, ::2], projection.weight), projection(pooled)
+    assert torch.equal(output, expected)
+    for result in (expected, output):
+        result.square().sum().backward()
+    assert torch.equal(pooled.grad, picked.grad)
+    seen = []
+    doubled = pooled * 2
+    doubled.register_hook(lambda gradient: seen.append(gradient.is_contiguous(memory_format=torch.channels_last)))
+    projection(doubled).sum().backward()
+    assert seen == [True]
 
 
 @pytest.mark.parametrize(("name", "millions", "last"), [("wideresnet28x10", 36.5, 640), ("wideresnet28x2", 1.5, 128)])
