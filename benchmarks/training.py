@@ -101,7 +101,8 @@ def rows(quick: bool = False) -> list[dict]:
         torch.set_num_threads(workers)
         seconds = alternate(subjects, repeats)
         # These two differ by a few per cent, which takes more rounds to see than a peer's factor.
-        pair = alternate({name: subjects[name] for name in ("harness", "bound")}, repeats if quick else 4 * repeats)
+        pair = alternate({name: subjects[name] for name in ("harness", "bound")}, repeats if quick else 3 * repeats)
+        pair = {name: seconds[name] + more for name, more in pair.items()}
         row = {"measure": "training", "method": method, "encoder": name, "precision": precision, "batch": batch, "device": describe()}
         row |= {subject: rate(taken, steps * batch) for subject, taken in (seconds | pair).items()}
         row |= {f"over_{other}": ratio(seconds["harness"], seconds[other]) for other in seconds if other not in pair}
