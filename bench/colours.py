@@ -40,7 +40,7 @@ def per_image(value: Tensor) -> Tensor:
     return value[:, None, None, None]
 
 
-def move_from_(images: Tensor, origin: Tensor | float, factor: Tensor) -> Tensor:
+def move_from_(images: Tensor, origin: Tensor, factor: Tensor) -> Tensor:
     """In place: pixels `factor` [B] times as far from `origin` (of any shape that goes with the images) as they are, within [0, 1]."""
     return images.sub_(origin).mul_(per_image(factor)).add_(origin).clamp_(0, 1)
 

@@ -156,11 +156,11 @@ def check_encode_leaves_no_trace(case: Case) -> None:
 def check_loss(case: Case) -> None:
     trainer = case.begun()
     for progress in (0.0, *trainer.method.phases, LAST_PROGRESS):
-        for bf16 in (False, True):
+        for precision in ("float32", "bf16"):
             batch = trainer.batch()
-            with computing_in("bf16" if bf16 else "float32", "cpu"):
+            with computing_in(precision, "cpu"):
                 loss = trainer.method.loss(batch, progress)
-            where = f"at progress {progress:g}" + (" under bfloat16 autocast" if bf16 else "")
+            where = f"at progress {progress:g}" + (" under bfloat16 autocast" if precision == "bf16" else "")
             require(isinstance(loss, Tensor) and loss.shape == (), f"loss must return one number, a tensor of shape (), {where}")
             require(loss.dtype == torch.float32, f"loss is {loss.dtype} {where}: compute it in float32 (parts.full_precision)")
             require(loss.isfinite(), f"loss is {loss.item()} {where}")

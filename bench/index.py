@@ -32,6 +32,9 @@ NAME = ".index.npz"
 WORTH = 50
 """So many files, or a hundredth of all, are read anew rather than that the index is written anew."""
 
+FRAME = ("table.", "framed ")
+"""How the names of those arrays begin that only the frame needs."""
+
 State = tuple[int, int, int]
 """Of a file: when it was written (ns), its size (bytes), its inode. What is equal in all three is taken for unchanged."""
 
@@ -61,9 +64,9 @@ class Index:
         self.unsaved = 0
         """Files that were read, or framed, and are not so in the saved index."""
         self._arrays: dict[str, np.ndarray] = {}
+        """As they are in the file: of the parts those that were read, of the table and its files those that are `framed` now."""
         with contextlib.suppress(OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             self._load()
-        self._table = {name.removeprefix("table."): array for name, array in self._arrays.items() if name.startswith("table.")}
 
     @functools.cached_property
     def parts(self) -> dict[str, tuple[State, Part]]:
@@ -103,16 +106,16 @@ class Index:
         """The frame's rows of the `framed` files."""
         import pandas
 
-        values = {name: unpack_column(self._table, name) if self._table else () for name in frame.COLUMNS}
+        values = {name: unpack_column(self._arrays, f"table.{name}") if "framed states" in self._arrays else () for name in frame.COLUMNS}
         return pandas.DataFrame(
             {name: pandas.Series(values[name], dtype=kind, copy=False) for name, kind in frame.COLUMNS.items()}, copy=False
         )
 
     def put_table(self, table: "pandas.DataFrame", files: dict[str, State]) -> None:
         """The frame's rows, and the files that they were built from."""
-        self._table = {}
+        self._arrays = {name: array for name, array in self._arrays.items() if not name.startswith("table.")}
         for name in frame.COLUMNS:
-            pack_column(self._table, name, table[name].tolist() if table[name].dtype == object else table[name].to_numpy())
+            pack_column(self._arrays, f"table.{name}", table[name].tolist() if table[name].dtype == object else table[name].to_numpy())
         self.unsaved += len(self.framed.items() ^ files.items())
         self.framed = files
         pack_files(self._arrays, "framed", files)
@@ -122,8 +125,7 @@ class Index:
         if self.unsaved <= max(WORTH, len(self.parts) // 100):
             return
         framed = self if self.whole else Index(self.path.parent, whole=True)  # the rows that are there stay, with their files
-        arrays = {name: array for name, array in framed._arrays.items() if name.startswith("framed ")}
-        arrays |= {f"table.{name}": array for name, array in framed._table.items()}
+        arrays = {name: array for name, array in framed._arrays.items() if name.startswith(FRAME)}
         arrays["made by"] = as_bytes(made_by())
         pack_files(arrays, "read", {path: state for path, (state, _) in self.parts.items()})
         for field in Part._fields:
@@ -138,7 +140,7 @@ class Index:
     def _load(self) -> None:
         with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as saved:
             if bytes(saved["made by"]).decode() == made_by():
-                self._arrays = {name: saved[name] for name in saved.files if self.whole or not name.startswith(("table.", "framed "))}
+                self._arrays = {name: saved[name] for name in saved.files if self.whole or not name.startswith(FRAME)}
 
 
 def pack_files(arrays: dict[str, np.ndarray], name: str, files: dict[str, State]) -> None:

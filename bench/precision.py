@@ -19,11 +19,9 @@ def upcast(value: Tensor) -> Tensor:
 @contextlib.contextmanager
 def computing_in(precision: str, device: torch.device | str) -> Iterator[None]:
     """Within the block networks compute in "bf16", by torch's autocast, or "float32"."""
-    kind = torch.device(device).type
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"))
-        if precision == "bf16" and kind == "cpu":
-            stack.enter_context(AttentionInFloat32())
+    kind, bf16 = torch.device(device).type, precision == "bf16"
+    attention = AttentionInFloat32() if bf16 and kind == "cpu" else contextlib.nullcontext()
+    with torch.autocast(kind, torch.bfloat16, enabled=bf16), attention:
         yield
 
 
@@ -35,7 +33,10 @@ class AttentionInFloat32(TorchFunctionMode):
         kwargs = kwargs or {}
         if function is not F.scaled_dot_product_attention or not torch.is_autocast_enabled("cpu"):
             return function(*args, **kwargs)
-        as_float32 = [upcast(value) if isinstance(value, Tensor) else value for value in (*args, *kwargs.values())]
+
+        def upcast_tensor(value):
+            return upcast(value) if isinstance(value, Tensor) else value
+
         with torch.autocast("cpu", enabled=False):
-            attended = function(*as_float32[: len(args)], **dict(zip(kwargs, as_float32[len(args) :], strict=True)))
+            attended = function(*map(upcast_tensor, args), **{name: upcast_tensor(value) for name, value in kwargs.items()})
         return attended.to(torch.bfloat16)

@@ -91,13 +91,12 @@ class ResultStore:
     def records(self) -> list[RunRecord]:
         """Every sound record, sorted by path, parts in their order; the others are in `problems`."""
         self.problems = []
-        found = sorted(self._listing().items(), key=lambda item: _order_of(item[0]))
-        return [record for path, state in found if (record := self._read(self.folder / path, state))]
+        return [record for path, state in self._in_order() if (record := self._read(self.folder / path, state))]
 
     def check(self) -> None:
         """Look at every file that was not looked at as it is now; what is wrong is in `problems`."""
         self.problems = []
-        for path, state in sorted(self._listing().items(), key=lambda item: _order_of(item[0])):
+        for path, state in self._in_order():
             if not self.index.part(path, state):
                 self._read(self.folder / path, state)
         self.index.save()
@@ -132,10 +131,10 @@ class ResultStore:
         index, now = self.index, self._listing()
         frame = index.table()
         # A run's rows depend on all of its parts: one that is new, changed or gone makes all of them anew.
-        changed = set() if index.framed_as(now) else {_order_of(path)[:2] for path, _ in index.framed.items() ^ now.items()}
+        changed = set() if index.framed_as(now) else {_run_of(path) for path, _ in index.framed.items() ^ now.items()}
         if changed:
-            again = sorted((path for path in now if _order_of(path)[:2] in changed), key=_order_of)
-            read = (self._of_run(list(paths), now) for _, paths in itertools.groupby(again, key=lambda path: _order_of(path)[:2]))
+            again = sorted((path for path in now if _run_of(path) in changed), key=_order_of)
+            read = (self._of_run(list(paths), now) for _, paths in itertools.groupby(again, key=_run_of))
             ids = {stem[-16:] for _, stem in changed}
             frame = merge(frame[~frame["id"].isin(ids)], tidy((parts, sound) for parts, sound in read if parts))
             index.put_table(frame, {path: state for path, state in now.items() if index.part(path, state)})
@@ -148,7 +147,7 @@ class ResultStore:
         """Later parts of a run that measured other weights than its first one are `problems`."""
         # Of 'folder/simclr-0-0123456789abcdef.json' the last character but 21 is a '-'; of a later part, or what is no record, it is none.
         later = sorted((path for path in now if path[-22:-21] != "-"), key=_order_of)
-        for (directory, stem), paths in itertools.groupby(later, key=lambda path: _order_of(path)[:2]):
+        for (directory, stem), paths in itertools.groupby(later, key=_run_of):
             those = [path for path in (f"{directory}/{stem}.json", *paths) if path in now]
             parts = [(path, part) for path in those if (part := self.index.part(path, now[path]))]
             sound = _same_weights([part for _, part in parts])
@@ -169,6 +168,10 @@ class ResultStore:
                 if (name := entry.name).endswith(".json") and name[0] != ".":
                     found[below + name] = _state(entry.stat())
         return found
+
+    def _in_order(self) -> list[tuple[str, State]]:
+        """The same by directory, run and part."""
+        return sorted(self._listing().items(), key=lambda item: _order_of(item[0]))
 
     def _part(self, below: str) -> Part | None:
         """What is known of the record at this path below the folder, from the index or from the file; None if it is not sound."""
@@ -241,6 +244,11 @@ def _order_of(path: str) -> tuple[str, str, int]:
     directory, _, name = path.partition("/")
     match = FILE_NAME.fullmatch(name)
     return (directory, match["stem"], int(match["part"] or 1)) if match else (directory, name, 1)
+
+
+def _run_of(path: str) -> tuple[str, str]:
+    """What the paths of a run's parts share: directory and stem."""
+    return _order_of(path)[:2]
 
 
 _state: Callable[[os.stat_result], State] = operator.attrgetter("st_mtime_ns", "st_size", "st_ino")

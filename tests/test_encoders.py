@@ -292,9 +292,6 @@ def test_resnet_starts_as_he_proposed():
             assert module.bias is None
 
 
-# --- WideResNet
-
-
 @pytest.mark.parametrize("size", [8, 9])
 def test_a_projection_with_a_stride_takes_every_second_pixel(size):
     """And its gradient lies in memory as that of the branch that it is added to."""
@@ -310,6 +307,9 @@ def test_a_projection_with_a_stride_takes_every_second_pixel(size):
     doubled.register_hook(lambda gradient: seen.append(gradient.is_contiguous(memory_format=torch.channels_last)))
     projection(doubled).sum().backward()
     assert seen == [True]
+
+
+# --- WideResNet
 
 
 @pytest.mark.parametrize(("name", "millions", "last"), [("wideresnet28x10", 36.5, 640), ("wideresnet28x2", 1.5, 128)])
