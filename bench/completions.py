@@ -20,21 +20,21 @@ import methods
 from bench import datasets
 from bench.exclusive import write
 from bench.lease import machine
-from bench.spec import RunSpec
+from bench.spec import RunSpec, canonical
 
 CODE = Path(__file__).parent.parent
 """Where bench/ and methods/ lie."""
 
 
-def asked_of(spec: RunSpec) -> tuple[str, ...]:
-    """All that a spec asks for but its seed."""
-    return tuple(str(value) for name, value in vars(spec).items() if name not in ("seed", "id"))
+def asked_of(spec: RunSpec) -> str:
+    """All that a spec asks for but its seed, as canonical JSON: a budget's text for people has three digits."""
+    return canonical({name: value for name, value in spec.to_json().items() if name != "seed"})
 
 
 def setting_of(spec: RunSpec, root=None, processes: int = 1) -> str:
     """The same of the data under this root, on so many processes. A user's own method counts by its text."""
     own = methods.digest(spec.method) if methods.is_path(spec.method) else ""
-    return json.dumps([*asked_of(spec), own, str(datasets.data_root(root).absolute()), processes])
+    return json.dumps([asked_of(spec), own, str(datasets.data_root(root).absolute()), processes])
 
 
 def read(scratch: Path) -> dict[str, RunSpec]:

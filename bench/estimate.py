@@ -5,14 +5,14 @@ import time
 from bench import hardware
 from bench.memory import keep_freed_memory
 from bench.run import as_seen_by, build_method, load_source
-from bench.spec import RunSpec
+from bench.spec import RunSpec, canonical
 from bench.store import ResultStore
 from bench.trainer import Trainer
 
 
 def setting(spec: RunSpec) -> tuple:
     """What a step's time depends on."""
-    settings = str(sorted(spec.hyper_parameters.items()))
+    settings = canonical(spec.hyper_parameters)
     return (spec.method, settings, spec.encoder, spec.image_size, spec.precision, spec.recipe and spec.recipe.batch_size, spec.dataset)
 
 
@@ -72,15 +72,15 @@ def estimate_seconds(specs: tuple[RunSpec, ...], store: ResultStore, root=None, 
 
 
 def job_hours(specs: tuple[RunSpec, ...], store: ResultStore, root, gpus: int, pack: int, note=lambda text: None) -> list[str]:
-    """Lines that say what runs on a cluster will cost, for each setting and together, and what that was reckoned from: records of
+    """Lines that say what runs on a cluster will cost, for each setting and budget and together, and what that was reckoned from: records of
     runs on a GPU where there are any, else a step timed here."""
     measured, total, lines = rates_of_records(store, on_gpu=True) if gpus else {}, 0.0, []
     unit = "GPU-hours" if gpus else "process-hours"
     by_setting: dict[tuple, list[RunSpec]] = {}
     for spec in specs:
         if spec.recipe is not None:
-            by_setting.setdefault(setting(spec), []).append(spec)
-    for key, runs in by_setting.items():
+            by_setting.setdefault((setting(spec), spec.budget), []).append(spec)
+    for (key, _), runs in by_setting.items():
         rate, how = measured.get(key), "records on a GPU"
         if rate is None:
             note(f"timing a step of {runs[0].method}")

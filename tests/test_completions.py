@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 
 from bench import completions
+from bench.plan import make_plan
 from bench.request import Request
+from bench.spec import Budget, RunSpec
+from bench.store import ResultStore
 
 RUN_BENCH = Path(__file__).parent.parent / "run_bench.py"
 NOTHING = dict.fromkeys(("encoder", "image_size", "batch_size", "precision", "pretrain_split", "recipe"))
@@ -63,6 +66,22 @@ def test_settings_are_kept_apart_and_seeds_are_not(ids):
         assert not known, other
         assert ids(**other) == (found, True) and ids(look=False, **other) == (found, True)
     assert ids() == (first, True), "what came later is added"
+
+
+def test_budgets_that_print_alike_are_kept_apart(ids):
+    near, other = "2.001e12flops", "2.004e12flops"
+    first, _ = ids(budget=near, look=False)
+    second, known = ids(budget=other)
+    assert not known and not set(first) & set(second)
+    assert ids(budget=near) == (first, True) and ids(budget=other) == (second, True)
+
+
+def test_one_plan_of_budgets_that_print_alike_has_a_run_of_each(tmp_path):
+    budgets = [Budget("flops", amount) for amount in (2.001e12, 2.004e12)]
+    assert str(budgets[0]) == str(budgets[1])
+    specs = [RunSpec(method="random", dataset="digits", budget=budget) for budget in budgets]
+    runs = make_plan(specs, ("knn",), ResultStore(tmp_path)).runs
+    assert [run.budget for run in runs] == budgets and len({run.id for run in runs}) == 2
 
 
 def test_a_change_of_the_code_is_seen(ids, monkeypatch, tmp_path):
