@@ -42,6 +42,9 @@ CHANNELS = {
 """Of each stage's map."""
 EVERY_SIZE = ("resnet8", "resnet18", "wideresnet28x2", "convnext_tiny", "vit_micro")
 """One of each kind; the others differ from one of them in numbers alone."""
+EPSILON = torch.finfo(torch.float32).eps
+"""Two ways to sum n products, whose order and rounding a processor's kernels choose, are at most n times so far apart, relative to
+the sum of the products' sizes: each is at most half of that from the exact sum."""
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +102,7 @@ def test_features_maps_and_stages_agree(name, size):
         assert torch.equal(features_map, stages[-1])
         if name in VITS:
             assert torch.equal(encoder.tokens(images)[:, 0], features)
-            assert torch.equal(encoder.tokens(images)[:, 1:].mean(1), features_map.flatten(2).transpose(1, 2).mean(1))
+            assert torch.equal(encoder.tokens(images)[:, 1:], features_map.flatten(2).transpose(1, 2))
         elif encoders.require(name).family == "convnext":
             # Averaged, then normalised, as in the paper; the map is normalised at every position.
             average = encoder.maps(images)[-1].mean((2, 3), keepdim=True)
@@ -130,8 +133,7 @@ def test_gradient_reaches_every_parameter(name):
         output.backward(torch.randn_like(output))
         without = [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
         assert not without
-        with torch.no_grad():
-            assert torch.equal(read(images), output)
+        assert torch.equal(read(images), output)
 
 
 @pytest.mark.parametrize("name", encoders.ENCODERS)
@@ -296,12 +298,15 @@ def test_resnet_starts_as_he_proposed():
 def test_a_projection_with_a_stride_takes_every_second_pixel(size):
     """And its gradient lies in memory as that of the branch that it is added to."""
     projection, images = Strided1x1(6, 4, 2), torch.randn(3, 6, size, size).to(memory_format=torch.channels_last)
-    picked, pooled = images.clone().requires_grad_(), images.clone().requires_grad_()
+    picked, pooled, sizes = images.clone().requires_grad_(), images.clone().requires_grad_(), images.abs().requires_grad_()
     expected, output = F.conv2d(picked[:, :, ::2, ::2], projection.weight), projection(pooled)
-    assert torch.equal(output, expected)
-    for result in (expected, output):
+    # Sums of the products' sizes, by the same way: what rounding is relative to.
+    scale = F.conv2d(sizes[:, :, ::2, ::2], projection.weight.abs())
+    for result in (expected, output, scale):
         result.square().sum().backward()
-    assert torch.equal(pooled.grad, picked.grad)
+    # Sums of six products, and in the gradient of four of those; pixels that are not taken have a gradient of exactly 0.
+    assert ((output - expected).abs() <= 6 * EPSILON * scale).all()
+    assert ((pooled.grad - picked.grad).abs() <= (6 + 4) * EPSILON * sizes.grad).all()
     seen = []
     doubled = pooled * 2
     doubled.register_hook(lambda gradient: seen.append(gradient.is_contiguous(memory_format=torch.channels_last)))

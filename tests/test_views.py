@@ -52,6 +52,10 @@ def info(size: int = 32, **changes) -> DatasetInfo:
     return DatasetInfo(num_images=6, image_size=size, **changes)
 
 
+ROUNDING = 8 * torch.finfo(torch.float32).eps
+"""Largest difference of numbers in [0, 1] that are computed in two ways: four adjustments, of each of which a few operations round."""
+
+
 def distance(ours: torch.Tensor, theirs: list[torch.Tensor]) -> float:
     assert ours.shape == torch.stack(theirs).shape
     return (ours - torch.stack(theirs)).abs().max().item()
@@ -148,7 +152,7 @@ def test_jitter_of_all_images_is_that_of_chosen_ones(channels):
     orders[:24] = torch.tensor(list(itertools.permutations(range(4))))
     factors[24:30, 1], factors[30:36, 3] = 1.0, 0.0
     jittered = jitter_all(images, factors, orders)
-    assert torch.equal(jittered, jitter_chosen(images, factors, orders))
+    assert (jittered - jitter_chosen(images, factors, orders)).abs().max() <= ROUNDING
     assert not torch.equal(jittered, images)
 
 
@@ -337,7 +341,8 @@ def test_draws_rendered_together_are_those_rendered_alone(ops):
 
 @pytest.mark.parametrize("size", [32, 17])
 def test_rows_of_a_view_do_not_depend_on_the_number_of_devices(size):
-    """Bit for bit: what is told apart by 1e-7 here, BatchNorm and twenty steps make 1e-8 of in float64."""
+    """Bit for bit: what is told apart by 1e-7 here, BatchNorm and twenty steps make 1e-8 of in float64, and `check` would be red. So ops
+    of views are chosen whose rounding no processor lets depend on the batch; `make test-processors` asks several, as far as one can."""
     images = photographs(size).repeat(7, 1, 1, 1)
     views, count = (View(STRONG, count=2),), len(images)
     mean, std = torch.full((3,), 0.4), torch.full((3,), 0.2)
