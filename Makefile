@@ -1,5 +1,6 @@
 # make demo   install, run the demo suite, print its leaderboard
 # make test   install, run the test suite          (make quick: without the slow tests)
+# make test-processors   the quick tests as other processors compute, as far as this one can imitate them
 # make lint   ruff
 # make bench  speed of everything beside its bound and its peers
 # make slurm-test   SLURM on this machine, and every fault on it   (make torture: a hundred random kills)
@@ -12,7 +13,7 @@ UV_VERSION := 0.13.9
 # A test process a core; each begins with a run of neighbours, which share what is costly to build.
 PYTEST_SPREAD := -n auto --dist worksteal
 
-.PHONY: demo test quick bench lint slurm-test torture constraints clean
+.PHONY: demo test quick test-processors bench lint slurm-test torture constraints clean
 
 demo: $(READY)
 	$(VENV)/bin/python run_bench.py demo
@@ -22,6 +23,20 @@ test: $(READY)
 
 quick: $(READY)
 	$(VENV)/bin/python -m pytest $(PYTEST_SPREAD) -m "not slow"
+
+# Which kernels compute, and so how they round, depends on what oneDNN and torch find in the processor. Both can be kept from using all
+# of it, which imitates one that has less; where a variable is left out all is used. avx2 has to be there.
+PROCESSORS := ONEDNN_MAX_CPU_ISA=SSE41,ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2,ATEN_CPU_CAPABILITY=avx2 \
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2
+# make test-processors TESTS=tests/test_views.py   these alone.
+TESTS :=
+
+test-processors: $(READY)
+	@for processor in $(PROCESSORS); do \
+		echo "$$processor"; \
+		env -u ONEDNN_MAX_CPU_ISA -u ATEN_CPU_CAPABILITY $$(echo "$$processor" | tr , ' ') \
+			$(VENV)/bin/python -m pytest $(PYTEST_SPREAD) -m "not slow" $(TESTS) || { echo "red with $$processor" >&2; exit 1; }; \
+	done
 
 # SLURM itself, on two nodes that are this machine: installed from Debian, started in a temporary folder, taken down again.
 # SSLBENCH_SKIP_SLURM=1 lets it pass where SLURM cannot be installed.
