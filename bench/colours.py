@@ -1,7 +1,7 @@
 """Colours of a batch of images: lightness, brightness, contrast, saturation and hue, each image by its own factor, as torchvision's.
 
 Images are float32 [B, C, H, W] in [0, 1]; C is 1 on grey data, which has no saturation and no hue. At fixed factors each function is
-held against torchvision (tests/test_views.py).
+held against torchvision (tests/views/test_views.py).
 """
 
 import torch

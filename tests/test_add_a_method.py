@@ -1,14 +1,14 @@
 """docs/add_a_method.md does what it says: its method keeps the contract, its table lists every check, its commands exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 import methods
 from bench.conformance import check_method, checks, name_of
+from places import ROOT
 
-TEXT = (Path(__file__).parents[1] / "docs" / "add_a_method.md").read_text()
+TEXT = (ROOT / "docs" / "add_a_method.md").read_text()
 
 
 @pytest.fixture(scope="module")

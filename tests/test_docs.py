@@ -11,8 +11,8 @@ import methods
 import run_bench
 from bench import conformance, datasets, encoders, evals
 from bench.suites.suite import LR_FACTORS
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

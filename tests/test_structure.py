@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 import methods
-
-ROOT = Path(__file__).parent.parent
+from places import ROOT
 
 LAYERS = (
     (

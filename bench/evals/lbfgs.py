@@ -12,7 +12,7 @@ import torch
 
 TOLERANCE = 1e-7
 """A strength is done when the decrease that a quasi-Newton step promises, relative to the objective, is below this.
-The objective is then within about 1e-5 of its minimum (tests/test_evals.py)."""
+The objective is then within about 1e-5 of its minimum (tests/evaluation/test_evals.py)."""
 
 MAX_ITERATIONS = 2000
 MAX_HALVINGS = 40

@@ -14,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
+from places import ROOT, WRONG_METHODS
+
 SMALL = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--budget", "5steps"]
 ONE = ["run", "--method", "simclr", *SMALL]
 
@@ -232,7 +233,7 @@ def test_views_writes_a_contact_sheet(bench, here):
 def test_check_passes_a_sound_method_and_names_what_is_wrong(bench, here):
     code, out, _ = bench("check", "random")
     assert code == 0 and "random: keeps the contract" in out
-    shutil.copy(ROOT / "tests/wrong_methods/global_randomness.py", here)
+    shutil.copy(WRONG_METHODS / "global_randomness.py", here)
     code, out, _ = bench("check", "global_randomness.py")
     assert code == 1 and "FAIL  only_batch_randomness" in out
 

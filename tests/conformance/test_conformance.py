@@ -16,8 +16,7 @@ import methods
 from bench.conformance import check_method, checks, name_of, run_check
 from bench.conformance_case import Case, fingerprint
 from bench.conformance_contract import biases_before_norm
-
-WRONG = Path(__file__).parent / "wrong_methods"
+from places import WRONG_METHODS
 
 LONGEST = 150
 """Lines of one of our own methods."""
@@ -120,7 +119,7 @@ def test_one_file_holds_a_method(method):
 
 def outcomes_of(name: str, caught: bool) -> dict[str, str]:
     """Reasons by check of a wrong method ("" where it passed): of the checks that are to catch it, or of all others."""
-    case = Case(WRONG / f"{name}.py")
+    case = Case(WRONG_METHODS / f"{name}.py")
     # The others break their one rule in one process; whether two would agree costs a second process to find out.
     looked_at = [check for check in checks() if name_of(check) != "processes" or caught]
     return {name_of(check): run_check(check, case).reason for check in looked_at if (name_of(check) in CAUGHT_BY[name]) == caught}
@@ -141,7 +140,7 @@ def test_wrong_method_keeps_every_other_rule(name):
 
 
 def test_every_wrong_method_is_expected_to_be_caught():
-    assert {path.stem for path in WRONG.glob("*.py")} == set(CAUGHT_BY) == set(IN_WORDS)
+    assert {path.stem for path in WRONG_METHODS.glob("*.py")} == set(CAUGHT_BY) == set(IN_WORDS)
 
 
 def test_check_method_tells_each_outcome():

@@ -21,8 +21,7 @@ from torchvision.datasets import ImageFolder
 from bench import datasets, splits
 from bench.errors import UserError
 from bench.spec import DatasetInfo
-
-ROOT = Path(__file__).parent.parent
+from places import ROOT
 
 
 def fingerprint(array) -> str:

@@ -21,6 +21,7 @@ from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
 from bench.submit import grouped, script
 from bench.worker import FRUITLESS, Work, fruitless
+from places import ROOT
 
 SINFO = """gpu*|1-00:00:00|gpu:a100:8(S:0-1)|64|512000+|4|far1
 gpu*|1-00:00:00|gpu:h100:4|96|1024000|2|far2
@@ -184,7 +185,7 @@ def test_a_snapshot_is_the_source_and_knows_its_commit(tmp_path):
     assert place == snapshot.take(tmp_path) and len(list((tmp_path / "code").iterdir())) == 1
     code = "import bench.hardware as h, json; print(json.dumps([h.__file__, h.commit_of_code()]))"
     environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONSAFEPATH": "1"}
-    file, commit = json.loads(subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=Path(__file__).parent.parent))
+    file, commit = json.loads(subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=ROOT))
     assert file == str(place / "bench/hardware.py") and tuple(commit) == hardware.commit_of_code()
 
 

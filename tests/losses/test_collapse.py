@@ -11,7 +11,6 @@ import statistics
 
 import pytest
 import torch
-from loss_cases import mutate
 from torch.nn import functional as F
 
 import methods.byol
@@ -25,6 +24,7 @@ from bench.resnet import ResNet
 from bench.spec import Budget, RunSpec
 from bench.trainer import Trainer
 from bench.views import normalise
+from loss_cases import mutate
 
 BATCH, WIDTH = 64, 16
 COLLAPSED, SPREAD = 0.1, 0.3

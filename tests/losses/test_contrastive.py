@@ -10,7 +10,6 @@ import warnings
 
 import pytest
 import torch
-from loss_cases import mutate as mutate_source
 from torch.nn import functional as F
 
 import bench.parts
@@ -26,6 +25,7 @@ from bench.randomness import Draws
 from bench.resnet import ResNet
 from bench.spec import DatasetInfo
 from bench.views import ColorJitter, render_views
+from loss_cases import mutate as mutate_source
 from methods.byol import BYOL, regression
 from methods.moco import MoCo
 from methods.moco_v1 import MoCoV1

@@ -10,13 +10,13 @@ import warnings
 
 import pytest
 import torch
-from loss_cases import mutate, random_batch, unit
 from torch import nn
 
 import methods.dino
 from bench.encoders import factory
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
+from loss_cases import mutate, random_batch, unit
 
 TOLERANCE = 1e-5
 SIZE = 16

@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from loss_cases import mutate
 
 import methods
 import methods.exemplar
@@ -13,6 +12,7 @@ from bench.encoders import factory
 from bench.method import Batch
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
+from loss_cases import mutate
 
 SIZE, IMAGES, TOLERANCE = 16, 30, 1e-5
 

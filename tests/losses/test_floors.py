@@ -9,7 +9,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from loss_cases import mutate
 from torch import nn
 
 import methods
@@ -23,6 +22,7 @@ from bench.method import Floor
 from bench.randomness import Draws, seeded
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.trainer import fit
+from loss_cases import mutate
 
 SIZE = 16
 

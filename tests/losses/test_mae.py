@@ -9,7 +9,6 @@ import math
 
 import pytest
 import torch
-from loss_cases import mutate
 from torch import nn
 
 import methods.mae
@@ -17,6 +16,7 @@ from bench.encoders import factory
 from bench.method import Batch
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
+from loss_cases import mutate
 
 TOLERANCE = 1e-5
 SIZE, PATCH, SIDE = 16, 2, 8

@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from loss_cases import mutate, random_batch, unit
 from scipy.optimize import linear_sum_assignment
 from torch.nn import functional as F
 
@@ -23,6 +22,7 @@ from bench.method import build
 from bench.patches import cut, drop_colours, grid, jittered_grid, patch_side, standardised
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
+from loss_cases import mutate, random_batch, unit
 
 TOLERANCE = 1e-5
 SIZE = 16

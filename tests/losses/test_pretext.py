@@ -9,7 +9,6 @@ import math
 
 import pytest
 import torch
-from loss_cases import mutate
 
 import methods
 import methods.denoising_ae
@@ -19,6 +18,7 @@ from bench.encoders import factory
 from bench.method import Batch, LabelledBatch, build
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
+from loss_cases import mutate
 
 TOLERANCE = 1e-5
 SIZE = 16

@@ -9,7 +9,6 @@ import math
 
 import pytest
 import torch
-from loss_cases import mutate
 from torch import nn
 
 import methods
@@ -25,6 +24,7 @@ from bench.plan import complete
 from bench.randomness import Draws, seeded
 from bench.reconstruction import squared_error
 from bench.spec import Budget, DatasetInfo, RunSpec
+from loss_cases import mutate
 
 SIZE, TOLERANCE = 16, 1e-5
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)

@@ -10,7 +10,6 @@ import warnings
 
 import pytest
 import torch
-from loss_cases import mutate, random_batch, unit
 from torch.nn import functional as F
 
 import methods.swav
@@ -19,6 +18,7 @@ from bench.method import Batch
 from bench.parts import sinkhorn
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
+from loss_cases import mutate, random_batch, unit
 
 TOLERANCE = 1e-5
 SIZE = 16

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -12,8 +11,9 @@ from bench.plan import make_plan
 from bench.request import Request
 from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
+from places import ROOT
 
-RUN_BENCH = Path(__file__).parent.parent / "run_bench.py"
+RUN_BENCH = ROOT / "run_bench.py"
 NOTHING = dict.fromkeys(("encoder", "image_size", "batch_size", "precision", "pretrain_split", "recipe"))
 
 

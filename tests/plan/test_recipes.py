@@ -4,7 +4,6 @@ import ast
 import dataclasses
 import inspect
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,8 +14,7 @@ from bench.errors import UserError
 from bench.plan import complete
 from bench.request import Request
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
-
-ROOT = Path(__file__).parent.parent
+from places import ROOT
 
 TRAINED = [name for name in methods.names() if methods.load(name).trained]
 

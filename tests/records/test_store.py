@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +18,8 @@ from bench.frame import COLUMNS
 from bench.record import Cost, Result, RunRecord
 from bench.spec import Budget, Recipe, RunSpec
 from bench.store import ResultStore
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 COST = Cost(steps=78, images=20000, flops=2.4e12, seconds=15.0, setup_seconds=1.0, evaluation_seconds=2.0, peak_memory_bytes=2**29)
 
 

@@ -1,6 +1,6 @@
 """Several processes for one run: rows, gathers, means and BatchNorm against one process; whole runs; what goes wrong.
 
-The pieces run in two processes that this file starts on itself (`python tests/test_distributed.py JOB`); each compares with what one
+The pieces run in two processes that this file starts on itself (`python -m test_distributed JOB`); each compares with what one
 process gives.
 """
 
@@ -27,7 +27,7 @@ from bench.run import Place, execute
 from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
 
-TESTS = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 def network() -> nn.Module:
@@ -78,7 +78,7 @@ def pieces() -> None:
 
 
 def in_two(tmp_path: Path, what: str, monkeypatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
     with ranks(2, {"what": what}, tmp_path, "test_distributed"):
         {"pieces": pieces, "dies": lambda: gather(torch.ones(1))}[what]()
 

@@ -9,7 +9,6 @@ import sys
 import time
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,8 +26,8 @@ from bench.run import Place, RunFailed, execute
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
 from bench.trainer import Trainer
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 EVALS = ("knn", "label_free")
 
 

@@ -26,9 +26,9 @@ from bench.spec import Budget, RunSpec
 from bench.store import ResultStore
 from bench.submit import submit
 from bench.sweep import AT_WORK, rows
+from places import ROOT
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 SCRIPT = HERE / "local-slurm"
 EVALS = ("knn",)
 STEPS = 120

@@ -6,10 +6,10 @@ import subprocess
 import time
 
 import pytest
-from conftest import EVALS, PAUSE, STEPS, control, planned, wait_until
 
 from bench import slurm
 from bench.checkpoint import Checkpoints
+from conftest import EVALS, PAUSE, STEPS, control, planned, wait_until
 
 
 def hog(partition: str) -> str:

@@ -8,11 +8,12 @@ import sys
 import time
 
 import pytest
-from conftest import EVALS, HERE, STEPS, command, planned, wait_until
 
 from bench import slurm
 from bench.ledger import read_all, tasks_of
 from bench.store import ResultStore
+from conftest import EVALS, HERE, STEPS, command, planned, wait_until
+from places import ROOT
 
 DIE_AT_SUBMISSION = """
 import os, sys
@@ -41,7 +42,7 @@ def test_the_submitting_process_is_killed(moment, sweep, undisturbed, figure):
 
     runs = sweep(2, pause=0.01)
     line = [sys.executable, "-c", DIE_AT_SUBMISSION, moment, json.dumps([spec.to_json() for spec in runs.specs])]
-    died = subprocess.run([*line, str(runs.place.results), str(runs.place.scratch)], cwd=HERE.parent.parent, timeout=120)
+    died = subprocess.run([*line, str(runs.place.results), str(runs.place.scratch)], cwd=ROOT, timeout=120)
     assert died.returncode == 9
     if moment == "after":
         # Its jobs are found by their name, though nobody noted their number.

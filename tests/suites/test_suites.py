@@ -17,9 +17,8 @@ from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.store import ResultStore
 from bench.suites import cifar10, demo, tiny_imagenet50
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
+from places import ROOT
 from reports import differences, leaderboard, published
-
-ROOT = suites.__file__.rsplit("/bench/", 1)[0]
 
 WITH_RECORDS = ("cifar10", "tiny_imagenet50")
 
