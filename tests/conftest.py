@@ -19,6 +19,14 @@ def one_thread():
 
 
 @pytest.fixture
+def fixed_weights():
+    """Every test that asks for it draws the same weights, and leaves the generator as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture
 def real_root():
     """$SSLBENCH_DATA, or a skip."""
     if not os.environ.get("SSLBENCH_DATA"):

@@ -46,12 +46,7 @@ EPSILON = torch.finfo(torch.float32).eps
 """Two ways to sum n products, whose order and rounding a processor's kernels choose, are at most n times so far apart, relative to
 the sum of the products' sizes: each is at most half of that from the exact sum."""
 
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("fixed_weights")
 
 
 def narrow(name, size=32, **options):

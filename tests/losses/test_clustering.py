@@ -23,27 +23,21 @@ from bench.interrupt import Interrupted
 from bench.method import Batch
 from bench.parts import info_nce, kmeans
 from bench.randomness import Draws, generator
-from bench.resnet import ResNet
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.trainer import Controls, Trainer
+from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, unit
 from methods.deepcluster import DeepCluster, balanced_classification, edges, whitened
 from methods.deepcluster_v2 import DeepClusterV2
 from methods.pcl import PCL, concentration, proto_nce
-from tests.loss_cases import mutate, random_batch, unit
 
 IMAGES, BATCH = 60, 16  # three batches an epoch
 DATA = DatasetInfo(num_images=IMAGES, image_size=8)
-TOLERANCE = 1e-5
 SMALL = {
     DeepCluster: {"images_per_cluster": 10, "pca": 4},
     DeepClusterV2: {"images_per_cluster": 10, "projection": 5, "hidden": 7, "local_crops": 2},
     PCL: {"images_per_cluster": 4, "granularities": 2, "negatives": 16, "projection": 5, "bn_groups": 1},
 }
 """Hyper-parameters that make heads, queues and clusterings small; PCL's have 15 and 7 clusters."""
-
-
-def make_encoder(in_channels=3, width=1.0, bn_groups=1):
-    return ResNet((1,), (6,), DATA.image_size, in_channels, width, bn_groups)
 
 
 def make_method(cls, seed=0, **hyper_parameters):
@@ -72,14 +66,6 @@ def random_rows(*size, seed=0, dtype=torch.float32):
 
 def units(*size, seed=0):
     return F.normalize(random_rows(*size, seed=seed), dim=1)
-
-
-def dot(first, second):
-    return sum(a * b for a, b in zip(first, second, strict=True))
-
-
-def close(value, expected):
-    assert abs(value.item() - expected) <= TOLERANCE * max(1.0, abs(expected)), f"{value.item()} is not {expected}"
 
 
 def nearest(rows, centroids, assignment, spherical=False):

@@ -5,40 +5,28 @@ comparison must then fail.
 """
 
 import copy
-import inspect
 import math
-import types
 
 import pytest
 import torch
 
 import methods
 import methods.colorization as colorization
-from bench.encoders import factory
 from bench.errors import UserError
 from bench.method import Batch
 from bench.plan import complete
 from bench.randomness import Draws, seeded
 from bench.spec import Budget, DatasetInfo, RunSpec
+from loss_cases import MEAN, STD, agree, lab_of_one, mutate, narrow, normalised, pictures
 
 SIZE, TOLERANCE = 16, 1e-4
-MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
 
 def make(*, encoder="resnet8", **hyper_parameters):
     """The method on a narrow encoder, in training mode."""
-    make_encoder, data = factory(encoder, SIZE), DatasetInfo(num_images=8, image_size=SIZE, mean=MEAN, std=STD)
+    make_encoder, data = narrow(encoder, SIZE), DatasetInfo(num_images=8, image_size=SIZE, mean=MEAN, std=STD)
     with seeded("weights", encoder):
-        return methods.load("colorization")(lambda **options: make_encoder(**{"width": 0.25, **options}), data, **hyper_parameters).train()
-
-
-def pictures(count, key=0):
-    """Random colours in 0..1, [B, 3, S, S]."""
-    return Draws("pictures", key, total=count).rand(3, SIZE, SIZE)
-
-
-def normalised(images):
-    return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+        return methods.load("colorization")(make_encoder, data, **hyper_parameters).train()
 
 
 def make_batch(images):
@@ -48,16 +36,6 @@ def make_batch(images):
 def extract(images):
     """What the harness gives to before_epoch."""
     return lambda function: function(normalised(images))
-
-
-def lab_of_one(red, green, blue):
-    """One colour in 0..1, from the definitions of sRGB and CIE 1976 Lab."""
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in (red, green, blue)]
-    rows = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-    xyz = [sum(one * other for one, other in zip(row, linear, strict=True)) for row in rows]
-    ratios = [value / white for value, white in zip(xyz, (0.95047, 1.0, 1.08883), strict=True)]
-    x, y, z = [ratio ** (1 / 3) if ratio > 0.008856 else 7.787 * ratio + 16 / 116 for ratio in ratios]
-    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def target_of_one(a, b, colours, neighbours=5, sigma=5.0):
@@ -131,12 +109,6 @@ def regression_case(count=3):
     return method.loss(make_batch(images), 0.3).item(), total / (count * side**2)
 
 
-def agree(case):
-    loss, reference = case
-    assert math.isfinite(loss) and math.isfinite(reference)
-    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -149,11 +121,11 @@ def agree(case):
     ids=str,
 )
 def test_classification_is_the_papers_formula(options):
-    assert agree(classification_case(**options))
+    assert agree(classification_case(**options), TOLERANCE)
 
 
 def test_regression_is_the_papers_formula():
-    assert agree(regression_case())
+    assert agree(regression_case(), TOLERANCE)
 
 
 MISTAKES = {
@@ -172,13 +144,8 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(monkeypatch, mistake):
-    right, wrong = MISTAKES[mistake]
-    source = inspect.getsource(colorization)
-    assert source.count(right) == 1
-    changed = types.ModuleType(colorization.__name__)
-    exec(compile(source.replace(right, wrong), "mutated", "exec"), vars(changed))
-    monkeypatch.setattr(colorization, "Colorization", changed.Colorization)
-    assert not agree(classification_case(uniform=0.1, grey=1))
+    mutate(monkeypatch, colorization, *MISTAKES[mistake])
+    assert not agree(classification_case(uniform=0.1, grey=1), TOLERANCE)
 
 
 def test_colours_are_the_corners_around_every_colour_of_srgb():

@@ -22,9 +22,9 @@ from bench.method import Batch
 from bench.optim import build_optimizer, set_progress
 from bench.parts import Memory, Queue, info_nce, nt_xent
 from bench.randomness import Draws
-from bench.resnet import ResNet
 from bench.spec import DatasetInfo
 from bench.views import ColorJitter, render_views
+from loss_cases import TOLERANCE, close, dot, make_encoder, rows_of
 from loss_cases import mutate as mutate_source
 from methods.byol import BYOL, regression
 from methods.moco import MoCo
@@ -39,7 +39,6 @@ with warnings.catch_warnings():
 
 METHODS = (SimCLR, MoCo, MoCoV1, NPID, BYOL)
 DATA = DatasetInfo(num_images=20, image_size=8)
-TOLERANCE = 1e-5
 SMALL = {
     SimCLR: {"projection": 5},
     MoCo: {"projection": 5, "queue": 12, "bn_groups": 2},
@@ -48,10 +47,6 @@ SMALL = {
     BYOL: {"projection": 5, "hidden": 7},
 }
 """Hyper-parameters that make heads and queues tiny."""
-
-
-def make_encoder(in_channels=3, width=1.0, bn_groups=1):
-    return ResNet((1,), (6,), DATA.image_size, in_channels, width, bn_groups)
 
 
 def make_batch(size, seed=0, views=2):
@@ -71,23 +66,8 @@ def make_method(cls, seed=0, **hyper_parameters):
     return method
 
 
-def rows_of(tensor):
-    """[B, P] -> a list of lists of Python floats, which are float64."""
-    return tensor.detach().double().tolist()
-
-
-def dot(first, second):
-    return sum(a * b for a, b in zip(first, second, strict=True))
-
-
 def cosine(first, second):
     return dot(first, second) / math.sqrt(dot(first, first) * dot(second, second))
-
-
-def close(value, expected):
-    """assert that a scalar tensor and a number agree within TOLERANCE; nan agrees with nothing."""
-    value = value.item()
-    assert abs(value - expected) <= TOLERANCE * max(1.0, abs(expected)), f"{value} is not {expected}"
 
 
 # The papers' formulas, as loops over images.

@@ -16,9 +16,8 @@ import methods.dino
 from bench.encoders import factory
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
-from loss_cases import mutate, random_batch, unit
+from loss_cases import TOLERANCE, agree, dot, mutate, random_batch, unit
 
-TOLERANCE = 1e-5
 SIZE = 16
 SMALL = {"outputs": 7, "hidden": 12, "bottleneck": 5}
 
@@ -42,7 +41,7 @@ def outputs_by_loops(encoder, head, groups):
     with torch.no_grad():
         rows = head.mlp(torch.cat([encoder(torch.cat(crops)) for crops in groups])).double().tolist()
     prototypes = [unit(row) for row in head.last.weight.double().tolist()]
-    scores = [[sum(a * b for a, b in zip(unit(row), other, strict=True)) for other in prototypes] for row in rows]
+    scores = [[dot(unit(row), other) for other in prototypes] for row in rows]
     count = len(groups[0][0])
     return [scores[start : start + count] for start in range(0, len(scores), count)]
 
@@ -85,12 +84,6 @@ def loss_case(count=3, progress=0.05, encoder="resnet8", local_crops=2, key=0, *
     temperature = end if progress > over else start + (end - start) * progress / over
     reference = loss_by_loops(student, teacher, method.centre.double().tolist(), settings["student_temperature"], temperature)
     return method.loss(batch, progress).item(), reference
-
-
-def agree(case):
-    loss, reference = case
-    assert math.isfinite(loss) and math.isfinite(reference)
-    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
 
 
 @pytest.mark.parametrize("encoder", ["resnet8", "vit_micro"])

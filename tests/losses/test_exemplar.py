@@ -8,19 +8,18 @@ import torch
 
 import methods
 import methods.exemplar
-from bench.encoders import factory
 from bench.method import Batch
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
-from loss_cases import mutate
+from loss_cases import agree, dot, mutate, narrow
 
-SIZE, IMAGES, TOLERANCE = 16, 30, 1e-5
+SIZE, IMAGES = 16, 30
 
 
 def make(encoder="resnet8", **hyper_parameters):
-    make_encoder, data = factory(encoder, SIZE), DatasetInfo(num_images=IMAGES, image_size=SIZE)
+    make_encoder, data = narrow(encoder, SIZE), DatasetInfo(num_images=IMAGES, image_size=SIZE)
     with seeded("weights", encoder):
-        return methods.load("exemplar")(lambda **options: make_encoder(**{"width": 0.25, **options}), data, **hyper_parameters).train()
+        return methods.load("exemplar")(make_encoder, data, **hyper_parameters).train()
 
 
 def make_batch(count, samples=1):
@@ -41,15 +40,9 @@ def case(count=5, samples=1, candidates=0, encoder="resnet8"):
         compared = {*own, *Draws("test", total=count).permutation(IMAGES)[:candidates].tolist()}
     total = 0.0
     for number, feature in enumerate(features):
-        scores = {name: sum(a * b for a, b in zip(feature, weight[name], strict=True)) + bias[name] for name in compared}
+        scores = {name: dot(feature, weight[name]) + bias[name] for name in compared}
         total += math.log(sum(math.exp(score) for score in scores.values())) - scores[own[number % count]]
     return method.loss(batch, 0.3).item(), total / len(features)
-
-
-def agree(pair):
-    loss, reference = pair
-    assert math.isfinite(loss) and math.isfinite(reference)
-    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
 
 
 @pytest.mark.parametrize(

@@ -17,20 +17,19 @@ import methods.random_rescaled
 from bench.batches import Source
 from bench.conformance import checks, name_of, run_check
 from bench.conformance_case import Case
-from bench.encoders import factory
 from bench.method import Floor
 from bench.randomness import Draws, seeded
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.trainer import fit
-from loss_cases import mutate
+from loss_cases import mutate, narrow
 
 SIZE = 16
 
 
 def make(name, *, encoder="resnet8", count=30, channels=3, size=SIZE, **hyper_parameters):
-    make_encoder, data = factory(encoder, size), DatasetInfo(num_images=count, image_size=size, channels=channels)
+    make_encoder, data = narrow(encoder, size), DatasetInfo(num_images=count, image_size=size, channels=channels)
     with seeded("weights", encoder):
-        return methods.load(name)(lambda **options: make_encoder(**{"width": 0.25, **options}), data, **hyper_parameters)
+        return methods.load(name)(make_encoder, data, **hyper_parameters)
 
 
 def pictures(count, size=SIZE, channels=3):

@@ -17,9 +17,8 @@ import methods.nnclr
 import methods.simsiam
 import methods.vicreg
 from bench.optim import build_optimizer, set_progress
-from bench.resnet import ResNet
 from bench.spec import DatasetInfo, Group
-from tests.loss_cases import mutate, random_batch, unit
+from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, rows_of, unit
 
 with warnings.catch_warnings():
     # lightly imports parts of torch and torchvision that warn of their age.
@@ -27,7 +26,7 @@ with warnings.catch_warnings():
     from lightly.loss import BarlowTwinsLoss, NegativeCosineSimilarity, VICRegLoss
     from lightly.models.modules import NNMemoryBankModule
 
-SIZE, TOLERANCE = 8, 1e-5
+SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)
 SMALL = {
     methods.simsiam: {"projection": 6, "hidden": 4},
@@ -36,10 +35,6 @@ SMALL = {
     methods.nnclr: {"projection": 5, "hidden": 7, "predictor_hidden": 6, "queue": 12},
 }
 """Hyper-parameters that make heads and queues tiny."""
-
-
-def make_encoder(in_channels=3, width=1.0, bn_groups=1):
-    return ResNet((1,), (6,), SIZE, in_channels, width, bn_groups)
 
 
 def make(module, seed=0, **hyper_parameters):
@@ -51,21 +46,6 @@ def make(module, seed=0, **hyper_parameters):
         with torch.no_grad():
             method.projector[-1].weight.mul_(torch.linspace(0.2, 12, 5)[:, None])
     return method
-
-
-def rows_of(tensor):
-    """[B, P] -> a list of lists of Python floats, which are float64."""
-    return tensor.detach().double().tolist()
-
-
-def dot(first, second):
-    return sum(a * b for a, b in zip(first, second, strict=True))
-
-
-def close(value, expected):
-    """assert that a scalar tensor and a number agree within TOLERANCE; nan agrees with nothing."""
-    value = value.item()
-    assert abs(value - expected) <= TOLERANCE * max(1.0, abs(expected)), f"{value} is not {expected}"
 
 
 # The papers' formulas, as loops.

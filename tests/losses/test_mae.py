@@ -16,9 +16,8 @@ from bench.encoders import factory
 from bench.method import Batch
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
-from loss_cases import mutate
+from loss_cases import TOLERANCE, agree, mutate
 
-TOLERANCE = 1e-5
 SIZE, PATCH, SIDE = 16, 2, 8
 
 
@@ -96,12 +95,6 @@ def loss_case(count=3, ratio=0.75, norm_pix=True, key=0, **hyper_parameters):
     method, batch = make(mask_ratio=ratio, norm_pix=norm_pix, **hyper_parameters), make_batch(count, key=key)
     reference = loss_by_loops(method, batch, ratio, norm_pix)
     return method.loss(batch, 0.3).item(), reference
-
-
-def agree(case):
-    loss, reference = case
-    assert math.isfinite(loss) and math.isfinite(reference)
-    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
 
 
 @pytest.mark.parametrize("norm_pix", [True, False])

@@ -19,16 +19,17 @@ from bench.randomness import Draws, seeded
 from bench.request import parse_settings
 from bench.spec import Budget, DatasetInfo, Group, Recipe, RunSpec
 from bench.views import View
+from loss_cases import narrow
 
 SIZE, IMAGES = 16, 12
 
 
 def make(*, encoder="resnet8", seed=0, **hyper_parameters):
     """The method on a narrow encoder, in training mode."""
-    make_encoder = factory(encoder, SIZE)
+    make_encoder = narrow(encoder, SIZE)
     with seeded("weights", seed):
         data = DatasetInfo(IMAGES, SIZE)
-        return methods.load("multi_task")(lambda **options: make_encoder(**{"width": 0.25, **options}), data, **hyper_parameters).train()
+        return methods.load("multi_task")(make_encoder, data, **hyper_parameters).train()
 
 
 def make_batch(method, key=0):

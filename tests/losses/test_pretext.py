@@ -5,7 +5,6 @@ is written into a copy of each method's source, and the comparison must then fai
 """
 
 import copy
-import math
 
 import pytest
 import torch
@@ -18,20 +17,17 @@ from bench.encoders import factory
 from bench.method import Batch, LabelledBatch, build
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
-from loss_cases import mutate
+from loss_cases import agree, cross_entropy, mutate, narrow
 
-TOLERANCE = 1e-5
 SIZE = 16
 
 
 def make(name, *, encoder="resnet8", channels=3, size=SIZE, classes=5, **hyper_parameters):
     """The method on a narrow encoder, in training mode."""
-    make_encoder = factory(encoder, size)
+    make_encoder = narrow(encoder, size)
     with seeded("weights", name, encoder):
         data = DatasetInfo(num_images=64, image_size=size, channels=channels)
-        return build(
-            methods.load(name), lambda **options: make_encoder(**{"width": 0.25, **options}), data, classes, hyper_parameters
-        ).train()
+        return build(methods.load(name), make_encoder, data, classes, hyper_parameters).train()
 
 
 def draws(count, key=0):
@@ -45,15 +41,6 @@ def make_batch(count, size=SIZE, key=0, classes=None):
     if classes:
         return LabelledBatch((images,), torch.arange(count), draws(count, key), labels)
     return Batch((images,), torch.arange(count), draws(count, key))
-
-
-def cross_entropy(logits, labels):
-    """Mean over rows of -log(exp(logit of the label) / sum of exp(logits))."""
-    total = 0.0
-    for row, label in zip(logits.double().tolist(), labels, strict=True):
-        highest = max(row)
-        total += highest + math.log(sum(math.exp(value - highest) for value in row)) - row[label]
-    return total / len(labels)
 
 
 def turned(image, quarters):
@@ -112,12 +99,6 @@ def supervised_case(count=4, classes=5):
     with torch.no_grad():
         logits = twin.classifier(twin.encoder(batch.views[0]))
     return method.loss(batch, 0.3).item(), cross_entropy(logits, batch.labels.tolist())
-
-
-def agree(case):
-    loss, reference = case
-    assert math.isfinite(loss) and math.isfinite(reference)
-    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
 
 
 @pytest.mark.parametrize(("count", "key"), [(1, 0), (3, 1), (5, 2)])

@@ -24,10 +24,9 @@ from bench.plan import complete
 from bench.randomness import Draws, seeded
 from bench.reconstruction import squared_error
 from bench.spec import Budget, DatasetInfo, RunSpec
-from loss_cases import mutate
+from loss_cases import MEAN, STD, agree, cross_entropy_of_one, lab_of_one, mutate, normalised, pictures
 
-SIZE, TOLERANCE = 16, 1e-5
-MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+SIZE = 16
 
 
 def make(name, *, encoder="resnet8", size=SIZE, **hyper_parameters):
@@ -44,12 +43,6 @@ def make(name, *, encoder="resnet8", size=SIZE, **hyper_parameters):
 def make_batch(count, size=SIZE, key=0):
     images = Draws("images", key, total=count).randn(3, size, size)
     return Batch((images,), torch.arange(count), Draws("test", key, total=count))
-
-
-def agree(case):
-    loss, reference = case
-    assert math.isfinite(loss) and math.isfinite(reference)
-    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
 
 
 def mean_of_squares(first, second):
@@ -285,30 +278,6 @@ def test_wrong_settings_of_a_context_encoder_are_refused(wrong, told):
 # The split-brain autoencoder.
 
 
-def pictures(count, key=0):
-    """Random colours in 0..1, [B, 3, S, S]."""
-    return Draws("pictures", key, total=count).rand(3, SIZE, SIZE)
-
-
-def normalised(images):
-    return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-
-
-def lab_of_one(red, green, blue):
-    """One colour in 0..1, from the definitions of sRGB and CIE 1976 Lab."""
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in (red, green, blue)]
-    rows = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-    xyz = [sum(one * other for one, other in zip(row, linear, strict=True)) for row in rows]
-    ratios = [value / white for value, white in zip(xyz, (0.95047, 1.0, 1.08883), strict=True)]
-    x, y, z = [ratio ** (1 / 3) if ratio > 0.008856 else 7.787 * ratio + 16 / 116 for ratio in ratios]
-    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
-
-
-def cross_entropy(logits, label):
-    highest = max(logits)
-    return highest + math.log(sum(math.exp(value - highest) for value in logits)) - logits[label]
-
-
 def split_brain_case(count=2, kind="classification", encoder="resnet8"):
     """-> the method's loss and the reference's."""
     method, images = make("split_brain", kind=kind, encoder=encoder), pictures(count)
@@ -333,8 +302,8 @@ def split_brain_case(count=2, kind="classification", encoder="resnet8"):
                     total += sum(error**2 for error in errors) / 2
                     continue
                 distances = [math.hypot(a - one, b - other) for one, other in method.colours.tolist()]
-                total += cross_entropy(says_colour, distances.index(min(distances)))
-                total += cross_entropy(says_light, min(49, int(value // 2)))
+                total += cross_entropy_of_one(says_colour, distances.index(min(distances)))
+                total += cross_entropy_of_one(says_light, min(49, int(value // 2)))
     batch = Batch((normalised(images),), torch.arange(count), Draws("test", total=count))
     return method.loss(batch, 0.3).item(), total / (count * side**2)
 

@@ -18,9 +18,8 @@ from bench.method import Batch
 from bench.parts import sinkhorn
 from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
-from loss_cases import mutate, random_batch, unit
+from loss_cases import TOLERANCE, agree, dot, mutate, random_batch, unit
 
-TOLERANCE = 1e-5
 SIZE = 16
 SMALL = {"prototypes": 7, "hidden": 12, "projection": 5, "queue": 8, "queue_from": 0.5, "frozen": 0.25}
 
@@ -36,7 +35,7 @@ def make(encoder="resnet8", local_crops=2, filled=0, size=SIZE, **hyper_paramete
 
 
 def cosines(rows, prototypes):
-    return [[sum(a * b for a, b in zip(row, other, strict=True)) for other in prototypes] for row in rows]
+    return [[dot(row, other) for other in prototypes] for row in rows]
 
 
 def features_by_loops(method, groups):
@@ -93,12 +92,6 @@ def loss_case(count=3, progress=0.6, encoder="resnet8", local_crops=2, filled=5,
     prototypes = [unit(row) for row in method.prototypes.weight.double().tolist()]
     queues = [queue.rows.double().tolist()[:filled] if progress >= SMALL["queue_from"] else [] for queue in method.queues]
     return method.loss(batch, progress).item(), loss_by_loops(crops, prototypes, queues, epsilon, iterations, temperature)
-
-
-def agree(case):
-    loss, reference = case
-    assert math.isfinite(loss) and math.isfinite(reference)
-    return abs(loss - reference) <= TOLERANCE * max(1.0, abs(reference))
 
 
 @pytest.mark.parametrize("encoder", ["resnet8", "vit_micro"])

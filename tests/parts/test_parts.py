@@ -7,13 +7,9 @@ from torch.nn import functional as F
 
 from bench.parts import Memory, Queue, Teacher, classify, full_precision, gather, mlp, nt_xent
 from bench.reconstruction import lab
+from loss_cases import lab_of_one
 
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("fixed_weights")
 
 
 def layout(head: nn.Sequential) -> list:
@@ -195,16 +191,6 @@ KNOWN_LAB = {
     (119, 119, 119): (50.03, 0.0, 0.0),
     (0, 0, 0): (0.0, 0.0, 0.0),
 }
-
-
-def lab_of_one(red, green, blue):
-    """One colour in 0..1, from the definitions of sRGB (IEC 61966-2-1) and CIE 1976 Lab, in plain Python."""
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in (red, green, blue)]
-    rows = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-    xyz = [sum(one * other for one, other in zip(row, linear, strict=True)) for row in rows]
-    ratios = [value / white for value, white in zip(xyz, (0.95047, 1.0, 1.08883), strict=True)]
-    x, y, z = [ratio ** (1 / 3) if ratio > 0.008856 else 7.787 * ratio + 16 / 116 for ratio in ratios]
-    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 @pytest.mark.parametrize("colour", KNOWN_LAB, ids=str)

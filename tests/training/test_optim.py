@@ -20,6 +20,8 @@ from bench.optim import (
 )
 from bench.spec import Group, Recipe
 
+pytestmark = pytest.mark.usefixtures("fixed_weights")
+
 
 class Network(nn.Module):
     """An encoder and a predictor with each kind of parameter: weights, biases, three kinds of norm, a bare token."""
@@ -33,13 +35,6 @@ class Network(nn.Module):
 
     def forward(self, images):
         return self.predictor(self.encoder(images) + self.token)
-
-
-@pytest.fixture(autouse=True)
-def fixed_weights():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
 
 
 BIASES = {"encoder.1.bias", "encoder.4.bias", "predictor.0.bias", "predictor.2.bias"}
