@@ -93,7 +93,8 @@ def report(output, **described):
     import methods
     from bench import datasets
     from bench.store import ResultStore
-    from reports import differences, families, figures, leaderboard, published
+    from reports.pages import differences, leaderboard, published
+    from reports.plots import cost, families
 
     store = ResultStore(request.results)
     if request.specs:
@@ -112,7 +113,7 @@ def report(output, **described):
         raise UserError(f"there is nothing to report: {request.results} holds no record of it")
     folder = Path(output or Path("reports") / request.name)
     leaderboard.print_table(frame, console())
-    written = leaderboard.write(frame, folder) + differences.write(frame, folder) + figures.write(frame, folder)
+    written = leaderboard.write(frame, folder) + differences.write(frame, folder) + cost.write(frame, folder)
     written += families.write(frame, folder, {name: methods.family(name) for name in methods.names()})
     written += published.write(frame, folder, {name: entry.sizes for name, entry in datasets.ENTRIES.items()})
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))

@@ -65,7 +65,7 @@ def commands(quick: bool) -> list[dict]:
 
 def store(quick: bool) -> list[dict]:
     """The frame of many records, cold and from its index; a leaderboard of a quarter as many."""
-    from reports import leaderboard
+    from reports.pages import leaderboard
 
     many, some = (300, 100) if quick else (20_000, 5_000)
     found = []

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from reports.leaderboard import grid
+from reports.pages.markdown import grid
 
 
 def alternate(subjects: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

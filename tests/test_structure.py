@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import setuptools
 
 import methods
 from places import ROOT
@@ -211,8 +212,20 @@ def test_the_core_knows_no_methods_name(path):
 
 
 def test_every_package_is_installed():
-    packages = {".".join(path.parent.relative_to(ROOT).parts) for path in MODULES if path.name == "__init__.py"}
-    assert packages == set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    """What setuptools finds by pyproject's patterns: every folder with code, nothing else, and every file beside the code."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    find = settings["packages"]["find"]
+    assert find["namespaces"] is False, "else every folder that somebody's report was written to is a package"
+    found = {package.replace(".", "/") for package in setuptools.find_packages(ROOT, include=find["include"])}
+    with_code = {path.parent.relative_to(ROOT).as_posix() for path in MODULES} - {"."}
+    assert found == with_code
+    assert set(settings["py-modules"]) == {path.stem for path in MODULES if path.parent == ROOT}
+    installed = {path for package, names in settings["package-data"].items() for name in names for path in (ROOT / package).glob(name)}
+    listed = subprocess.run(["git", "ls-files", "-z", *found], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    data = {ROOT / name for name in listed.stdout.split("\0") if name and not name.endswith(".py")}
+    assert data and data <= installed, "package-data leaves out what the code reads"
 
 
 def test_nothing_is_called_utils():

@@ -26,7 +26,7 @@ from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.subject import Subject
 from bench.torchvision_readers import entry
 from bench.torchvision_sets import ROWS
-from reports.columns import column
+from reports.tables.columns import column
 
 ROW = {row.name: row for row in ROWS}
 LABELS = {"train": [0, 1, 2] * 6, "val": [2, 1, 0] * 2, "test": [1, 0, 2] * 3}

@@ -12,7 +12,8 @@ import methods
 import run_bench
 from bench import datasets
 from bench.record import Result
-from reports import columns, published
+from reports.pages import published
+from reports.tables import columns
 
 SIZES = {"cifar10": {"train": 40_000, "val": 10_000, "test": 10_000}}
 FOUND, CURVES = published.load()

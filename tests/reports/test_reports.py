@@ -16,9 +16,11 @@ from bench.errors import UserError
 from bench.record import Cost, Result, RunRecord, pack, unpack
 from bench.spec import Budget, Recipe, RunSpec
 from bench.store import ResultStore
-from reports import differences, families, figures, statistics
-from reports.leaderboard import leaderboard, markdown, print_table, write
-from reports.placement import spread
+from reports.pages import differences
+from reports.pages.leaderboard import leaderboard, markdown, print_table, write
+from reports.plots import cost, families
+from reports.plots.label_placement import spread
+from reports.tables import statistics
 
 N = 400
 
@@ -207,7 +209,7 @@ def test_a_search_ranks_by_val_and_says_so(tmp_path):
     (table,) = leaderboard(frame_of(tmp_path, trials))
     assert [(row.label, row.rank) for row in table.rows] == [("beta", 1), ("alpha", 2)]
     assert "linear (val)" in markdown([table])
-    labels = {text.get_text() for text in figures.draw(table, "tflop", "TFLOP").findobj(Text)}
+    labels = {text.get_text() for text in cost.draw(table, "tflop", "TFLOP").findobj(Text)}
     assert "linear (val), top-1 (%)" in labels
 
 
@@ -227,9 +229,7 @@ def test_incomparable_runs_never_share_a_table(tmp_path):
     assert len(tables) == len(changes) and all(len(table.rows) == 2 for table in tables)
     assert len({tuple(table.key.values()) for table in tables}) == len(changes)
     assert sum("H100 x1" in table.title for table in tables) == 1
-    assert (
-        len(figures.write(frame, tmp_path / "figures")) == len({path.name for path in (tmp_path / "figures").iterdir()}) == 4 * len(changes)
-    )
+    assert len(cost.write(frame, tmp_path / "figures")) == len({path.name for path in (tmp_path / "figures").iterdir()}) == 4 * len(changes)
 
 
 def test_settings_of_one_method_are_rows_named_by_what_differs(tmp_path):
@@ -262,7 +262,7 @@ def test_what_is_not_trained_needs_no_recipe(tmp_path):
     assert frame[frame.method == "random"].batch_size.isna().all()
     (table,) = leaderboard(frame)
     assert [(row.label, row.kind, row.seeds) for row in table.rows] == [("simclr", "method", 3), ("random", "floor", 3)]
-    assert len(write(frame, tmp_path / "out")) == 2 and len(figures.write(frame, tmp_path / "out")) == 4
+    assert len(write(frame, tmp_path / "out")) == 2 and len(cost.write(frame, tmp_path / "out")) == 4
     print_table(frame, Console(file=io.StringIO(), width=100))
 
 
@@ -277,7 +277,7 @@ def test_equal_records_give_equal_bytes(frame, tmp_path):
     again = frame_of(tmp_path / "results", reversed(study()))
     for folder, records in (("first", frame), ("second", again)):
         assert len(write(records, tmp_path / folder)) == 2
-        assert len(figures.write(records, tmp_path / folder)) == 4
+        assert len(cost.write(records, tmp_path / folder)) == 4
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert [name.rsplit(".")[-1] for name in names] == ["png", "svg", "png", "svg", "csv", "md"]
     for name in names:
@@ -324,7 +324,7 @@ def test_a_terminal_without_unicode(frame):
 
 def test_nothing_to_report_says_where_it_looked(tmp_path):
     empty = ResultStore(tmp_path / "results").frame()
-    for report in (lambda: write(empty, tmp_path), lambda: figures.write(empty, tmp_path), lambda: print_table(empty, Console())):
+    for report in (lambda: write(empty, tmp_path), lambda: cost.write(empty, tmp_path), lambda: print_table(empty, Console())):
         with pytest.raises(UserError, match=r"nothing to report.*results"):
             report()
 
@@ -342,7 +342,7 @@ def test_labels_of_ten_methods_do_not_overlap(tmp_path):
         run(f"method{i}", 80 + 15 * generator.random(), seed, flops=(2 + generator.random()) * 1e12) for i in range(10) for seed in range(3)
     ]
     (table,) = leaderboard(frame_of(tmp_path, records))
-    figure = figures.draw(table, "tflop", "TFLOP")
+    figure = cost.draw(table, "tflop", "TFLOP")
     renderer = figure.canvas.get_renderer()
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     assert len(boxes) == 10

@@ -18,7 +18,7 @@ from bench.store import ResultStore
 from bench.suites import cifar10, demo, tiny_imagenet50
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
 from places import ROOT
-from reports import differences, leaderboard, published
+from reports.pages import differences, leaderboard, published
 
 WITH_RECORDS = ("cifar10", "tiny_imagenet50")
 

@@ -16,8 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.files import replace_file
-from reports.placement import place_labels, spread
-from reports.tables import Row, Table, build
+from reports.plots.label_placement import place_labels, spread
+from reports.tables.build import Row, Table, build
 
 STYLE = {
     "svg.hashsalt": "sslbench",  # else every SVG has ids of its own

@@ -10,18 +10,20 @@ encoders and by other protocols: nothing is ranked across them. The same records
 import csv
 import math
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import pandas
 from scipy import stats
 
-from reports import columns as kinds
-from reports.columns import Column
 from reports.files import replace_file
-from reports.leaderboard import escape, grid
-from reports.tables import Cell, Row, Table, build
+from reports.pages.markdown import escape, grid
+from reports.tables import columns as kinds
+from reports.tables.build import Cell, Row, Table, build
+from reports.tables.columns import Column
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = resources.files("reports") / "reference"
+"""The published values, which are installed with the package."""
 
 MEASURES = {
     "linear": ("linear", "linear"),
@@ -110,7 +112,7 @@ def load() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """(published values, points of published curves), as text, in the order of the files."""
     found = []
     for name in ("published.csv", "curves.csv"):
-        with open(REFERENCE / name, encoding="utf-8", newline="") as file:
+        with (REFERENCE / name).open(encoding="utf-8", newline="") as file:
             found.append(list(csv.DictReader(file)))
     return found[0], found[1]
 

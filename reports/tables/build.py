@@ -3,7 +3,7 @@
     for table in build(store.frame()): table.title, table.columns, table.rows, table.lines
 
 One table holds one data set, encoder, image size, budget, pretraining split, precision, protocol and, where the budget is
-in seconds, one device: nothing else is a fair comparison. Writers are in leaderboard.py, drawings in figures.py.
+in seconds, one device: nothing else is a fair comparison. Writers are in reports/pages, drawings in reports/plots.
 """
 
 import math
@@ -15,10 +15,10 @@ import pandas
 from bench.errors import UserError
 from bench.record import unpack
 from bench.spec import Budget
-from reports import columns as kinds
-from reports.columns import Column
-from reports.settings import labels
-from reports.statistics import FEWEST_SEEDS, bootstrap_interval, indistinguishable, interquartile_mean, interval, paired_difference
+from reports.tables import columns as kinds
+from reports.tables.columns import Column
+from reports.tables.labels import labels
+from reports.tables.statistics import FEWEST_SEEDS, bootstrap_interval, indistinguishable, interquartile_mean, interval, paired_difference
 
 KEY = (
     *("dataset", "data_revision", "encoder", "image_size", "budget_unit", "budget_amount"),

@@ -1,6 +1,6 @@
 """The leaderboard, rebuilt from the records alone: Markdown to read, CSV to compute with, a table for the terminal.
 
-    leaderboard(store.frame())            the tables as data (reports/tables.py)
+    leaderboard(store.frame())            the tables as data (reports/tables/build.py)
     write(store.frame(), "reports/demo")  leaderboard.md and leaderboard.csv
     print_table(store.frame(), console)
 
@@ -9,7 +9,6 @@ The same records give the same bytes: no date, no commit, no order but that of t
 
 import csv
 import io
-import re
 from pathlib import Path
 
 import pandas
@@ -17,10 +16,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from reports import columns as kinds
 from reports.files import replace_file
-from reports.tables import KEY, Row, Table
-from reports.tables import build as leaderboard
+from reports.pages.markdown import escape, grid
+from reports.tables import columns as kinds
+from reports.tables.build import KEY, Row, Table
+from reports.tables.build import build as leaderboard
 
 __all__ = ["leaderboard", "print_table", "write"]
 
@@ -71,27 +71,6 @@ def markdown(tables: list[Table]) -> str:
         parts.append(f"## {escape(table.title)}\n\n{grid(head, body)}")
         parts += [f"{escape(line)}\n" for line in table.lines]
     return "\n".join([*parts, "## How to read it\n", LEGEND])
-
-
-def grid(head: list[str], body: list[list[str]], left: tuple[str, ...] = ("method", "notes")) -> str:
-    """A Markdown table, padded so that it reads in an editor too; text to the left, numbers to the right.
-
-    left: headers of the columns that hold text.
-    """
-    rows = [[escape(cell) for cell in row] for row in (head, *body)]
-    widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(head))]
-    sides = [name in left for name in head]
-    rows.insert(1, [":" + "-" * (width - 1) if is_left else "-" * (width - 1) + ":" for width, is_left in zip(widths, sides, strict=True)])
-    lines = []
-    for row in rows:
-        cells = (cell.ljust(width) if is_left else cell.rjust(width) for cell, width, is_left in zip(row, widths, sides, strict=True))
-        lines.append("| " + " | ".join(cells) + " |\n")
-    return "".join(lines)
-
-
-def escape(text: str) -> str:
-    """Text that Markdown shows as it is, in one line."""
-    return re.sub(r"([\\`*|<>\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def _rank(row: Row) -> str:

@@ -16,9 +16,9 @@ from pathlib import Path
 import pandas
 
 from reports.files import replace_file
-from reports.leaderboard import escape, grid
-from reports.statistics import indistinguishable
-from reports.tables import KEY, Cell, Table, build, compare
+from reports.pages.markdown import escape, grid
+from reports.tables.build import KEY, Cell, Table, build, compare
+from reports.tables.statistics import indistinguishable
 
 WIDEST = 40
 """So many rows at most are set against each other on the page."""

@@ -13,9 +13,9 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reports.figures import DOTS_PER_INCH, STYLE, draw_point, draw_references, render, slugs
 from reports.files import replace_file
-from reports.tables import Row, Table, build
+from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, render, slugs
+from reports.tables.build import Row, Table, build
 
 ORDER = ("pretext", "contrastive", "joint embedding", "clustering")
 """As history had them; any other family comes after."""

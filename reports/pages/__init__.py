@@ -1,0 +1,1 @@
+"""Tables as text: Markdown to read, CSV to compute with, the terminal; and published values beside them."""
