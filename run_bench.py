@@ -95,13 +95,15 @@ def report(output, **described):
     from bench.store import ResultStore
     from reports.pages import differences, leaderboard, published
     from reports.plots import cost, families
+    from reports.tables.build import build
 
     store = ResultStore(request.results)
     if request.specs:
         plan, store = request.plan(look=True)
         frame = store.frame()
         frame = frame[frame["id"].isin([run.id for run in plan.runs])].reset_index(drop=True)
-        absent = sum(run.id not in set(frame["id"]) for run in plan.runs)
+        recorded = set(frame["id"])
+        absent = sum(run.id not in recorded for run in plan.runs)
         if absent:
             click.echo(f"note: {absent} of {len(plan.runs)} runs have no record yet", err=True)
     else:
@@ -112,10 +114,11 @@ def report(output, **described):
     if frame.empty:
         raise UserError(f"there is nothing to report: {request.results} holds no record of it")
     folder = Path(output or Path("reports") / request.name)
-    leaderboard.print_table(frame, console())
-    written = leaderboard.write(frame, folder) + differences.write(frame, folder) + cost.write(frame, folder)
-    written += families.write(frame, folder, {name: methods.family(name) for name in methods.names()})
-    written += published.write(frame, folder, {name: entry.sizes for name, entry in datasets.ENTRIES.items()})
+    tables = build(frame)
+    leaderboard.print_table(tables, console())
+    written = leaderboard.write(tables, folder) + differences.write(tables, folder) + cost.write(tables, folder)
+    written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
+    written += published.write(tables, folder, frame, {name: entry.sizes for name, entry in datasets.ENTRIES.items()})
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
 
 

@@ -1,7 +1,7 @@
 """Who is better than whom: of every two rows of a table the difference, paired by seed and by test image.
 
-    write(store.frame(), "reports/cifar10")    differences.md: the column that ranks; differences.csv: every column of accuracies
-    pairs(table, column)                       the same as data
+    write(build(store.frame()), "reports/cifar10")    differences.md: the column that ranks; differences.csv: every column of accuracies
+    pairs(table, column)                              the same as data
 
 A leaderboard compares with the best of a column only. The same records give the same bytes.
 """
@@ -13,11 +13,9 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas
-
 from reports.files import replace_file
 from reports.pages.markdown import escape, grid
-from reports.tables.build import KEY, Cell, Table, build, compare
+from reports.tables.build import KEY, Cell, Table, compare
 from reports.tables.statistics import indistinguishable
 
 WIDEST = 40
@@ -74,13 +72,17 @@ class Pair:
         return "=" if self.indistinguishable else f"{self.difference:+.1f}"
 
 
+Pairs = dict[tuple[str, str], Pair]
+"""By two labels, in either order."""
+
+
 def pair_of(first: Cell, second: Cell) -> Pair:
     """Of two rows' cells in one column."""
     return Pair(*compare(first, second), len(first.values.keys() & second.values.keys()))
 
 
-def pairs(table: Table, column: str) -> dict[tuple[str, str], Pair]:
-    """By two labels, in either order, of the rows that have a number in this column."""
+def pairs(table: Table, column: str) -> Pairs:
+    """Of all rows that have a number in this column."""
     rows = [row for row in table.rows if column in row.cells]
     found = {}
     for first, second in itertools.combinations(rows, 2):
@@ -90,23 +92,28 @@ def pairs(table: Table, column: str) -> dict[tuple[str, str], Pair]:
     return found
 
 
-def write(frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
+def all_pairs(table: Table) -> dict[str, Pairs]:
+    """Column key -> `pairs`, of every column of accuracies, those that may rank among them."""
+    return {column.key: pairs(table, column.key) for column in table.columns if column.kind == "accuracy"}
+
+
+def write(tables: list[Table], folder: str | Path) -> list[Path]:
     """differences.md and differences.csv in `folder`; nothing where no table has two rows to compare."""
-    tables = [table for table in build(frame) if table.ranked_by]
-    sections = [section(table) for table in tables if sum(table.ranked_by in row.cells for row in table.rows) > 1]
+    compared = [(table, all_pairs(table)) for table in tables if table.ranked_by]
+    sections = [section(table, found) for table, found in compared if found[table.ranked_by]]
     if not sections:
         return []
     page = "\n".join(["# Every two methods\n", *sections, "## How to read it\n", LEGEND])
     return [
         replace_file(Path(folder) / "differences.md", page.encode()),
-        replace_file(Path(folder) / "differences.csv", tidy_csv(tables).encode()),
+        replace_file(Path(folder) / "differences.csv", tidy_csv(compared).encode()),
     ]
 
 
-def section(table: Table) -> str:
-    """A table's part of the page."""
+def section(table: Table, compared: dict[str, Pairs]) -> str:
+    """A table's part of the page. compared: of `all_pairs`."""
     header = next(column.header for column in table.columns if column.key == table.ranked_by)
-    rows, found = [row for row in table.rows if table.ranked_by in row.cells], pairs(table, table.ranked_by)
+    rows, found = [row for row in table.rows if table.ranked_by in row.cells], compared[table.ranked_by]
     floors, others = [row for row in rows if row.kind == "floor"], rows if len(rows) <= WIDEST else []
     head = ["no.", "method", header, *(f"over {floor.label}" for floor in floors), *map(str, range(1, len(others) + 1))]
     body = []
@@ -115,36 +122,35 @@ def section(table: Table) -> str:
         square = [found[row.label, other.label].text() if other is not row else "" for other in others]
         body.append([str(number), row.label, f"{row.cells[table.ranked_by].mean:.1f}", *over, *square])
     left_out = "" if others else f"\n{len(rows)} rows are too many for a square: differences.csv has every two.\n"
-    return f"## {escape(table.title)}\n\n{grid(head, body)}{left_out}{learned(table)}"
+    return f"## {escape(table.title)}\n\n{grid(head, body)}{left_out}{learned(table, compared)}"
 
 
-def learned(table: Table) -> str:
+def learned(table: Table, compared: dict[str, Pairs]) -> str:
     """Which methods are above untrained features, which below, and which cannot be told from them, a line for each column that may
     rank; '' where nothing untrained is in the table."""
     lines = []
     for column in (column for column in table.columns if column.ranks):
         rows = [row for row in table.rows if column.key in row.cells]
         for floor in (row for row in rows if row.label in UNTRAINED):
-            methods = {row.label: pair_of(row.cells[column.key], floor.cells[column.key]).standing for row in rows if row.kind == "method"}
+            methods = {row.label: compared[column.key][row.label, floor.label].standing for row in rows if row.kind == "method"}
             groups = {standing: [label for label, its in methods.items() if its == standing] for standing in STANDINGS}
             told = (f"{standing} {len(labels)}: {', '.join(labels)}" for standing, labels in groups.items() if labels)
             lines.append(f"- **{column.header}**, beside {floor.label}: {'; '.join(told)}.\n")
     return "\n" + "".join(lines) if lines else ""
 
 
-def tidy_csv(tables: list[Table]) -> str:
+def tidy_csv(compared: list[tuple[Table, dict[str, Pairs]]]) -> str:
     """One row per table x column of accuracies x two methods; each two once, the one that stands higher in the table first."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*KEY, "column", "first", "second", "difference", "half_width", "seeds", "distinguishable"])
-    for table in tables:
-        for column in (column for column in table.columns if column.kind == "accuracy"):
-            found = pairs(table, column.key)
-            labels = [row.label for row in table.rows if column.key in row.cells]
+    for table, columns in compared:
+        for column, found in columns.items():
+            labels = [row.label for row in table.rows if column in row.cells]
             for first, second in itertools.combinations(labels, 2):
                 pair = found[first, second]
                 if not math.isnan(pair.difference):
                     interval = ("", "") if pair.half_width is None else (f"{pair.half_width:.6g}", int(not pair.indistinguishable))
                     facts = [f"{pair.difference:.6g}", interval[0], pair.seeds, interval[1]]
-                    writer.writerow([*table.key.values(), column.key, first, second, *facts])
+                    writer.writerow([*table.key.values(), column, first, second, *facts])
     return file.getvalue()

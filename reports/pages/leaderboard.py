@@ -1,8 +1,8 @@
 """The leaderboard, rebuilt from the records alone: Markdown to read, CSV to compute with, a table for the terminal.
 
-    leaderboard(store.frame())            the tables as data (reports/tables/build.py)
-    write(store.frame(), "reports/demo")  leaderboard.md and leaderboard.csv
-    print_table(store.frame(), console)
+    tables = build(store.frame())   the tables as data (reports/tables/build.py)
+    write(tables, "reports/demo")   leaderboard.md and leaderboard.csv
+    print_table(tables, console)
 
 The same records give the same bytes: no date, no commit, no order but that of the names and numbers.
 """
@@ -11,7 +11,6 @@ import csv
 import io
 from pathlib import Path
 
-import pandas
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
@@ -20,9 +19,6 @@ from reports.files import replace_file
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.build import KEY, Row, Table
-from reports.tables.build import build as leaderboard
-
-__all__ = ["leaderboard", "print_table", "write"]
 
 LEGEND = """\
 - **±** half width of the 95 % interval of the mean, over seeds and test images together; none is given below 3 seeds.
@@ -43,9 +39,8 @@ WIDEST_METHOD, WIDEST_NOTES = 30, 22
 """Characters in the terminal before these two columns wrap."""
 
 
-def write(frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
-    """leaderboard.md and leaderboard.csv in `folder`. Raises UserError where there is nothing to report."""
-    tables = leaderboard(frame)
+def write(tables: list[Table], folder: str | Path) -> list[Path]:
+    """leaderboard.md and leaderboard.csv in `folder`; returns their paths."""
     return [
         replace_file(Path(folder) / "leaderboard.md", markdown(tables).encode()),
         replace_file(Path(folder) / "leaderboard.csv", tidy_csv(tables).encode()),
@@ -93,9 +88,9 @@ def tidy_csv(tables: list[Table]) -> str:
     return file.getvalue()
 
 
-def print_table(frame: pandas.DataFrame, console: Console):
+def print_table(tables: list[Table], console: Console):
     """All tables to a terminal, each as wide as the terminal allows; what does not fit is named below it."""
-    for table in leaderboard(frame):
+    for table in tables:
         grid, left_out = _terminal_grid(table, console.width)
         lines = [*table.lines, *([f"Not shown for want of width: {', '.join(left_out)}."] if left_out else [])]
         tied = any(cell.tied for row in table.rows for cell in row.cells.values())

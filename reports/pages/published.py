@@ -1,7 +1,7 @@
 """Published values beside ours: what a table of ours can be held against, what differs, and whether the order is the same.
 
-    write(store.frame(), "reports/cifar10", sizes)    published.md, where a method has a published value on the data set
-    beside(frame, *load(), sizes)                     the same as data
+    write(tables, "reports/cifar10", frame, sizes)    published.md, where a method has a published value on the data set
+    beside(tables, *load(), sizes)                    the same as data
 
 The values lie in reports/reference, each with its source (reports/reference/README.md). They were measured at other budgets, with other
 encoders and by other protocols: nothing is ranked across them. The same records give the same bytes.
@@ -117,26 +117,36 @@ def load() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return found[0], found[1]
 
 
-def write(frame: pandas.DataFrame, folder: str | Path, sizes: dict[str, dict[str, int | None]]) -> list[Path]:
-    """published.md in `folder`, or nothing where no method of the frame has a published value on its data set."""
-    comparisons = beside(frame, *load(), sizes)
+def write(tables: list[Table], folder: str | Path, frame: pandas.DataFrame, sizes: dict[str, dict[str, int | None]]) -> list[Path]:
+    """published.md in `folder`, or nothing where no method of the tables has a published value on its data set.
+
+    frame: what the tables were built from. sizes: images in each split of the data sets that are known.
+    """
+    comparisons = beside(of_known_methods(tables, frame), *load(), sizes)
     return [replace_file(Path(folder) / "published.md", markdown(comparisons).encode())] if comparisons else []
 
 
+def of_known_methods(tables: list[Table], frame: pandas.DataFrame) -> list[Table]:
+    """The tables without methods that are a user's own files; `tables` themselves where their frame has none."""
+    # A user's own file may be called simclr.py too; what it measures is not what is published under that name.
+    known = frame[frame.method == frame.method_source]
+    if len(known) == len(frame):
+        return tables
+    return build(known) if len(known) else []
+
+
 def beside(
-    frame: pandas.DataFrame,
+    tables: list[Table],
     published: list[dict[str, str]],
     curves: list[dict[str, str]] = (),
     sizes: dict[str, dict[str, int | None]] | None = None,
 ) -> list[Comparison]:
-    """A comparison for every table of the frame that has a method with a published value on the table's data set.
+    """A comparison for every table that has a method with a published value on the table's data set.
 
     published, curves: rows of published.csv and curves.csv. sizes: images in each split of the data sets that are known.
     """
-    # A user's own file may be called simclr.py too; what it measures is not what is published under that name.
-    known = frame[frame.method == frame.method_source] if len(frame) else frame
     made = []
-    for table in build(known) if len(known) else []:
+    for table in tables:
         here = [row for row in published if row["dataset"] == table.key["dataset"]]
         points = [row for row in curves if row["dataset"] == table.key["dataset"]]
         values = tuple(_values(table, [(row,) for row in here]))

@@ -1,6 +1,6 @@
 """What accuracy cost: a figure per table with measured FLOPs, and one with seconds, on the horizontal axis.
 
-    write(store.frame(), "reports/demo")    accuracy-flops-<table>.svg and .png, accuracy-seconds-<table>.svg and .png
+    write(build(store.frame()), "reports/demo")    accuracy-flops-<table>.svg and .png, accuracy-seconds-<table>.svg and .png
 
 A point is a method (mean over seeds, 95 % interval), a dashed line a floor or a ceiling, a hollow point one that
 collapsed. Points of nearly equal cost stand side by side. The same records give the same bytes.
@@ -10,14 +10,13 @@ import io
 import re
 from pathlib import Path
 
-import pandas
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.files import replace_file
 from reports.plots.label_placement import place_labels, spread
-from reports.tables.build import Row, Table, build
+from reports.tables.build import Row, Table
 
 STYLE = {
     "svg.hashsalt": "sslbench",  # else every SVG has ids of its own
@@ -39,9 +38,9 @@ NARROWEST = 0.3
 """Least range of the cost axis, as a share of the cost: seconds that differ by a hundredth are no spread worth a picture."""
 
 
-def write(frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
-    """Draw every table of the frame that has a ranked column. Raises UserError where there is nothing to report."""
-    tables = [table for table in build(frame) if table.ranked_by]
+def write(tables: list[Table], folder: str | Path) -> list[Path]:
+    """Draw every table that has a ranked column, into `folder`; returns the files."""
+    tables = [table for table in tables if table.ranked_by]
     paths = []
     for table, name in zip(tables, slugs(tables), strict=True):
         for cost, title in (("tflop", "TFLOP per run, measured"), ("seconds", "training seconds per run")):

@@ -1,6 +1,6 @@
 """The families of methods side by side: a figure per table, a panel per family, everything else equal.
 
-    write(store.frame(), "reports/cifar10", {"simclr": "contrastive", "rotation": "pretext"})    families-<table>.svg and .png
+    write(build(store.frame()), "reports/cifar10", {"simclr": "contrastive", "rotation": "pretext"})    families-<table>.svg and .png
 
 A point is a method (mean over seeds, 95 % interval), the best of its family first; a dashed line a floor or a ceiling. All had the
 same budget, which the title says. The same records give the same bytes.
@@ -8,14 +8,13 @@ same budget, which the title says. The same records give the same bytes.
 
 from pathlib import Path
 
-import pandas
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.files import replace_file
 from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, render, slugs
-from reports.tables.build import Row, Table, build
+from reports.tables.build import Row, Table
 
 ORDER = ("pretext", "contrastive", "joint embedding", "clustering")
 """As history had them; any other family comes after."""
@@ -23,10 +22,10 @@ SIZE = (8.6, 4.4)
 """Inches."""
 
 
-def write(frame: pandas.DataFrame, folder: str | Path, families: dict[str, str]) -> list[Path]:
-    """Draw every table of the frame that has methods of two families or more. families: of each method by its name."""
+def write(tables: list[Table], folder: str | Path, families: dict[str, str]) -> list[Path]:
+    """Draw every table that has methods of two families or more, into `folder`. families: of each method by its name."""
     paths = []
-    tables = [table for table in build(frame) if table.ranked_by]
+    tables = [table for table in tables if table.ranked_by]
     for table, slug in zip(tables, slugs(tables), strict=True):
         panels = grouped(table, families)
         if len(panels) > 1:

@@ -3,24 +3,29 @@
 import csv
 import io
 import itertools
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pandas
 import pytest
+from click.testing import CliRunner
 from matplotlib.text import Text
 from rich.console import Console
 from scipy import stats
 
+import run_bench
 from bench.errors import UserError
 from bench.record import Cost, Result, RunRecord, pack, unpack
 from bench.spec import Budget, Recipe, RunSpec
 from bench.store import ResultStore
 from reports.pages import differences
-from reports.pages.leaderboard import leaderboard, markdown, print_table, write
+from reports.pages.leaderboard import markdown, print_table, write
 from reports.plots import cost, families
 from reports.plots.label_placement import spread
 from reports.tables import statistics
+from reports.tables.build import build
+from reports.tables.labels import labels as labels_of
 
 N = 400
 
@@ -168,7 +173,7 @@ def test_interquartile_mean_and_its_bootstrap():
 
 
 def test_ranks_references_and_notes(frame):
-    (table,) = leaderboard(frame)
+    (table,) = build(frame)
     rows = {row.label: row for row in table.rows}
     assert [row.label for row in table.rows][:3] == ["simclr", "byol", "moco"]
     assert [row.label for row in table.rows][-3:] == ["pixels", "random", "supervised"]
@@ -189,24 +194,24 @@ def test_ranks_references_and_notes(frame):
 
 def test_who_cannot_be_told_from_the_best_shares_its_rank(tmp_path):
     records = [run(name, value, seed) for name, value in {"first": 80.0, "second": 79.6, "third": 60.0}.items() for seed in range(3)]
-    (table,) = leaderboard(frame_of(tmp_path, records))
+    (table,) = build(frame_of(tmp_path, records))
     assert [(row.label, row.rank, row.cells["linear"].tied) for row in table.rows] == [
         ("first", 1, False), ("second", 1, True), ("third", 3, False),
     ]  # fmt: skip
-    (table,) = leaderboard(frame_of(tmp_path / "two", [record for record in records if record.spec["seed"] < 2]))
+    (table,) = build(frame_of(tmp_path / "two", [record for record in records if record.spec["seed"] < 2]))
     assert [row.rank for row in table.rows] == [1, 2, 3] and "interval needs 3" in table.title
 
 
 def test_methods_that_are_equal_to_the_last_digit_share_a_rank(tmp_path):
     first, second = run("alpha", 90.0), run("beta", 90.0)
     better_knn = replace(second, results=tuple(replace(r, value=99.0) if r.evaluator == "knn" else r for r in second.results))
-    (table,) = leaderboard(frame_of(tmp_path, [first, better_knn]))
+    (table,) = build(frame_of(tmp_path, [first, better_knn]))
     assert [(row.label, row.rank) for row in table.rows] == [("beta", 1), ("alpha", 1)]
 
 
 def test_a_search_ranks_by_val_and_says_so(tmp_path):
     trials = [replace(run(name, 90.0), results=(validation(value),)) for name, value in (("alpha", 80.0), ("beta", 85.0))]
-    (table,) = leaderboard(frame_of(tmp_path, trials))
+    (table,) = build(frame_of(tmp_path, trials))
     assert [(row.label, row.rank) for row in table.rows] == [("beta", 1), ("alpha", 2)]
     assert "linear (val)" in markdown([table])
     labels = {text.get_text() for text in cost.draw(table, "tflop", "TFLOP").findobj(Text)}
@@ -225,11 +230,13 @@ def test_incomparable_runs_never_share_a_table(tmp_path):
         {"budget": Budget("seconds", 60), "device": "A100 x1"}, {"budget": Budget("seconds", 60), "device": "H100 x1"},
     ]  # fmt: skip
     frame = frame_of(tmp_path, [run(method, 80, changes=change) for change in changes for method in ("simclr", "byol")])
-    tables = leaderboard(frame)
+    tables = build(frame)
     assert len(tables) == len(changes) and all(len(table.rows) == 2 for table in tables)
     assert len({tuple(table.key.values()) for table in tables}) == len(changes)
     assert sum("H100 x1" in table.title for table in tables) == 1
-    assert len(cost.write(frame, tmp_path / "figures")) == len({path.name for path in (tmp_path / "figures").iterdir()}) == 4 * len(changes)
+    assert (
+        len(cost.write(tables, tmp_path / "figures")) == len({path.name for path in (tmp_path / "figures").iterdir()}) == 4 * len(changes)
+    )
 
 
 def test_settings_of_one_method_are_rows_named_by_what_differs(tmp_path):
@@ -238,7 +245,7 @@ def test_settings_of_one_method_are_rows_named_by_what_differs(tmp_path):
     records.append(run("byol", 70, changes={"recipe": Recipe("sgd", lr=0.1)}))
     records.append(run("byol", 71, changes={"recipe": Recipe("sgd", lr=0.2)}))
     records.append(run("moco", 60))
-    (table,) = leaderboard(frame_of(tmp_path, records))
+    (table,) = build(frame_of(tmp_path, records))
     assert [row.label for row in table.rows] == [
         "simclr version=1 temperature=0.5", "simclr version=1 temperature=0.2", "byol lr=0.2", "byol lr=0.1",
         "simclr version=2 temperature=0.5", "moco",
@@ -247,10 +254,10 @@ def test_settings_of_one_method_are_rows_named_by_what_differs(tmp_path):
 
 def test_a_method_that_only_failed_keeps_its_row(tmp_path):
     records = [run("simclr", 80), run("byol", 0, status="failed", error="RuntimeError:\n| out of memory")]
-    (table,) = leaderboard(frame_of(tmp_path, records))
+    (table,) = build(frame_of(tmp_path, records))
     row = table.rows[-1]
     assert (row.label, row.rank, row.seeds, row.notes) == ("byol", None, 0, ("1 of 1 failed",))
-    write(frame_of(tmp_path, []), tmp_path / "out")
+    write(build(frame_of(tmp_path, [])), tmp_path / "out")
     text = (tmp_path / "out" / "leaderboard.md").read_text()
     assert "byol seed 0 failed (RuntimeError: \\| out of memory)" in text
 
@@ -260,24 +267,24 @@ def test_what_is_not_trained_needs_no_recipe(tmp_path):
     records += [run("random", 45 + seed, seed, flops=0.0, trained=False, changes={"recipe": None}) for seed in range(3)]
     frame = frame_of(tmp_path / "results", records)
     assert frame[frame.method == "random"].batch_size.isna().all()
-    (table,) = leaderboard(frame)
+    (table,) = build(frame)
     assert [(row.label, row.kind, row.seeds) for row in table.rows] == [("simclr", "method", 3), ("random", "floor", 3)]
-    assert len(write(frame, tmp_path / "out")) == 2 and len(cost.write(frame, tmp_path / "out")) == 4
-    print_table(frame, Console(file=io.StringIO(), width=100))
+    assert len(write(build(frame), tmp_path / "out")) == 2 and len(cost.write(build(frame), tmp_path / "out")) == 4
+    print_table(build(frame), Console(file=io.StringIO(), width=100))
 
 
 def test_the_aggregate_over_targets(tmp_path):
     targets = ("digits", "fashion", "letters", "kmnist")
     frame = frame_of(tmp_path, [run("simclr", 80, seed, targets=targets) for seed in range(3)])
-    cell = leaderboard(frame)[0].rows[0].cells["transfer_iqm"]
+    cell = build(frame)[0].rows[0].cells["transfer_iqm"]
     assert cell.mean == pytest.approx(78, abs=0.3) and cell.half_width is not None and list(cell.values) == [0, 1, 2]
 
 
 def test_equal_records_give_equal_bytes(frame, tmp_path):
     again = frame_of(tmp_path / "results", reversed(study()))
     for folder, records in (("first", frame), ("second", again)):
-        assert len(write(records, tmp_path / folder)) == 2
-        assert len(cost.write(records, tmp_path / folder)) == 4
+        assert len(write(build(records), tmp_path / folder)) == 2
+        assert len(cost.write(build(records), tmp_path / folder)) == 4
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert [name.rsplit(".")[-1] for name in names] == ["png", "svg", "png", "svg", "csv", "md"]
     for name in names:
@@ -285,7 +292,7 @@ def test_equal_records_give_equal_bytes(frame, tmp_path):
 
 
 def test_the_csv_is_tidy_and_complete(frame, tmp_path):
-    _, path = write(frame, tmp_path)
+    _, path = write(build(frame), tmp_path)
     table = pandas.read_csv(path)
     assert not table.duplicated(["dataset", "method", "column"]).any()
     row = table[(table.method == "simclr") & (table.column == "rankme")].iloc[0]
@@ -297,7 +304,7 @@ def test_the_csv_is_tidy_and_complete(frame, tmp_path):
 
 
 def test_markdown_has_a_legend_and_even_rows(frame, tmp_path):
-    text = write(frame, tmp_path)[0].read_text()
+    text = write(build(frame), tmp_path)[0].read_text()
     for sign in ("**±**", "**=**", "**floor**"):
         assert sign in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
@@ -306,7 +313,7 @@ def test_markdown_has_a_legend_and_even_rows(frame, tmp_path):
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_the_terminal_table_fits(frame, width):
     out = io.StringIO()
-    print_table(frame, Console(file=out, width=width))
+    print_table(build(frame), Console(file=out, width=width))
     lines = out.getvalue().splitlines()
     assert max(len(line) for line in lines) <= width
     (simclr,) = [line for line in lines if line.split()[1:2] == ["simclr"]]
@@ -317,16 +324,15 @@ def test_the_terminal_table_fits(frame, width):
 
 def test_a_terminal_without_unicode(frame):
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    print_table(frame, Console(file=file, width=100))
+    print_table(build(frame), Console(file=file, width=100))
     file.flush()
     assert "93.0 +- 1.8" in file.buffer.getvalue().decode("ascii")
 
 
 def test_nothing_to_report_says_where_it_looked(tmp_path):
     empty = ResultStore(tmp_path / "results").frame()
-    for report in (lambda: write(empty, tmp_path), lambda: cost.write(empty, tmp_path), lambda: print_table(empty, Console())):
-        with pytest.raises(UserError, match=r"nothing to report.*results"):
-            report()
+    with pytest.raises(UserError, match=r"nothing to report.*results"):
+        build(empty)
 
 
 def test_labels_in_the_margin_keep_their_order_and_distance():
@@ -341,7 +347,7 @@ def test_labels_of_ten_methods_do_not_overlap(tmp_path):
     records = [
         run(f"method{i}", 80 + 15 * generator.random(), seed, flops=(2 + generator.random()) * 1e12) for i in range(10) for seed in range(3)
     ]
-    (table,) = leaderboard(frame_of(tmp_path, records))
+    (table,) = build(frame_of(tmp_path, records))
     figure = cost.draw(table, "tflop", "TFLOP")
     renderer = figure.canvas.get_renderer()
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
@@ -352,9 +358,9 @@ def test_labels_of_ten_methods_do_not_overlap(tmp_path):
 
 def test_families_stand_side_by_side_the_best_first(frame, tmp_path):
     known = {"simclr": "contrastive", "byol": "joint embedding", "moco": "contrastive", "rotation": "pretext", "jigsaw": "pretext"}
-    paths = families.write(frame, tmp_path, known | {"elsewhere": "clustering"})
+    paths = families.write(build(frame), tmp_path, known | {"elsewhere": "clustering"})
     assert sorted(path.suffix for path in paths) == [".png", ".svg"] and all(path.name.startswith("families-mnist5k-") for path in paths)
-    (table,) = leaderboard(frame)
+    (table,) = build(frame)
     panels = families.grouped(table, known)
     assert {family: [row.label for row in rows] for family, rows in panels.items()} == {
         "pretext": ["rotation", "jigsaw"],
@@ -367,15 +373,15 @@ def test_families_stand_side_by_side_the_best_first(frame, tmp_path):
     assert [text.split()[0] for text in texts] == [row.label for row in table.rows if row.kind != "method"] and not figure.axes[0].texts
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
     before = [path.read_bytes() for path in paths]
-    assert families.write(frame, tmp_path, known) == paths and [path.read_bytes() for path in paths] == before
+    assert families.write(build(frame), tmp_path, known) == paths and [path.read_bytes() for path in paths] == before
 
 
 def test_one_family_alone_is_no_comparison(frame, tmp_path):
-    assert families.write(frame, tmp_path, {"rotation": "pretext", "jigsaw": "pretext"}) == []
+    assert families.write(build(frame), tmp_path, {"rotation": "pretext", "jigsaw": "pretext"}) == []
 
 
 def test_a_difference_is_paired_by_the_seeds_and_the_images_that_both_have(frame):
-    (table,) = leaderboard(frame)
+    (table,) = build(frame)
     found = differences.pairs(table, "linear")
     rows = frame[(frame.evaluator == "linear") & (frame.metric == "top1") & frame.weights.isna()].set_index(["method", "seed"])
     right = {name: np.stack([unpack(rows.correct[name, seed], N) for seed in range(3)]) for name in ("moco", "swav")}
@@ -390,8 +396,8 @@ def test_a_difference_is_paired_by_the_seeds_and_the_images_that_both_have(frame
 
 
 def test_every_two_methods_stand_on_the_page_once_each_way(frame, tmp_path):
-    page, listed = differences.write(frame, tmp_path / "first")
-    (table,) = leaderboard(frame)
+    page, listed = differences.write(build(frame), tmp_path / "first")
+    (table,) = build(frame)
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.read_text().splitlines() if line.startswith("|")]
     assert lines[0][:5] == ["no.", "method", "linear", "over pixels", "over random"]
     body = {line[1]: line for line in lines[2:]}
@@ -407,12 +413,12 @@ def test_every_two_methods_stand_on_the_page_once_each_way(frame, tmp_path):
     assert "±" in body["simclr"][3] and body["byol"][3].startswith("(+") and body["pixels"][3] == ""
     table_of = list(csv.DictReader(io.StringIO(listed.read_text())))
     assert len([row for row in table_of if row["column"] == "linear"]) == len(body) * (len(body) - 1) // 2
-    assert [path.read_bytes() for path in differences.write(frame, tmp_path / "again")] == [page.read_bytes(), listed.read_bytes()]
+    assert [path.read_bytes() for path in differences.write(build(frame), tmp_path / "again")] == [page.read_bytes(), listed.read_bytes()]
 
 
 def test_who_is_above_untrained_features_is_said_for_every_column_that_may_rank(frame):
-    (table,) = leaderboard(frame)
-    lines = differences.learned(table).strip().split("\n")
+    (table,) = build(frame)
+    lines = differences.learned(table, differences.all_pairs(table)).strip().split("\n")
     assert [line.split("**")[1] for line in lines] == [column.header for column in table.columns if column.ranks]
     found = differences.pairs(table, "linear")
     told = [group.split(": ") for group in lines[0].removesuffix(".").split(": ", 1)[1].split("; ")]
@@ -424,11 +430,32 @@ def test_who_is_above_untrained_features_is_said_for_every_column_that_may_rank(
             expected = "above" if low > 0 else "below" if high < 0 else "alike"
             assert group == ("too few seeds" if pair.half_width is None else expected)
     assert "above" in groups and groups["too few seeds"] == ["byol"]
-    assert differences.learned(leaderboard(frame[frame.method != "random"])[0]) == ""
+    (table,) = build(frame[frame.method != "random"])
+    assert differences.learned(table, differences.all_pairs(table)) == ""
 
 
 def test_many_rows_make_no_square_and_one_row_no_page(frame, tmp_path, monkeypatch):
     monkeypatch.setattr(differences, "WIDEST", 3)
-    page, _ = differences.write(frame, tmp_path)
+    page, _ = differences.write(build(frame), tmp_path)
     assert "too many for a square" in page.read_text() and "| over random |" in page.read_text()
-    assert differences.write(frame[frame.method == "simclr"], tmp_path / "none") == [] and not (tmp_path / "none").exists()
+    assert differences.write(build(frame[frame.method == "simclr"]), tmp_path / "none") == [] and not (tmp_path / "none").exists()
+
+
+def test_a_report_builds_its_tables_once_and_compares_every_two_rows_once(tmp_path, monkeypatch):
+    (table,) = build(frame_of(tmp_path / "results", study()))
+    counts = Counter()
+
+    def counted(name, function):
+        def count(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return count
+
+    monkeypatch.setattr("reports.tables.build.labels", counted("tables", labels_of))
+    monkeypatch.setattr(differences, "pair_of", counted("pairs", differences.pair_of))
+    done = CliRunner().invoke(run_bench.cli, ["report", "--results", str(tmp_path / "results"), "--output", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    shown = [column.key for column in table.columns if column.kind == "accuracy"]
+    rows = [sum(key in row.cells for row in table.rows) for key in shown]
+    assert counts == {"tables": 1, "pairs": sum(count * (count - 1) // 2 for count in rows)}

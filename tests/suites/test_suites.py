@@ -19,6 +19,7 @@ from bench.suites import cifar10, demo, tiny_imagenet50
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
 from places import ROOT
 from reports.pages import differences, leaderboard, published
+from reports.tables.build import build as build_tables
 
 WITH_RECORDS = ("cifar10", "tiny_imagenet50")
 
@@ -116,9 +117,10 @@ def test_tiny_imagenet_has_the_steps_and_learning_rates_of_cifar10():
 def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
     """What `report --results results/cifar10 --output docs/cifar10` writes; README shows the same table."""
     frame = ResultStore(f"{ROOT}/results/{name}").frame()
-    leaderboard.write(frame, tmp_path)
-    differences.write(frame, tmp_path)
-    published.write(frame, tmp_path, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
+    tables = build_tables(frame)
+    leaderboard.write(tables, tmp_path)
+    differences.write(tables, tmp_path)
+    published.write(tables, tmp_path, frame, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
     committed = Path(ROOT, "docs", name)
     pages = {path.name for path in committed.iterdir()}
     assert {"leaderboard.md", "differences.md"} < pages
@@ -133,8 +135,10 @@ def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
 def test_the_page_of_200_epochs_is_that_of_its_record(tmp_path):
     """README's command on a GPU: one run of no suite."""
     store = ResultStore(f"{ROOT}/results/cifar10_200epochs")
-    leaderboard.write(store.frame(), tmp_path)
-    published.write(store.frame(), tmp_path, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
+    frame = store.frame()
+    tables = build_tables(frame)
+    leaderboard.write(tables, tmp_path)
+    published.write(tables, tmp_path, frame, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
     for page in Path(ROOT, "docs", "cifar10_200epochs").iterdir():
         assert page.read_bytes() == (tmp_path / page.name).read_bytes(), f"{page} is not what the record gives"
     (record,) = store.records()
