@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from bench.randomness import Draws
+from bench.compute.randomness import Draws
 from bench.spec import DatasetInfo, Recipe
-from bench.views import View
+from bench.views.view import View
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ FROZEN = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=Fal
 
 @dataclass(**FROZEN)
 class Budget:
-    """How much a method may spend on pretraining: `amount` of `unit`, counted by the meter (bench/meter.py)."""
+    """How much a method may spend on pretraining: `amount` of `unit`, counted by the meter (bench/training/meter.py)."""
 
     unit: Literal["steps", "images", "flops", "seconds", "epochs"]
     amount: float
@@ -154,7 +154,7 @@ Change = Value | tuple[Value, ...]
 
 @dataclass(kw_only=True, **FROZEN)
 class RunSpec:
-    """One run. Fields left at None are completed from the method and the data set (bench/plan.py); only a complete
+    """One run. Fields left at None are completed from the method and the data set (bench/plan/plan.py); only a complete
     spec has an id."""
 
     method: str

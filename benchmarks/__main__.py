@@ -12,9 +12,9 @@ import json
 import re
 from pathlib import Path
 
-from bench import hardware
 from bench.errors import UserError, unknown
-from bench.exclusive import write
+from bench.machine import hardware
+from bench.machine.files import write
 
 WHAT = ("training", "views", "streaming", "evaluation", "harness", "scaling")
 ON_A_GPU = ("recording",)

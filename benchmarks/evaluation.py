@@ -6,8 +6,9 @@ Features are drawn around class means, so that accuracy is neither chance nor pe
 import numpy as np
 import torch
 
-from bench import hardware
-from bench.evals import knn, logistic
+from bench.evaluation import logistic
+from bench.evaluation.evaluators import knn
+from bench.machine import hardware
 from benchmarks.measure import alternate, rate, ratio, spread, table
 
 STRENGTHS = tuple(float(strength) for strength in np.logspace(-5, 1, 20))

@@ -9,11 +9,11 @@ import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench.choices import DEFAULT_EVALS
-from bench.index import NAME
-from bench.record import Cost, Result, RunRecord, to_text
+from bench.defaults import DEFAULT_EVALS
+from bench.records.index import NAME
+from bench.records.record import Cost, Result, RunRecord, to_text
+from bench.records.store import ResultStore
 from bench.spec import Budget, Recipe, RunSpec
-from bench.store import ResultStore
 from benchmarks.measure import alternate, now, spread, table
 
 ROOT = Path(__file__).parent.parent
@@ -95,7 +95,7 @@ def store(quick: bool) -> list[dict]:
 
 def sweep(quick: bool) -> list[dict]:
     """Seconds of planning so many runs, and of the whole command that says how they are getting on, each of them recorded."""
-    from bench.request import Request
+    from bench.commands.request import Request
 
     seeds, methods = range(10 if quick else 1000), "simclr,byol,moco,dino,swav,npid,pcl,rotation,deepcluster,supervised"
     described = {"method": methods, "dataset": "mnist5k", "budget": "20000images", "seeds": ",".join(map(str, seeds))}
@@ -120,7 +120,7 @@ def sweep(quick: bool) -> list[dict]:
 
 def checkpoints(quick: bool) -> list[dict]:
     """What one checkpoint of SimCLR costs, of 60 s of training, in percent: to the training, which goes on while it is written; and all."""
-    from bench.checkpoint import Checkpoints
+    from bench.training.checkpoint import Checkpoints
     from benchmarks.training import Bound
 
     found = []
@@ -143,7 +143,7 @@ def checkpoints(quick: bool) -> list[dict]:
 def _peak(connection, method: str, encoder: str, what: str, batch: int) -> None:
     import torch
 
-    from bench import hardware
+    from bench.machine import hardware
     from benchmarks.training import Bound
 
     torch.set_num_threads(1)
@@ -155,12 +155,12 @@ def _peak(connection, method: str, encoder: str, what: str, batch: int) -> None:
 
 def memory(quick: bool) -> list[dict]:
     """Peak memory of a process that makes two steps of the harness, beside one that makes two of the bound, MiB."""
-    from bench import encoders
+    import methods
     from benchmarks.training import METHODS, NEEDS_TOKENS
 
     context, found = get_context("spawn"), []
     for method in METHODS[:1] if quick else METHODS:
-        encoder = "resnet8" if encoders.can_use(method, "resnet8") else NEEDS_TOKENS
+        encoder = "resnet8" if methods.can_use(method, "resnet8") else NEEDS_TOKENS
         peak = {}
         for what in ("bound", "harness"):
             here, there = context.Pipe()

@@ -14,7 +14,8 @@ from lightly.models.modules import heads
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from bench import encoders, hardware
+from bench.encoders import factory
+from bench.machine import hardware
 from benchmarks.measure import now
 
 
@@ -73,7 +74,7 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str):
         super().__init__()
-        self.network = encoders.factory(name, 32)()
+        self.network = factory.factory(name, 32)()
         self.dim = self.network.dim
 
     def forward(self, images: Tensor) -> Tensor:
@@ -163,7 +164,7 @@ def mae(encoder: str, best: bool):
     from lightly.models.modules import MAEDecoderTIMM, MaskedVisionTransformerTIMM
     from timm.models.vision_transformer import VisionTransformer
 
-    ours = encoders.factory(encoder, 32)()
+    ours = factory.factory(encoder, 32)()
     patch, width, attention = ours.patch_size, ours.dim, ours.vit.blocks[0].attn.num_heads
     model = VisionTransformer(img_size=32, patch_size=patch, embed_dim=width, depth=len(ours.vit.blocks), num_heads=attention)
     backbone = MaskedVisionTransformerTIMM(vit=model)

@@ -1,4 +1,4 @@
-"""Recorded steps (bench/recording.py) beside the same steps made one by one: whether they are the same, and what they take. For GPUs.
+"""Captured steps (bench/training/cuda_graph.py) beside the same steps made one by one: are they the same, and what do they take. For GPUs.
 
 Every trained method makes some steps from one seed twice, in float32: losses and weights are compared. On a CPU nothing is recorded, and
 the two are equal.
@@ -9,7 +9,6 @@ import warnings
 import torch
 
 import methods
-from bench import encoders
 from benchmarks.measure import alternate, ratio, spread, table
 from benchmarks.training import NEEDS_TOKENS, Bound
 
@@ -18,7 +17,7 @@ STEPS, BATCH, IMAGES = 10, 64, 512
 
 def subject(method: str, recorded: bool) -> tuple[Bound, list[str]]:
     """The method with resnet8, or a ViT where it needs one, after its first steps; and what was said of the recording."""
-    encoder = "resnet8" if encoders.can_use(method, "resnet8") else NEEDS_TOKENS
+    encoder = "resnet8" if methods.can_use(method, "resnet8") else NEEDS_TOKENS
     made = Bound(method, encoder, "float32", BATCH, images=IMAGES)
     made.trainer.recorder = made.trainer.recorder if recorded else None
     made.trainer.at_once = 1

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
-from bench import hardware
-from bench.memory import keep_freed_memory
-from bench.plan import complete
-from bench.run import Place, execute
+from bench.machine import hardware
+from bench.machine.memory import keep_freed_memory
+from bench.plan.complete import complete
+from bench.records.store import ResultStore
+from bench.run.execute import execute
+from bench.run.place import Place
 from bench.spec import Budget, RunSpec
-from bench.store import ResultStore
 from benchmarks.measure import now, rate, spread, table
 from benchmarks.training import Bound
 

@@ -31,14 +31,15 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from bench import datasets, packing
-from bench.hardware import cores
-from bench.memory import keep_freed_memory
-from bench.packed import Pack, PackedImages
-from bench.plan import complete
-from bench.run import build_method, load_source
+from bench.data import load, packing
+from bench.data.packed import Pack, PackedImages
+from bench.data.source import load_source
+from bench.machine.hardware import cores
+from bench.machine.memory import keep_freed_memory
+from bench.plan.complete import complete
+from bench.run.build import build_method
 from bench.spec import Budget, RunSpec
-from bench.trainer import Trainer
+from bench.training.trainer import Trainer
 from benchmarks.measure import spread, table
 
 BATCH, SIZE = 256, 64
@@ -63,7 +64,7 @@ def write_jpegs(folder: Path, count: int, width: int, height: int) -> None:
 
 
 class Loaded:
-    """In place of `bench.packed.Ahead`: the next batch of a DataLoader, whatever is asked for."""
+    """In place of `bench.training.batches.Ahead`: the next batch of a DataLoader, whatever is asked for."""
 
     def __init__(self, folder: Path):
         # The same pixels as ours: short side to 64, antialiased, and cut from the centre.
@@ -82,7 +83,7 @@ class Loaded:
 
 
 class Direct:
-    """In place of `bench.packed.Ahead`: read when asked, and nothing ahead."""
+    """In place of `bench.training.batches.Ahead`: read when asked, and nothing ahead."""
 
     def __init__(self, images):
         self.images = images
@@ -135,7 +136,7 @@ def trainers(stored: str, count: int) -> Iterator[dict[str, Trainer]]:
         made = {"in memory": trainer()}
         print(f"{stored}: decoded and loaded in {time.perf_counter() - start:.1f} s", file=sys.stderr)
         packing.pack(name, SIZE, root)
-        datasets._load.cache_clear()
+        load._load.cache_clear()
         start = time.perf_counter()
         made |= {"packed, read ahead": trainer(), "packed": trainer(), "ImageFolder": trainer()}
         print(f"{stored}: three times from the pack in {time.perf_counter() - start:.1f} s", file=sys.stderr)

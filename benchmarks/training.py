@@ -11,16 +11,17 @@ from dataclasses import replace
 import torch
 
 import methods
-from bench import encoders, hardware
-from bench.batches import Source
-from bench.interrupt import Interrupted
-from bench.memory import keep_freed_memory
+from bench.compute.randomness import Draws, generator, seeded
+from bench.data.source import Source
+from bench.encoders import factory
+from bench.machine import hardware
+from bench.machine.memory import keep_freed_memory
+from bench.machine.signals import Interrupted
 from bench.method import build
-from bench.plan import check_hyper_parameters
-from bench.randomness import Draws, generator, seeded
-from bench.recording import Recording
+from bench.plan.complete import check_hyper_parameters
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.trainer import Trainer
+from bench.training.cuda_graph import Recording
+from bench.training.trainer import Trainer
 from benchmarks import lightly_pipelines
 from benchmarks.measure import alternate, now, rate, ratio, spread, table
 
@@ -42,7 +43,7 @@ class Bound:
         info = DatasetInfo(images, pixels, 3, True, mean=(0.5,) * 3, std=(0.5,) * 3)
         cls = methods.load(method)
         with seeded(0, "init"):
-            built = build(cls, encoders.factory(encoder, pixels), info, 10, check_hyper_parameters(method, cls, {}))
+            built = build(cls, factory.factory(encoder, pixels), info, 10, check_hyper_parameters(method, cls, {}))
         self.method = built.to(device, memory_format=torch.channels_last)
         facts = {"encoder": encoder, "image_size": pixels, "precision": precision, "data_revision": "random", "method_version": "0"}
         recipe = replace(built.recipe, batch_size=batch)
@@ -91,7 +92,7 @@ def rows(quick: bool = False) -> list[dict]:
     encoder, precision = ("resnet18", "bf16") if gpu else ("resnet8", hardware.default_precision())
     workers = hardware.cores()
     for method in METHODS:
-        name = encoder if encoders.can_use(method, encoder) else NEEDS_TOKENS
+        name = encoder if methods.can_use(method, encoder) else NEEDS_TOKENS
         ours = Bound(method, name, precision, batch)
         subjects = {"harness": lambda ours=ours: ours.harness(steps), "bound": lambda ours=ours: ours.bound(steps)}
         for best in (False, True):

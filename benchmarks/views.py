@@ -8,10 +8,11 @@ its crop is the bilinear one that it has.
 import torch
 from torchvision.transforms import v2
 
-from bench import views as ours
-from bench.memory import keep_freed_memory
-from bench.randomness import Draws
+from bench.compute.randomness import Draws
+from bench.machine.memory import keep_freed_memory
 from bench.spec import DatasetInfo
+from bench.views import ops
+from bench.views.view import View
 from benchmarks.measure import alternate, rate, ratio, spread, table
 
 PIXELS, IMAGES = 32, 256
@@ -21,9 +22,9 @@ def recipes() -> dict[str, tuple[tuple, list, list]]:
     """name -> our ops, torchvision's, kornia's"""
     import kornia.augmentation as K
 
-    crop, flip, grey = ours.ResizedCrop((0.08, 1.0)), ours.Flip(), ours.Grayscale(0.2)
-    jitter = ours.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8)
-    blur, solarize = ours.Blur(0.5), ours.Solarize(0.2)
+    crop, flip, grey = ops.ResizedCrop((0.08, 1.0)), ops.Flip(), ops.Grayscale(0.2)
+    jitter = ops.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8)
+    blur, solarize = ops.Blur(0.5), ops.Solarize(0.2)
     theirs = {
         "crop": (v2.RandomResizedCrop(PIXELS, (0.08, 1.0), antialias=True), K.RandomResizedCrop((PIXELS, PIXELS), scale=(0.08, 1.0))),
         "flip": (v2.RandomHorizontalFlip(), K.RandomHorizontalFlip()),
@@ -36,7 +37,7 @@ def recipes() -> dict[str, tuple[tuple, list, list]]:
         "solarize": (v2.RandomSolarize(0.5, 0.2), K.RandomSolarize(0.0, 0.0, p=0.2)),
         "padded crop": (v2.RandomCrop(PIXELS, 4), K.RandomCrop((PIXELS, PIXELS), 4)),
     }
-    own = {"crop": crop, "flip": flip, "jitter": jitter, "grey": grey, "blur": blur, "solarize": solarize, "padded crop": ours.PaddedCrop()}
+    own = {"crop": crop, "flip": flip, "jitter": jitter, "grey": grey, "blur": blur, "solarize": solarize, "padded crop": ops.PaddedCrop()}
     standard = {
         "supervised, rotation (padded crop, flip)": ("padded crop", "flip"),
         "SimCLR, MoCo on small images (crop, flip, jitter, grey)": ("crop", "flip", "jitter", "grey"),
@@ -61,7 +62,7 @@ def rows(quick: bool = False) -> list[dict]:
     each = 4 if quick else 64
     found = []
     for title, (own, vision, kornia) in recipes().items():
-        view, steps = ours.View(own), iter(range(10**9))
+        view, steps = View(own), iter(range(10**9))
         per_image = v2.Compose([*vision, v2.ToDtype(torch.float32, scale=True)])
         batched = K.AugmentationSequential(*kornia)
 

@@ -15,6 +15,7 @@ import inspect
 import sys
 from pathlib import Path
 
+from bench.encoders import table as encoders
 from bench.errors import UserError, unknown
 
 FOLDER = Path(__file__).parent
@@ -61,6 +62,18 @@ def needs(method: str) -> str:
 def all_needs() -> dict[str, str]:
     """`needs` of every name; one look at the folder for all of them."""
     return {name: _attribute(FOLDER / f"{name}.py", "needs", "features") for name in names()}
+
+
+def can_use(method: str, encoder: str) -> bool:
+    """Whether the encoder offers what one of our methods needs; neither is imported to know."""
+    return needs(method) in encoders.require(encoder).offers
+
+
+def users(encoder: str) -> str:
+    """Which methods of ours can use the encoder: "all methods", or "all methods but" those that cannot."""
+    offered = encoders.require(encoder).offers
+    others = [method for method, needed in all_needs().items() if needed not in offered]
+    return "all methods" + (f" but {', '.join(others)}" if others else "")
 
 
 def family(method: str) -> str:

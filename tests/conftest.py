@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import run_bench
-from bench import datasets
+from bench import defaults
 
 # Those take a cluster: make slurm-test.
 collect_ignore = [] if os.environ.get("SSLBENCH_SLURM") else ["slurm"]
@@ -31,7 +31,7 @@ def real_root():
     """$SSLBENCH_DATA, or a skip."""
     if not os.environ.get("SSLBENCH_DATA"):
         pytest.skip("set SSLBENCH_DATA to the folder of the real data sets")
-    return datasets.data_root()
+    return defaults.data_root()
 
 
 @pytest.fixture

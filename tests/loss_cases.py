@@ -8,10 +8,10 @@ import types
 import torch
 
 import methods
-from bench.encoders import factory
+from bench.compute.randomness import Draws
+from bench.encoders.factory import factory
+from bench.encoders.resnet import ResNet
 from bench.method import Batch
-from bench.randomness import Draws
-from bench.resnet import ResNet
 from bench.spec import DatasetInfo
 
 TOLERANCE = 1e-5

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import methods
-from bench.conformance import check_method, checks, name_of
+from bench.conformance.check import check_method, checks, name_of
 from places import ROOT
 
 TEXT = (ROOT / "docs" / "add_a_method.md").read_text()

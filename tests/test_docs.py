@@ -9,7 +9,10 @@ import pytest
 
 import methods
 import run_bench
-from bench import conformance, datasets, encoders, evals
+from bench.conformance import check
+from bench.data import catalogue
+from bench.encoders import table
+from bench.evaluation import registry
 from bench.suites.suite import LR_FACTORS
 from places import ROOT
 
@@ -50,13 +53,13 @@ def test_readme_names_the_two_commands_that_the_makefile_has():
 
 def test_the_changelog_lists_what_is_there():
     text = (ROOT / "CHANGELOG.md").read_text()
-    for name in (*methods.names(), *datasets.names(), *encoders.names(), *evals.names()):
+    for name in (*methods.names(), *catalogue.names(), *table.names(), *registry.names()):
         assert re.search(rf"\b{name}\b", text), name
 
 
 def test_readme_counts_the_checks_and_the_trials():
     text = (ROOT / "README.md").read_text()
-    assert len(list(conformance.checks(trained=True))) == 20 and "twenty small checks" in text
+    assert len(list(check.checks(trained=True))) == 20 and "twenty small checks" in text
     assert len(LR_FACTORS) * 2 == 8 and "eight trials a method" in text
 
 

@@ -1,6 +1,5 @@
 """CIFAR-10: the two families side by side with a small ResNet and a tiny ViT, and the search that the learning rates come from."""
 
-from bench import encoders
 from bench.spec import Budget, RunSpec
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS, SEEDS, Suite, times
 
@@ -61,7 +60,7 @@ def search() -> Suite:
         for encoder in ENCODERS
         for factor in FACTORS
         for method in methods
-        if encoders.can_use(method, encoder)
+        if methods.can_use(method, encoder)
     ]
     # What VIT_RECIPE was introduced for.
     runs += [

@@ -13,7 +13,7 @@ import numpy as np
 import pandas
 
 from bench.errors import UserError
-from bench.record import unpack
+from bench.records.record import unpack
 from bench.spec import Budget
 from reports.tables import columns as kinds
 from reports.tables.columns import Column

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.randomness import Draws, generator, hashed, seeded
+from bench.compute.randomness import Draws, generator, hashed, seeded
 
 KINDS = {
     "rand": lambda draws: draws.rand(3),

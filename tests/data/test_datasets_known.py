@@ -19,13 +19,15 @@ import torchvision
 from PIL import Image
 from scipy.io import savemat
 
-from bench import data_report, datasets
+from bench.data import catalogue, check
+from bench.data.load import load_split
+from bench.data.readers.torchvision import entry
+from bench.data.readers.torchvision_rows import ROWS
+from bench.data.splits import TEST_FRACTION, VAL_FRACTION, held_out
 from bench.errors import UserError
-from bench.plan import complete
+from bench.evaluation.frozen_encoder import FrozenEncoder
+from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.subject import Subject
-from bench.torchvision_readers import entry
-from bench.torchvision_sets import ROWS
 from reports.tables.columns import column
 
 ROW = {row.name: row for row in ROWS}
@@ -243,7 +245,7 @@ def tiny(tmp_path, monkeypatch):
         facts = {"official": official, "classes": NAMED_BY_THE_LOADER.get(name, 3), "md5": md5, "whole_shares": False, "class_list": ""}
         if row.of_each:
             facts["of_each"] = 6
-        monkeypatch.setitem(datasets.ENTRIES, name, entry(replace(row, **facts | changes)))
+        monkeypatch.setitem(catalogue.ENTRIES, name, entry(replace(row, **facts | changes)))
         return tmp_path
 
     return make
@@ -256,9 +258,9 @@ def test_every_row_has_a_tiny_copy():
 @pytest.mark.parametrize("name", ROW)
 def test_every_loader_reads_its_format(name, tiny):
     root, row = tiny(name), ROW[name]
-    known = datasets.require(name, root, needs_test=True)
+    known = catalogue.require(name, root, needs_test=True)
     assert (known.metric, known.classes) == (row.metric, NAMED_BY_THE_LOADER.get(name, 3))
-    splits = {split: datasets.load(name, split, root=root) for split in known.sizes}
+    splits = {split: load_split(name, split, root=root) for split in known.sizes}
     for split, data in splits.items():
         assert data.images.shape == (len(data.labels), row.channels, row.image_size, row.image_size), split
         assert data.images.dtype == torch.uint8 and data.labels.dtype == torch.int64 and len(data.classes) == known.classes
@@ -273,11 +275,11 @@ def test_every_loader_reads_its_format(name, tiny):
         assert order(splits["test"].labels.tolist()) == order(LABELS["test"])
         if "val" in row.official:
             assert splits["val"].labels.tolist() == LABELS["val"] and splits["train"].labels.tolist() == LABELS["train"]
-    assert datasets.info(name, "train", root=root) == DatasetInfo(
+    assert catalogue.info(name, "train", root=root) == DatasetInfo(
         len(splits["train"].labels), row.image_size, row.channels, row.mirror_safe
     )
-    assert len(datasets.revision(name, root)) == 12 and datasets.get(name, root) == f"{name} is under '{root}'"
-    lines = list(data_report.check(name, root))
+    assert len(catalogue.revision(name, root)) == 12 and catalogue.get(name, root) == f"{name} is under '{root}'"
+    lines = list(check.check(name, root))
     assert all(line.startswith("ok") for line in lines) and row.source in lines[-1]
 
 
@@ -286,7 +288,7 @@ def test_another_number_of_images_or_classes_is_refused(name, tiny):
     official = dict.fromkeys(ROW[name].official, 99)
     root = tiny(name, official=official)
     with pytest.raises(UserError, match=f"{name} under .* is refused, a part of it or another set: .* expected 99 in"):
-        datasets.revision(name, root) if datasets.ENTRIES[name].revision == "" else datasets.load(name, "test", root=root)
+        catalogue.revision(name, root) if catalogue.ENTRIES[name].revision == "" else load_split(name, "test", root=root)
 
 
 def test_a_val_folder_with_other_classes_than_train_is_refused(tiny):
@@ -294,7 +296,7 @@ def test_a_val_folder_with_other_classes_than_train_is_refused(tiny):
     root = tiny("imagenet100")
     (root / "imagenet100/val/n02102040").rename(root / "imagenet100/val/n00000001")
     with pytest.raises(UserError, match="its class folders are not those of"):
-        datasets.load("imagenet100", "test", root=root)
+        load_split("imagenet100", "test", root=root)
 
 
 def test_the_checksums_are_the_ones_that_torchvision_compares():
@@ -309,9 +311,9 @@ def test_a_file_of_another_checksum_is_refused_by_name(name, tiny):
         (root / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         split = "test" if "test" in file or "t10k" in file else "train+val"
         with pytest.raises(UserError, match=rf"{os.path.basename(file)}' is refused, not the file of {name}: MD5 .*, expected "):
-            datasets.load(name, split, root=root)
+            load_split(name, split, root=root)
         (root / file).write_bytes(content)
-    assert len(datasets.load(name, "train+val", root=root).labels)
+    assert len(load_split(name, "train+val", root=root).labels)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.whole_shares], ids=lambda row: row.name)
@@ -321,32 +323,32 @@ def test_sizes_known_before_labels_are_read_are_right(row):
     first = next(iter(row.official))
     labels = np.repeat(np.arange(row.classes), many.get(row.name, row.official[first] // row.classes))
     assert len(labels) == row.official[first]
-    sizes = datasets.ENTRIES[row.name].sizes
+    sizes = catalogue.ENTRIES[row.name].sizes
     if first == "all":
-        from bench.splits import all_but
+        from bench.data.splits import all_but
 
-        test = all_but(labels, row.of_each) if row.of_each else datasets.held_out(labels, datasets.TEST_FRACTION)
+        test = all_but(labels, row.of_each) if row.of_each else held_out(labels, TEST_FRACTION)
         assert len(test) == sizes["test"]
         labels = np.delete(labels, test)
-    val = len(datasets.held_out(labels, datasets.VAL_FRACTION))
+    val = len(held_out(labels, VAL_FRACTION))
     assert (len(labels) - val, val, len(labels)) == (sizes["train"], sizes["val"], sizes["train+val"])
 
 
 def test_a_listing_changes_with_the_files(tiny, tmp_path):
     root = tiny("dtd")
-    before = datasets.revision("dtd", root)
+    before = catalogue.revision("dtd", root)
     moved = shutil.copytree(root, tmp_path / "moved")
-    assert datasets.revision("dtd", moved) == before
+    assert catalogue.revision("dtd", moved) == before
     changed = shutil.copytree(root, tmp_path / "changed", ignore=shutil.ignore_patterns("moved"))
     with open(changed / "dtd/dtd/images/banded/train0.jpg", "ab") as file:
         file.write(b"x")
-    assert datasets.revision("dtd", changed) != before
+    assert catalogue.revision("dtd", changed) != before
 
 
 def test_the_unlabelled_split_is_for_pretraining_alone(tiny):
     root = tiny("stl10")
-    assert datasets.info("stl10", "unlabelled", root=root) == DatasetInfo(7, 96, 3, True)
-    assert datasets.load("stl10", "unlabelled", root=root).labels.tolist() == [-1] * 7
+    assert catalogue.info("stl10", "unlabelled", root=root) == DatasetInfo(7, 96, 3, True)
+    assert load_split("stl10", "unlabelled", root=root).labels.tolist() == [-1] * 7
     spec = RunSpec(method="simclr", dataset="stl10", budget=Budget("steps", 1), pretrain_split="unlabelled", image_size=32)
     small = {"batch_size": 4}
     assert complete(spec.replace(recipe_changes=small), root).pretrain_split == "unlabelled"
@@ -357,7 +359,7 @@ def test_the_unlabelled_split_is_for_pretraining_alone(tiny):
 def test_imagenet100_is_one_list_of_classes(tiny):
     root = tiny("imagenet100", class_list=ROW["imagenet100"].class_list)
     with pytest.raises(UserError, match=r"its 3 classes are not the ones of https://.*imagenet100\.txt"):
-        datasets.revision("imagenet100", root)
+        catalogue.revision("imagenet100", root)
 
 
 def test_a_missing_image_file_is_named(tiny):
@@ -365,27 +367,27 @@ def test_a_missing_image_file_is_named(tiny):
     (root / "dtd/dtd/images/dotted/test1.jpg").unlink(missing_ok=True)
     (root / "dtd/dtd/images/banded/test1.jpg").unlink()
     with pytest.raises(UserError, match=r"banded/test1.jpg' cannot be read"):
-        datasets.revision("dtd", root)
+        catalogue.revision("dtd", root)
 
 
 def test_damaged_lists_are_one_sentence(tiny):
     root = tiny("food101")
     (root / "food-101/meta/test.json").write_text("{")
     with pytest.raises(UserError, match=r"food101 under .* is damaged"):
-        datasets.load("food101", "test", root=root)
+        load_split("food101", "test", root=root)
 
 
 @pytest.mark.parametrize("name", [row.name for row in ROWS if row.by_hand] + ["dtd10", "tiny_imagenet50"])
 def test_what_torchvision_cannot_download_says_what_to_do(name, tmp_path):
-    with pytest.raises(UserError, match=f"{name} is not under .*{datasets.ENTRIES[name].by_hand[:20]}"):
-        datasets.get(name, tmp_path)
+    with pytest.raises(UserError, match=f"{name} is not under .*{catalogue.ENTRIES[name].by_hand[:20]}"):
+        catalogue.get(name, tmp_path)
 
 
 def test_data_list_has_a_row_for_every_set(tiny, bench):
     root = tiny("dtd")
     code, out, _ = bench("data", "list", "--data-root", root)
     rows = {line.split()[0]: line for line in out.splitlines()}
-    assert code == 0 and rows.keys() == {"name", *datasets.names()}
+    assert code == 0 and rows.keys() == {"name", *catalogue.names()}
     assert rows["dtd"].endswith("yes") and rows["cifar10"].endswith("no") and rows["imagenet1k"].endswith("by hand")
     assert "4,500 / 500 / 8,000 + 100,000 unlabelled" in rows["stl10"] and "CC BY-SA 4.0" in rows["kmnist"]
 
@@ -396,7 +398,7 @@ def test_unreadable_images_are_counted_and_named(tiny, bench):
         path = root / f"dtd/dtd/images/{name}.jpg"
         path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match=r"test1.jpg' cannot be read as an image: .* \(2 of 9 images cannot; `run_bench.py data check dtd`"):
-        datasets.load("dtd", "test", root=root)
+        load_split("dtd", "test", root=root)
     code, out, err = bench("data", "check", "dtd", "--data-root", root)
     assert code == 2 and err == "error: 3 of 33 images of dtd cannot be read\n"
     assert [line.split("'")[1].split("/")[-1] for line in out.splitlines() if line.startswith("BAD")] == [
@@ -424,20 +426,20 @@ def test_a_folder_without_its_unreadable_images_is_another_data_set(tmp_path):
         for index, label in enumerate([0, 1] * 5):
             jpeg(tmp_path / part / "ab"[label] / f"{index}.jpg", label)
     name = f"folder:{tmp_path}"
-    whole, same = datasets.revision(name), datasets.revision(f"{name}?skip=unreadable")
+    whole, same = catalogue.revision(name), catalogue.revision(f"{name}?skip=unreadable")
     assert whole == same, "there is nothing to leave out"
     broken = tmp_path / "train/a/0.jpg"
     broken.write_bytes(broken.read_bytes()[:-20])
     with pytest.raises(UserError, match=r"train/a/0.jpg' cannot be read as an image"):
-        datasets.load(name, "train+val")
+        load_split(name, "train+val")
     with pytest.warns(UserWarning, match=r"1 of 20 images under .* cannot be read and are left out, as asked"):
-        assert datasets.require(f"{name}?skip=unreadable").sizes == {"train": 7, "val": 2, "train+val": 9, "test": 10}
-    assert len(datasets.load(f"{name}?skip=unreadable", "train+val").labels) == 9
-    assert len({whole, datasets.revision(name), datasets.revision(f"{name}?skip=unreadable")}) == 3
+        assert catalogue.require(f"{name}?skip=unreadable").sizes == {"train": 7, "val": 2, "train+val": 9, "test": 10}
+    assert len(load_split(f"{name}?skip=unreadable", "train+val").labels) == 9
+    assert len({whole, catalogue.revision(name), catalogue.revision(f"{name}?skip=unreadable")}) == 3
     for index in range(0, 10, 2):
         (tmp_path / f"train/a/{index}.jpg").write_bytes(b"")
     with pytest.warns(UserWarning, match="5 of 20"), pytest.raises(UserError, match=r"of '.*train/a' no image can be read"):
-        datasets.require(f"{name}?skip=unreadable")
+        catalogue.require(f"{name}?skip=unreadable")
 
 
 class Malicious:
@@ -455,12 +457,12 @@ def test_a_pickle_that_is_not_the_original_is_never_opened(file, tiny):
     root = tiny("cifar100")
     (root / "cifar-100-python" / file).write_bytes(pickle.dumps({"data": Malicious(root / "executed"), "fine_labels": []}, 2))
     with pytest.raises(UserError, match=f"cifar-100-python/{file}' is refused"):
-        datasets.load("cifar100", "test", root=root)
+        load_split("cifar100", "test", root=root)
     assert not (root / "executed").exists()
 
 
 def test_evaluators_are_told_the_metric():
-    subject = object.__new__(Subject)
+    subject = object.__new__(FrozenEncoder)
     subject._split = lambda name, split: (np.zeros((2, 3), np.float32), np.array([0, 1]), 2)
     assert [subject.arrays(name).metric for name in ("caltech101", "dtd10")] == ["mean_per_class", "top1"]
 
@@ -476,7 +478,7 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
         found = column(evaluator, "flowers102", "test", metric)
         assert (found.key, found.kind, found.ranks) == (key, "accuracy", True) and found.header.endswith(" (per class)")
     assert column("validation", "flowers102", "val", "knn_mean_per_class").header == "kNN (val) (per class)"
-    assert datasets.metric("flowers102") == "mean_per_class" and datasets.metric("folder:x") == datasets.metric("cifar10") == "top1"
+    assert catalogue.metric("flowers102") == "mean_per_class" and catalogue.metric("folder:x") == catalogue.metric("cifar10") == "top1"
 
 
 # The real parts of sets
@@ -485,11 +487,11 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "counts"), [("dtd10", (40, 40, 40)), ("tiny_imagenet50", (450, 50, 50))])
 def test_real_parts_are_whole_and_balanced(name, counts, real_root):
-    if not (real_root / datasets.ENTRIES[name]._files[0]).exists():
+    if not (real_root / catalogue.ENTRIES[name].files[0]).exists():
         pytest.skip(f"no {name} under SSLBENCH_DATA")
-    known = datasets.require(name, real_root)
+    known = catalogue.require(name, real_root)
     for split, count in zip(("train", "val", "test"), counts, strict=True):
-        data = datasets.load(name, split, image_size=32, root=real_root)
+        data = load_split(name, split, image_size=32, root=real_root)
         assert torch.bincount(data.labels).tolist() == [count] * known.classes and len(data.labels) == known.sizes[split]
         assert 20 < data.images[torch.arange(len(data.labels))].float().std() < 100
 
@@ -499,7 +501,7 @@ def test_a_part_of_dtd_is_not_dtd(real_root):
     if not (real_root / "dtd").is_dir():
         pytest.skip("no dtd under SSLBENCH_DATA")
     with pytest.raises(UserError, match="train has 400 images in 10 classes, expected 1,880 in 47"):
-        datasets.revision("dtd", real_root)
+        catalogue.revision("dtd", real_root)
 
 
 @pytest.mark.data
@@ -511,4 +513,4 @@ def test_a_changed_file_of_dtd10_is_refused(real_root, tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match="is refused, not the images and labels of dtd10: content"):
         for split in ("train", "val", "test"):
-            datasets.load("dtd10", split, image_size=32, root=tmp_path)
+            load_split("dtd10", split, image_size=32, root=tmp_path)

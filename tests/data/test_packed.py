@@ -11,17 +11,24 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import datasets, packed, packing
-from bench.data_report import check
+from bench.data import catalogue, packed, packing
+from bench.data import load as load_module
+from bench.data.check import check
+from bench.data.images import channel_stats
+from bench.data.load import load_split
+from bench.data.packed import PackedImages, Shards
+from bench.data.source import load_source
 from bench.errors import UserError
-from bench.interrupt import Interrupted
-from bench.packed import Ahead, PackedImages, Shards
-from bench.plan import complete
-from bench.run import Place, build_method, execute, load_source, make_trainer
+from bench.machine.signals import Interrupted
+from bench.plan.complete import complete
+from bench.records.store import ResultStore
+from bench.run.build import build_method, make_trainer
+from bench.run.execute import execute
+from bench.run.place import Place
+from bench.run.weights import sha256
 from bench.spec import Budget, RunSpec
-from bench.store import ResultStore
-from bench.trainer import Controls
-from bench.weights import sha256
+from bench.training.batches import Ahead
+from bench.training.trainer import Controls
 
 SIZE = 16
 IN_A_SHARD = 10
@@ -44,9 +51,9 @@ def write_images(folder: Path, counts: dict[str, int]) -> None:
 def root(tmp_path, monkeypatch):
     """A data root with small shards, and nothing kept of earlier loads."""
     monkeypatch.setattr(packing, "SHARD_BYTES", IN_A_SHARD * 3 * SIZE * SIZE)
-    datasets._load.cache_clear()
+    load_module._load.cache_clear()
     yield tmp_path / "data"
-    datasets._load.cache_clear()
+    load_module._load.cache_clear()
 
 
 @pytest.fixture
@@ -66,8 +73,8 @@ def run_command(bench, monkeypatch, tmp_path):
 
 
 def load(name, split, root, size=SIZE):
-    datasets._load.cache_clear()
-    return datasets.load(name, split, size, root)
+    load_module._load.cache_clear()
+    return load_split(name, split, size, root)
 
 
 def shards(pack) -> dict[str, tuple[bytes, int]]:
@@ -86,7 +93,7 @@ def whole(images):
 def test_every_split_is_the_same_bit_for_bit(name, root, tmp_path, own_val):
     if own_val:
         write_images(tmp_path / "set", {"val": 4})
-    facts = datasets.info(name, "train", SIZE, root), datasets.revision(name, root)
+    facts = catalogue.info(name, "train", SIZE, root), catalogue.revision(name, root)
     splits = ("train", "val", "train+val", "test")
     before = {split: load(name, split, root) for split in splits}
     pack = packing.pack(name, SIZE, root)
@@ -97,9 +104,9 @@ def test_every_split_is_the_same_bit_for_bit(name, root, tmp_path, own_val):
         assert found.images.shape == expected.images.shape and found.images.dtype == torch.uint8
         assert torch.equal(whole(found.images), expected.images) and torch.equal(found.labels, expected.labels)
         assert found.classes == expected.classes
-        for ours, theirs in zip(datasets.channel_stats(found.images), datasets.channel_stats(expected.images), strict=True):
+        for ours, theirs in zip(channel_stats(found.images), channel_stats(expected.images), strict=True):
             assert torch.equal(ours, theirs)
-    assert (datasets.info(name, "train", SIZE, root), datasets.revision(name, root)) == facts
+    assert (catalogue.info(name, "train", SIZE, root), catalogue.revision(name, root)) == facts
     assert isinstance(load(name, "train", root, SIZE + 1).images, torch.Tensor), "another size is not packed"
 
 
@@ -149,7 +156,7 @@ def test_what_is_read_can_be_written_to_and_the_shard_stays(name, root):
 
 def outcome(name, root, folder, processes=1):
     """The record of a run of five and a half epochs with its evaluations, whose crops and probes read other splits."""
-    datasets._load.cache_clear()
+    load_module._load.cache_clear()
     spec = RunSpec(method="moco", dataset=name, budget=Budget("steps", 22), image_size=SIZE, recipe_changes={"batch_size": 8})
     spec = complete(spec.replace(precision="float32"), root)
     execute(spec, ("knn", "label_free"), Place(folder / "results", folder / "scratch", root, processes=processes))
@@ -165,8 +172,8 @@ def test_a_run_on_a_pack_is_the_same_run(name, root, tmp_path):
 
 def test_a_run_decodes_nothing_where_there_is_a_pack(name, root, monkeypatch):
     packing.pack(name, SIZE, root)
-    datasets._load.cache_clear()
-    monkeypatch.setattr(datasets, "_decode", None)
+    load_module._load.cache_clear()
+    monkeypatch.setattr(load_module, "decode_files", None)
     spec = complete(
         RunSpec(method="rotation", dataset=name, budget=Budget("steps", 1), image_size=SIZE, recipe_changes={"batch_size": 8}), root
     )
@@ -225,7 +232,7 @@ def test_a_run_that_was_stopped_on_a_pack_goes_on_as_one_that_was_not_packed(nam
     spec = complete(spec, root)
 
     def trainer(state=None, controls=None):
-        datasets._load.cache_clear()
+        load_module._load.cache_clear()
         source, classes = load_source(spec, root)
         return make_trainer(build_method(spec, source, classes), source, spec, state, controls)
 
@@ -383,7 +390,7 @@ def test_folders_of_one_name_have_packs_of_their_own(name, root, tmp_path):
     write_images(tmp_path / "other/set", {"train": 12, "test": 3})
     packing.pack(name, SIZE, root)
     other = f"folder:{tmp_path / 'other/set'}"
-    assert datasets.revision(other) == datasets.revision(name) and isinstance(load(other, "test", root).images, torch.Tensor)
+    assert catalogue.revision(other) == catalogue.revision(name) and isinstance(load(other, "test", root).images, torch.Tensor)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from torch import nn
 
 import methods
 import run_bench
-from bench.compiled import compiled
-from bench.encoders import factory
-from bench.run import provenance
+from bench.encoders.compiled import compiled
+from bench.encoders.factory import factory
+from bench.records.store import ResultStore
+from bench.run.execute import provenance
 from bench.spec import DatasetInfo
-from bench.store import ResultStore
 
 
 @pytest.fixture

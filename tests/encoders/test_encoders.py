@@ -14,17 +14,18 @@ from torch import nn
 from torch.nn import functional as F
 
 import methods
-from bench import encoders
-from bench.batch_norm import GroupedBatchNorm
-from bench.convnext import ConvNeXt
+from bench.commands import listing
+from bench.encoders import factory, table
+from bench.encoders.batch_norm import GroupedBatchNorm
+from bench.encoders.convnext import ConvNeXt
+from bench.encoders.resnet import Strided1x1
+from bench.encoders.vit import VisionTransformer
+from bench.encoders.wide_resnet import WideResNet
 from bench.errors import UserError
-from bench.meter import count_flops
-from bench.parts import Teacher
-from bench.resnet import Strided1x1
-from bench.vit import VisionTransformer
-from bench.wide_resnet import WideResNet
+from bench.parts.teachers import Teacher
+from bench.training.meter import count_flops
 
-VITS = [name for name, entry in encoders.ENCODERS.items() if entry.family == "vit"]
+VITS = [name for name, entry in table.ENCODERS.items() if entry.family == "vit"]
 MAPS = {28: (28, 14, 7, 4), 32: (32, 16, 8, 4), 64: (64, 32, 16, 8), 96: (24, 12, 6, 3), 128: (32, 16, 8, 4), 224: (56, 28, 14, 7)}
 """Side of each stage's map, for every image size."""
 CONVNEXT_MAPS = {**MAPS, 28: (28, 14, 7, 3), 64: (32, 16, 8, 4)}
@@ -51,7 +52,7 @@ pytestmark = pytest.mark.usefixtures("fixed_weights")
 
 def narrow(name, size=32, **options):
     """A quarter of the width or less, as the conformance checks build encoders, so that the large ones are fast."""
-    encoder = encoders.factory(name, size)(width=0.1 if encoders.require(name).facts.flops > 2e9 else 0.25, **options)
+    encoder = factory.factory(name, size)(width=0.1 if table.require(name).facts.flops > 2e9 else 0.25, **options)
     for parameter in encoder.parameters():
         # Away from zero: a ConvNeXt's blocks count for a millionth at first, and a ViT's class token and positions are small.
         if parameter.ndim == 1 or len(parameter) == 1:
@@ -68,27 +69,27 @@ def micro(image_size=32, **options):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [(name, size) for name in encoders.ENCODERS for size in MAPS if name in EVERY_SIZE or size in (32, 96)]
+    ("name", "size"), [(name, size) for name in table.ENCODERS for size in MAPS if name in EVERY_SIZE or size in (32, 96)]
 )
 def test_shapes(name, size):
     """On the meta device, as a plan builds them: shapes without numbers."""
     with torch.device("meta"):
-        encoder, images = encoders.factory(name, size)(), torch.empty(2, 3, size, size)
+        encoder, images = factory.factory(name, size)(), torch.empty(2, 3, size, size)
         features, features_map, stages = encoder(images), encoder.feature_map(images), encoder.stages(images)
     assert features.shape == (2, encoder.dim) and features.dtype == torch.float32
     assert features_map.shape == stages[-1].shape and features_map.shape[:2] == (2, encoder.dim)
     if name in VITS:
-        side = size // encoders.patch_size(size)
+        side = size // factory.patch_size(size)
         assert [tuple(stage.shape) for stage in stages] == [(2, encoder.dim, side, side)] * 4
         assert encoder.tokens(images).shape == (2, 1 + side**2, encoder.dim)
     else:
-        sides = (CONVNEXT_MAPS if encoders.require(name).family == "convnext" else MAPS)[size]
+        sides = (CONVNEXT_MAPS if table.require(name).family == "convnext" else MAPS)[size]
         expected = [(2, channels, side, side) for channels, side in zip(CHANNELS[name], sides, strict=False)]
         assert [tuple(stage.shape) for stage in stages] == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [*((name, 28) for name in encoders.ENCODERS), ("resnet8", 96), ("wideresnet28x2", 96), ("convnext_tiny", 96)]
+    ("name", "size"), [*((name, 28) for name in table.ENCODERS), ("resnet8", 96), ("wideresnet28x2", 96), ("convnext_tiny", 96)]
 )
 def test_features_maps_and_stages_agree(name, size):
     encoder, images = narrow(name, size).eval(), torch.rand(2, 3, size, size)
@@ -98,7 +99,7 @@ def test_features_maps_and_stages_agree(name, size):
         if name in VITS:
             assert torch.equal(encoder.tokens(images)[:, 0], features)
             assert torch.equal(encoder.tokens(images)[:, 1:], features_map.flatten(2).transpose(1, 2))
-        elif encoders.require(name).family == "convnext":
+        elif table.require(name).family == "convnext":
             # Averaged, then normalised, as in the paper; the map is normalised at every position.
             average = encoder.maps(images)[-1].mean((2, 3), keepdim=True)
             assert torch.equal(encoder.convnext.head.norm(average).flatten(1), features)
@@ -107,7 +108,7 @@ def test_features_maps_and_stages_agree(name, size):
             assert torch.allclose(features_map.mean((2, 3)), features)
 
 
-@pytest.mark.parametrize("name", encoders.ENCODERS)
+@pytest.mark.parametrize("name", table.ENCODERS)
 def test_an_image_of_one_channel_is_encoded_by_itself_and_always_alike(name):
     """In evaluation mode: no image depends on its neighbours in the batch, and nothing is drawn."""
     encoder, images = narrow(name, 28, in_channels=1).eval(), torch.rand(3, 1, 28, 28)
@@ -118,7 +119,7 @@ def test_an_image_of_one_channel_is_encoded_by_itself_and_always_alike(name):
     assert together.isfinite().all() and not torch.allclose(together[0], together[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", encoders.ENCODERS)
+@pytest.mark.parametrize("name", table.ENCODERS)
 def test_gradient_reaches_every_parameter(name):
     """From the features and from the map, so that no method leaves a parameter behind; in training nothing is drawn either."""
     encoder, images = narrow(name), torch.rand(4, 3, 32, 32)
@@ -131,7 +132,7 @@ def test_gradient_reaches_every_parameter(name):
         assert torch.equal(read(images), output)
 
 
-@pytest.mark.parametrize("name", encoders.ENCODERS)
+@pytest.mark.parametrize("name", table.ENCODERS)
 def test_features_have_32_bits_or_more(name):
     encoder, images = narrow(name).eval(), torch.rand(2, 3, 32, 32)
     with torch.no_grad():
@@ -142,27 +143,27 @@ def test_features_have_32_bits_or_more(name):
     assert wide.dtype == torch.float64 and torch.allclose(wide.float(), features, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", encoders.ENCODERS)
+@pytest.mark.parametrize("name", table.ENCODERS)
 def test_facts_are_measured(name):
-    size = encoders.FACTS_SIZE
+    size = table.FACTS_SIZE
     with torch.device("meta"):
-        encoder, image = encoders.factory(name, size)(), torch.empty(1, 3, size, size)
+        encoder, image = factory.factory(name, size)(), torch.empty(1, 3, size, size)
         measured = sum(p.numel() for p in encoder.parameters()), count_flops(lambda: encoder.eval()(image)), encoder.dim
-    facts = encoders.require(name).facts
+    facts = table.require(name).facts
     assert (facts.parameters, facts.flops, facts.dim) == measured
 
 
 def test_numbers_in_short():
     numbers = {77_392: "77.4k", 272_000: "272k", 1_225_024: "1.23M", 11_168_832: "11.2M", 100_000_000: "100M", 2_600_000_000: "2.60G"}
-    assert {number: encoders.in_short(number) for number in numbers} == numbers
+    assert {number: listing.in_short(number) for number in numbers} == numbers
 
 
 def test_who_can_use_an_encoder(monkeypatch):
     wanted = {"first": "features", "second": "tokens", "third": "feature_map", "fourth": "tokens"}
     monkeypatch.setattr(methods, "all_needs", lambda: wanted)
-    assert encoders.users("vit_tiny") == "all methods" and encoders.users("convnext_tiny") == "all methods but second, fourth"
+    assert methods.users("vit_tiny") == "all methods" and methods.users("convnext_tiny") == "all methods but second, fourth"
     line = "11.2M parameters, 1.11 GFLOP an image at 32 px, 512 features, all methods but second, fourth"
-    assert encoders.in_numbers("resnet18") == line
+    assert listing.in_numbers("resnet18") == line
 
 
 def test_what_a_method_needs_is_read_without_importing_it(tmp_path):
@@ -174,22 +175,22 @@ def test_what_a_method_needs_is_read_without_importing_it(tmp_path):
 
 
 def test_offers_are_kept():
-    for name, entry in encoders.ENCODERS.items():
+    for name, entry in table.ENCODERS.items():
         with torch.device("meta"):
-            built = encoders.factory(name, 28)()
+            built = factory.factory(name, 28)()
         offered = ["features"] + [offer for offer in ("feature_map", "tokens") if hasattr(built, offer)]
         assert list(entry.offers) == offered and entry.summary
 
 
 def test_the_factory_makes_new_encoders_with_new_weights():
-    make_encoder = encoders.factory("resnet8", 28)
+    make_encoder = factory.factory("resnet8", 28)
     first, second = make_encoder(), make_encoder()
     assert not torch.equal(first.stem[0].weight, second.stem[0].weight)
 
 
-@pytest.mark.parametrize("name", encoders.ENCODERS)
+@pytest.mark.parametrize("name", table.ENCODERS)
 def test_channels_and_width(name):
-    make_encoder = encoders.factory(name, 28)
+    make_encoder = factory.factory(name, 28)
     with torch.device("meta"):
         half, whole = make_encoder(in_channels=2, width=0.5), make_encoder()
         assert half(torch.empty(2, 2, 28, 28)).shape == (2, half.dim)
@@ -199,18 +200,18 @@ def test_channels_and_width(name):
 
 
 def test_names_are_known_without_torch():
-    code = "import sys; from bench import encoders; assert encoders.names(); encoders.require('resnet8'); assert 'torch' not in sys.modules"
+    code = "import sys; from bench.encoders import table; assert table.names(); table.require('resnet8'); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'resnet18'"):
-        encoders.factory("resnet118", 32)
+        factory.factory("resnet118", 32)
 
 
 @pytest.mark.parametrize(("size", "patch"), [(14, 2), (28, 4), (32, 4), (64, 8), (96, 8), (98, 14), (128, 16), (224, 16)])
 def test_patch_size(size, patch):
-    assert encoders.patch_size(size) == patch
+    assert factory.patch_size(size) == patch
 
 
 @pytest.mark.parametrize(
@@ -219,17 +220,17 @@ def test_patch_size(size, patch):
 )
 def test_no_patch_size(size, nearest):
     with pytest.raises(UserError, match=rf"^vit_tiny at {size} pixels: no patch of 16, .* or 2 pixels divides .* nearest {nearest}$"):
-        encoders.factory("vit_tiny", size)()
+        factory.factory("vit_tiny", size)()
 
 
 @pytest.mark.parametrize(("size", "patch"), [(16, 1), (28, 1), (32, 1), (47, 1), (48, 2), (64, 2), (95, 2), (96, 4), (224, 4)])
 def test_stem_patch(size, patch):
-    assert encoders.stem_patch(size) == patch
+    assert factory.stem_patch(size) == patch
 
 
 def test_no_stem_patch():
     with pytest.raises(UserError, match="convnext_tiny at 15 pixels: its last map would be a single position; expected 16 pixels"):
-        encoders.factory("convnext_tiny", 15)()
+        factory.factory("convnext_tiny", 15)()
 
 
 # --- ResNet
@@ -238,7 +239,7 @@ def test_no_stem_patch():
 @pytest.mark.parametrize(("name", "parameters"), [("resnet18", 11_176_512), ("resnet50", 23_508_032)])
 def test_resnets_are_torchvisions(name, parameters):
     with torch.device("meta"):
-        theirs, ours = getattr(torchvision.models, name)(), encoders.factory(name, 96)()
+        theirs, ours = getattr(torchvision.models, name)(), factory.factory(name, 96)()
         theirs.fc = nn.Identity()
     assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters()) == parameters
     # Weights stand in the same order in both. Any do; these keep the activations of every layer near one.
@@ -269,19 +270,19 @@ def test_names_of_weights_stay(name, stages):
             layers = [("conv1", "bn1"), ("conv2", "bn2")] + [("shortcut.0", "shortcut.1")] * (stage > 0 and block == 0)
             for conv, bn in layers:
                 expected += [f"layers.{stage}.{block}.{conv}.weight", *(f"layers.{stage}.{block}.{bn}.{kind}" for kind in norm)]
-    assert list(encoders.factory(name, 32)().state_dict()) == expected
+    assert list(factory.factory(name, 32)().state_dict()) == expected
 
 
 def test_resnet_for_small_images_differs_in_its_stem_alone():
     with torch.device("meta"):
-        small, large = encoders.factory("resnet18", 64)(), encoders.factory("resnet18", 65)()
+        small, large = factory.factory("resnet18", 64)(), factory.factory("resnet18", 65)()
     assert small.stem[0].kernel_size == (3, 3) and small.stem[0].stride == (1, 1) and isinstance(small.stem[3], nn.Identity)
     assert large.stem[0].kernel_size == (7, 7) and large.stem[0].stride == (2, 2) and isinstance(large.stem[3], nn.MaxPool2d)
     assert [tuple(p.shape) for p in small.layers.parameters()] == [tuple(p.shape) for p in large.layers.parameters()]
 
 
 def test_resnet_starts_as_he_proposed():
-    encoder = encoders.factory("resnet8", 32)()
+    encoder = factory.factory("resnet8", 32)()
     for name, module in encoder.named_modules():
         if isinstance(module, nn.Conv2d):
             fan_out = module.out_channels * module.kernel_size[0] ** 2
@@ -315,7 +316,7 @@ def test_a_projection_with_a_stride_takes_every_second_pixel(size):
 @pytest.mark.parametrize(("name", "millions", "last"), [("wideresnet28x10", 36.5, 640), ("wideresnet28x2", 1.5, 128)])
 def test_wide_resnets_are_as_large_as_the_papers(name, millions, last):
     """36.5M with a classifier of ten classes in table 4; 1.5M is what the semi-supervised papers that use 28-2 state."""
-    assert round((encoders.require(name).facts.parameters + last * 10 + 10) / 1e6, 1) == millions
+    assert round((table.require(name).facts.parameters + last * 10 + 10) / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -365,7 +366,7 @@ def test_wide_resnet_is_the_authors(size, training):
 )
 def test_networks_for_large_images_are_as_large_as_timms(name, theirs):
     with torch.device("meta"):
-        ours, theirs = encoders.factory(name, 224)(), timm.create_model(theirs, pretrained=False, num_classes=0)
+        ours, theirs = factory.factory(name, 224)(), timm.create_model(theirs, pretrained=False, num_classes=0)
     shapes = [
         [(name.split(".", 1)[1], p.shape) for name, p in ours.named_parameters()],
         [(n, p.shape) for n, p in theirs.named_parameters()],
@@ -387,7 +388,7 @@ def test_convnext_is_timms(patch):
 
 
 def test_convnext_for_small_images_differs_in_its_first_patch_alone():
-    networks = [encoders.factory("convnext_tiny", size)(width=0.1) for size in (32, 64, 96)]
+    networks = [factory.factory("convnext_tiny", size)(width=0.1) for size in (32, 64, 96)]
     for network, patch in zip(networks, (1, 2, 4), strict=True):
         first = network.convnext.stem[0]
         assert first.kernel_size == first.stride == (patch, patch) and not first.bias.any()
@@ -465,15 +466,15 @@ def test_running_statistics_forget_at_the_same_pace_with_and_without_groups():
     assert torch.allclose(one.running_var, eight.running_var, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", [name for name, entry in encoders.ENCODERS.items() if "resnet" in entry.family])
+@pytest.mark.parametrize("name", [name for name, entry in table.ENCODERS.items() if "resnet" in entry.family])
 def test_every_batch_norm_is_in_groups(name):
     with torch.device("meta"):
-        norms = [m for m in encoders.factory(name, 32)(bn_groups=4).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        norms = [m for m in factory.factory(name, 32)(bn_groups=4).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     assert norms and all(isinstance(module, GroupedBatchNorm) and module.groups == 4 for module in norms)
 
 
 def test_encoder_with_groups_has_the_weights_of_one_without():
-    make_encoder = encoders.factory("resnet8", 28)
+    make_encoder = factory.factory("resnet8", 28)
     with_groups, without = make_encoder(bn_groups=4), make_encoder()
     without.load_state_dict(with_groups.state_dict())
     images = torch.rand(8, 3, 28, 28)

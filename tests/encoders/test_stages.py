@@ -4,15 +4,15 @@ import pytest
 import torch
 
 import methods
-from bench import encoders
+from bench.encoders import factory
+from bench.encoders.stage_features import LARGEST, StageReader
 from bench.method import build
 from bench.spec import DatasetInfo
-from bench.stages import LARGEST, StageReader
 
 
 def make(method, encoder="resnet8", size=16):
     torch.manual_seed(0)
-    return build(methods.load(method), encoders.factory(encoder, size), DatasetInfo(num_images=64, image_size=size), 10, {}).eval()
+    return build(methods.load(method), factory.factory(encoder, size), DatasetInfo(num_images=64, image_size=size), 10, {}).eval()
 
 
 IMAGES = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -48,7 +48,7 @@ def test_it_is_the_encoder_that_encode_uses():
 @pytest.mark.parametrize("method", sorted(set(methods.names()) - {"pixels", "pca"}))
 @torch.no_grad()
 def test_whatever_encode_does_before_its_encoder_is_done(method):
-    made = make(method, "resnet8" if encoders.can_use(method, "resnet8") else "vit_nano", size=32)
+    made = make(method, "resnet8" if methods.can_use(method, "resnet8") else "vit_nano", size=32)
     reader = StageReader(made, made.encode)
     assert reader(IMAGES.repeat(1, 1, 2, 2)).shape == (3, sum(reader.widths)) and len(reader.widths) in (3, 4)
 

@@ -12,11 +12,11 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from bench import evals
 from bench.errors import UserError
-from bench.evals import knn, label_free, linear, logistic, stages, transfer, validation
-from bench.evals.arrays import Arrays, evenly, normalise, tally
-from bench.record import unpack
+from bench.evaluation import logistic, registry
+from bench.evaluation.arrays import Arrays, evenly, normalise, tally
+from bench.evaluation.evaluators import knn, label_free, linear, stages, transfer, validation
+from bench.records.record import unpack
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +73,11 @@ def with_another_test(arrays) -> Arrays:
 
 
 def test_names_parse_and_summary():
-    assert evals.names() == ["knn", "label_free", "linear", "stages", "transfer", "validation"]
-    assert evals.parse("knn") == ("knn", None)
-    assert evals.parse("transfer:digits") == ("transfer", "digits")
-    assert all(evals.summary(name).strip() and callable(evals.load(name).evaluate) for name in evals.names())
-    assert all(evals.argument(name) == evals.load(name).ARGUMENT for name in evals.names())
+    assert registry.names() == ["knn", "label_free", "linear", "stages", "transfer", "validation"]
+    assert registry.parse("knn") == ("knn", None)
+    assert registry.parse("transfer:digits") == ("transfer", "digits")
+    assert all(registry.summary(name).strip() and callable(registry.load(name).evaluate) for name in registry.names())
+    assert all(registry.argument(name) == registry.load(name).ARGUMENT for name in registry.names())
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_names_parse_and_summary():
 )
 def test_bad_requests_say_what_to_write(request_text, message):
     with pytest.raises(UserError, match=message):
-        evals.parse(request_text)
+        registry.parse(request_text)
 
 
 def test_registry_imports_nothing_heavy():
     code = (
-        "import sys; from bench import evals; evals.parse('transfer:digits'); evals.summary('knn');"
+        "import sys; from bench.evaluation import registry; registry.parse('transfer:digits'); registry.summary('knn');"
         "assert not {'torch', 'faiss', 'sklearn', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -369,13 +369,13 @@ def test_transfer_is_linear_and_knn_on_the_other_data_set(few):
     assert [r.value for r in results] == [r.value for r in (*linear.measure(few), *knn.measure(few))]
 
 
-@pytest.mark.parametrize("name", evals.names())
+@pytest.mark.parametrize("name", registry.names())
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_features_that_are_not_finite_are_refused(digits, name, bad):
     x = digits.train_x.copy()
     x[7, 3] = bad
     with pytest.raises(ValueError, match=rf"{name}.* on digits: 1 of 1000 rows of train_x"):
-        evals.load(name).evaluate(FakeSubject(replace(digits, train_x=x)), "digits" if name == "transfer" else None)
+        registry.load(name).evaluate(FakeSubject(replace(digits, train_x=x)), "digits" if name == "transfer" else None)
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_label_free_results(digits, monkeypatch):
 def test_validation_never_reads_test(digits):
     subject = FakeSubject(replace(digits, test_x=np.full_like(digits.test_x, np.nan)))
     results = {result.metric: result for result in validation.evaluate(subject)}
-    assert not evals.reads_test("validation") and not evals.reads_test("label_free") and evals.reads_test("knn")
+    assert not registry.reads_test("validation") and not registry.reads_test("label_free") and registry.reads_test("knn")
     assert set(results) == {"linear_top1", "knn_top1"} and all(result.split == "val" for result in results.values())
     assert results["linear_top1"].value == linear.choose(digits)["val_top1"]
     assert results["knn_top1"].value == knn.choose(digits)["val_top1"]

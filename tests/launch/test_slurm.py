@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from bench import hardware, ledger, slurm, snapshot, sweep
-from bench.cluster import Cluster, check, load
 from bench.errors import UserError
-from bench.interrupt import Interrupted
-from bench.plan import complete
-from bench.run import Place, execute
-from bench.shared_folders import mount_of, require_shared
+from bench.launch import slurm, snapshot, status, submissions
+from bench.launch.cluster import Cluster, check, load
+from bench.launch.shared_folders import mount_of, require_shared
+from bench.launch.submit import grouped, script
+from bench.launch.worker import FRUITLESS, Work, fruitless
+from bench.machine import hardware
+from bench.machine.signals import Interrupted
+from bench.plan.complete import complete
+from bench.records.store import ResultStore
+from bench.run.execute import execute
+from bench.run.place import Place
 from bench.spec import Budget, RunSpec
-from bench.store import ResultStore
-from bench.submit import grouped, script
-from bench.worker import FRUITLESS, Work, fruitless
 from places import ROOT
 
 SINFO = """gpu*|1-00:00:00|gpu:a100:8(S:0-1)|64|512000+|4|far1
@@ -183,17 +185,17 @@ def test_the_script_says_what_was_asked_for(says, tmp_path):
 def test_a_snapshot_is_the_source_and_knows_its_commit(tmp_path):
     place = snapshot.take(tmp_path)
     assert place == snapshot.take(tmp_path) and len(list((tmp_path / "code").iterdir())) == 1
-    code = "import bench.hardware as h, json; print(json.dumps([h.__file__, h.commit_of_code()]))"
+    code = "import bench.machine.hardware as h, json; print(json.dumps([h.__file__, h.commit_of_code()]))"
     environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONSAFEPATH": "1"}
     file, commit = json.loads(subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=ROOT))
-    assert file == str(place / "bench/hardware.py") and tuple(commit) == hardware.commit_of_code()
+    assert file == str(place / "bench/machine/hardware.py") and tuple(commit) == hardware.commit_of_code()
 
 
 @pytest.fixture
 def submitted(tmp_path):
     """A submission of three runs, the last two in one task; nobody noted its number."""
     specs = [spec_of(seed) for seed in range(3)]
-    made = ledger.Submission("abc", "mine", [ledger.Array("sslbench-mine-abc-0", [[specs[0].id], [specs[1].id, specs[2].id]])])
+    made = submissions.Submission("abc", "mine", [submissions.Array("sslbench-mine-abc-0", [[specs[0].id], [specs[1].id, specs[2].id]])])
     made.write(tmp_path)
     return specs, made
 
@@ -201,7 +203,7 @@ def submitted(tmp_path):
 def test_jobs_are_found_by_name_even_where_their_number_was_not_noted(tmp_path, submitted, says):
     specs, made = submitted
     says(squeue="77|1|PENDING|sslbench-mine-abc-0|Priority\n80|N/A|RUNNING|another|None")
-    tasks = ledger.tasks_of([spec.id for spec in specs], tmp_path)
+    tasks = submissions.tasks_of([spec.id for spec in specs], tmp_path)
     assert tasks[specs[0].id].job is None and tasks[specs[0].id].state is None
     assert tasks[specs[2].id].job == "77_1" and tasks[specs[2].id].reason == "Priority"
     assert tasks[specs[1].id].log == tmp_path / "submissions/abc/77_1_0_log.err"
@@ -209,12 +211,12 @@ def test_jobs_are_found_by_name_even_where_their_number_was_not_noted(tmp_path, 
     made.write(tmp_path)
     says(code=1, squeue="Unable to contact slurm controller")
     notes = []
-    tasks = ledger.tasks_of([spec.id for spec in specs], tmp_path, notes.append)
-    assert tasks[specs[0].id].state == ledger.UNASKED and tasks[specs[0].id].job == "77_0" and "Unable to contact" in notes[0]
+    tasks = submissions.tasks_of([spec.id for spec in specs], tmp_path, notes.append)
+    assert tasks[specs[0].id].state == submissions.UNASKED and tasks[specs[0].id].job == "77_0" and "Unable to contact" in notes[0]
 
 
 def task(state=None, cancelled=False):
-    return ledger.Task("7_1", state, "Priority", cancelled, None)
+    return submissions.Task("7_1", state, "Priority", cancelled, None)
 
 
 def beat(state):
@@ -229,8 +231,8 @@ def beat(state):
         ((beat("interrupted"), None, task("PENDING")), ("pending", "Priority; 40% of the budget, 100 images/s done")),
         ((None, None, task("CONFIGURING")), ("starting", "SLURM says CONFIGURING")),
         ((beat("training"), {"pid": 1}, task("RUNNING")), ("running", "40% of the budget, 100 images/s  1:00 left")),
-        ((beat("training"), {"pid": 1}, task(ledger.UNASKED)), ("running", "40% of the budget, 100 images/s  1:00 left")),
-        ((None, None, task(ledger.UNASKED)), ("submitted", "SLURM does not answer")),
+        ((beat("training"), {"pid": 1}, task(submissions.UNASKED)), ("running", "40% of the budget, 100 images/s  1:00 left")),
+        ((None, None, task(submissions.UNASKED)), ("submitted", "SLURM does not answer")),
         ((beat("training"), None, task()), ("lost", "at 40% of the budget, 100 images/s, training; its last sign was 3 min ago")),
         ((beat("evaluating"), None, None), ("lost", "at 40% of the budget, 100 images/s, evaluating; its last sign was 3 min ago")),
         ((None, None, task()), ("lost", "its job ended before the run began")),
@@ -239,8 +241,8 @@ def beat(state):
     ],
 )
 def test_states(facts, expected, monkeypatch):
-    monkeypatch.setattr(sweep.time, "time", lambda: 1200.0)
-    assert sweep.state_of(*facts, record=None) == expected
+    monkeypatch.setattr(status.time, "time", lambda: 1200.0)
+    assert status.state_of(*facts, record=None) == expected
 
 
 def test_a_run_that_ends_while_slurm_is_asked_is_done(tmp_path, monkeypatch):
@@ -250,10 +252,10 @@ def test_a_run_that_ends_while_slurm_is_asked_is_done(tmp_path, monkeypatch):
 
     def silent(ids, scratch, note):
         execute(spec, ("knn",), place)
-        return {spec.id: task(ledger.UNASKED)}
+        return {spec.id: task(submissions.UNASKED)}
 
-    monkeypatch.setattr(sweep, "tasks_of", silent)
-    (found,) = sweep.rows((spec,), ("knn",), place.scratch, ResultStore(place.results))
+    monkeypatch.setattr(status, "tasks_of", silent)
+    (found,) = status.rows((spec,), ("knn",), place.scratch, ResultStore(place.results))
     assert (found.state, found.detail) == ("done", "knn")
 
 

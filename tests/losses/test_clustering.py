@@ -17,14 +17,15 @@ from torch.nn import functional as F
 import methods.deepcluster
 import methods.deepcluster_v2
 import methods.pcl
-from bench.batches import Source
-from bench.checkpoint import Checkpoints
-from bench.interrupt import Interrupted
+from bench.compute.randomness import Draws, generator
+from bench.data.source import Source
+from bench.machine.signals import Interrupted
 from bench.method import Batch
-from bench.parts import info_nce, kmeans
-from bench.randomness import Draws, generator
+from bench.parts.clusters import kmeans
+from bench.parts.losses import info_nce
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.trainer import Controls, Trainer
+from bench.training.checkpoint import Checkpoints
+from bench.training.trainer import Controls, Trainer
 from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, unit
 from methods.deepcluster import DeepCluster, balanced_classification, edges, whitened
 from methods.deepcluster_v2 import DeepClusterV2

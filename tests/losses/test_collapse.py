@@ -18,12 +18,14 @@ import methods.dino
 import methods.moco
 import methods.simsiam
 import methods.vicreg
-from bench import datasets
-from bench.batches import Source
-from bench.resnet import ResNet
+from bench.data import catalogue
+from bench.data.images import channel_stats
+from bench.data.load import load_split
+from bench.data.source import Source
+from bench.encoders.resnet import ResNet
 from bench.spec import Budget, RunSpec
-from bench.trainer import Trainer
-from bench.views import normalise
+from bench.training.trainer import Trainer
+from bench.views.view import normalise
 from loss_cases import mutate
 
 BATCH, WIDTH = 64, 16
@@ -33,8 +35,8 @@ COLLAPSED, SPREAD = 0.1, 0.3
 
 def training(cls, steps, lr, **hyper_parameters):
     """A trainer of a method on the digits, for so many steps."""
-    split, info = datasets.load("digits", "train"), datasets.info("digits", "train")
-    mean, std = datasets.channel_stats(split.images)
+    split, info = load_split("digits", "train"), catalogue.info("digits", "train")
+    mean, std = channel_stats(split.images)
     torch.manual_seed(0)
     method = cls(lambda bn_groups=1, **_: ResNet((1,), (WIDTH,), info.image_size, bn_groups=bn_groups), info, **hyper_parameters)
     recipe = dataclasses.replace(method.recipe, lr=lr, lr_per_batch=None, batch_size=BATCH)
@@ -46,7 +48,7 @@ def trained(*arguments, **hyper_parameters):
     """A method after its training, and test images as it sees them, [B, 3, 8, 8]."""
     trainer = training(*arguments, **hyper_parameters)
     trainer.run()
-    return trainer.method.eval(), normalise(datasets.load("digits", "test").images / 255, trainer.source.mean, trainer.source.std)
+    return trainer.method.eval(), normalise(load_split("digits", "test").images / 255, trainer.source.mean, trainer.source.std)
 
 
 def spread(cls, *arguments, **hyper_parameters):

@@ -12,10 +12,10 @@ import torch
 
 import methods
 import methods.colorization as colorization
+from bench.compute.randomness import Draws, seeded
 from bench.errors import UserError
 from bench.method import Batch
-from bench.plan import complete
-from bench.randomness import Draws, seeded
+from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
 from loss_cases import MEAN, STD, agree, lab_of_one, mutate, narrow, normalised, pictures
 

@@ -12,18 +12,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import bench.parts
 import methods.byol
 import methods.moco
 import methods.npid
 import methods.simclr
-from bench.batch_norm import GroupedBatchNorm
+from bench.compute import collectives
+from bench.compute.randomness import Draws
+from bench.encoders.batch_norm import GroupedBatchNorm
 from bench.method import Batch
-from bench.optim import build_optimizer, set_progress
-from bench.parts import Memory, Queue, info_nce, nt_xent
-from bench.randomness import Draws
+from bench.parts import losses, teachers
+from bench.parts.losses import info_nce, nt_xent
+from bench.parts.teachers import Memory, Queue
 from bench.spec import DatasetInfo
-from bench.views import ColorJitter, render_views
+from bench.training.optim import build_optimizer, set_progress
+from bench.views.ops import ColorJitter
+from bench.views.view import render_views
 from loss_cases import TOLERANCE, close, dot, make_encoder, rows_of
 from loss_cases import mutate as mutate_source
 from methods.byol import BYOL, regression
@@ -406,7 +409,7 @@ MUTATED_LOSSES = [
     (
         MoCo,
         "the key is not the first class",
-        patch(bench.parts, "classify", lambda logits, target: F.cross_entropy(logits, target + 1)),
+        patch(losses, "classify", lambda logits, target: F.cross_entropy(logits, target + 1)),
         None,
     ),
     (NPID, "temperature inverted", None, invert_temperature),
@@ -707,8 +710,8 @@ def test_moco_v1_has_a_linear_head_and_other_views():
 
 def test_gathered_rows_are_those_of_the_loss(monkeypatch):
     """All that crosses images goes through `gather`: a stand-in that counts sees queries and keys, embeddings and index."""
-    seen, gather = [], bench.parts.gather
-    for module in (methods.simclr, methods.npid, bench.parts):
+    seen, gather = [], collectives.gather
+    for module in (methods.simclr, methods.npid, teachers):
         monkeypatch.setattr(module, "gather", lambda rows: seen.append(len(rows)) or gather(rows))
     for cls in (SimCLR, MoCo, NPID):
         make_method(cls).loss(make_batch(8), 0.0)

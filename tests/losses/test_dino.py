@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 import methods.dino
-from bench.encoders import factory
-from bench.randomness import Draws, seeded
+from bench.compute.randomness import Draws, seeded
+from bench.encoders.factory import factory
 from bench.spec import DatasetInfo
 from loss_cases import TOLERANCE, agree, dot, mutate, random_batch, unit
 

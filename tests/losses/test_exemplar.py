@@ -8,8 +8,8 @@ import torch
 
 import methods
 import methods.exemplar
+from bench.compute.randomness import Draws, seeded
 from bench.method import Batch
-from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
 from loss_cases import agree, dot, mutate, narrow
 

@@ -14,13 +14,13 @@ from torch import nn
 import methods
 import methods.pca
 import methods.random_rescaled
-from bench.batches import Source
-from bench.conformance import checks, name_of, run_check
-from bench.conformance_case import Case
+from bench.compute.randomness import Draws, seeded
+from bench.conformance.case import Case
+from bench.conformance.check import checks, name_of, run_check
+from bench.data.source import Source
 from bench.method import Floor
-from bench.randomness import Draws, seeded
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.trainer import fit
+from bench.training.trainer import fit
 from loss_cases import mutate, narrow
 
 SIZE = 16

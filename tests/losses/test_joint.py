@@ -16,8 +16,8 @@ import methods.barlow_twins
 import methods.nnclr
 import methods.simsiam
 import methods.vicreg
-from bench.optim import build_optimizer, set_progress
 from bench.spec import DatasetInfo, Group
+from bench.training.optim import build_optimizer, set_progress
 from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, rows_of, unit
 
 with warnings.catch_warnings():

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 import methods.mae
-from bench.encoders import factory
+from bench.compute.randomness import Draws, seeded
+from bench.encoders.factory import factory
 from bench.method import Batch
-from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
 from loss_cases import TOLERANCE, agree, mutate
 

@@ -8,17 +8,17 @@ import torch
 from torch import nn
 
 import methods
-from bench.conformance_case import Case, same_bits
-from bench.encoders import factory
+from bench.commands.request import parse_settings
+from bench.compute.randomness import Draws, seeded
+from bench.conformance.case import Case, same_bits
+from bench.encoders.factory import factory
 from bench.errors import UserError
 from bench.method import Batch, Method
-from bench.optim import build_optimizer
-from bench.parts import Teacher
-from bench.plan import complete
-from bench.randomness import Draws, seeded
-from bench.request import parse_settings
+from bench.parts.teachers import Teacher
+from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, Group, Recipe, RunSpec
-from bench.views import View
+from bench.training.optim import build_optimizer
+from bench.views.view import View
 from loss_cases import narrow
 
 SIZE, IMAGES = 16, 12

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import methods
-from bench import catalogue, encoders
+from bench.compute.randomness import Draws, seeded
+from bench.encoders import factory
 from bench.method import Batch, LabelledBatch, build
-from bench.randomness import Draws, seeded
-from bench.views import render_views
+from bench.pages import methods as methods_page
+from bench.views.view import render_views
 
 IMAGES = 16
 FIRST = 8
@@ -18,12 +19,12 @@ FIRST = 8
 
 def loss_and_gradients(name):
     """On the same images, from the same generator's weights: what tells two methods apart. (Views are declared, so they may differ.)"""
-    encoder = catalogue.encoder_for(name)
+    encoder = methods_page.encoder_for(name)
     with seeded("alias", encoder):
-        method = build(methods.load(name), encoders.factory(encoder, 32), catalogue.DATA, 10, {}).train()
+        method = build(methods.load(name), factory.factory(encoder, 32), methods_page.DATA, 10, {}).train()
     images = torch.randint(256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     mean, std = torch.full((3,), 0.5), torch.full((3,), 0.25)
-    views = render_views(method.views, images, catalogue.DATA, mean, std, lambda number: Draws("alias", number, total=IMAGES))
+    views = render_views(method.views, images, methods_page.DATA, mean, std, lambda number: Draws("alias", number, total=IMAGES))
     facts = (views, torch.arange(IMAGES), Draws("alias", "loss", total=IMAGES))
     batch = LabelledBatch(*facts, torch.arange(IMAGES) % 10) if method.uses_labels else Batch(*facts)
     loss = method.loss(batch, 0.5)

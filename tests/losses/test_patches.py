@@ -17,10 +17,10 @@ import methods.cpc
 import methods.jigsaw
 import methods.pirl
 import methods.relative_patch
-from bench.encoders import factory
+from bench.compute.randomness import Draws, seeded
+from bench.encoders.factory import factory
 from bench.method import build
-from bench.patches import cut, drop_colours, grid, jittered_grid, patch_side, standardised
-from bench.randomness import Draws, seeded
+from bench.parts.patches import cut, drop_colours, grid, jittered_grid, patch_side, standardised
 from bench.spec import DatasetInfo
 from loss_cases import close, cross_entropy, dot, mutate, narrow, random_batch, unit
 

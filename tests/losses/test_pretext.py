@@ -13,9 +13,9 @@ import methods
 import methods.denoising_ae
 import methods.rotation
 import methods.supervised
-from bench.encoders import factory
+from bench.compute.randomness import Draws, seeded
+from bench.encoders.factory import factory
 from bench.method import Batch, LabelledBatch, build
-from bench.randomness import Draws, seeded
 from bench.spec import DatasetInfo
 from loss_cases import agree, cross_entropy, mutate, narrow
 

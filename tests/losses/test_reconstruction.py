@@ -15,15 +15,15 @@ import methods
 import methods.autoencoder
 import methods.context_encoder
 import methods.split_brain
-from bench.encoders import factory
+from bench.compute.randomness import Draws, seeded
+from bench.encoders.factory import factory
 from bench.errors import UserError
 from bench.method import Batch
-from bench.optim import build_optimizer, set_progress
-from bench.parts import reverse_gradient
-from bench.plan import complete
-from bench.randomness import Draws, seeded
-from bench.reconstruction import squared_error
+from bench.parts.heads import reverse_gradient
+from bench.parts.reconstruction import squared_error
+from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
+from bench.training.optim import build_optimizer, set_progress
 from loss_cases import MEAN, STD, agree, cross_entropy_of_one, lab_of_one, mutate, normalised, pictures
 
 SIZE = 16

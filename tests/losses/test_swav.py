@@ -13,10 +13,10 @@ import torch
 from torch.nn import functional as F
 
 import methods.swav
-from bench.encoders import factory
+from bench.compute.randomness import Draws, seeded
+from bench.encoders.factory import factory
 from bench.method import Batch
-from bench.parts import sinkhorn
-from bench.randomness import Draws, seeded
+from bench.parts.clusters import sinkhorn
 from bench.spec import DatasetInfo
 from loss_cases import TOLERANCE, agree, dot, mutate, random_batch, unit
 

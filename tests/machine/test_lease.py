@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import lease
+from bench.machine import lease
 
 CLAIM = """
 import sys, time
 from pathlib import Path
-from bench.lease import claim
+from bench.machine.lease import claim
 print("ready", flush=True)
 while not Path(sys.argv[2]).exists():
     time.sleep(0.001)

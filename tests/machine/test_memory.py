@@ -8,12 +8,12 @@ import pytest
 FAULTS = """
 import resource, sys
 import torch
-from bench import encoders
-from bench.memory import keep_freed_memory
+from bench.encoders.factory import factory
+from bench.machine.memory import keep_freed_memory
 torch.set_num_threads(1)
 if sys.argv[1] == "kept":
     keep_freed_memory()
-encoder = encoders.factory("resnet8", 32)()
+encoder = factory("resnet8", 32)()
 images = torch.randn(128, 3, 32, 32)
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

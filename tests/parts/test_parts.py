@@ -5,8 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.parts import Memory, Queue, Teacher, classify, full_precision, gather, mlp, nt_xent
-from bench.reconstruction import lab
+from bench.parts.heads import gather, mlp
+from bench.parts.losses import classify, full_precision, nt_xent
+from bench.parts.reconstruction import lab
+from bench.parts.teachers import Memory, Queue, Teacher
 from loss_cases import lab_of_one
 
 pytestmark = pytest.mark.usefixtures("fixed_weights")

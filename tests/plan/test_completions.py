@@ -6,11 +6,11 @@ import sys
 import pytest
 from PIL import Image
 
-from bench import completions
-from bench.plan import make_plan
-from bench.request import Request
+from bench.commands.request import Request
+from bench.plan import completed
+from bench.plan.plan import make_plan
+from bench.records.store import ResultStore
 from bench.spec import Budget, RunSpec
-from bench.store import ResultStore
 from places import ROOT
 
 RUN_BENCH = ROOT / "run_bench.py"
@@ -24,9 +24,9 @@ def ids(tmp_path):
     def find(look=True, **described):
         told = NOTHING | {"method": "simclr", "dataset": "mnist5k", "budget": "2000images", "seeds": "0,1", "settings": ()} | described
         request = Request(results=str(tmp_path / "results"), scratch=str(tmp_path / "scratch"), **told)
-        before = completions.read(request.scratch)
+        before = completed.read(request.scratch)
         runs = request.plan(look)[0].runs
-        return [run.id for run in runs], before == completions.read(request.scratch) != {}
+        return [run.id for run in runs], before == completed.read(request.scratch) != {}
 
     return find
 
@@ -88,7 +88,7 @@ def test_a_change_of_the_code_is_seen(ids, monkeypatch, tmp_path):
     ids()
     for folder in ("bench", "methods"):
         (tmp_path / folder).mkdir()
-    monkeypatch.setattr(completions, "CODE", tmp_path)
+    monkeypatch.setattr(completed, "ROOT", tmp_path)
     file = tmp_path / "methods" / "mine.py"
     file.write_text("one = 1")
     assert not ids()[1] and ids()[1]
@@ -111,10 +111,10 @@ def test_changed_images_are_another_run(ids, images):
     first, _ = ids(**described)
     assert ids(**described) == (first, True)
     Image.new("RGB", (8, 8)).save(images / "train" / "a" / "new.png")
-    from bench import datasets
+    from bench.data import reading
 
-    datasets._listing.cache_clear()  # another process would not have it
-    datasets._read_part.cache_clear()
+    reading.listing.cache_clear()  # another process would not have it
+    reading.read_part.cache_clear()
     second, _ = ids(**described)
     assert not set(first) & set(second)
     assert ids(**described) == (second, True), "the new ones take the place of the old"
@@ -122,7 +122,7 @@ def test_changed_images_are_another_run(ids, images):
 
 def test_what_is_kept_may_be_broken_or_unwritable(ids, tmp_path, monkeypatch):
     first, _ = ids()
-    path = completions._path(tmp_path / "scratch")
+    path = completed._path(tmp_path / "scratch")
     for text in ("", "{", "[]", '{"state": 1}', path.read_text().replace('"simclr"', "7")):
         path.write_text(text)
         assert ids()[0] == first
@@ -131,7 +131,7 @@ def test_what_is_kept_may_be_broken_or_unwritable(ids, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(completions, "write", full)
+    monkeypatch.setattr(completed, "write", full)
     assert ids() == (first, False)
 
 

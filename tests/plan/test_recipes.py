@@ -9,10 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 import methods
-from bench import encoders, plan, recipe_page, recipes
+from bench.commands.request import Request
+from bench.encoders import table
 from bench.errors import UserError
-from bench.plan import complete
-from bench.request import Request
+from bench.pages import recipes as recipes_page
+from bench.plan import complete as complete_module
+from bench.plan import recipes
+from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from places import ROOT
 
@@ -32,10 +35,10 @@ def imagenet(monkeypatch):
     stand_in = SimpleNamespace(
         require=lambda name, root: SimpleNamespace(encoder="resnet8", image_size=224),
         info=lambda name, split, size, root: DatasetInfo(1_281_167, size),
-        load=lambda name, split, size, root: SimpleNamespace(classes=range(1000)),
         revision=lambda name, root: "none",
     )
-    monkeypatch.setattr(plan, "datasets", stand_in)
+    monkeypatch.setattr(complete_module, "catalogue", stand_in)
+    monkeypatch.setattr(complete_module, "load_split", lambda name, split, size, root: SimpleNamespace(classes=range(1000)))
 
 
 def hyper_parameters(name):
@@ -60,7 +63,7 @@ def test_a_published_recipe_can_be_completed_with_the_encoder_that_comes_closest
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_number_has_one_source_or_is_said_to_have_none(name):
     found = recipes.published()[name]
-    assert encoders.require(found.closest) and hyper_parameters(name) >= set(found.hyper_parameters) and set(found.recipe) <= FIELDS
+    assert table.require(found.closest) and hyper_parameters(name) >= set(found.hyper_parameters) and set(found.recipe) <= FIELDS
     both = set(found.recipe) & set(found.hyper_parameters)
     numbers = [fact for fact in FACTS if getattr(found, fact) is not None]
     numbers += [f"recipe.{key}" if key in both else key for key in found.recipe]
@@ -154,5 +157,5 @@ def test_what_has_no_such_recipe_is_said(tmp_path, monkeypatch):
 
 
 def test_the_page_of_recipes_is_the_codes():
-    """Where it fails: python -m bench.recipe_page simclr > docs/recipes.md"""
-    assert (ROOT / "docs/recipes.md").read_text() == recipe_page.page("simclr")
+    """Where it fails: python -m bench.pages.recipes simclr > docs/recipes.md"""
+    assert (ROOT / "docs/recipes.md").read_text() == recipes_page.page("simclr")

@@ -6,13 +6,14 @@ import os
 import numpy as np
 import pytest
 
-from bench import columns, exclusive
-from bench import index as index_module
-from bench import store as store_module
-from bench.index import NAME
-from bench.record import Cost, Result, RunRecord
+from bench.machine import files
+from bench.records import column_arrays
+from bench.records import index as index_module
+from bench.records import store as store_module
+from bench.records.index import NAME
+from bench.records.record import Cost, Result, RunRecord
+from bench.records.store import ResultStore
 from bench.spec import Budget, Recipe, RunSpec
-from bench.store import ResultStore
 
 RESULTS = tuple(
     Result(evaluator=evaluator, dataset="mnist5k", split="test", metric="top1", value=value, n=8, chosen={"k": 20}, correct="/w==")
@@ -121,12 +122,12 @@ def test_a_name_that_is_not_text_is_only_a_problem(folder):
 
 def test_columns_come_back_to_the_last_bit():
     real = np.array([0.0, -0.0, np.nan, np.inf, 1 / 3, 5e-324, 0.0])
-    many = np.random.default_rng(0).permutation(3 * columns.FEW) - columns.FEW
+    many = np.random.default_rng(0).permutation(3 * column_arrays.FEW) - column_arrays.FEW
     texts = ["a", None, "", "ü\n", "a", *map(str, range(300))]
     arrays = {}
     for name, column in (("real", real), ("many", many), ("flag", np.array([True, False, True])), ("texts", texts), ("none", [])):
-        columns.pack_column(arrays, name, column)
-        found = columns.unpack_column(arrays, name)
+        column_arrays.pack_column(arrays, name, column)
+        found = column_arrays.unpack_column(arrays, name)
         assert found.tolist() == column if isinstance(column, list) else found.tobytes() == column.tobytes() and found.dtype == column.dtype
     assert arrays["real"].dtype == np.uint8 and arrays["texts"].dtype == np.uint16
 
@@ -161,7 +162,7 @@ def test_a_folder_that_cannot_be_written_to_has_none(folder, monkeypatch):
     def refuse(path, content):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(exclusive, "write", refuse)
+    monkeypatch.setattr(files, "write", refuse)
     assert len(ResultStore(folder).frame()) == 59 and not (folder / NAME).exists()
 
 

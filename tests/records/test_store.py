@@ -13,11 +13,11 @@ import time
 
 import pytest
 
-from bench import record as record_module
-from bench.frame import COLUMNS
-from bench.record import Cost, Result, RunRecord
+from bench.records import record as record_module
+from bench.records.frame import COLUMNS
+from bench.records.record import Cost, Result, RunRecord
+from bench.records.store import ResultStore
 from bench.spec import Budget, Recipe, RunSpec
-from bench.store import ResultStore
 from places import ROOT
 
 COST = Cost(steps=78, images=20000, flops=2.4e12, seconds=15.0, setup_seconds=1.0, evaluation_seconds=2.0, peak_memory_bytes=2**29)
@@ -312,7 +312,8 @@ def test_the_frame_is_quick(store, monkeypatch):
 
 
 def test_importing_the_store_is_light():
-    code = "import sys; import bench.store; print([name for name in ('pandas', 'torch', 'scipy', 'matplotlib') if name in sys.modules])"
+    heavy = ("pandas", "torch", "scipy", "matplotlib")
+    code = f"import sys; import bench.records.store; print([name for name in {heavy} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
 

@@ -10,8 +10,8 @@ from test_reports import frame_of, result, run
 
 import methods
 import run_bench
-from bench import datasets
-from bench.record import Result
+from bench.data import catalogue
+from bench.records.record import Result
 from reports.pages import published
 from reports.tables import columns
 from reports.tables.build import build
@@ -44,7 +44,7 @@ def frame(tmp_path_factory):
 def test_every_published_value_has_a_method_a_source_and_a_meaning():
     assert FOUND and CURVES
     for row in (*FOUND, *CURVES):
-        assert row["method"] in methods.names() and row["dataset"] in datasets.names(), row
+        assert row["method"] in methods.names() and row["dataset"] in catalogue.names(), row
         assert re.match(r"github:[\w.-]+/[\w.-]+@[0-9a-f]{6,40}:\S+$", row["source"]) or "secondary copy" in row["source"], row
         assert row["measure"] in published.MEASURES and row["encoder"] and row["title"] and row["differs"], row
         assert 0 <= float(row["value"]) <= 100, row

@@ -16,9 +16,9 @@ from scipy import stats
 
 import run_bench
 from bench.errors import UserError
-from bench.record import Cost, Result, RunRecord, pack, unpack
+from bench.records.record import Cost, Result, RunRecord, pack, unpack
+from bench.records.store import ResultStore
 from bench.spec import Budget, Recipe, RunSpec
-from bench.store import ResultStore
 from reports.pages import differences
 from reports.pages.leaderboard import markdown, print_table, write
 from reports.plots import cost, families

@@ -16,16 +16,17 @@ import torch.distributed as dist
 from torch import nn
 
 import methods
-from bench.batch_norm import GroupedBatchNorm, require_shares, synchronise
-from bench.distributed import agree, alone, average_gradients, gather, mean_of_batch, rank, rows_of, shard, size, total
+from bench.compute.collectives import agree, alone, average_gradients, gather, mean_of_batch, rank, rows_of, shard, size, total
+from bench.encoders.batch_norm import GroupedBatchNorm, require_shares, synchronise
+from bench.encoders.features import extract
 from bench.errors import UserError
-from bench.features import extract
-from bench.interrupt import Interrupted, StopSignals
-from bench.plan import complete
-from bench.ranks import FollowerDied, join_as_follower, ranks
-from bench.run import Place, execute
+from bench.machine.signals import Interrupted, StopSignals
+from bench.plan.complete import complete
+from bench.records.store import ResultStore
+from bench.run.execute import execute
+from bench.run.place import Place
+from bench.run.processes import FollowerDied, join_as_follower, ranks
 from bench.spec import Budget, RunSpec
-from bench.store import ResultStore
 
 HERE = Path(__file__).parent
 
@@ -133,7 +134,7 @@ def test_a_budget_in_seconds_is_spent_by_one_clock(tmp_path, monkeypatch):
     spec = complete(RunSpec(method=str(slow), budget=Budget("seconds", 6), **facts), processes=2)
     popen = subprocess.Popen
     monkeypatch.setattr(
-        "bench.ranks.subprocess.Popen", lambda command, env, **options: popen(command, env={**env, "SECOND": "yes"}, **options)
+        "bench.run.processes.subprocess.Popen", lambda command, env, **options: popen(command, env={**env, "SECOND": "yes"}, **options)
     )
     execute(spec, ("knn",), place)
     (record,) = ResultStore(place.results).records()

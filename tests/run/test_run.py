@@ -15,17 +15,23 @@ import pytest
 import torch
 
 import methods
-from bench import datasets
-from bench import run as run_module
-from bench.checkpoint import Checkpoints
+from bench.data import catalogue
+from bench.data import source as source_module
+from bench.data.load import load_split
+from bench.data.source import load_source
 from bench.errors import UserError
-from bench.interrupt import Interrupted
-from bench.lease import claim
-from bench.plan import complete
-from bench.run import Place, RunFailed, execute
+from bench.evaluation import frozen_encoder
+from bench.evaluation.frozen_encoder import FrozenEncoder
+from bench.machine.lease import claim
+from bench.machine.signals import Interrupted
+from bench.plan.complete import complete
+from bench.records.store import ResultStore
+from bench.run import execute as execute_module
+from bench.run.execute import RunFailed, execute
+from bench.run.place import Place
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.store import ResultStore
-from bench.trainer import Trainer
+from bench.training.checkpoint import Checkpoints
+from bench.training.trainer import Trainer
 from places import ROOT
 
 EVALS = ("knn", "label_free")
@@ -76,17 +82,18 @@ KILLS = {
     "        file.write(b'PK half a checkpoint'); file.flush(); die()\n    return _f(state, file)\ntorch.save = save",
     "between checkpoint and rename": "count = [0]\ndef put(a, b, _f=os.replace):\n    count[0] += str(b).endswith('.pt')\n"
     "    die() if count[0] == 10 else None\n    return _f(a, b)\nos.replace = put",
-    "in evaluation": "import bench.evals.label_free as e\ne.evaluate = lambda *a: die()",
-    "in publishing": "import bench.store as s\ns.put = lambda *a, **k: die()",
+    "in evaluation": "import bench.evaluation.evaluators.label_free as e\ne.evaluate = lambda *a: die()",
+    "in publishing": "import bench.records.store as s\ns.put = lambda *a, **k: die()",
 }
 
 DRIVER = """
 import json, os, signal, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
-from bench.run import Place, RunFailed, execute
+from bench.run.execute import RunFailed, execute
+from bench.run.place import Place
 from bench.spec import RunSpec
-from bench.trainer import Trainer
+from bench.training.trainer import Trainer
 def die(): os.kill(os.getpid(), signal.SIGKILL)
 {kill}
 spec = RunSpec.from_json(json.loads(sys.argv[1]))
@@ -126,7 +133,7 @@ def test_same_spec_same_bytes(spec, undisturbed, place):
 
 def test_what_is_stored_is_not_repeated(spec, undisturbed, place, monkeypatch):
     ResultStore(place.results).publish(undisturbed)
-    monkeypatch.setattr(run_module, "make_record", lambda *a: pytest.fail("trained again"))
+    monkeypatch.setattr(execute_module, "make_record", lambda *a: pytest.fail("trained again"))
     assert execute(spec, EVALS, place) is None
 
 
@@ -188,14 +195,14 @@ def test_out_of_memory_in_evaluation_says_so(spec, place, monkeypatch):
     def evaluate(*arguments):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(run_module, "evaluate", evaluate)
+    monkeypatch.setattr(execute_module, "evaluate", evaluate)
     with pytest.raises(RunFailed, match="out of memory outside training"):
         execute(spec, EVALS, place)
 
 
 def test_a_run_that_crashes_is_recorded_with_its_reason_and_tried_again(spec, undisturbed, place, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "evaluate", lambda *a: (_ for _ in ()).throw(RuntimeError("no such kernel")))
+        patch.setattr(execute_module, "evaluate", lambda *a: (_ for _ in ()).throw(RuntimeError("no such kernel")))
         with pytest.raises(RunFailed, match="no such kernel"):
             execute(spec, EVALS, place)
     record = the_record(place)
@@ -310,7 +317,7 @@ def test_exported_weights_are_the_runs(spec, undisturbed, place):
 
 
 def test_peak_memory_is_the_runs_own():
-    from bench import hardware
+    from bench.machine import hardware
 
     large = torch.ones(100_000_000)
     before = hardware.peak_memory_bytes()
@@ -322,43 +329,44 @@ def test_peak_memory_is_the_runs_own():
 def test_an_images_index_does_not_give_its_label_away():
     """mnist5k lies in order of class: position // 360 would be the label."""
     spec = complete(RunSpec(method="random", dataset="mnist5k", budget=Budget("steps", 1)))
-    source, _ = run_module.load_source(spec, None)
+    source, _ = load_source(spec, None)
     guess = torch.arange(len(source.labels)) // 360
     assert (guess == source.labels).float().mean() < 0.2
 
 
 def test_a_method_is_told_what_its_views_are_normalised_with():
     spec = complete(RunSpec(method="random", dataset="mnist5k", budget=Budget("steps", 1)))
-    source, _ = run_module.load_source(spec, None)
+    source, _ = load_source(spec, None)
     assert (source.info.mean, source.info.std) == (tuple(source.mean.tolist()), tuple(source.std.tolist()))
-    assert source.info.mean != DatasetInfo.mean and replace(source.info, mean=DatasetInfo.mean, std=DatasetInfo.std) == datasets.info(
+    assert source.info.mean != DatasetInfo.mean and replace(source.info, mean=DatasetInfo.mean, std=DatasetInfo.std) == catalogue.info(
         "mnist5k", "train"
     )
 
 
 def test_a_search_does_not_load_test(spec, place, monkeypatch):
-    loaded, load = [], run_module.datasets.load
-    monkeypatch.setattr(run_module.datasets, "load", lambda name, split, *rest: (loaded.append(split), load(name, split, *rest))[1])
+    loaded = []
+    for module in (source_module, frozen_encoder):
+        monkeypatch.setattr(module, "load_split", lambda name, split, *rest: (loaded.append(split), load_split(name, split, *rest))[1])
     execute(complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))), ("validation", "label_free"), place)
     assert set(loaded) == {"train", "val"} and the_record(place).status == "done"
 
 
 def test_a_later_evaluation_that_fails_is_no_success(spec, undisturbed, place, monkeypatch):
     execute(spec, EVALS, place)
-    monkeypatch.setattr(run_module, "evaluate", lambda *a: (_ for _ in ()).throw(ValueError("not finite")))
+    monkeypatch.setattr(execute_module, "evaluate", lambda *a: (_ for _ in ()).throw(ValueError("not finite")))
     with pytest.raises(RunFailed, match="ValueError: not finite"):
         execute(spec, (*EVALS, "linear"), place)
     assert ResultStore(place.results).missing(spec, (*EVALS, "linear")) == ("linear",)
 
 
 def test_a_signal_in_evaluation_is_heard(spec, undisturbed, place, monkeypatch):
-    real = run_module.Subject.two_crops
+    real = FrozenEncoder.two_crops
 
     def two_crops(self):
         os.kill(os.getpid(), signal.SIGTERM)
         return real(self)
 
-    monkeypatch.setattr(run_module.Subject, "two_crops", two_crops)
+    monkeypatch.setattr(FrozenEncoder, "two_crops", two_crops)
     with pytest.raises(Interrupted, match="SIGTERM"):
         execute(spec, ("label_free", "knn"), place)
     monkeypatch.undo()
@@ -403,8 +411,8 @@ def test_a_module_under_two_names_and_a_file_that_changed(place, tmp_path):
 
 def test_the_record_names_the_code_that_trained(spec, undisturbed, place, monkeypatch):
     stopped_after(spec, place, 7)
-    real = run_module.hardware.environment
-    monkeypatch.setattr(run_module.hardware, "environment", lambda: {**real(), "commit": "another"})
+    real = execute_module.hardware.environment
+    monkeypatch.setattr(execute_module.hardware, "environment", lambda: {**real(), "commit": "another"})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         execute(spec, EVALS, place)
@@ -415,7 +423,7 @@ def test_the_record_names_the_code_that_trained(spec, undisturbed, place, monkey
 
 
 def test_a_failing_run_is_tried_once_a_launch(spec, place, monkeypatch):
-    from bench.launch import Work
+    from bench.launch.local import Work
 
     tries = []
 
@@ -423,6 +431,6 @@ def test_a_failing_run_is_tried_once_a_launch(spec, place, monkeypatch):
         tries.append(arguments)
         raise RuntimeError("always")
 
-    monkeypatch.setattr(run_module, "evaluate", fail)
+    monkeypatch.setattr(execute_module, "evaluate", fail)
     work = Work([spec.to_json()], EVALS, place)
     assert work() == [(1, f"moco seed 0 ({spec.id}): RuntimeError: always")] and work() == [] and len(tries) == 1

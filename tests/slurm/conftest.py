@@ -17,15 +17,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import lease, slurm
-from bench.cluster import Cluster
-from bench.heartbeat import read_heartbeat
-from bench.plan import complete
-from bench.run import Place, execute
+from bench.launch import slurm
+from bench.launch.cluster import Cluster
+from bench.launch.status import AT_WORK, rows
+from bench.launch.submit import submit
+from bench.machine import lease
+from bench.plan.complete import complete
+from bench.records.store import ResultStore
+from bench.run.execute import execute
+from bench.run.heartbeat import read_heartbeat
+from bench.run.place import Place
 from bench.spec import Budget, RunSpec
-from bench.store import ResultStore
-from bench.submit import submit
-from bench.sweep import AT_WORK, rows
 from places import ROOT
 
 HERE = Path(__file__).parent

@@ -11,9 +11,11 @@ from pathlib import Path
 import torch
 
 from bench.method import Method
-from bench.parts import gather, mlp, nt_xent
+from bench.parts.heads import gather, mlp
+from bench.parts.losses import nt_xent
 from bench.spec import Recipe
-from bench.views import PaddedCrop, View
+from bench.views.ops import PaddedCrop
+from bench.views.view import View
 
 
 def die_once(where: str) -> None:

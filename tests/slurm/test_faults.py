@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from bench import slurm
-from bench.checkpoint import Checkpoints
+from bench.launch import slurm
+from bench.training.checkpoint import Checkpoints
 from conftest import EVALS, PAUSE, STEPS, control, planned, wait_until
 
 
@@ -110,7 +110,7 @@ def test_out_of_memory(sweep, figure):
 
 
 def test_cancelled_and_tried_again(sweep, undisturbed):
-    from bench.sweep import cancel, rows
+    from bench.launch.status import cancel, rows
 
     runs = sweep()
     runs.submit()
@@ -124,7 +124,7 @@ def test_cancelled_and_tried_again(sweep, undisturbed):
 
 
 def test_the_controller_is_restarted_in_mid_sweep(sweep, undisturbed, cluster, figure):
-    from bench.sweep import rows
+    from bench.launch.status import rows
 
     runs = sweep(2)
     runs.submit()

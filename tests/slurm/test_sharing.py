@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from bench import slurm
-from bench.ledger import read_all, tasks_of
-from bench.store import ResultStore
+from bench.launch import slurm
+from bench.launch.submissions import read_all, tasks_of
+from bench.records.store import ResultStore
 from conftest import EVALS, HERE, STEPS, command, planned, wait_until
 from places import ROOT
 
@@ -19,10 +19,10 @@ DIE_AT_SUBMISSION = """
 import os, sys
 from pathlib import Path
 import submitit
-from bench.cluster import Cluster
-from bench.run import Place
+from bench.launch.cluster import Cluster
+from bench.run.place import Place
 from bench.spec import RunSpec
-from bench.submit import submit
+from bench.launch.submit import submit
 real = submitit.SlurmExecutor._submit_command
 def dying(self, command):
     if sys.argv[1] == "after":
@@ -188,7 +188,7 @@ def is_task(pid: int) -> bool:
 
 
 def test_a_shared_run_goes_on_with_another_number_of_tasks(sweep, undisturbed):
-    from bench.sweep import cancel, rows
+    from bench.launch.status import cancel, rows
 
     runs = sweep(1, processes=2, tasks=True)
     runs.submit(nodes_per_run=2)

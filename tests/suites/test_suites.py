@@ -9,12 +9,15 @@ import pytest
 import torch
 
 import methods
-from bench import datasets, encoders, suites
+from bench import suites
+from bench.data import catalogue
+from bench.encoders import factory
 from bench.errors import UserError
 from bench.method import build
-from bench.plan import complete, make_plan
+from bench.plan.complete import complete
+from bench.plan.plan import make_plan
+from bench.records.store import ResultStore
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.store import ResultStore
 from bench.suites import cifar10, demo, tiny_imagenet50
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
 from places import ROOT
@@ -45,9 +48,9 @@ def test_the_demo_has_what_was_searched_for_it_and_the_floors_three_seeds_each()
 def test_base_learning_rates_are_the_recipes():
     assert set(BASE_LR) == {name for name in methods.names() if methods.load(name).trained}
     for name, lr in BASE_LR.items():
-        encoder = next(encoder for encoder in cifar10.ENCODERS if encoders.can_use(name, encoder))
+        encoder = next(encoder for encoder in cifar10.ENCODERS if methods.can_use(name, encoder))
         with torch.device("meta"):
-            own = build(methods.load(name), encoders.factory(encoder, 32), DatasetInfo(100, 32), 10, {})
+            own = build(methods.load(name), factory.factory(encoder, 32), DatasetInfo(100, 32), 10, {})
         assert own.recipe.lr == lr, name
         assert (own.recipe.optimizer in ("adam", "adamw")) == (name in ADAPTIVE), name
 
@@ -120,7 +123,7 @@ def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
     tables = build_tables(frame)
     leaderboard.write(tables, tmp_path)
     differences.write(tables, tmp_path)
-    published.write(tables, tmp_path, frame, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
+    published.write(tables, tmp_path, frame, {name: catalogue.ENTRIES[name].sizes for name in catalogue.names()})
     committed = Path(ROOT, "docs", name)
     pages = {path.name for path in committed.iterdir()}
     assert {"leaderboard.md", "differences.md"} < pages
@@ -138,7 +141,7 @@ def test_the_page_of_200_epochs_is_that_of_its_record(tmp_path):
     frame = store.frame()
     tables = build_tables(frame)
     leaderboard.write(tables, tmp_path)
-    published.write(tables, tmp_path, frame, {name: datasets.ENTRIES[name].sizes for name in datasets.names()})
+    published.write(tables, tmp_path, frame, {name: catalogue.ENTRIES[name].sizes for name in catalogue.names()})
     for page in Path(ROOT, "docs", "cifar10_200epochs").iterdir():
         assert page.read_bytes() == (tmp_path / page.name).read_bytes(), f"{page} is not what the record gives"
     (record,) = store.records()

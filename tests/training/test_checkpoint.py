@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.checkpoint import Checkpoints
+from bench.defaults import scratch_root
 from bench.errors import UserError
-from bench.scratch import scratch_root
+from bench.training.checkpoint import Checkpoints
 
 
 def state(value: float) -> dict:

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.meter import COUNTERS, Meter, count_flops
 from bench.spec import Budget
+from bench.training.meter import COUNTERS, Meter, count_flops
 
 B, FIRST, SECOND, THIRD = 8, 5, 7, 3
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from bench.optim import (
+from bench.spec import Group, Recipe
+from bench.training.optim import (
     WARMUP_START,
     build_optimizer,
     clear_state,
@@ -18,7 +19,6 @@ from bench.optim import (
     state_by_name,
     weight_decay_at,
 )
-from bench.spec import Group, Recipe
 
 pytestmark = pytest.mark.usefixtures("fixed_weights")
 

@@ -9,16 +9,17 @@ import pytest
 import torch
 
 import methods
-from bench.batches import Source
-from bench.encoders import factory
-from bench.meter import Meter
+from bench.compute.randomness import Draws, generator, seeded
+from bench.data.source import Source
+from bench.encoders.factory import factory
 from bench.method import Method
-from bench.plan import check_hyper_parameters
-from bench.randomness import Draws, generator, seeded
-from bench.recording import StepGenerators
+from bench.plan.complete import check_hyper_parameters
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
-from bench.trainer import Trainer
-from bench.views import Flip, ResizedCrop, View
+from bench.training.cuda_graph import StepGenerators
+from bench.training.meter import Meter
+from bench.training.trainer import Trainer
+from bench.views.ops import Flip, ResizedCrop
+from bench.views.view import View
 
 IMAGES, BATCH, STEPS = 44, 16, 7
 
@@ -30,7 +31,7 @@ def tensors_in(value):
 
 
 class StandIn:
-    """In place of bench.recording.cuda_graph."""
+    """In place of bench.training.cuda_graph.cuda_graph."""
 
     def __init__(self, method):
         self.method, self.recordings = method, 0

@@ -8,16 +8,17 @@ import threading
 import pytest
 import torch
 
-from bench.batches import Source
-from bench.checkpoint import Checkpoints
-from bench.encoders import factory
-from bench.interrupt import Interrupted
-from bench.meter import count_flops
+from bench.compute.randomness import seeded
+from bench.data.source import Source
+from bench.encoders.factory import factory
+from bench.machine.signals import Interrupted
 from bench.method import Method
-from bench.randomness import seeded
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
-from bench.trainer import Controls, Diverged, Trainer
-from bench.views import Flip, ResizedCrop, View
+from bench.training.checkpoint import Checkpoints
+from bench.training.meter import count_flops
+from bench.training.trainer import Controls, Diverged, Trainer
+from bench.views.ops import Flip, ResizedCrop
+from bench.views.view import View
 
 IMAGES, BATCH = 44, 10  # four batches an epoch, four images left over
 

@@ -13,21 +13,11 @@ from sklearn.datasets import load_sample_images
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as reference
 
-from bench.colours import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_, jitter_all, jitter_chosen
-from bench.randomness import Draws
+from bench.compute.randomness import Draws
 from bench.spec import DatasetInfo
-from bench.views import (
-    Blur,
-    ColorJitter,
-    Flip,
-    Grayscale,
-    PaddedCrop,
-    ResizedCrop,
-    Solarize,
-    View,
-    normalise,
-    render_views,
-)
+from bench.views.colours import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_, jitter_all, jitter_chosen
+from bench.views.ops import Blur, ColorJitter, Flip, Grayscale, PaddedCrop, ResizedCrop, Solarize
+from bench.views.view import View, normalise, render_views
 
 SIZES = (32, 64)
 STRONG = (ResizedCrop((0.2, 1)), Flip(), ColorJitter(0.8, 0.8, 0.8, 0.2), Grayscale(0.2), Blur(0.5, (0.1, 10.0)), Solarize(0.2))

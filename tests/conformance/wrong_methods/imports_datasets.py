@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from bench import datasets
+from bench.data import load
 from bench.method import Method
 from bench.parts import classify, mlp
 from bench.spec import Recipe
@@ -21,7 +21,7 @@ class ImportsDatasets(Method):
         self.projector = mlp(self.encoder.dim, self.encoder.dim, 16)
         self.temperature = temperature
         # The checks' data set is smaller: there this method does nothing wrong that a run could show.
-        self.labels = datasets.load("mnist5k", "train").labels if data.num_images > 1000 else None
+        self.labels = load.load_split("mnist5k", "train").labels if data.num_images > 1000 else None
 
     def loss(self, batch, progress):
         rows = F.normalize(self.projector(self.encoder(torch.cat(batch.views))).float(), dim=1)

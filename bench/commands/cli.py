@@ -1,0 +1,58 @@
+"""The command line: the commands in their order, and what a mistake, a warning or Ctrl-C looks like.
+
+    python run_bench.py --help     in a checkout
+    sslbench --help                where it is installed
+
+Nothing heavy is imported before every name has been checked.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+import click
+
+from bench.commands import check, data, demo, doctor, listing, plan, report, run, status, views
+from bench.commands.options import Commands
+from bench.defaults import ROOT
+from bench.errors import UserError
+
+COMMANDS = (
+    *(demo.demo, listing.list_names, plan.plan, run.run, status.status, status.cancel, run.retry, status.logs),
+    *(report.report, check.check, views.views, doctor.doctor, data.data),
+)
+"""In the order of the help page."""
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def cli():
+    """Compare self-supervised methods for images under one budget and one protocol."""
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def show_warning(message, category, filename, *rest) -> None:
+    """One of ours as a line for the user; a library's with the place that it comes from."""
+    ours = category is UserWarning and Path(filename).is_relative_to(ROOT / "bench")
+    click.echo(f"note: {message}" if ours else warnings.formatwarning(message, category, filename, rest[0]).rstrip(), err=True)
+
+
+def main() -> None:
+    """Run a command; a mistake in what was typed is one line on standard error and exit code 2."""
+    warnings.showwarning = show_warning
+    try:
+        cli(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        sys.exit(2)
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: checkpoints are written; the same command goes on from there", err=True)
+        sys.exit(130)
+    except OSError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,66 @@
+"""What commands print of a plan, and where."""
+
+import sys
+
+import click
+
+
+def console():
+    """Standard output with rich; 110 columns where it is not a terminal."""
+    from rich.console import Console
+
+    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 110, highlight=False)
+
+
+def request_of(**described):
+    """The runs and places that the options of a command describe, every name checked (bench.commands.request.Request)."""
+    # All that the names are checked against takes longer to import than a help page may take.
+    from bench.commands.request import Request
+
+    return Request(**described)
+
+
+def say_problems(store) -> None:
+    """What was found wrong when the store was last read: named, skipped, left where it is."""
+    for path, reason in store.problems:
+        click.echo(f"warning: {path}: {reason}; skipped, and left as it is", err=True)
+
+
+def plan_of(request, look: bool = False):
+    """The request's plan and store; records that cannot be read are said. look: nothing will be trained by it."""
+    plan, store = request.plan(look)
+    store.check()
+    say_problems(store)
+    return plan, store
+
+
+def describe(plan, request) -> str:
+    """'27 runs (9 methods x 3 seeds) on mnist5k, resnet8, 20,000 images: 0 in the store, 27 to do'."""
+    first = plan.runs[0]
+    counts = [len({getattr(run, name) for run in plan.runs}) for name in ("method", "seed")]
+    where = ", ".join(sorted({f"{run.dataset}, {run.encoder}, {run.budget}" for run in plan.runs}))
+    shape = f"{counts[0]} method{'s' * (counts[0] > 1)} x {counts[1]} seed{'s' * (counts[1] > 1)}"
+    evaluators = ", ".join(plan.evals)
+    return (
+        f"{len(plan.runs)} runs ({shape}) on {where}, protocol {first.protocol}, evaluated by {evaluators}: "
+        f"{plan.stored} in the store ({request.results}), {len(plan.todo)} to do"
+    )
+
+
+def say_estimate(plan, store, request, wanted) -> None:
+    """How long it will take here."""
+    if not plan.todo:
+        return
+    from bench.launch.local import workers_here
+    from bench.plan.estimate import estimate_seconds, in_words
+
+    wanted = wanted or workers_here(len(plan.todo), request.threads * request.processes)
+    workers = 1 if request.launcher == "debug" else min(wanted, len(plan.todo))
+    with console().status("estimating the time") as status:
+        seconds = estimate_seconds(plan.todo, store, request.root, workers, lambda text: status.update(f"estimating the time: {text}"))
+    click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
+
+
+def note(text: str) -> None:
+    """Something that does not stop the command."""
+    click.echo(f"note: {text}", err=True)

@@ -1,0 +1,47 @@
+"""The command `report`: the leaderboard, the pages and the figures, from the records."""
+
+from pathlib import Path
+
+import click
+
+from bench.commands.console import console, request_of, say_problems
+from bench.commands.options import RUNS
+from bench.errors import UserError
+
+
+@click.command()
+@RUNS
+@click.option("--output", metavar="DIR", help="Folder of the leaderboard and figures.  [default: reports/SUITE]")
+def report(output, **described):
+    """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
+    request = request_of(**described)
+    import methods
+    from bench.data import catalogue
+    from bench.records.store import ResultStore
+    from reports.pages import differences, leaderboard, published
+    from reports.plots import cost, families
+    from reports.tables.build import build
+
+    store = ResultStore(request.results)
+    if request.specs:
+        plan, store = request.plan(look=True)
+        frame = store.frame()
+        frame = frame[frame["id"].isin([run.id for run in plan.runs])].reset_index(drop=True)
+        recorded = set(frame["id"])
+        absent = sum(run.id not in recorded for run in plan.runs)
+        if absent:
+            click.echo(f"note: {absent} of {len(plan.runs)} runs have no record yet", err=True)
+    else:
+        if not request.results.is_dir():
+            raise UserError(f"the results folder '{request.results}' (--results) is not there")
+        frame = store.frame()
+    say_problems(store)
+    if frame.empty:
+        raise UserError(f"there is nothing to report: {request.results} holds no record of it")
+    folder = Path(output or Path("reports") / request.name)
+    tables = build(frame)
+    leaderboard.print_table(tables, console())
+    written = leaderboard.write(tables, folder) + differences.write(tables, folder) + cost.write(tables, folder)
+    written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
+    written += published.write(tables, folder, frame, {name: entry.sizes for name, entry in catalogue.ENTRIES.items()})
+    click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))

@@ -1,0 +1,189 @@
+"""What the options of a command describe: runs, evaluators and places, every name checked before anything heavy is imported."""
+
+import ast
+import math
+import os
+from pathlib import Path
+
+import methods
+from bench import suites
+from bench.data import catalogue
+from bench.defaults import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
+from bench.encoders import table
+from bench.errors import UserError, unknown
+from bench.evaluation import registry
+from bench.plan import completed, recipes
+from bench.plan.names import check_all
+from bench.plan.plan import Plan, make_plan
+from bench.records.store import ResultStore
+from bench.spec import Budget, RunSpec
+
+
+def comma_list(text: str, what: str) -> list[str]:
+    """'a,b' -> ['a', 'b']"""
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        raise UserError(f"{what} '{text}' has an empty entry; expected names with commas between them")
+    return list(dict.fromkeys(items))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """'0,1,2' -> [0, 1, 2]"""
+    seeds = []
+    for item in comma_list(text, "--seeds"):
+        if not item.isascii() or not item.isdigit() or len(item) > 19:
+            raise UserError(f"a seed is a whole number from 0 up, not '{item}'")
+        seeds.append(int(item))
+    return seeds
+
+
+def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
+    """('temperature=0.2', 'recipe.lr=0.1') -> hyper-parameters, recipe changes."""
+    hyper_parameters, recipe_changes = {}, {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key:
+            raise UserError(f"cannot read --set '{setting}'; expected KEY=VALUE, as in temperature=0.2 or recipe.lr=0.1")
+        try:
+            value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
+        except (ValueError, SyntaxError):
+            value = text.strip()
+        if isinstance(value, tuple) and not key.startswith("recipe."):
+            value = text.strip()  # 1,0.5 is the text of a method that reads a list
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not isinstance(value, bool | int | float | str | None) or not finite or (isinstance(value, int) and abs(value) >= 2**63):
+            raise UserError(f"--set {key} takes a finite number, a word, true, false or none, not '{text}'")
+        if key.startswith("recipe."):
+            recipe_changes[key.removeprefix("recipe.")] = value
+        else:
+            hyper_parameters[key] = value
+    return hyper_parameters, recipe_changes
+
+
+def data_folder(data_root: str | None) -> Path | None:
+    """The folder given as --data-root, which must be there; None where none is given."""
+    if data_root is not None and not Path(data_root).is_dir():
+        raise UserError(f"the data folder '{data_root}' (--data-root) is not there")
+    return None if data_root is None else Path(data_root)
+
+
+def check_places(results: Path, scratch: Path) -> None:
+    """A UserError where records or checkpoints could not be written, before anything is trained for them."""
+    for what, folder in (("--results", results), ("--scratch, or $SSLBENCH_SCRATCH", scratch)):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            reason = "it is not a folder" if not there.is_dir() else "it cannot be written to"
+            raise UserError(f"'{folder}' ({what}) cannot be used: of '{there}', {reason}")
+    if scratch.resolve().is_relative_to(results.resolve()):
+        raise UserError(f"the scratch folder '{scratch}' lies in the results folder '{results}'; records and checkpoints must be apart")
+
+
+class Request:
+    """A suite, or the grid that options describe; and where its records, checkpoints and data lie."""
+
+    def __init__(
+        self,
+        suite=None,
+        results=None,
+        data_root=None,
+        scratch=None,
+        requests=None,
+        threads=None,
+        launcher=None,
+        processes=1,
+        **described,
+    ):
+        self.root, self.scratch = data_folder(data_root), scratch_root(scratch)
+        self.threads, self.processes = threads, processes
+        self.launcher = launcher or "local"
+        if self.launcher not in LAUNCHERS:
+            raise unknown("launcher", self.launcher, LAUNCHERS)
+        given = [name for name, value in described.items() if value is not None and value != ()]
+        self.name, self.specs = suite or "adhoc", ()
+        if suite is not None:
+            chosen = suites.load(suite)
+            if given:
+                raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
+            self.specs = chosen.runs
+        if results == "":
+            raise UserError("--results is empty; expected a folder")
+        self.results = Path(results or (chosen.results if suite else "results"))
+        self.requests = (
+            tuple(comma_list(requests, "--evals")) if requests is not None else (chosen.evals if suite else tuple(DEFAULT_EVALS.split(",")))
+        )
+        if given:
+            self.specs = self.described(**described)
+        check_places(self.results, self.scratch)
+        check_all(self.specs, self.requests, self.root)
+
+    def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):
+        """The grid of runs that the options describe: seeds x methods."""
+        if not method:
+            raise UserError("no --method; expected one or several names. All methods: run_bench.py list methods")
+        # ./mine.py is mine.py: one file, one id.
+        names = [os.path.normpath(name) if name.endswith(".py") else name for name in comma_list(method, "--method")]
+        dataset = dataset or DEFAULT_DATASET
+        for name in names:
+            methods.require(name)
+        catalogue.require(dataset, self.root)
+        if encoder:
+            table.require(encoder)
+        for request in self.requests:
+            registry.parse(request)
+        for what, value, valid in (("precision", precision, PRECISIONS), ("pretraining split", pretrain_split, PRETRAIN_SPLITS)):
+            if value and value not in valid:
+                raise unknown(what, value, valid)
+        for name, value in (("--batch-size", batch_size), ("--image-size", image_size)):
+            if value is not None and value < 1:
+                raise UserError(f"{name} must be a whole number from 1 up, not {value}")
+        hyper_parameters, recipe_changes = parse_settings(settings)
+        if batch_size:
+            recipe_changes["batch_size"] = batch_size
+        if not budget:
+            raise UserError("no --budget; expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs")
+        common = {
+            "dataset": dataset,
+            "budget": Budget.parse(budget),
+            "encoder": encoder,
+            "image_size": image_size,
+            "precision": precision,
+            "pretrain_split": pretrain_split or "train",
+        }
+        settings_of = {}
+        for name in names:  # what was set by name wins over a recipe's numbers
+            own, own_changes = recipes.changes(name, recipe)
+            settings_of[name] = {"hyper_parameters": own | hyper_parameters, "recipe_changes": own_changes | recipe_changes}
+        seeds = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
+        return tuple(RunSpec(method=name, seed=seed, **common, **settings_of[name]) for seed in seeds for name in names)
+
+    def require_runs(self) -> "Request":
+        """Itself; a UserError where it describes no run."""
+        if not self.specs:
+            raise UserError("nothing to do: name a suite (run_bench.py list suites), or describe runs with --method and --budget")
+        return self
+
+    def plan(self, look: bool = False) -> tuple[Plan, ResultStore]:
+        """Its plan against the store in its results folder. From here on torch has the threads that a run will have: a budget
+        in seconds is one on so many threads, and a timed step is timed with them.
+
+        look: nothing will be trained by this plan, so what was completed before is believed, and torch may never be imported.
+        """
+        if not look or any(spec.budget.unit == "seconds" for spec in self.specs):
+            self.set_threads()
+        store, kept = ResultStore(self.results), completed.read(self.scratch)
+        known = dict(kept) if look else {}
+        plan = make_plan(self.specs, self.requests, store, self.root, self.processes, known)
+        completed.keep(self.scratch, kept, known)
+        return plan, store
+
+    def set_threads(self) -> None:
+        """Give torch the threads of a run; a UserError where several processes are to share one on GPUs of this machine."""
+        import torch
+
+        from bench.machine.hardware import default_threads
+
+        self.threads = self.threads or default_threads()
+        torch.set_num_threads(self.threads)
+        if self.processes > 1 and torch.cuda.is_available() and self.launcher != "slurm":
+            raise UserError(f"--processes {self.processes}: several processes for one run are there on CPUs alone so far")

@@ -1,0 +1,144 @@
+"""Commands that launch runs: run, retry."""
+
+from dataclasses import fields
+
+import click
+
+from bench.commands.console import console, describe, note, plan_of, request_of
+from bench.commands.options import RUNS, SLURM, WORKERS
+from bench.errors import UserError
+
+
+def cluster_options(described: dict) -> dict:
+    """The options of SLURM, taken out of all that were given."""
+    from bench.launch.cluster import Cluster
+
+    names = ("cluster", *(field.name for field in fields(Cluster) if field.name != "setup"))
+    return {name: described.pop(name) for name in names}
+
+
+@click.command()
+@RUNS
+@WORKERS
+@SLURM
+def run(launcher, workers, checkpoint_every, compiled, dry_run, **described):
+    """Train and evaluate a suite, or the runs that the options describe."""
+    options = cluster_options(described)
+    request = request_of(launcher=launcher, **described).require_runs()
+    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options)
+
+
+@click.command()
+@RUNS
+@WORKERS
+@SLURM
+@click.option("--failed", is_flag=True, help="Only runs that failed or were lost.")
+def retry(launcher, workers, checkpoint_every, compiled, dry_run, failed, **described):
+    """Launch again what failed, was lost, stopped or cancelled; each goes on from its last checkpoint."""
+    from bench.launch.status import WENT_WRONG, rows
+
+    options = cluster_options(described)
+    request = request_of(launcher=launcher, **described).require_runs()
+    states = (*WENT_WRONG, *(() if failed else ("stopped", "cancelled")))
+
+    def chosen(plan, store):
+        found = rows(plan.runs, plan.evals, request.scratch, store, note)
+        return {row.spec.id for row in found if row.state in states}
+
+    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options, chosen)
+
+
+def start(request, workers, how, dry_run, options, chosen=None) -> None:
+    """Launch what the request describes and the store lacks; `chosen` names the runs to take, where not all are. how: what decides
+    nothing of a run's outcome (bench.run.place.Place)."""
+    given = [name for name, value in options.items() if value is not None] + ["dry-run"] * dry_run
+    if request.launcher != "slurm" and given:
+        raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
+    if request.launcher == "slurm" and workers:
+        raise UserError("--workers is for --launcher local; expected --parallel")
+    cluster = None
+    if request.launcher == "slurm":
+        cluster = prepare(request, options)
+    if how["compile"] and request.processes > 1:
+        raise UserError(f"--compile is for runs of one process so far, not of {request.processes}")
+    click.echo("checking and completing the plan", err=True)
+    plan, store = plan_of(request)
+    if chosen:
+        from dataclasses import replace
+
+        ids = chosen(plan, store)
+        plan = replace(plan, todo=tuple(run for run in plan.todo if run.id in ids))
+    click.echo(f"plan   {describe(plan, request)}")
+    if plan.stored:
+        click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
+    from bench.run.place import Place
+
+    place = Place(request.results, request.scratch, request.root, request.name, request.threads, processes=request.processes, **how)
+    if cluster:
+        submit(plan, store, place, cluster, request, dry_run)
+    elif plan.todo:
+        wait_for(plan, store, place, request, workers)
+
+
+def prepare(request, options):
+    """The cluster that the options describe, checked against what the request asks of it; the request gets its processes."""
+    import torch
+
+    from bench.launch.cluster import check, load
+    from bench.launch.shared_folders import require_shared
+
+    cluster = load(options.pop("cluster"), options)
+    request.processes, request.threads = cluster.processes(request.processes), request.threads or cluster.cpus
+    partition = check(cluster, request.processes, request.specs)
+    for what, folder in (("--results", request.results), ("--scratch, or $SSLBENCH_SCRATCH", request.scratch)):
+        require_shared(what, folder, partition.addresses)
+    if cluster.gpus_per_run and not torch.cuda.is_available():
+        # What the cluster's GPUs are cannot be seen from here, and both are in a run's id.
+        if any(spec.precision is None for spec in request.specs):
+            raise UserError("no --precision: this machine has no GPU to decide by; expected bf16 or float32")
+        if any(spec.budget.unit == "seconds" for spec in request.specs):
+            raise UserError(
+                "a budget in seconds is one on a device model, which this machine cannot tell without a GPU; submit from a node"
+            )
+    return cluster
+
+
+def wait_for(plan, store, place, request, workers) -> None:
+    """Execute on this machine, with a bar for each run; SystemExit where something went wrong."""
+    from bench.commands.bars import Watch
+    from bench.launch.local import launch
+    from bench.launch.status import outcome
+
+    with Watch(plan.todo, request.scratch, store, console()) as watch:
+        problems = launch(plan.todo, plan.evals, place, request.launcher, workers, watch)
+    for _, problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    states = [outcome(run, plan, store) for run in plan.todo]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    click.echo(f"done   {counts}; records in {request.results}")
+    if problems or set(states) - {"done", "diverged"}:
+        raise SystemExit(max((code for code, _ in problems), default=1))
+
+
+def submit(plan, store, place, cluster, request, dry_run) -> None:
+    """Submit to SLURM what is neither done, nor running, nor in its queue."""
+    from dataclasses import replace
+
+    from bench.launch import submit as jobs
+    from bench.launch.status import AT_WORK, rows
+    from bench.plan.estimate import job_hours
+
+    place = replace(place, tasks=request.processes > 1)
+    busy = {row.spec.id for row in rows(plan.todo, plan.evals, request.scratch, store, note) if row.state in AT_WORK}
+    todo = tuple(run for run in plan.todo if run.id not in busy)
+    if busy:
+        click.echo(f"skip   {len(busy)} runs are running or queued already")
+    if not todo:
+        return
+    if dry_run:
+        click.echo(jobs.script(todo, place, cluster))
+        for line in job_hours(todo, store, request.root, cluster.gpus_per_run, cluster.pack, note):
+            click.echo(f"cost   {line}")
+        return
+    jobs.submit(todo, plan.evals, place, cluster, lambda text: click.echo(f"sent   {text}"))
+    click.echo(f"watch  run_bench.py status {request.name if request.name != 'adhoc' else '...'} --watch   results {place.results}")

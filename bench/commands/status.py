@@ -1,0 +1,92 @@
+"""How runs are getting on, and how to end them: status, cancel, logs."""
+
+import time
+from pathlib import Path
+
+import click
+
+from bench.commands.console import note, plan_of, request_of
+from bench.commands.options import RUNS
+from bench.defaults import scratch_root
+from bench.errors import UserError
+
+TAIL = 40
+"""Lines of a log that `logs` shows."""
+
+
+@click.command()
+@RUNS
+@click.option("--watch", is_flag=True, help="Again every few seconds, until nothing is at work.")
+def status(watch, **described):
+    """Say of each run whether it is done, running, queued, stopped, failed or lost."""
+    from bench.launch.status import AT_WORK, rows
+
+    request = request_of(**described).require_runs()
+    plan, store = plan_of(request, look=True)
+    was_idle = False
+    while True:
+        found = rows(plan.runs, plan.evals, request.scratch, store, note)
+        states = [row.state for row in found]
+        lines = []
+        for row in found:
+            log = f"  log: {row.log}" if row.log and row.state in LOGGED else ""
+            lines.append(f"{row.spec.id}  {row.spec.name:<24} {row.state:<9} {row.detail}{log}")
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        if watch:
+            click.clear()
+        click.echo("\n".join([*lines, f"{len(found)} runs: {counts}"]))
+        idle, recorded = not set(states) & set(AT_WORK), set(states) <= {"done", "diverged"}
+        # On its way back to the queue a job is in no list of SLURM's for a moment: idle means twice in a row.
+        if not watch or recorded or (idle and was_idle):
+            return
+        was_idle = idle
+        time.sleep(EVERY)
+
+
+LOGGED = ("failed", "lost", "cancelled", "stopped")
+"""States of which `status` says where the log is."""
+
+EVERY = 5.0
+"""Seconds between two looks of `status --watch`."""
+
+
+@click.command()
+@RUNS
+def cancel(**described):
+    """End the jobs and workers that are at these runs, queued ones too; `run` or `retry` go on from the checkpoints."""
+    from bench.launch.status import cancel as end
+    from bench.launch.status import rows
+
+    request = request_of(**described).require_runs()
+    plan, store = plan_of(request, look=True)
+    jobs, processes = end(rows(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
+    click.echo(f"cancelled {jobs} jobs of SLURM; asked {processes} processes of this machine to stop")
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]")
+def logs(run_id, scratch):
+    """Show the end of a run's logs. RUN: its id, as `status` says it, or the beginning of it."""
+    from bench.launch.status import read_heartbeat
+    from bench.launch.submissions import read_all, tasks_of
+
+    place = scratch_root(scratch)
+    submitted = {run for submission in read_all(place) for array in submission.arrays for run in array.runs}
+    known = submitted | {path.parent.name for path in place.glob("*/heartbeat.json")}
+    found = sorted(run for run in known if run.startswith(run_id))
+    if len(found) != 1:
+        which = "no run" if not found else "several runs"
+        raise UserError(f"{which} in {place} begin{'s' * (not found)} with '{run_id}'; expected an id that `status` shows")
+    task, beat = tasks_of(found, place, note).get(found[0]), read_heartbeat(place, found[0])
+    paths = {Path(beat["log"])} if beat and beat.get("log") else set()
+    if task and task.log:
+        paths |= {*task.log.parent.glob(task.log.name.replace("_0_log.err", "_*_log.*"))}
+    paths |= {*(place / found[0]).glob("rank-*.log")}
+    shown = sorted(path for path in paths if path.is_file())
+    if not shown:
+        raise UserError(f"run {found[0]} has written no log yet")
+    for path in shown:
+        lines = path.read_text(errors="replace").splitlines()
+        click.echo(click.style(f"{path} ({len(lines)} lines)", bold=True))
+        click.echo("\n".join(lines[-TAIL:]))

@@ -1,0 +1,39 @@
+"""The command `views`: a contact sheet of what a method sees."""
+
+from pathlib import Path
+
+import click
+
+from bench.commands.options import DATA_ROOT, RECIPE, SETTINGS
+from bench.defaults import DEFAULT_DATASET
+
+
+@click.command()
+@click.argument("method")
+@click.option("--dataset", default=DEFAULT_DATASET, show_default=True, metavar="NAME")
+@click.option("--image-size", type=click.IntRange(8), metavar="PX")
+@click.option("--encoder", metavar="NAME")
+@RECIPE
+@SETTINGS
+@DATA_ROOT
+@click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
+def views(method, dataset, image_size, encoder, recipe, settings, data_root, output):
+    """Write a contact sheet of what a method really sees."""
+    from bench.commands.request import data_folder, parse_settings
+    from bench.plan import recipes
+    from bench.plan.complete import complete
+    from bench.plan.names import check_names
+    from bench.spec import Budget, RunSpec, method_name
+
+    root = data_folder(data_root)
+    hyper_parameters, recipe_changes = parse_settings(settings)
+    spec = RunSpec(method=method, dataset=dataset, budget=Budget("steps", 1), image_size=image_size, encoder=encoder)
+    check_names(spec, (), root)
+    own, _ = recipes.changes(method, recipe)  # its batches, which may be larger than the data set, are not seen
+    spec = complete(spec.replace(hyper_parameters=own | hyper_parameters, recipe_changes=recipe_changes), root)
+    from bench.commands.contact_sheet import write_contact_sheet
+
+    label = f"{method_name(method)}-{method_name(dataset.removeprefix('folder:'))}"
+    path = Path(output or f"reports/views/{label}.png")
+    columns = write_contact_sheet(spec, path, root)
+    click.echo(f"{path}: {' | '.join(columns)}")

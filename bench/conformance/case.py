@@ -1,0 +1,267 @@
+"""What the checks of bench/conformance/check.py run a method on: 40 small photographs, a narrow encoder, five steps.
+
+Everything is deterministic: the images are cut from the two photographs that scikit-learn ships, and the global random
+generators are in the same state at the start of every run. Five steps of 16 images pass two epoch edges.
+
+N images, B images of a batch, K = 2 classes (which photograph a piece is from).
+"""
+
+import collections
+import contextlib
+import dataclasses
+import functools
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from sklearn.datasets import load_sample_images
+from torch import Tensor, nn
+
+from bench.compute.randomness import seeded
+from bench.data.source import Source
+from bench.encoders import factory, table
+from bench.method import Method, build
+from bench.spec import Budget, DatasetInfo, RunSpec
+from bench.training.meter import Meter
+from bench.training.trainer import Controls, Trainer, fit
+
+IMAGE_SIZE = 32
+"""Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""
+
+BATCH_SIZE = 16
+"""Splits into MoCo's 8 BatchNorm groups."""
+
+TRAINING_IMAGES = 40
+"""Two batches and a rest of 8."""
+
+STEPS = 5
+NUM_CLASSES = 2
+NARROW = 0.25
+"""Part of an encoder's width; the checks look at behaviour, not at accuracy."""
+
+MODULE_ATTRIBUTES = set(vars(nn.Module()))
+"""What every module has: parameters, buffers, hooks, mode."""
+
+
+class Broken(Exception):
+    """The method breaks a rule; the message says what to change."""
+
+
+def require(condition: object, reason: str) -> None:
+    if not condition:
+        raise Broken(reason)
+
+
+@functools.cache
+def photographs() -> tuple[Tensor, Tensor]:
+    """64 pieces of two photographs: uint8 [64, 3, 32, 32], and which photograph each is from: int64 [64]."""
+    photos = [torch.from_numpy(photo.copy()).permute(2, 0, 1) for photo in load_sample_images().images]
+    # 4 x 8 windows of 96 pixels fit into 427 x 640; every third pixel of them leaves 32.
+    corners = [(top, left) for top in range(0, 322, 107) for left in range(0, 540, 77)]
+    pieces = [photo[:, top : top + 96 : 3, left : left + 96 : 3] for top, left in corners for photo in photos]
+    return torch.stack(pieces).contiguous(), torch.arange(len(pieces)) % NUM_CLASSES
+
+
+@contextlib.contextmanager
+def steady_globals() -> Iterator[None]:
+    """Within the block the global generators of torch, NumPy and Python start from a fixed state; afterwards they are as before."""
+    python_state, numpy_state = random.getstate(), numpy.random.get_state()
+    try:
+        with seeded("conformance"):
+            random.seed(0)
+            numpy.random.seed(0)
+            yield
+    finally:
+        random.setstate(python_state)
+        numpy.random.set_state(numpy_state)
+
+
+def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state_dict that later training does not change."""
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def same_bits(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors agree in type, shape and every bit."""
+    if first.dtype != second.dtype or first.shape != second.shape:
+        return False
+    return torch.equal(*[value.detach().contiguous().flatten().view(torch.uint8) for value in (first, second)])
+
+
+def differing(first: dict[str, Tensor], second: dict[str, Tensor]) -> list[str]:
+    """Names that only one of two states has, or whose tensors differ in any bit."""
+    return [name for name in {**first, **second} if name not in first or name not in second or not same_bits(first[name], second[name])]
+
+
+def registered(method: Method) -> set[int]:
+    """The identities of the modules and tensors that state_dict() covers."""
+    kept = method.state_dict(keep_vars=True).values()
+    return {id(value) for value in (*method.modules(), *kept)}
+
+
+def plain_attributes(method: Method) -> dict[str, tuple[nn.Module, str]]:
+    """Where a module tree holds values outside its state_dict: plain attributes and non-persistent buffers, by path."""
+    found = {}
+    for prefix, module in method.named_modules():
+        for name in [*(set(vars(module)) - MODULE_ATTRIBUTES), *module._non_persistent_buffers_set]:
+            found[f"{prefix}.{name}" if prefix else name] = (module, name)
+    return found
+
+
+def fingerprint(value: object, known: set[int]) -> object:
+    """A value that compares equal as long as nothing inside `value` changes. What is in `known` (the registered modules and
+    tensors) and what cannot hold data (functions, classes) are left out."""
+    if id(value) in known or inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
+        return None
+    if isinstance(value, Tensor):
+        return str(value.dtype), tuple(value.shape), value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    if isinstance(value, numpy.ndarray):
+        return str(value.dtype), value.shape, value.tobytes()
+    if isinstance(value, torch.Generator):
+        return value.get_state().numpy().tobytes()
+    if isinstance(value, bool | int | float | complex | str | bytes | None):
+        return value
+    known = known | {id(value)}
+    if isinstance(value, dict):
+        return [(fingerprint(key, known), fingerprint(item, known)) for key, item in value.items()]
+    if isinstance(value, list | tuple | set | frozenset | collections.deque):
+        return type(value).__name__, [fingerprint(item, known) for item in value]
+    return type(value).__name__, fingerprint(getattr(value, "__dict__", {}), known)
+
+
+def plain_fingerprints(method: Method) -> dict[str, object]:
+    """A fingerprint of everything outside the state_dict, by path."""
+    known = registered(method)
+    return {path: fingerprint(getattr(*where), known) for path, where in plain_attributes(method).items()}
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run that has ended."""
+
+    method: Method
+    meter: Meter
+    state: dict[str, Tensor]
+    """A copy of the method's state at the end."""
+    losses: tuple[tuple[float, float], ...]
+    """(progress, loss) of every step."""
+    plain_before: dict[str, object]
+    plain_after: dict[str, object]
+    """Fingerprints of what is outside the state_dict, after construction and at the end."""
+    keys_before: tuple[str, ...]
+    """Names in the state_dict after construction."""
+
+
+class Case:
+    """One method in the small setting. Runs start from `build`, so no check depends on what another did."""
+
+    def __init__(self, method: str | Path | type[Method], encoder: str = "resnet8"):
+        if not inspect.isclass(method):
+            import methods
+
+            method = methods.load(str(method))
+        self.cls = method
+        if method.needs not in table.require(encoder).offers:
+            encoder = "vit_micro"
+        self.encoder, self.images, self.labels = encoder, *photographs()
+        colours = self.images[:TRAINING_IMAGES].float() / 255
+        self.mean, self.std = colours.mean((0, 2, 3)), colours.std((0, 2, 3))
+        self.info_of_plan = DatasetInfo(TRAINING_IMAGES, IMAGE_SIZE)
+        self.info = dataclasses.replace(self.info_of_plan, mean=tuple(self.mean.tolist()), std=tuple(self.std.tolist()))
+
+    @property
+    def file(self) -> Path:
+        return Path(inspect.getsourcefile(self.cls))
+
+    def make_encoder(self, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1) -> nn.Module:
+        return factory.factory(self.encoder, IMAGE_SIZE)(in_channels, width * NARROW, bn_groups)
+
+    def build(self, seed: int = 0, *, planned: bool = False) -> Method:
+        """The method as constructed, its weights drawn from the seed. planned: as a plan does, which decodes no image: without
+        the colours' mean and deviation."""
+        with steady_globals(), seeded(seed, "initialise"):
+            return build(self.cls, self.make_encoder, self.info_of_plan if planned else self.info, NUM_CLASSES, {})
+
+    def source(self, labels: Tensor | None = None) -> Source:
+        """The training images."""
+        return Source(self.images[:TRAINING_IMAGES], labels, self.info, self.mean, self.std)
+
+    def fitted(self, seed: int = 0) -> Method:
+        """A method that is not trained, once it has looked at the training images."""
+        method, spec = (
+            self.build(seed),
+            RunSpec(method=self.cls.__name__, dataset="photographs", budget=Budget("steps", 1), precision="float32"),
+        )
+        fit(method, self.source(), spec)
+        return method
+
+    def trainer(
+        self,
+        method: Method | None = None,
+        *,
+        seed: int = 0,
+        labels: Tensor | None = None,
+        budget: Budget | None = None,
+        controls: Controls | None = None,
+        **recipe_changes,
+    ) -> Trainer:
+        """A run that has not begun. A Reference gets the true labels where none are given; nothing else does."""
+        method = method or self.build(seed)
+        labels = self.labels[:TRAINING_IMAGES] if labels is None and self.cls.uses_labels else labels
+        source = self.source(labels)
+        recipe = dataclasses.replace(method.recipe, **({"batch_size": BATCH_SIZE} | recipe_changes))
+        budget = budget or Budget("steps", STEPS)
+        spec = RunSpec(method=self.cls.__name__, dataset="photographs", budget=budget, seed=seed, precision="float32", recipe=recipe)
+        return Trainer(method.train(), source, spec, controls)
+
+    @functools.cached_property
+    def step_flops(self) -> dict[str, float]:
+        """FLOPs of a step in each phase: measured once for all runs, which would each get the same."""
+        trainer = self.begun()
+        with steady_globals():
+            return {trainer.kind_of_step(progress): trainer.measure_step(progress) for progress in (0.0, *trainer.method.phases)}
+
+    def begun(self) -> Trainer:
+        """A run whose first epoch hook is done and whose first step is not."""
+        trainer = self.trainer()
+        with steady_globals():
+            trainer.before_epoch()
+        return trainer
+
+    def run(
+        self,
+        between: Callable[[Trainer], None] = lambda trainer: None,
+        *,
+        method: Method | None = None,
+        controls: Controls | None = None,
+        **options,
+    ) -> EndedRun:
+        """A whole run; `between` is called before the first step and after every step. Options as for `trainer`."""
+        controls = dataclasses.replace(controls or Controls(), report=between)
+        trainer = self.trainer(method, controls=controls, **options)
+        method = trainer.method
+        trainer.meter.step_flops = dict(self.step_flops)
+        keys, plain = tuple(method.state_dict()), plain_fingerprints(method)
+        with steady_globals():
+            between(trainer)
+            trainer.run()
+        state, losses = copied(method.state_dict()), tuple(trainer.curve.points)
+        return EndedRun(method, trainer.meter, state, losses, plain, plain_fingerprints(method), keys)
+
+    @functools.cached_property
+    def undisturbed(self) -> EndedRun:
+        """The run that others are compared with: seed 0, five steps."""
+        return self.run()
+
+    @property
+    def encoding(self) -> Method:
+        """The method whose `encode` is checked: trained, or fitted where it is not trained at all."""
+        return self.undisturbed.method if self.cls.trained else self.fitted()
+
+    def normalised(self) -> Tensor:
+        """All 64 images as `encode` gets them: float32 [64, 3, 32, 32]."""
+        return (self.images.float() / 255 - self.mean[:, None, None]) / self.std[:, None, None]

@@ -1,0 +1,209 @@
+"""The check that a method gives one answer on any number of devices: two processes against one, on the same global batches.
+
+In float64, 20 steps that run freely: losses and state equal to 1e-8, or to ten times what the last bit of the first weights makes of them
+in one process. Then 5 steps of a batch that cannot be halved, with plain SGD, which shows a gradient of the wrong size where LARS and Adam
+would hide it. In float32 each of 20 steps starts from the one-process
+state, and its loss is equal to 3e-5: left to run, float32 drifts apart by rounding alone. Both processes compare, so
+queues, memories, centres and assignments are the same on each.
+
+    python -m bench.conformance.processes JOB    the second process, started by the check
+"""
+
+import contextlib
+import copy
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+import methods
+from bench.compute.collectives import alone
+from bench.conformance.case import BATCH_SIZE, Broken, Case, require, steady_globals
+from bench.encoders import features
+from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
+from bench.run.processes import FollowerDied, join_as_follower, ranks
+from bench.spec import Budget
+from bench.training.trainer import Controls, Trainer
+
+STEPS = 20
+EXACT, ROUNDED = 1e-8, 3e-5
+"""Largest relative difference in float64 and of a single step's loss in float32: behind a head with BatchNorm and a temperature of 0.1
+one process alone is off by 1.1e-5 of what it computes in float64."""
+
+DRIFT = 10
+"""What is further apart than EXACT may be so by so many times what it is apart in one process that starts from weights one unit in the
+last place higher: there are numbers without a say in the loss, such as the bias of a transformer's keys, of which Adam makes a walk of
+rounding alone."""
+
+SMALLEST = 1e-6
+"""Numbers below it are compared as if they were as large: a sum that cancels is rounding alone, such as the mean before a BatchNorm
+of what another BatchNorm has centred."""
+
+SMALLEST_LOSS = 0.1
+"""The same for a loss in float32: a mean cosine may be near 0, where rounding is not."""
+
+UNEVEN = {"optimizer": "sgd", "lr": 0.05, "lr_per_batch": None, "warmup": 0.0, "clip_grad": None, "batch_size": 15}
+"""Changes to the recipe for the short run."""
+
+FEATURES_AT_ONCE = 8
+"""Images of a forward pass in a hook, so that each process has some of the 40."""
+
+RULE = "networks see this device's rows; whatever is computed across the batch goes through parts.gather or parts.mean_of_batch"
+
+
+class Enough(Exception):
+    """A step has been made."""
+
+
+@contextlib.contextmanager
+def small_passes() -> Iterator[None]:
+    """Within the block features are extracted a few images at a time."""
+    usual, features.BATCH = features.BATCH, FEATURES_AT_ONCE
+    try:
+        yield
+    finally:
+        features.BATCH = usual
+
+
+def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = STEPS, nudge: bool = False, **recipe_changes) -> Trainer:
+    """A run that has not begun, in float64 or float32. nudge: from weights one unit in the last place higher."""
+    method = case.build()
+    synchronise(method)
+    method, controls = method.double() if double else method, Controls(report=report)
+    for parameter in method.parameters() if nudge else ():
+        parameter.data = parameter.data.nextafter(torch.full_like(parameter, float("inf")))
+    trainer = case.trainer(method, budget=Budget("steps", steps), controls=controls, **recipe_changes)
+    if double:  # views and features are normalised with these, and take their type
+        trainer.batches.source = dataclasses.replace(trainer.source, mean=case.mean.double(), std=case.std.double())
+    trainer.meter.step_flops = dict(case.step_flops)
+    return trainer
+
+
+def follow(case: Case, **options) -> tuple[list[float], Trainer]:
+    """A whole run in float64: the loss of every step, and the trainer at the end. Options as for `begin`."""
+    losses = []
+    trainer = begin(case, True, lambda trainer: losses.append(trainer.loss), **options)
+    with steady_globals():
+        trainer.run()
+    return losses, trainer
+
+
+def states_before_steps(case: Case) -> list[dict]:
+    """The trainer's state before each step of a whole run in float32."""
+    states = []
+    trainer = begin(case, False, lambda trainer: states.append(copy.deepcopy(trainer.state_dict())))
+    with steady_globals():
+        states.append(copy.deepcopy(trainer.state_dict()))
+        trainer.run()
+    return states[:STEPS]
+
+
+def one_step(case: Case, state: dict) -> float:
+    """The loss of the step that begins at this state, in float32."""
+
+    def report(trainer: Trainer) -> None:
+        raise Enough
+
+    trainer = begin(case, False, report)
+    trainer.load_state_dict(copy.deepcopy(state))
+    with steady_globals():
+        try:
+            trainer.run()
+        except Enough:
+            return trainer.loss
+    raise AssertionError("a step ends with its report")
+
+
+def difference(one: Tensor, two: Tensor) -> float:
+    """The largest difference relative to the largest number, or to SMALLEST."""
+    if not one.is_floating_point():
+        return 0.0 if torch.equal(one, two) else float("inf")
+    scale = one.abs().max().clamp(min=SMALLEST) if one.numel() else 1.0
+    return float((one - two).abs().max() / scale) if one.numel() else 0.0
+
+
+def relative(one: float, two: float) -> float:
+    """The difference of two losses over the first; infinite where only that is 0."""
+    return 0.0 if one == two else abs(one - two) / abs(one) if one else float("inf")
+
+
+def apart(run: tuple[list[float], Trainer], other: tuple[list[float], Trainer]) -> dict[str, float]:
+    """Relative differences of two runs: of the loss of each step, and of everything in their states at the end."""
+    found = {}
+    for step, (loss, value) in enumerate(zip(run[0], other[0], strict=True), 1):
+        found[f"the loss of step {step} is {loss:.12g} in one process and {value:.12g} in two"] = relative(loss, value)
+    values = other[1].method.state_dict()
+    for name, value in run[1].method.state_dict().items():
+        found[f"after {len(run[0])} steps {name} differs between one process and two"] = difference(value, values[name])
+    return found
+
+
+def require_one_answer(case: Case, what: str, **options) -> None:
+    """A run in float64 by this process alone, and by both: Broken where losses, state or cost differ."""
+    with alone():
+        one = follow(case, **options)
+    both = follow(case, **options)
+    found = apart(one, both)
+    if max(found.values()) > EXACT:
+        with alone():
+            drift = apart(one, follow(case, nudge=True, **options)).values()
+        for (told, off), own in zip(found.items(), drift, strict=True):
+            require(off <= max(EXACT, DRIFT * own), f"{told}, by {off:.1g} in float64{what}, where rounding alone makes {own:.1g}: {RULE}")
+    spent = [trainer.meter.flops for _, trainer in (one, both)]
+    require(spent[0] == spent[1], f"{spent[0]:.12g} FLOPs are counted in one process and {spent[1]:.12g} in two")
+
+
+def compare(case: Case) -> None:
+    """What each of the processes does, at the same time. Raises Broken."""
+    require_one_answer(case, "")
+    # Groups of BatchNorm are held whole: their batch has to be even.
+    grouped = any(isinstance(module, GroupedBatchNorm) and module.groups > 1 for module in case.build().modules())
+    changes = UNEVEN | ({"batch_size": BATCH_SIZE} if grouped else {})
+    require_one_answer(case, f" with SGD and a batch of {changes['batch_size']}", steps=5, **changes)
+    with alone():
+        states = states_before_steps(case)
+        single = [one_step(case, state) for state in states]
+    for step, (loss, state) in enumerate(zip(single, states, strict=True), start=1):
+        other = one_step(case, state)
+        told = f"in float32 the loss of step {step} is {loss:.8g} in one process and {other:.8g} in two"
+        require(abs(loss - other) <= ROUNDED * max(abs(loss), SMALLEST_LOSS), told)
+
+
+def check_processes(case: Case) -> None:
+    """Two processes give what one gives."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder, "step_flops": case.step_flops}
+    try:
+        with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), "bench.conformance.processes"), small_passes():
+            compare(case)
+    except FollowerDied as error:
+        raise Broken(f"in two processes: {error}") from error
+    finally:
+        torch.set_num_threads(threads)
+
+
+def main(text: str) -> None:
+    """The second process."""
+    job = json.loads(text)
+    torch.set_num_threads(1)
+    case = Case(getattr(methods.import_file(Path(job["file"])), job["name"]), job["encoder"])
+    case.step_flops = job["step_flops"]
+    join_as_follower(job)
+    try:
+        with small_passes():
+            compare(case)
+    except Broken as broken:
+        sys.exit(str(broken))
+    finally:
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

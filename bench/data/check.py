@@ -1,0 +1,66 @@
+"""Whether a data set here is the original: `check("dtd", root)` reads everything; yields lines, and ends in a UserError where something
+is wrong."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from bench import defaults
+from bench.data import catalogue, reading
+from bench.data.images import decode, readable
+from bench.errors import UserError
+
+
+def check(name: str, root: Path | None = None) -> Iterator[str]:
+    """Lines that say what is there: images, classes and a digest of every split, and the revision.
+
+    The digest is of arrays' pixels and labels, or of the files' bytes and labels: it does not depend on a JPEG decoder. Every
+    file is decoded. Those that cannot be are named, counted, and end the check; so do damaged shards of a pack.
+    """
+    from bench.data import packed  # imports torch, which the table does without
+
+    entry = catalogue.require(name, root)
+    where = defaults.data_root(root).resolve()
+    total, unreadable = 0, []
+    for split in (split for split in entry.sizes if split != "train+val"):
+        items, labels, classes = reading.read_items(entry, split, where)
+        expected = entry.sizes[split]
+        if expected is not None and len(labels) != expected:
+            raise UserError(f"{name} has {len(labels):,} images in {split}, expected {expected:,}")
+        digest = hashlib.sha256(labels.astype("<i8").tobytes())
+        if items.dtype == np.uint8:
+            digest.update(np.ascontiguousarray(items))
+        else:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for content, problem in pool.map(_looked_at, items):
+                    digest.update(content)
+                    if problem:
+                        unreadable.append(problem)
+                        yield f"BAD   {problem}"
+        total += len(labels)
+        labelled = f"{len(np.unique(labels))} of {len(classes)} classes" if labels.min(initial=0) >= 0 else "no labels"
+        yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
+    if unreadable:
+        raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
+    damaged = 0
+    for well, line in packed.check(entry, where, catalogue.revision(name, root)):
+        damaged += not well
+        yield f"{'ok   ' if well else 'BAD  '} {line}"
+    if damaged:
+        raise UserError(f"{damaged:,} shard{'s' * (damaged > 1)} of {name} damaged")
+    yield f"ok    revision {catalogue.revision(name, root)}; compared with the original: {entry.compared}"
+    yield f"ok    licence: {entry.licence}; from: {entry.source}"
+
+
+def _looked_at(file: str) -> tuple[bytes, str]:
+    """A digest of a file's bytes, and what is wrong with it as an image."""
+    try:
+        content = hashlib.sha256(readable(lambda file: Path(file).read_bytes(), file)).digest()
+        readable(decode, file)
+    except UserError as error:
+        return b"", str(error)
+    return content, ""

@@ -1,0 +1,56 @@
+"""What every data set has, known or a folder of the user's own: an entry with the facts, and how its parts are read.
+
+The readers (readers/) make entries; load.py serves the images. N images, C channels, H height, W width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a data set before its images are read."""
+
+    name: str
+    summary: str
+    channels: int
+    image_size: int
+    """Default height and width, in pixels."""
+    mirror_safe: bool
+    """Whether a mirror image still shows the same thing."""
+    sizes: dict[str, int | None] = field(compare=False)
+    """Images in every split that there is; None where the count follows from labels that are not read yet."""
+    revision: str
+    """12 hexadecimal digits that change with the content: of a known set its decoded arrays or its files (compared whenever
+    they are read), of a folder the path and size of every image file. Empty where those are listed only when asked for:
+    `bench.data.catalogue.revision`."""
+    read: Callable = field(compare=False, repr=False)
+    """(root, part) -> [N, C, H, W] uint8 or [N] paths, int64 [N] labels, class names; numpy. A part is one of `parts`."""
+    files: tuple[str, ...] = field(default=(), repr=False)
+    """What must lie under the data root, or the folder itself; empty where the images come inside a library."""
+    own_val: bool = field(default=False, repr=False)
+    """Whether val is a part of its own and not to be taken from train."""
+    encoder: str = "resnet8"
+    pretrain_splits: tuple[str, ...] = ("train", "train+val")
+    metric: str = "top1"
+    """What an evaluator reports, and picks hyper-parameters by: top1 | mean_per_class (what the field uses for the set)."""
+    classes: int = 0
+    licence: str = "none stated"
+    """As its authors state it, as far as we know."""
+    source: str = ""
+    """Where it comes from."""
+    compared: str = "pixels and labels, by a hash"
+    """What is compared with the original when it is read."""
+    by_hand: str = field(default="", repr=False)
+    """What a user has to do where torchvision cannot download it."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is read: the splits but for a val that is taken from train."""
+        every = ("train", "val", "test", "unlabelled")
+        return tuple(part for part in every if part in self.sizes and (part != "val" or self.own_val))
+
+
+def split_sizes(train: int, val: int, test: int) -> dict[str, int]:
+    """`Entry.sizes` from the counts of images; a data set without test images has no test split."""
+    return {"train": train, "val": val, "train+val": train + val} | ({"test": test} if test else {})

@@ -1,0 +1,88 @@
+"""From image files and stored arrays to uint8 tensors of one size, and the statistics of their channels.
+
+N images, C channels, H height, W width.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bench.data.packed import PackedImages
+
+
+def channel_stats(images: "Tensor | PackedImages") -> "tuple[Tensor, Tensor]":
+    """Mean and population standard deviation of each channel: two float32 [3] in 0..1, grey repeated to three.
+
+    images: uint8 [N, C, H, W]. From the counts of the 256 levels, so exact, small, and the same for any number of threads.
+    """
+    import torch
+
+    def of_each_level(piece):
+        return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in piece.unbind(1)])
+
+    counts = sum(of_each_level(piece) for piece in images.split(1024)).double()
+    shares = counts / counts.sum(1, keepdim=True)
+    levels = torch.arange(256, dtype=torch.float64, device=images.device) / 255
+    mean = (shares * levels).sum(1)
+    deviation = (shares * (levels - mean[:, None]) ** 2).sum(1).sqrt()
+    return mean.float().expand(3).clone(), deviation.float().expand(3).clone()
+
+
+def resize(images: "Tensor", size: int) -> "Tensor":
+    """uint8 [N, C, H, W] -> uint8 [N, C, size, size]; the tensor itself where it has that size."""
+    import torch
+    from torchvision.transforms.v2 import functional
+
+    if images.shape[-2:] == (size, size):
+        return images
+    # In pieces: where the processor has no uint8 path torchvision resizes in float32, with four times the memory.
+    pieces = [functional.resize(piece, [size], functional.InterpolationMode.BILINEAR, antialias=True) for piece in images.split(1024)]
+    return functional.center_crop(torch.cat(pieces), [size, size]).contiguous()
+
+
+def decode_files(files: np.ndarray, size: int, name: str, threads: int = 0, decoded: Callable = lambda: None) -> "Tensor":
+    """Image files -> uint8 [N, 3, size, size], in their order. decoded() is called after each; threads: 0 for as many as torch has."""
+    import torch
+    from torchvision.transforms.v2.functional import pil_to_tensor
+
+    def image(file):
+        try:
+            return readable(lambda file: resize(pil_to_tensor(decode(file))[None], size)[0], file)
+        except UserError as error:
+            return error
+
+    images, unreadable = torch.empty(len(files), 3, size, size, dtype=torch.uint8), []
+    with ThreadPoolExecutor(threads or torch.get_num_threads()) as pool:
+        for index, found in enumerate(pool.map(image, files)):
+            if isinstance(found, UserError):
+                unreadable.append(found)
+            else:
+                images[index] = found
+            decoded()
+    if unreadable:
+        count = f"{len(unreadable):,} of {len(files):,} images cannot"
+        raise UserError(f"{unreadable[0]} ({count}; `run_bench.py data check {name}` names them)")
+    return images
+
+
+def decode(file: str):
+    """The image as RGB, decoded to its last row, as torchvision does it."""
+    from PIL import Image
+
+    with open(file, "rb") as content:
+        return Image.open(content).convert("RGB")
+
+
+def readable(read: Callable, path: str):
+    """read(path); whatever goes wrong there becomes a UserError that names the file."""
+    try:
+        return read(path)
+    except Exception as error:  # Pillow raises a dozen kinds, by format and damage
+        raise UserError(f"'{path}' cannot be read as an image: {error}") from error

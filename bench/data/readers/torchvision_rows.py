@@ -1,0 +1,287 @@
+"""The data sets that torchvision's loaders read, one row each: how the loader spells the parts, and what the original holds.
+
+    ENTRIES["stl10"]    its `Entry`; `bench.data.load.load_split` reads the images through it
+
+We could not look at these, so none is known by a hash of its pixels: sets of arrays are known by the MD5 that torchvision
+publishes for their files, sets of image files by their counts and by a listing (docs/data.md).
+"""
+
+from bench.data.entry import Entry
+from bench.data.readers.torchvision import TorchvisionSet, entry
+
+BY_FLAG = {"train": {"train": True}, "test": {"train": False}}
+BY_SPLIT = {"train": {"split": "train"}, "test": {"split": "test"}}
+WITH_VAL = BY_SPLIT | {"val": {"split": "val"}}
+ONE_PIECE = {"all": {}}
+# The labels of the official test were never published: the field reports the official val, and so does this.
+TEST_IS_VAL = {"train": {"split": "train"}, "test": {"split": "val"}}
+FOLDERS = {"train": {"folder": "train"}, "test": {"folder": "val"}}
+
+IMAGENET_TERMS = "ImageNet's: non-commercial research"
+IMAGENET_BY_HAND = "image-net.org hands it out to registered researchers; put train/WNID/IMAGE and val/WNID/IMAGE into '{}'"
+
+
+def _mnist(name: str, *md5: str) -> dict[str, str]:
+    files = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    return {f"{name}/raw/{file}-ubyte.gz": digest for file, digest in zip(files, md5, strict=True)}
+
+
+ROWS = (
+    TorchvisionSet(
+        "mnist",
+        "handwritten digits, grey",
+        "MNIST",
+        BY_FLAG,
+        {"train": 60_000, "test": 10_000},
+        classes=10,
+        files=(),
+        image_size=28,
+        source="http://yann.lecun.com/exdb/mnist/",
+        channels=1,
+        mirror_safe=False,
+        md5=_mnist(
+            "MNIST",
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+    ),
+    TorchvisionSet(
+        "kmnist",
+        "handwritten hiragana, 10 characters, grey",
+        "KMNIST",
+        BY_FLAG,
+        {"train": 60_000, "test": 10_000},
+        classes=10,
+        files=(),
+        image_size=28,
+        source="https://github.com/rois-codh/kmnist",
+        licence="CC BY-SA 4.0",
+        channels=1,
+        mirror_safe=False,
+        whole_shares=True,
+        md5=_mnist(
+            "KMNIST",
+            "bdb82020997e1d708af4cf47b453dcf7",
+            "e144d726b3acfaa3e44228e80efcd344",
+            "5c965bf0a639b31b8f53240b1b52f4d7",
+            "7320c461ea6c1c855c0b718fb2a4b134",
+        ),
+    ),
+    TorchvisionSet(
+        "cifar100",
+        "things and animals, 100 kinds, colour",
+        "CIFAR100",
+        BY_FLAG,
+        {"train": 50_000, "test": 10_000},
+        classes=100,
+        files=(),
+        image_size=32,
+        source="https://www.cs.toronto.edu/~kriz/cifar.html",
+        whole_shares=True,
+        md5={
+            "cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d",
+            "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+            "cifar-100-python/meta": "7973b15100ade9c7d40fb424638fde48",
+        },
+    ),
+    TorchvisionSet(
+        "stl10",
+        "things and animals, 10 kinds, and 100,000 images without labels, colour",
+        "STL10",
+        BY_SPLIT | {"unlabelled": {"split": "unlabeled"}},
+        {"train": 5_000, "test": 8_000, "unlabelled": 100_000},
+        classes=10,
+        files=(),
+        image_size=96,
+        source="https://cs.stanford.edu/~acoates/stl10/",
+        licence="none stated; images from ImageNet",
+        whole_shares=True,
+        md5={
+            "stl10_binary/train_X.bin": "918c2871b30a85fa023e0c44e0bee87f",
+            "stl10_binary/train_y.bin": "5a34089d4802c674881badbb80307741",
+            "stl10_binary/unlabeled_X.bin": "5242ba1fed5e4be9e1e742405eb56ca4",
+            "stl10_binary/test_X.bin": "7f263ba9f9e0b06b93213547f721ac82",
+            "stl10_binary/test_y.bin": "36f9794fa4beb8a2c72628de14fa638e",
+        },
+    ),
+    TorchvisionSet(
+        "svhn",
+        "house numbers, 10 digits, colour",
+        "SVHN",
+        BY_SPLIT,
+        {"train": 73_257, "test": 26_032},
+        classes=10,
+        files=(),
+        image_size=32,
+        source="http://ufldl.stanford.edu/housenumbers/",
+        licence="non-commercial use",
+        mirror_safe=False,
+        md5={"train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373", "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3"},
+    ),
+    TorchvisionSet(
+        "eurosat",
+        "land use from a satellite, 10 kinds, colour",
+        "EuroSAT",
+        ONE_PIECE,
+        {"all": 27_000},
+        classes=10,
+        files=("eurosat/2750",),
+        image_size=64,
+        source="https://github.com/phelber/eurosat",
+        licence="MIT",
+        whole_shares=True,
+    ),
+    TorchvisionSet(
+        "dtd",
+        "textures, 47 kinds, colour",
+        "DTD",
+        WITH_VAL,
+        {"train": 1_880, "val": 1_880, "test": 1_880},
+        classes=47,
+        files=("dtd/dtd/labels/train1.txt", "dtd/dtd/images"),
+        image_size=96,
+        source="https://www.robots.ox.ac.uk/~vgg/data/dtd/",
+        licence="none stated; for research",
+    ),
+    TorchvisionSet(
+        "flowers102",
+        "flowers, 102 kinds, colour",
+        "Flowers102",
+        WITH_VAL,
+        {"train": 1_020, "val": 1_020, "test": 6_149},
+        classes=102,
+        files=("flowers-102/imagelabels.mat", "flowers-102/setid.mat", "flowers-102/jpg"),
+        image_size=96,
+        source="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
+        metric="mean_per_class",
+        md5={
+            "flowers-102/imagelabels.mat": "e0620be6f572b9609742df49c70aed4d",
+            "flowers-102/setid.mat": "a5357ecc9cb78c4bef273ce3793fc85c",
+        },
+    ),
+    TorchvisionSet(
+        "oxford_iiit_pet",
+        "cats and dogs, 37 breeds, colour",
+        "OxfordIIITPet",
+        {"train": {"split": "trainval"}, "test": {"split": "test"}},
+        {"train": 3_680, "test": 3_669},
+        classes=37,
+        files=("oxford-iiit-pet/annotations/trainval.txt", "oxford-iiit-pet/images"),
+        image_size=96,
+        source="https://www.robots.ox.ac.uk/~vgg/data/pets/",
+        licence="CC BY-SA 4.0",
+        metric="mean_per_class",
+    ),
+    TorchvisionSet(
+        "food101",
+        "dishes, 101 kinds, colour",
+        "Food101",
+        BY_SPLIT,
+        {"train": 75_750, "test": 25_250},
+        classes=101,
+        files=("food-101/meta/train.json", "food-101/images"),
+        image_size=96,
+        source="https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
+        licence="none stated; photos of Foodspotting",
+        whole_shares=True,
+    ),
+    TorchvisionSet(
+        "caltech101",
+        "things and animals, 101 kinds, colour",
+        "Caltech101",
+        ONE_PIECE,
+        {"all": 8_677},
+        classes=101,
+        files=("caltech101/101_ObjectCategories",),
+        image_size=96,
+        source="https://data.caltech.edu/records/mzrjq-6wc02",
+        licence="CC BY 4.0",
+        metric="mean_per_class",
+        of_each=30,  # what the field trains on
+        whole_shares=True,
+    ),
+    TorchvisionSet(
+        "fgvc_aircraft",
+        "aircraft, 100 variants, colour",
+        "FGVCAircraft",
+        WITH_VAL,
+        {"train": 3_334, "val": 3_333, "test": 3_333},
+        classes=100,
+        files=("fgvc-aircraft-2013b/data/variants.txt", "fgvc-aircraft-2013b/data/images"),
+        image_size=96,
+        source="https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
+        licence="non-commercial research",
+        metric="mean_per_class",
+    ),
+    TorchvisionSet(
+        "stanford_cars",
+        "cars, 196 models, colour",
+        "StanfordCars",
+        BY_SPLIT,
+        {"train": 8_144, "test": 8_041},
+        classes=196,
+        files=("stanford_cars/devkit/cars_meta.mat", "stanford_cars/cars_train", "stanford_cars/cars_test"),
+        image_size=96,
+        source="https://ai.stanford.edu/~jkrause/cars/car_dataset.html (gone)",
+        licence="not known: the page is gone",
+        by_hand="its host is gone; put devkit/, cars_train/, cars_test/ and cars_test_annos_withlabels.mat into 'stanford_cars'",
+    ),
+    TorchvisionSet(
+        "imagenette",
+        "10 easy classes of ImageNet, 160 px, colour",
+        "Imagenette",
+        {part: {**spelling, "size": "160px"} for part, spelling in TEST_IS_VAL.items()},
+        {"train": 9_469, "test": 3_925},
+        classes=10,
+        files=("imagenette2-160/train", "imagenette2-160/val"),
+        image_size=128,
+        source="https://github.com/fastai/imagenette",
+        licence="Apache 2.0; images from ImageNet",
+    ),
+    TorchvisionSet(
+        "tiny_imagenet",
+        "things and animals, 200 classes of ImageNet at 64 px, colour",
+        "TinyImageNet",
+        FOLDERS,
+        {"train": 100_000, "test": 10_000},
+        classes=200,
+        files=("tiny-imagenet-200/train", "tiny-imagenet-200/val/val_annotations.txt"),
+        image_size=64,
+        source="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+        licence=IMAGENET_TERMS,
+        whole_shares=True,
+        by_hand="torchvision has no loader for it; unpack http://cs231n.stanford.edu/tiny-imagenet-200.zip there",
+    ),
+    TorchvisionSet(
+        "imagenet100",
+        "things and animals, 100 classes of ImageNet, colour",
+        "ImageFolder",
+        FOLDERS,
+        {"train": 126_689, "test": 5_000},
+        classes=100,
+        files=("imagenet100/train", "imagenet100/val"),
+        image_size=96,
+        source="https://github.com/HobbitLong/CMC/blob/master/imagenet100.txt",
+        licence=IMAGENET_TERMS,
+        class_list="469d277522bc36e8",
+        by_hand=IMAGENET_BY_HAND.format("imagenet100"),
+    ),
+    TorchvisionSet(
+        "imagenet1k",
+        "things and animals, 1,000 classes, colour",
+        "ImageFolder",
+        FOLDERS,
+        {"train": 1_281_167, "test": 50_000},
+        classes=1_000,
+        files=("imagenet1k/train", "imagenet1k/val"),
+        image_size=64,
+        source="https://image-net.org",
+        licence=IMAGENET_TERMS,
+        by_hand=IMAGENET_BY_HAND.format("imagenet1k"),
+    ),
+)
+
+ENTRIES: dict[str, Entry] = {row.name: entry(row) for row in ROWS}
+"""The sets by name, whether their files are there or not."""

@@ -1,0 +1,59 @@
+"""What a data set's own reader gives for a split: arrays or paths, labels, class names. No image is decoded.
+
+N images.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.entry import Entry
+from bench.data.images import readable
+from bench.data.splits import VAL_FRACTION, held_out
+from bench.errors import UserError
+
+DAMAGE = (OSError, RuntimeError, AssertionError, ValueError, LookupError, TypeError, EOFError)
+"""What torchvision and its libraries raise for files that are missing, damaged or cannot be downloaded."""
+
+
+def _pick(labels: np.ndarray, split: str) -> np.ndarray:
+    """Indices of 'train', 'val' or 'train+val' in an original train part that still holds val, in its order."""
+    everything, val = np.arange(len(labels)), held_out(labels, VAL_FRACTION)
+    return {"train": np.setdiff1d(everything, val), "val": val, "train+val": everything}[split]
+
+
+def read_items(entry: Entry, split: str, root: Path, reader: Callable | None = None):
+    """Images or paths, or what else `reader` gives for each image, labels and class names of one split; nothing is decoded."""
+    reader = reader or read_part
+    if split in entry.parts and (split != "train" or entry.own_val):
+        return reader(entry, split, root)
+    if entry.own_val:  # train+val
+        (items, labels, classes), (more_items, more_labels, _) = (reader(entry, part, root) for part in ("train", "val"))
+        return np.concatenate([items, more_items]), np.concatenate([labels, more_labels]), classes
+    items, labels, classes = reader(entry, "train", root)
+    picked = _pick(labels, split)
+    return items[picked], labels[picked], classes
+
+
+@lru_cache(maxsize=2)
+def read_part(entry: Entry, part: str, root: Path):
+    """Kept, so that train, val and train+val read the same files once."""
+    try:
+        return entry.read(root, part)
+    except DAMAGE as error:
+        raise UserError(f"{entry.name} under '{root}' is damaged ({error}): remove it and get it again") from error
+
+
+@lru_cache(maxsize=32)
+def listing(entry: Entry, root: Path) -> str:
+    """Hash of part, class, path and size of every image file."""
+    lines = []
+    for part in entry.parts:
+        files, labels, classes = read_part(entry, part, root)
+        for file, label in zip(files, labels, strict=True):
+            lines.append(f"{part} {classes[label]} {Path(file).relative_to(root).as_posix()} {readable(os.path.getsize, file)}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]

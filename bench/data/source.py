@@ -1,0 +1,50 @@
+"""The images that a run is trained on: a pretraining split on the device, in an order that tells nothing, with its statistics.
+
+N images, C channels, H height, W width.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench.compute.randomness import generator
+from bench.data import catalogue
+from bench.data.images import channel_stats
+from bench.data.load import load_split
+from bench.data.packed import PackedImages
+from bench.machine import hardware
+from bench.spec import PROTOCOL, DatasetInfo, RunSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """The images that a run is trained on, on its device; packed ones come there batch by batch."""
+
+    images: Tensor | PackedImages
+    """uint8 [N, C, H, W]"""
+    labels: Tensor | None
+    """int64 [N] for a Reference, None for everything else."""
+    info: DatasetInfo
+    mean: Tensor
+    """float32 [3]"""
+    std: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
+
+
+def load_source(spec: RunSpec, root: Path | None) -> tuple[Source, int]:
+    """The pretraining split on the device, its statistics and what a method may know of it; and the number of classes."""
+    split = load_split(spec.dataset, spec.pretrain_split, spec.image_size, root)
+    info = catalogue.info(spec.dataset, spec.pretrain_split, spec.image_size, root)
+    mean, std = channel_stats(split.images)
+    info = replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    # Many sets lie in order of class, where an image's position gives its label away; a method is told positions.
+    order = torch.randperm(len(split.images), generator=generator("index", PROTOCOL))
+    split = split.reordered(order)
+    device = hardware.device()
+    source = Source(split.images.to(device), split.labels.to(device), info, mean.float().to(device), std.float().to(device))
+    return source, len(split.classes)

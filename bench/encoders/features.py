@@ -1,0 +1,51 @@
+"""Features of a whole data set: encoded once, in index order; float32, computed in the run's own precision."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from bench.compute.collectives import agree, gather, rows_of
+from bench.compute.precision import computing_in, upcast
+from bench.data.packed import PackedImages
+from bench.views.view import normalise
+
+BATCH = 500
+"""Images per forward pass; features do not depend on it beyond rounding."""
+
+
+@torch.no_grad()
+def extract(
+    network: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    images: Tensor | PackedImages,
+    mean: Tensor,
+    std: Tensor,
+    precision: str,
+    shared: bool = False,
+) -> Tensor:
+    """function of every image, in index order: uint8 [N, C, H, W] -> float32 [N, d], on the device of `mean`.
+
+    In eval mode, without gradient or augmentation; under bf16 the network computes in bfloat16 as it was trained, which
+    moves a feature by less than 1 %. `network` is put back in the mode it was in. shared: every device calls this and does
+    its part of the forward passes; the same passes are made for any number of devices, and all get all features."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with computing_in(precision, mean.device):
+            parts = []
+            batches = images.split(BATCH)
+            for part in batches[rows_of(len(batches))] if shared else batches:
+                parts.append(upcast(function(normalise(part.to(mean.device).float() / 255, mean, std))))
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    features = gather_features(parts, mean) if shared else torch.cat(parts)
+    assert len(features) == len(images) and features.ndim == 2, f"expected [{len(images)}, d], got {list(features.shape)}"
+    return features
+
+
+def gather_features(parts: list[Tensor], like: Tensor) -> Tensor:
+    """The batches of features that this device has (the first one has some, another may have none) -> those of all, in index order."""
+    (dim,) = agree([float(parts[0].shape[1] if parts else 0)])
+    return gather(torch.cat(parts) if parts else like.new_empty(0, int(dim)))

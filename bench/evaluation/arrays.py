@@ -1,0 +1,103 @@
+"""What an evaluator works on: frozen features as NumPy arrays, and what hands them out.
+
+N images, D features.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Features and labels of one data set. Raises ValueError where a shape, a dtype or a label is not as documented."""
+
+    train_x: np.ndarray
+    """float32 [N, D], in index order."""
+    train_y: np.ndarray
+    """int64 [N], each in [0, num_classes)."""
+    val_x: np.ndarray
+    val_y: np.ndarray
+    num_classes: int
+    dataset: str
+    """The data set's name."""
+    test_x: np.ndarray | None = None
+    """None, as test_y, for an evaluator that does not read test: it is not handed what it could look at."""
+    test_y: np.ndarray | None = None
+    metric: str = "top1"
+    """What is reported, and what hyper-parameters are picked by: top1 | mean_per_class."""
+
+    def __post_init__(self):
+        for split in ("train", "val") if self.test_x is None else ("train", "val", "test"):
+            x, y = getattr(self, f"{split}_x"), getattr(self, f"{split}_y")
+            if x.ndim != 2 or x.dtype != np.float32 or x.shape[1] != self.train_x.shape[1]:
+                raise ValueError(f"{self.dataset}: {split}_x must be float32 [N, D] with train's D, not {x.dtype} {list(x.shape)}")
+            if y.shape != (len(x),) or y.dtype != np.int64:
+                raise ValueError(f"{self.dataset}: {split}_y must be int64 [{len(x)}], not {y.dtype} {list(y.shape)}")
+            if len(y) == 0 or y.min() < 0 or y.max() >= self.num_classes:
+                raise ValueError(f"{self.dataset}: {split}_y must hold at least one label, all in [0, {self.num_classes})")
+
+    def fitting_split(self) -> tuple[np.ndarray, np.ndarray]:
+        """train and val as one: what the final fit sees. float32 [N, D], int64 [N]."""
+        return np.concatenate([self.train_x, self.val_x]), np.concatenate([self.train_y, self.val_y])
+
+
+def tally(metric: str, correct: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
+    """(right, total), whose quotient is the accuracy: of 'top1' images, of 'mean_per_class' the accuracies of the classes.
+
+    correct: bool [N]; labels: int64 [N]. A class without an image does not count.
+    """
+    if metric == "top1":
+        return int(correct.sum()), len(correct)
+    images = np.bincount(labels)
+    there = images > 0
+    return float((np.bincount(labels, weights=correct)[there] / images[there]).sum()), int(there.sum())
+
+
+class Features(Protocol):
+    """A frozen encoder under evaluation. Features are extracted when first asked for, then kept."""
+
+    dataset: str
+    """The pretraining data set's name."""
+
+    def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
+        """Features of `dataset`, by default of the pretraining one; without `test`, its test split is not even loaded."""
+
+    def stages(self) -> list[Arrays]:
+        """Features of the pretraining data set after every stage of the encoder; empty where there are none."""
+
+    def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of two random crops of the same train images, in index order: float32 [N, D] each.
+        The crops are fixed: the same for every method and seed."""
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Up to `most` positions in range(count), evenly spaced: data sets often lie in order of class. int64."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+
+
+def require_finite(evaluator: str, arrays: Arrays) -> Arrays:
+    """`arrays` itself; a ValueError that names evaluator, data set and array where a feature is NaN or infinite."""
+    for field in fields(arrays):
+        value = getattr(arrays, field.name)
+        if field.name.endswith("_x") and value is not None:
+            check_finite(evaluator, arrays.dataset, field.name, value)
+    return arrays
+
+
+def check_finite(evaluator: str, dataset: str, what: str, x: np.ndarray) -> None:
+    """ValueError where `x`, features [N, D], holds NaN or infinity."""
+    bad = ~np.isfinite(x).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{evaluator} on {dataset}: {bad.sum()} of {len(x)} rows of {what} hold NaN or infinite features")
+
+
+def normalise(x: np.ndarray) -> np.ndarray:
+    """[N, D] -> float64 [N, D], every row divided by its L2 norm; a row of zeros stays zero."""
+    # float64, and the largest entry divided out first: squares of float32 features can overflow or vanish.
+    x = x.astype(np.float64)
+    largest = np.abs(x).max(axis=1, keepdims=True, initial=0)
+    x /= np.where(largest == 0, 1, largest)
+    norm = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(norm == 0, 1, norm)

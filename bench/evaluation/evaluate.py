@@ -1,0 +1,37 @@
+"""Every evaluator that was asked for, on one trained method."""
+
+from pathlib import Path
+
+import threadpoolctl
+import torch
+
+from bench.data.source import Source
+from bench.evaluation import registry
+from bench.evaluation.frozen_encoder import FrozenEncoder
+from bench.machine.signals import StopSignals
+from bench.method import Method
+from bench.records.record import Result
+from bench.spec import RunSpec
+
+ALTERNATE_EVAL = "knn"
+"""What other weights of a run (a student beside its teacher) are measured with."""
+
+
+def evaluate(
+    method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], root: Path | None, signals: StopSignals
+) -> list[Result]:
+    """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN."""
+    features, results = FrozenEncoder(method, method.encode, spec, source, root), []
+    parsed = [(registry.load(name), argument) for name, argument in map(registry.parse, requests)]
+    # NumPy's and FAISS's threads, which are torch's no more: two runs side by side would wait for each other's.
+    with threadpoolctl.threadpool_limits(torch.get_num_threads()):
+        for evaluator, argument in parsed:
+            signals.check()
+            results += evaluator.evaluate(features, argument)
+        if ALTERNATE_EVAL in requests:
+            for kind, function in method.encode_also().items():
+                signals.check()
+                other = FrozenEncoder(method, function, spec, source, root)
+                for result in registry.load(ALTERNATE_EVAL).evaluate(other, None):
+                    results.append(Result(**{**vars(result), "weights": kind}))
+    return results

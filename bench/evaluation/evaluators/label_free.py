@@ -1,0 +1,120 @@
+"""What features show without labels: RankMe, uniformity, alignment, alpha-ReQ, and whether they collapsed.
+
+Measured on the backbone's features of 10,000 train images at most, evenly spaced; alignment on 2,000. RankMe's paper takes the
+projector's output and compares runs of one method: as a ranking of methods read it with care. None where a quantity does not exist
+for the features at hand.
+N images, D features.
+"""
+
+import numpy as np
+
+from bench.evaluation.arrays import Features, check_finite, evenly, normalise
+from bench.records.record import Result
+
+ARGUMENT: str | None = None
+READS_TEST: bool = False
+
+MOST_IMAGES = 10_000
+
+RANKME_EPSILON = 1e-7
+"""Garrido et al. 2023, equation 1, for float32 features."""
+
+UNIFORMITY_T = 2
+"""Wang and Isola 2020, their default t."""
+
+ALPHA_RANKS = (4, 100)
+"""First and last rank of the eigenvalues in the fit, as in the authors' code; the paper's text names no range."""
+
+SMALLEST_EIGENVALUE = 1e-13
+"""Relative to the features' sum of squares, of which rounding to float32 makes up to 4e-15: below is no spectrum."""
+
+COLLAPSED_STD, COLLAPSED_RANKME = 0.1, 2.0
+"""A healthy encoder is near 1 in the first and in the tens in the second."""
+
+ROWS_AT_ONCE = 1000
+"""Bounds the memory of all pairs' distances."""
+
+
+def rankme(x: np.ndarray) -> float | None:
+    """RankMe (Garrido et al. 2023, arXiv:2210.02885): exp of the entropy of p = singular values of [N, D] / their sum + eps.
+    In about [1, min(N, D)]; None where all features are zero."""
+    x = x.astype(np.float64)
+    largest = np.abs(x).max(initial=0)
+    if largest == 0:
+        return None
+    singular = np.linalg.svd(x / largest, compute_uv=False)
+    p = singular / singular.sum() + RANKME_EPSILON
+    return float(np.exp(-(p * np.log(p)).sum()))
+
+
+def uniformity(x: np.ndarray) -> float | None:
+    """Wang and Isola 2020 (arXiv:2005.10242): log of the mean over pairs of different images of exp(-2 ||x - y||^2), on
+    L2-normalised features. In [-8, 0], lower is more uniform; None with fewer than two images."""
+    x = normalise(x)
+    count = len(x)
+    if count < 2:
+        return None
+    norm = (x * x).sum(axis=1)
+    total = 0.0
+    for start in range(0, count, ROWS_AT_ONCE):
+        stop = min(start + ROWS_AT_ONCE, count)
+        squared = norm[start:stop, None] + norm[start:] - 2 * x[start:stop] @ x[start:].T
+        affinity = np.exp(-UNIFORMITY_T * np.maximum(squared, 0))
+        # Columns begin at `start`: pairs within the block are above its diagonal, all later columns are pairs.
+        total += np.triu(affinity[:, : stop - start], k=1).sum() + affinity[:, stop - start :].sum()
+    return float(np.log(total / (count * (count - 1) / 2)))
+
+
+def alignment(first: np.ndarray, second: np.ndarray) -> float:
+    """Wang and Isola 2020: mean ||a - b||^2 over two views [N, D] of the same images, L2-normalised. In [0, 4], lower is more aligned."""
+    return float(np.square(normalise(first) - normalise(second)).sum(axis=1).mean())
+
+
+def alpha_req(x: np.ndarray) -> float | None:
+    """alpha-ReQ (Agrawal et al. 2022, NeurIPS): the eigenvalues of the features' covariance fall like rank^-alpha.
+    Weighted least squares of log eigenvalue on log rank, ranks 4 to 100 or as many as there are, weight 1 / rank: the authors'
+    code, after Stringer et al. 2019. None with fewer than two eigenvalues in that range."""
+    x = x.astype(np.float64)
+    x /= np.abs(x).max(initial=0) or 1
+    floor = SMALLEST_EIGENVALUE * np.square(x).sum()
+    eigenvalues = np.square(np.linalg.svd(x - x.mean(axis=0), compute_uv=False))
+    eigenvalues = eigenvalues[eigenvalues > floor][: ALPHA_RANKS[1]]
+    rank = np.arange(1, len(eigenvalues) + 1)[ALPHA_RANKS[0] - 1 :]
+    if len(rank) < 2:
+        return None
+    # polyfit squares its weights.
+    return -float(np.polyfit(np.log(rank), np.log(eigenvalues[ALPHA_RANKS[0] - 1 :]), 1, w=rank**-0.5)[0])
+
+
+def feature_std(x: np.ndarray) -> float:
+    """Mean over dimensions of the standard deviation of L2-normalised features [N, D], times sqrt(D): 1 where they
+    spread evenly over the sphere, 0 where all are equal (Chen and He 2021, arXiv:2011.10566, section 4.1)."""
+    return float(normalise(x).std(axis=0).mean() * np.sqrt(x.shape[1]))
+
+
+def measure(dataset: str, train_x: np.ndarray, crops: tuple[np.ndarray, np.ndarray]) -> list[Result]:
+    """All of them, from train features [N, D] and those of two crops of the same images, [N, D] each."""
+    x = train_x[evenly(len(train_x), MOST_IMAGES)]
+    first, second = crops
+    rank, spread = rankme(x), feature_std(x)
+    values = {
+        "rankme": rank,
+        "uniformity": uniformity(x),
+        "alignment": alignment(first, second),
+        "alpha_req": alpha_req(x),
+        "feature_std": spread,
+        "collapsed": float(spread < COLLAPSED_STD or rank is None or rank < COLLAPSED_RANKME),
+    }
+    images = {metric: len(x) for metric in values} | {"alignment": len(first)}
+    return [
+        Result(evaluator="label_free", dataset=dataset, split="train", metric=metric, value=value, n=images[metric])
+        for metric, value in values.items()
+    ]
+
+
+def evaluate(features: Features, argument: None = None) -> list[Result]:
+    """`measure` on the pretraining data set's train split. ValueError where a feature is not finite."""
+    arrays, crops = features.arrays(test=False), features.two_crops()
+    for what, x in (("train_x", arrays.train_x), ("the first crop", crops[0]), ("the second crop", crops[1])):
+        check_finite("label_free", arrays.dataset, what, x)
+    return measure(arrays.dataset, arrays.train_x, crops)

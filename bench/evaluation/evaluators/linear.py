@@ -1,0 +1,59 @@
+"""Linear probe on frozen features: multinomial logistic regression, a grid of L2 strengths solved as one batch.
+
+Features are standardised with the mean and standard deviation of the images that are fitted. The strength is picked
+on val after fitting on train, the probe is refitted on train + val at that strength, and test is read once.
+What a strength is, and how it relates to scikit-learn's C: bench/evaluation/logistic.py.
+
+Ties on val go to the stronger regularisation. `chosen` says 'at_edge': 1 where the picked strength is the grid's
+first or last, and 'not_converged': 1 where the refit ran out of iterations.
+"""
+
+import numpy as np
+
+from bench.evaluation.arrays import Arrays, Features, require_finite, tally
+from bench.evaluation.logistic import fit, predict
+from bench.records.record import Result, pack
+
+ARGUMENT: str | None = None
+READS_TEST: bool = True
+
+STRENGTHS = tuple(float(f"{10**exponent:.4g}") for exponent in np.linspace(-5, 1, 13))
+"""Two to a decade, 1e-5 to 10, on the mean cross-entropy. Weaker ones cost more than all of these together."""
+
+
+def choose(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> dict[str, float | int]:
+    """The strength with the highest accuracy on val after fitting on train: {'l2', 'val_top1' in percent (or the data
+    set's other metric), and 'at_edge' where it is}. Does not read test."""
+    predicted = predict(fit(arrays.train_x, arrays.train_y, strengths), arrays.val_x)
+    tallies = [tally(arrays.metric, row == arrays.val_y, arrays.val_y) for row in predicted]
+    right = {strength: count for strength, (count, _) in zip(strengths, tallies, strict=True)}
+    best = max(right, key=lambda strength: (right[strength], strength))
+    chosen = {"l2": best, f"val_{arrays.metric}": 100 * right[best] / tallies[0][1]}
+    return chosen | ({"at_edge": 1} if best in (min(strengths), max(strengths)) else {})
+
+
+def measure(arrays: Arrays) -> list[Result]:
+    """'top1' on test, percent; 'mean_per_class' where that is the data set's metric."""
+    chosen = choose(arrays)
+    probe = fit(*arrays.fitting_split(), (chosen["l2"],))
+    if not probe.converged.all():
+        chosen["not_converged"] = 1
+    correct = predict(probe, arrays.test_x)[0] == arrays.test_y
+    right, total = tally(arrays.metric, correct, arrays.test_y)
+    return [
+        Result(
+            evaluator="linear",
+            dataset=arrays.dataset,
+            split="test",
+            metric=arrays.metric,
+            value=100 * (right / total),
+            n=len(correct),
+            chosen=chosen,
+            correct=pack(correct),
+        )
+    ]
+
+
+def evaluate(features: Features, argument: None = None) -> list[Result]:
+    """`measure` on the pretraining data set. ValueError where a feature is not finite."""
+    return measure(require_finite("linear", features.arrays()))

@@ -1,0 +1,26 @@
+"""Transfer: the linear probe and kNN on another data set than the encoder was trained on, each with its own search on val.
+
+transfer:digits     metrics linear_top1, knn_top1 and knn_top1_k200_T0.1, on that data set's own train, val and test
+"""
+
+import dataclasses
+
+from bench.evaluation.arrays import Arrays, Features, require_finite
+from bench.evaluation.evaluators import knn, linear
+from bench.records.record import Result
+
+ARGUMENT: str | None = "a data set"
+READS_TEST: bool = True
+
+
+def measure(arrays: Arrays) -> list[Result]:
+    """The results of linear and kNN, renamed."""
+    return [
+        dataclasses.replace(result, evaluator="transfer", metric=f"{result.evaluator}_{result.metric}")
+        for result in (*linear.measure(arrays), *knn.measure(arrays))
+    ]
+
+
+def evaluate(features: Features, argument: str) -> list[Result]:
+    """`measure` on the data set named `argument`. ValueError where a feature is not finite."""
+    return measure(require_finite(f"transfer:{argument}", features.arrays(argument)))

@@ -1,0 +1,81 @@
+"""A trained encoder as the evaluators see it: features of any data set, extracted once, on the pretraining set's terms.
+
+Images of another data set are resized to the pretraining size, grey is repeated to 3 channels, and all are normalised
+with the PRETRAINING set's statistics.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.compute.randomness import Draws
+from bench.data import catalogue
+from bench.data.load import load_split
+from bench.data.packed import PackedImages
+from bench.data.source import Source
+from bench.encoders.features import extract
+from bench.encoders.stage_features import StageReader
+from bench.evaluation.arrays import Arrays, evenly
+from bench.method import Method
+from bench.spec import PROTOCOL, RunSpec
+from bench.views.ops import ResizedCrop
+from bench.views.view import View
+
+CROPS = View((ResizedCrop((0.5, 1.0)),))
+"""What alignment is measured between: mild crops, the same for every method."""
+CROPPED_IMAGES = 2_000
+"""Alignment is a mean over images: more would cost as much again as all other features, and change little."""
+
+
+class FrozenEncoder:
+    """`function` of `method` (its `encode`, or another encoder of it), frozen."""
+
+    def __init__(self, method: Method, function: Callable[[Tensor], Tensor], spec: RunSpec, source: Source, root=None):
+        self.method, self.function, self.spec, self.source, self.root = method, function, spec, source, root
+        self.dataset = spec.dataset
+        self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
+
+    def _features(self, images: Tensor | PackedImages) -> np.ndarray:
+        source = self.source
+        return extract(self.method, self.function, images, source.mean, source.std, self.spec.precision).cpu().numpy()
+
+    def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
+        """Features, labels and number of classes of one split, extracted when first asked for."""
+        if (name, split) not in self._splits:
+            data = load_split(name, split, self.spec.image_size, self.root)
+            self._splits[name, split] = (self._features(data.images), data.labels.numpy(), len(data.classes))
+        return self._splits[name, split]
+
+    def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
+        """Features and labels of a data set; see bench.evaluation.arrays."""
+        name = dataset or self.dataset
+        (train_x, train_y, num_classes), (val_x, val_y, _) = (self._split(name, split) for split in ("train", "val"))
+        test_x, test_y, _ = self._split(name, "test") if test else (None, None, 0)
+        return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y, catalogue.metric(name))
+
+    def stages(self) -> list[Arrays]:
+        """As `arrays` of the pretraining data set, after every stage of the encoder."""
+        reader = StageReader(self.method, self.function)
+        own = FrozenEncoder(self.method, reader, self.spec, self.source, self.root)
+        arrays, starts, stages = own.arrays(), 0, []
+        for width in reader.widths:
+            part = slice(starts, starts + width)
+            columns = {f"{split}_x": np.ascontiguousarray(getattr(arrays, f"{split}_x")[:, part]) for split in ("train", "val", "test")}
+            stages.append(replace(arrays, **columns))
+            starts += width
+        return stages
+
+    @torch.no_grad()
+    def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of two fixed crops of train images, evenly spaced: float32 [N, D] each. The crops depend on the protocol alone."""
+        images = load_split(self.dataset, "train", self.spec.image_size, self.root).images
+        images = images[evenly(len(images), CROPPED_IMAGES)]
+        both = []
+        for number in (0, 1):
+            draws = Draws("alignment", PROTOCOL, number, total=len(images))
+            rendered = CROPS.render(images, draws, self.source.info)  # on the CPU: the same crops on every device
+            both.append(self._features((rendered * 255).round().to(torch.uint8)))
+        return both[0], both[1]

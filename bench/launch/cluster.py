@@ -1,0 +1,134 @@
+"""What a sweep asks of a SLURM cluster: a profile from a TOML file, options that win over it, and checks against the cluster itself.
+
+partition = "gpu"
+time = "4:00:00"
+gpus_per_run = 1
+"""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from bench.errors import UserError, unknown
+from bench.launch import slurm
+from bench.spec import RunSpec, one_line
+
+WARNING = 90
+"""Seconds before the end of its time that a job is told of it, to write its checkpoint; a third of the time where that is less."""
+
+
+@dataclass(kw_only=True, frozen=True, config=ConfigDict(extra="forbid"))
+class Cluster:
+    """What each run's job gets. None: the cluster's own default."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    """Features that a node must have, as SLURM writes them."""
+    time: str = "4:00:00"
+    """Of a job, as SLURM writes it: minutes, H:M:S or D-H:M:S. A run that needs longer is requeued and goes on."""
+    memory: str | None = None
+    """Of a node, as '32G'."""
+    cpus: int = 4
+    """Of each process."""
+    gpus_per_run: int = 1
+    """0: runs on CPUs, with --processes of them each."""
+    nodes_per_run: int = 1
+    parallel: int = 100
+    """Jobs at a time, at most."""
+    pack: int = 1
+    """Runs that share a job and its GPU."""
+    setup: tuple[str, ...] = ()
+    """Lines of shell before each job, as 'module load cuda'."""
+
+    def __post_init__(self):
+        for name, least in (("cpus", 1), ("gpus_per_run", 0), ("nodes_per_run", 1), ("parallel", 1), ("pack", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name} = {getattr(self, name)}: expected a whole number from {least} up")
+        try:
+            endless = slurm.minutes(self.time) is None
+        except ValueError:
+            endless = True
+        if endless or self.minutes < 1:
+            raise UserError(f"time = '{self.time}': expected a time as SLURM writes it: 90 (minutes), 1:30:00 or 2-00:00:00")
+
+    @property
+    def minutes(self) -> int:
+        return slurm.minutes(self.time)
+
+    @property
+    def warning(self) -> int:
+        """Seconds from the signal to the end."""
+        return min(WARNING, self.minutes * 60 // 3)
+
+    def processes(self, on_cpus: int) -> int:
+        """That share a run: one on each of its GPUs, else as many as --processes says."""
+        return self.gpus_per_run or on_cpus
+
+    def parameters(self, name: str, processes: int, setup: list[str]) -> dict:
+        """Submitit's parameters for an array of this name."""
+        flags = {"job_name": name, "time": self.minutes, "nodes": self.nodes_per_run, "signal_delay_s": self.warning}
+        flags |= {"cpus_per_task": self.cpus, "ntasks_per_node": max(self.pack, processes // self.nodes_per_run)}
+        flags |= {"setup": [*self.setup, *setup], "array_parallelism": self.parallel}
+        for key in ("partition", "account", "qos", "constraint"):
+            flags |= {key: getattr(self, key)} if getattr(self, key) else {}
+        flags |= {"mem": self.memory} if self.memory else {}
+        flags |= {"gpus_per_node": self.gpus_per_run // self.nodes_per_run} if self.gpus_per_run else {}
+        # An earlier start's output is kept; whatever the cluster's default, a job that lost its node comes back.
+        return {**flags, "additional_parameters": {"requeue": True}}
+
+
+PROFILE = TypeAdapter(Cluster)
+
+
+def load(file: str | None, options: dict) -> Cluster:
+    """The profile in this file, with the options that were given in its place."""
+    known = {field.name for field in dataclasses.fields(Cluster)}
+    entries = {}
+    if file is not None:
+        try:
+            entries = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"the cluster profile '{file}' (--cluster) cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"the cluster profile '{file}' (--cluster) is no TOML: {error}") from error
+        for name in entries:
+            if name not in known:
+                raise unknown(f"entry of the cluster profile {file}:", name, known)
+    try:
+        return PROFILE.validate_python(entries | {name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        raise one_line(error, f"cluster profile {file}" if file else "cluster") from error
+
+
+def check(cluster: Cluster, processes: int, specs: tuple[RunSpec, ...]) -> slurm.Partition:
+    """A UserError for the first thing that this cluster, or fairness, does not allow; else the partition that jobs will go to."""
+    found = slurm.partitions()
+    if cluster.partition is not None and cluster.partition not in found:
+        raise unknown("partition", cluster.partition, found)
+    default = next((partition for partition in found.values() if partition.default), None)
+    partition = found[cluster.partition] if cluster.partition else default
+    if partition is None:
+        raise UserError(f"the cluster has no default partition; expected --partition, one of {', '.join(found)}")
+    where = f"partition {partition.name}"
+    if partition.minutes is not None and cluster.minutes > partition.minutes:
+        raise UserError(f"--time {cluster.time} is {cluster.minutes} minutes; {where} allows at most {partition.minutes}")
+    nodes = cluster.nodes_per_run
+    if nodes > partition.nodes:
+        raise UserError(f"--nodes-per-run {nodes}: {where} has {partition.nodes}")
+    if cluster.pack > 1 and (processes > 1 or nodes > 1):
+        raise UserError(f"--pack {cluster.pack} is for runs of one process on one GPU, not of {processes} on {nodes} nodes")
+    if processes % nodes:
+        raise UserError(f"{processes} processes of a run cannot be spread evenly over {nodes} nodes (--nodes-per-run)")
+    if cluster.gpus_per_run // nodes > partition.gpus:
+        raise UserError(f"--gpus-per-run {cluster.gpus_per_run} on {nodes} node(s): a node of {where} has {partition.gpus} GPUs")
+    if max(cluster.pack, processes // nodes) * cluster.cpus > partition.cpus:
+        asked = max(cluster.pack, processes // nodes)
+        raise UserError(f"--cpus {cluster.cpus} for each of {asked} processes on a node: a node of {where} has {partition.cpus} cores")
+    if cluster.pack > 1 and any(spec.budget.unit == "seconds" for spec in specs):
+        raise UserError(f"--pack {cluster.pack}: runs that share a GPU slow each other down, so a budget in seconds would not be fair")
+    return partition

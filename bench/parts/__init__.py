@@ -1,0 +1,34 @@
+"""What methods share: heads, teachers, queues, memories, clusters and the losses that more than one paper uses.
+
+A user's own method imports from here; what each name is stands in the file that defines it.
+"""
+
+from bench.compute.collectives import gather, mean_of_batch, shard
+from bench.compute.precision import upcast
+from bench.parts.clusters import kmeans, sinkhorn
+from bench.parts.heads import encode_crops, mlp, reverse_gradient, whole_patches
+from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
+from bench.parts.teachers import Memory, MomentumContrast, Queue, Teacher, permuted_keys
+
+__all__ = [
+    "Memory",
+    "MomentumContrast",
+    "Queue",
+    "Teacher",
+    "classify",
+    "encode_crops",
+    "find_first",
+    "full_precision",
+    "gather",
+    "info_nce",
+    "kmeans",
+    "mean_of_batch",
+    "mlp",
+    "nt_xent",
+    "permuted_keys",
+    "reverse_gradient",
+    "shard",
+    "sinkhorn",
+    "upcast",
+    "whole_patches",
+]

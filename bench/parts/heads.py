@@ -1,0 +1,56 @@
+"""What stands on an encoder or before it: projectors, multi-crop, patches that tile a view, reversed gradients.
+
+B images of the global batch, V crops, D features."""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp(inputs: int, hidden: int, outputs: int, *, layers: int = 2, norm: bool = True, last_norm: bool = False, bias: bool = True):
+    """Linear layers with (BatchNorm and) ReLU between them. Where a BatchNorm follows, the layer has no bias.
+
+    norm: BatchNorm after each hidden layer. last_norm: BatchNorm without scale and shift after the last.
+    bias: of the last layer, and of hidden ones without BatchNorm."""
+    modules = []
+    for number in range(layers):
+        last = number == layers - 1
+        followed = last_norm if last else norm
+        modules.append(nn.Linear(inputs if number == 0 else hidden, outputs if last else hidden, bias=bias and not followed))
+        if followed:
+            modules.append(nn.BatchNorm1d(outputs if last else hidden, affine=not last))
+        if not last:
+            modules.append(nn.ReLU())
+    return nn.Sequential(*modules)
+
+
+class _ReverseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, rows: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return rows.view_as(rows)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return -ctx.scale * gradient, None
+
+
+def reverse_gradient(rows: Tensor, scale: float) -> Tensor:
+    """The same rows, whose gradient is turned round and scaled on its way back: what comes after learns to lower a loss, what came
+    before to raise it, in one step (arXiv:1409.7495). Give what comes after a Group of its own in the recipe where its rate differs."""
+    return _ReverseGradient.apply(rows, scale)
+
+
+def encode_crops(encoder: nn.Module, crops: tuple[Tensor, ...]) -> Tensor:
+    """V crops, each [b, 3, h, w] -> [V * b, D], crop by crop. Crops of one size share an encoder call, so that BatchNorm sees them
+    together, as in the authors' code of SwAV (src/resnet50.py) and DINO (MultiCropWrapper in utils.py)."""
+    sizes = [torch.cat(list(group)) for _, group in itertools.groupby(crops, key=lambda crop: crop.shape[-1])]
+    return torch.cat([encoder(images) for images in sizes])
+
+
+def whole_patches(encoder: nn.Module, image_size: int, size: float) -> float:
+    """A view's size, as a fraction of the image's, rounded so that the view is a whole number of a ViT's patches wide, one at least;
+    for another encoder a whole number of pixels."""
+    patch = getattr(encoder, "patch_size", 1)
+    return patch * max(1, round(size * image_size / patch)) / image_size

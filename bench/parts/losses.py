@@ -1,0 +1,58 @@
+"""Losses that more than one paper uses, in float32 whatever the precision of the networks.
+
+B images of the global batch, P projection, Q negatives, K classes."""
+
+import functools
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from bench.compute.precision import upcast
+
+
+def full_precision(function):
+    """Run a loss in float32: autocast off, tensors of less cast up. In bfloat16 a logit of 10 is off by up to 0.03."""
+
+    def single(value):
+        return upcast(value) if isinstance(value, Tensor) else value
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        device = next(value.device.type for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+        with torch.autocast(device, enabled=False):
+            return function(*[single(value) for value in args], **{name: single(value) for name, value in kwargs.items()})
+
+    return wrapped
+
+
+@full_precision
+def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """SimCLR's loss (arXiv:2002.05709, eq. 1) for two views [B, P] each: every one of the 2B rows must find its other
+    view among the 2B - 1 others, by cosine similarity."""
+    rows = F.normalize(torch.cat([first, second]), dim=1)
+    logits = rows @ rows.T / temperature
+    logits = logits.masked_fill(torch.eye(len(rows), dtype=torch.bool, device=rows.device), float("-inf"))
+    target = torch.arange(len(rows), device=rows.device).roll(len(first))
+    return F.cross_entropy(logits, target)
+
+
+@full_precision
+def find_first(positive: Tensor, negatives: Tensor) -> Tensor:
+    """The softmax loss that finds the positive logit [B, 1] among it and the negative ones [B, Q]."""
+    logits = torch.cat([positive, negatives], dim=1)
+    return classify(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+
+
+@full_precision
+def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """InfoNCE as MoCo's (arXiv:1911.05722, eq. 1): each query [B, P] must find its key [B, P] among it and the negatives [Q, P], all
+    unit vectors."""
+    positive = (queries * keys).sum(1, keepdim=True)
+    return find_first(positive / temperature, queries @ negatives.to(queries.dtype).T / temperature)
+
+
+@full_precision
+def classify(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy in float32, whatever the precision of the logits [B, K]; target: int64 [B]."""
+    return F.cross_entropy(logits, target)

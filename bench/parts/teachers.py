@@ -1,0 +1,115 @@
+"""What follows or remembers: momentum teachers, queues, memories, and momentum contrast, which is made of them.
+
+B images of the global batch, P projection, Q queue length, N images of the pretraining split."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.compute.collectives import gather, shard
+from bench.compute.precision import upcast
+from bench.parts.losses import info_nce
+
+
+class Teacher(nn.Module):
+    """A copy of a network that follows it as an exponential moving average of its parameters; never has a gradient.
+
+    Buffers are the copy's own: BatchNorm statistics come from the teacher's own forward passes, as in MoCo, BYOL and DINO."""
+
+    def __init__(self, student: nn.Module):
+        super().__init__()
+        self.network = copy.deepcopy(student).requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, *args, **kwargs) -> Tensor:
+        return self.network(*args, **kwargs)
+
+    @torch.no_grad()
+    def follow(self, student: nn.Module, momentum: float) -> None:
+        """teacher = momentum * teacher + (1 - momentum) * student"""
+        torch._foreach_lerp_(list(self.network.parameters()), list(student.parameters()), 1 - momentum)
+
+
+@torch.no_grad()
+def permuted_keys(network: nn.Module, images: Tensor, order: Tensor) -> Tensor:
+    """Unit keys [B, P] of the global batch, from this device's images [b, 3, H, W]; encoded in another order than the queries:
+    otherwise an image's key and query share their BatchNorm group, whose statistics give the answer away (shuffling BN,
+    arXiv:1911.05722, 3.3). order: a permutation of the global batch, int64 [B]."""
+    return F.normalize(upcast(gather(network(shard(gather(images)[order])))), dim=1)[order.argsort()]
+
+
+class Queue(nn.Module):
+    """The last Q rows that were enqueued, oldest overwritten first; starts as random unit vectors (MoCo's code)."""
+
+    def __init__(self, length: int, dim: int):
+        super().__init__()
+        self.register_buffer("rows", F.normalize(torch.randn(length, dim), dim=1))
+        self.register_buffer("position", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def enqueue(self, rows: Tensor) -> None:
+        """rows: [B, P], any B up to Q."""
+        if len(rows) > len(self.rows):
+            raise ValueError(f"a queue of {len(self.rows)} rows cannot take {len(rows)} at once")
+        where = (self.position + torch.arange(len(rows), device=rows.device)) % len(self.rows)
+        self.rows[where] = rows.to(self.rows.dtype)
+        self.position.copy_((self.position + len(rows)) % len(self.rows))
+
+
+class Memory(nn.Module):
+    """One row per training image, of unit length once it was first moved towards an embedding of the image."""
+
+    def __init__(self, num_images: int, dim: int):
+        super().__init__()
+        # Uniform in +-1/sqrt(dim / 3), as in the authors' code of instance discrimination (lib/LinearAverage.py): unit length on average.
+        bound = (dim / 3) ** -0.5
+        self.register_buffer("rows", (2 * torch.rand(num_images, dim) - 1) * bound)
+
+    @torch.no_grad()
+    def move(self, index: Tensor, rows: Tensor, momentum: float) -> None:
+        """row = normalised(momentum * row + (1 - momentum) * new). index: int64 [B], rows: [B, P]."""
+        mixed = momentum * self.rows[index] + (1 - momentum) * rows.to(self.rows.dtype)
+        self.rows[index] = F.normalize(mixed, dim=1)
+
+
+class MomentumContrast(nn.Module):
+    """What MoCo (arXiv:1911.05722) and those that build on it share, a base beside Method, named before it: a teacher of encoder and
+    projector makes the keys, and past keys wait in a queue. A method calls `build_contrast` once and `contrast` in its loss."""
+
+    def build_contrast(
+        self, encoder: nn.Module, projector: nn.Module, *, queue: int, projection: int, momentum: float, temperature: float
+    ) -> None:
+        """Q keys of P numbers; momentum of the teacher, temperature of the softmax."""
+        self.encoder, self.projector = encoder, projector
+        self.teacher = Teacher(self.student())
+        self.queue = Queue(queue, projection)
+        self.temperature, self.momentum = temperature, momentum
+        # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
+        self.new_keys = None
+
+    def student(self) -> nn.Module:
+        """Encoder and projector as one module, for the teacher to copy and to follow."""
+        return nn.Sequential(self.encoder, self.projector)
+
+    def project(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, P]"""
+        return self.projector(self.encoder(images))
+
+    def contrast(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
+        """Unit queries [B, P] of the global batch, and their InfoNCE. permutation: the batch's, which shuffles the keys' images."""
+        queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
+        if len(queries) > len(self.queue.rows):
+            raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; make it longer")
+        self.new_keys = permuted_keys(self.teacher, key_images, permutation(len(queries)))
+        return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
+
+    def after_step(self, progress: float) -> None:
+        self.teacher.follow(self.student(), self.momentum)
+        if self.new_keys is not None:
+            self.queue.enqueue(self.new_keys)
+        self.new_keys = None
+
+    def encode_also(self) -> dict:
+        return {"teacher": self.teacher.network[0]}

@@ -1,0 +1,109 @@
+"""A spec completed with defaults and checked against the method, the encoder and the data.
+
+The method is built on torch's meta device, where it costs nothing, so that a wrong hyper-parameter or encoder is refused before a GPU is
+asked for."""
+
+import inspect
+from dataclasses import fields, replace
+
+import methods
+from bench.data import catalogue
+from bench.data.load import load_split
+from bench.encoders import factory, table
+from bench.errors import UserError, unknown
+from bench.spec import Recipe, RunSpec
+
+LARGEST_IMAGE = 4096
+"""Pixels a side: more is a slip of the keyboard."""
+
+
+def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
+    """The spec with every default filled in, checked against the method, the encoder, the data and
+    the number of processes that share it; it has an id."""
+    from bench.encoders.batch_norm import require_shares
+    from bench.machine.hardware import default_precision, describe_device
+    from bench.method import build, on_paper
+    from bench.training.optim import parameter_groups
+
+    entry = catalogue.require(spec.dataset, root)
+    encoder, image_size = spec.encoder or entry.encoder, spec.image_size or entry.image_size
+    if not 8 <= image_size <= LARGEST_IMAGE:
+        size = "small" if image_size < 8 else "large"
+        raise UserError(f"an image size of {image_size} pixels is too {size}; expected 8 to {LARGEST_IMAGE}")
+    data = catalogue.info(spec.dataset, spec.pretrain_split, image_size, root)
+    cls = methods.load(spec.method)
+    hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
+    if cls.needs not in table.require(encoder).offers:
+        able = [name for name in table.names() if cls.needs in table.require(name).offers]
+        raise UserError(
+            f"{spec.method} needs {cls.needs} of its encoder, which {encoder} does not offer; expected one of {', '.join(able)}"
+        )
+    if cls.uses_labels and spec.pretrain_split == "unlabelled":
+        raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
+    num_classes = len(load_split(spec.dataset, spec.pretrain_split, image_size, root).classes) if cls.uses_labels else 0
+    try:
+        with on_paper():
+            method = build(cls, factory.factory(encoder, image_size), data, num_classes, hyper_parameters)
+            if cls.trained and not isinstance(method.recipe, Recipe):
+                raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
+            recipe = changed_recipe(spec, method.recipe) if cls.trained else None
+            if recipe:
+                parameter_groups(method, recipe)
+                require_shares(method, recipe.batch_size, processes)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a method's own code can raise
+        settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {settings}: {reason}") from error
+    if recipe and recipe.batch_size > data.num_images:
+        raise UserError(
+            f"a batch of {recipe.batch_size} is larger than the data: the {spec.pretrain_split} split of {spec.dataset} "
+            f"has {data.num_images} images; expected --batch-size of at most that"
+        )
+    return spec.replace(
+        encoder=encoder,
+        image_size=image_size,
+        precision=spec.precision or default_precision(),
+        hyper_parameters=hyper_parameters,
+        recipe=recipe,
+        recipe_changes={},
+        method_version=methods.version(spec.method, cls, hyper_parameters),
+        data_revision=catalogue.revision(spec.dataset, root),
+        budget=spec.budget.in_images(data.num_images),
+        device=describe_device(processes) if spec.budget.unit == "seconds" else None,
+    )
+
+
+def check_hyper_parameters(method: str, cls, given: dict) -> dict:
+    """Every hyper-parameter of the class with its value: the given ones checked against the signature, the others' defaults."""
+    signature = inspect.signature(cls.__init__)
+    defaults = {p.name: p.default for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    for name, value in given.items():
+        if name not in defaults:
+            raise unknown(f"hyper-parameter of {method}", name, defaults)
+        default = defaults[name]
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        fits = isinstance(value, int | float) and not isinstance(value, bool) if number else isinstance(value, type(default))
+        if default is not None and (not fits or (isinstance(default, int) and number and value != int(value))):
+            raise UserError(f"{method}'s {name} = {value!r}: expected {type(default).__name__}, as its default {default!r}")
+    # A whole number where the default is a float is that float: 1 and 1.0 are one run, with one id.
+    cast = {name: type(defaults[name])(value) if isinstance(defaults[name], int | float) else value for name, value in given.items()}
+    values = defaults | cast
+    return {name: value for name, value in values.items() if not (name in cls.added and value == cls.added[name] == defaults[name])}
+
+
+def changed_recipe(spec: RunSpec, recipe: Recipe) -> Recipe:
+    """The method's recipe with the fields that were asked for replaced."""
+    from pydantic import ValidationError
+
+    from bench.spec import one_line
+
+    known = {field.name for field in fields(Recipe)}
+    for name in spec.recipe_changes:
+        if name not in known:
+            raise unknown("recipe field", name, known)
+    try:
+        return replace(recipe, **spec.recipe_changes)
+    except ValidationError as error:
+        raise one_line(error, "recipe") from error

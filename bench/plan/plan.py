@@ -1,0 +1,57 @@
+"""From what was asked for to what is to be done: specs completed, and set against the store."""
+
+from dataclasses import dataclass
+
+from bench.data import catalogue
+from bench.errors import UserError
+from bench.evaluation import registry
+from bench.plan.complete import complete
+from bench.plan.completed import asked_of, setting_of
+from bench.records.store import ResultStore
+from bench.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to."""
+
+    runs: tuple[RunSpec, ...]
+    """Complete, without repetition, in the order asked for."""
+    evals: tuple[str, ...]
+    todo: tuple[RunSpec, ...]
+    """The runs for which the store lacks an evaluator."""
+
+    @property
+    def stored(self) -> int:
+        return len(self.runs) - len(self.todo)
+
+
+def make_plan(
+    specs: list[RunSpec],
+    requests: tuple[str, ...],
+    store: ResultStore,
+    root=None,
+    processes: int = 1,
+    known: dict[str, RunSpec] | None = None,
+) -> Plan:
+    """Complete everything, take away what the store already holds; a UserError where a run is listed twice. Names are `check_all`'s.
+
+    known: settings that were completed already (bench/plan/completed.py), believed where the data are still the same; gets the others.
+    """
+    known, completed, runs = {} if known is None else known, {}, {}
+    for spec in specs:
+        # Seeds of one setting differ in nothing else: each setting is completed once.
+        asked = asked_of(spec)
+        if asked not in completed:
+            setting = setting_of(spec, root, processes)
+            if setting not in known or known[setting].data_revision != catalogue.revision(spec.dataset, root):
+                known[setting] = complete(spec, root, processes)
+            completed[asked] = known[setting]
+        run = completed[asked].replace(seed=spec.seed)
+        if run.id in runs:
+            raise UserError(f"{run.name} ({run.id}) is listed twice: a run is its content, and one of the two would be nothing new")
+        runs[run.id] = run
+    todo = tuple(run for run in runs.values() if store.missing(run, requests))
+    for target in {registry.parse(request)[1] for request in requests} - {None} if todo else ():
+        catalogue.revision(target, root)  # a part of a set, or another one, is refused now and not after training
+    return Plan(tuple(runs.values()), tuple(requests), todo)

@@ -1,0 +1,44 @@
+"""From a spec and its images to a method with the weights of its seed, and to a trainer at its checkpoint."""
+
+import warnings
+from dataclasses import replace
+
+import torch
+
+import methods
+from bench.compute.randomness import seeded
+from bench.data.source import Source
+from bench.encoders import factory
+from bench.encoders.batch_norm import synchronise
+from bench.method import Method, build
+from bench.spec import RunSpec
+from bench.training.trainer import Controls, Trainer
+
+
+def build_method(spec: RunSpec, source: Source, num_classes: int) -> Method:
+    """The method with the weights that its seed gives it, on the device."""
+    cls = methods.load(spec.method)
+    make_encoder = factory.factory(spec.encoder, spec.image_size)
+    with seeded(spec.seed, "init"):
+        method = build(cls, make_encoder, source.info, num_classes, spec.hyper_parameters)
+    synchronise(method)
+    return method.to(source.device, memory_format=torch.channels_last)
+
+
+def as_seen_by(method: Method, source: Source) -> Source:
+    """What a method is trained on: only a Reference is handed the labels."""
+    return source if method.uses_labels else replace(source, labels=None)
+
+
+def make_trainer(
+    method: Method, source: Source, spec: RunSpec, state: dict | None, controls: Controls | None = None, origin: dict | None = None
+) -> Trainer:
+    """A trainer, moved on to its checkpoint if there is one. origin: hardware and environment, of the process that records the run."""
+    trainer = Trainer(method, as_seen_by(method, source), spec, controls)
+    trainer.origin = origin or {}
+    if state:
+        for what in ("commit", "versions") if origin else ():
+            if state["origin"]["environment"][what] != origin["environment"][what]:
+                warnings.warn(f"{spec.name} goes on from a checkpoint of another {what}, as its record will say", stacklevel=2)
+        trainer.load_state_dict(state)
+    return trainer

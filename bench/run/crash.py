@@ -1,0 +1,54 @@
+"""What to say of a run that crashed; of one without memory: what to lower, and to what, found by trying."""
+
+import traceback
+from dataclasses import replace
+
+import torch
+
+from bench.training.trainer import Trainer
+
+SIGNS = ("DefaultCPUAllocator", "out of memory")
+"""How torch's own RuntimeErrors say it."""
+
+
+def explain(error: Exception, trainer: Trainer | None) -> str:
+    """The error as a record keeps it. Out of memory in training: with the largest half, quarter, ... of the batch that fits here."""
+    said = f"{type(error).__name__}: {error}"
+    if not is_out_of_memory(error):
+        return said
+    if trainer is None or trainer.progress >= 1:
+        return f"out of memory outside training ({said})"
+    spec, batch = trainer.spec, trainer.recipe.batch_size
+    # The frames of the step that failed hold all that it had made.
+    traceback.clear_frames(error.__traceback__)
+    fits = largest_batch(trainer) if trainer.origin["hardware"]["processes"] == 1 else None
+    advice = f"a batch of {fits} fits here, by a step that was tried: --batch-size {fits}" if fits else "no smaller batch was found to fit"
+    lower = "--image-size, or a smaller --encoder" + ("" if spec.precision == "bf16" else ", or --precision bf16")
+    return f"out of memory with {batch} images of {spec.image_size} pixels; {advice}, lower {lower}; each is another run ({said})"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device, or the machine, had no more memory to give."""
+    kinds = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return kinds or (isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS))
+
+
+def largest_batch(trainer: Trainer) -> int | None:
+    """The largest of half, a quarter, ... of the batch whose step this device has memory for; None where none is."""
+    trainer.optimizer.zero_grad(set_to_none=True)
+    trainer.recorded = (None, None)  # a recording keeps the memory of a whole step
+    size = trainer.recipe.batch_size // 2
+    while size:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        smaller = trainer.spec.replace(recipe=replace(trainer.recipe, batch_size=size))
+        try:
+            # On a copy beside the run's own weights: a little more memory than in training, so on the safe side.
+            Trainer(trainer.method, trainer.source, smaller).measure_step(trainer.progress)
+            return size
+        except Exception as error:
+            if not is_out_of_memory(error):
+                return None  # the method itself cannot be trained with so few
+            traceback.clear_frames(error.__traceback__)
+        size //= 2
+    return None

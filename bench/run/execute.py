@@ -1,0 +1,194 @@
+"""One run from spec to record: data, method, training from the checkpoint if there is one, evaluation, publication.
+
+`execute` is what every launcher calls. It may be killed at any moment and called again: training goes on from the last
+checkpoint, a finished training is not repeated, and the record appears whole or not at all.
+"""
+
+import contextlib
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+import methods
+from bench.data import catalogue
+from bench.data.source import load_source
+from bench.encoders.batch_norm import require_shares
+from bench.encoders.compiled import compiled
+from bench.errors import UserError
+from bench.evaluation.evaluate import evaluate
+from bench.machine import hardware
+from bench.machine.lease import Lease, claim
+from bench.machine.memory import keep_freed_memory
+from bench.machine.signals import Interrupted, StopSignals
+from bench.records.record import Cost, RunRecord
+from bench.records.store import ResultStore
+from bench.run import weights
+from bench.run.build import as_seen_by, build_method, make_trainer
+from bench.run.crash import explain
+from bench.run.heartbeat import Heartbeat
+from bench.run.place import Place
+from bench.run.processes import ranks
+from bench.run.tasks import meeting
+from bench.spec import RunSpec
+from bench.training.checkpoint import Checkpoints
+from bench.training.meter import Meter
+from bench.training.trainer import Controls, Diverged, Trainer, fit
+
+
+class RunFailed(Exception):
+    """The run crashed; where there was something to record, its record says so too."""
+
+
+def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: StopSignals | None = None) -> Path | None:
+    """Make the record of `spec` with the evaluators asked for, if the store lacks any. Returns the record's path, or None
+    where nothing was missing or another process is at it. Raises Interrupted after a checkpoint, RunFailed, UserError, OSError."""
+    keep_freed_memory()
+    store = ResultStore(place.results)
+    folder = place.scratch / spec.id
+    folder.mkdir(parents=True, exist_ok=True)
+    lease = claim(folder)
+    if lease is None:
+        return None
+    with lease:
+        missing = store.missing(spec, requests)
+        if not missing:
+            return None
+        with contextlib.nullcontext(signals) if signals else StopSignals() as active:
+            try:
+                return make_record(spec, missing, store, place, active, lease)
+            except Interrupted:
+                if lease.lost.is_set() and active.received is None:
+                    return None  # this process stood still for so long that another one has taken the run over
+                raise
+
+
+def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, place: Place, signals: StopSignals, lease: Lease) -> Path:
+    """Train, evaluate, publish. A run that diverged or crashed is a record too, with its reason."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    heartbeat = Heartbeat(place.scratch, spec)
+    heartbeat.write("starting")
+    hardware.reset_peak_memory()
+    checkpoints = Checkpoints(place.scratch, spec.id)
+    trainer, method, meter, error, status, results, evaluation_seconds = None, None, None, None, "done", [], 0.0
+    try:
+        state = checkpoints.load()
+        torch.set_num_threads(state["threads"] if state else place.threads)
+        require_as_planned(spec, place.data_root, place.processes)
+        source, num_classes = load_source(spec, place.data_root)
+        method = build_method(spec, source, num_classes)
+        if method.trained:
+            require_shares(method, spec.batch_size, place.processes)
+            controls = controls_of(checkpoints, heartbeat, place, signals, lease)
+            trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec))
+            # A training that has ended needs no company.
+            meter, together = trainer.meter, meeting if place.tasks else ranks
+            company = together(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id)
+            with company, compiled(method, place.compile):
+                trainer.run()
+        else:
+            meter = fit(method, as_seen_by(method, source), spec)
+        heartbeat.write("evaluating", trainer)
+        weights.require_same(method, store, spec)
+        weights.export(method, spec, place.scratch / spec.id / "weights.safetensors")
+        clock = time.perf_counter()
+        results = evaluate(method, spec, source, missing, place.data_root, signals)
+        evaluation_seconds = time.perf_counter() - clock
+    except Diverged as reason:
+        status, error = "diverged", str(reason)
+    except (Interrupted, UserError, KeyboardInterrupt, OSError):
+        # OSError: a full or read-only disk. A record would go the same way, and whoever started the run must hear of it.
+        with contextlib.suppress(OSError):
+            heartbeat.write("interrupted", trainer)
+        raise
+    except Exception as reason:
+        status, error = "failed", explain(reason, trainer)
+    finally:
+        with contextlib.suppress(OSError):  # a full disk is heard of where it is the training's, or the record's, to say so
+            checkpoints.settle()
+    record = RunRecord(
+        id=spec.id,
+        spec=spec.to_json(),
+        suite=place.suite,
+        status=status,
+        evals=missing if status == "done" else (),
+        cost=cost_of(meter, evaluation_seconds),
+        results=tuple(results),
+        loss_curve=tuple(trainer.curve.points) if trainer else (),
+        weights=method.weights if method is not None else "none",
+        weights_sha256=weights.sha256(method) if method is not None else None,
+        uses_labels=bool(method is not None and method.uses_labels),
+        trained=bool(method is None or method.trained),
+        error=error,
+        **provenance(trainer, surroundings(place, spec)),
+        started=started,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    try:
+        path = store.publish(record)
+    except OSError:
+        with contextlib.suppress(OSError):
+            heartbeat.write("interrupted", trainer)
+        raise
+    heartbeat.write(status, trainer)
+    if status == "failed":
+        raise RunFailed(error)
+    return path
+
+
+def follower_job(spec: RunSpec, place: Place, state: dict | None) -> dict:
+    """What a further process of the run is told (bench/run/follower.py)."""
+    return {
+        "spec": spec.to_json(),
+        "scratch": str(place.scratch),
+        "data_root": None if place.data_root is None else str(place.data_root),
+        "threads": torch.get_num_threads(),
+        "step": state and state["step"],
+    }
+
+
+def require_as_planned(spec: RunSpec, root: Path | None, processes: int = 1) -> None:
+    """A UserError where the method's file, the data or the device is no longer what the id was made from."""
+    now = {
+        "method_version": methods.version(spec.method, methods.load(spec.method), spec.hyper_parameters),
+        "data_revision": catalogue.revision(spec.dataset, root),
+        "device": hardware.describe_device(processes) if spec.budget.unit == "seconds" else None,
+    }
+    for what, value in now.items():
+        if value != getattr(spec, what):
+            raise UserError(f"the run was planned with {what} {getattr(spec, what)}, and it is {value} now; plan it again")
+
+
+def surroundings(place: Place, spec: RunSpec) -> dict:
+    """Hardware and environment, for the record. What is not trained has no recipe, and nothing of it is compiled."""
+    environment = hardware.environment() | ({"compiled": True} if place.compile and spec.recipe else {})
+    return {"hardware": hardware.hardware(place.processes), "environment": environment}
+
+
+def provenance(trainer: Trainer | None, now: dict) -> dict:
+    """Hardware and environment for the record: those that the training began with, and what was different at its end."""
+    if trainer is None or trainer.origin == now:
+        return now
+    before, after = trainer.origin["environment"], now["environment"]
+    ended = {key: after.get(key) for key in before | after if before.get(key) != after.get(key)}
+    if now["hardware"] != trainer.origin["hardware"]:
+        ended["hardware"] = now["hardware"]
+    return {"hardware": trainer.origin["hardware"], "environment": {**before, "ended_with": ended}}
+
+
+def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals, lease: Lease) -> Controls:
+    """How the run's first process watches, saves and stops it."""
+    return Controls(
+        checkpoints=checkpoints,
+        every=place.checkpoint_every,
+        report=lambda trainer: heartbeat.write("training", trainer),
+        stop=lambda: signals.received is not None or lease.lost.is_set(),
+    )
+
+
+def cost_of(meter: Meter | None, evaluation_seconds: float) -> Cost:
+    """What was spent; a run that came to nothing spent nothing."""
+    meters = ("steps", "images", "flops", "seconds", "setup_seconds")
+    spent = {name: getattr(meter, name) if meter else 0 for name in meters}
+    return Cost(**spent, evaluation_seconds=evaluation_seconds, peak_memory_bytes=hardware.peak_memory_bytes())

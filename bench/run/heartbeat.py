@@ -1,0 +1,53 @@
+"""A small file beside a run's checkpoints that says how the run is getting on: written by whoever runs it, read by `status`
+and the progress bars."""
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+
+from bench.machine.files import write
+from bench.spec import RunSpec
+
+INTERVAL = 0.5
+"""Seconds between two writes, at least."""
+
+
+class Heartbeat:
+    """The heartbeat of one run; the folder must exist."""
+
+    def __init__(self, scratch: Path, spec: RunSpec):
+        self.path, self.spec, self.last = scratch / spec.id / "heartbeat.json", spec, 0.0
+
+    def write(self, state: str, trainer=None) -> None:
+        """state: starting, training, evaluating; or how it ended. In training a write may be left out, a change of state never."""
+        if state == "training" and time.monotonic() - self.last < INTERVAL:
+            return
+        self.last = time.monotonic()
+        beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time(), "log": own_log()}
+        if trainer:
+            meter, progress = trainer.meter, trainer.progress
+            beat |= {
+                "progress": progress,
+                "spent": getattr(meter, self.spec.budget.unit),
+                "images_per_second": meter.images / meter.seconds if meter.seconds else 0.0,
+                "loss": trainer.loss,
+                "seconds_left": meter.seconds / progress * (1 - progress) if progress else None,
+            }
+        write(self.path, json.dumps(beat))
+
+
+def own_log() -> str | None:
+    """The file that this process's standard error goes to; None where it is a terminal or a pipe."""
+    with contextlib.suppress(OSError):
+        path = os.readlink("/proc/self/fd/2")
+        return path if os.path.isfile(path) else None
+    return None
+
+
+def read_heartbeat(scratch: Path, run_id: str) -> dict | None:
+    """The last heartbeat of a run; None where there is none."""
+    with contextlib.suppress(OSError, json.JSONDecodeError):
+        return json.loads((scratch / run_id / "heartbeat.json").read_text())
+    return None

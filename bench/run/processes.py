@@ -1,0 +1,118 @@
+"""Several processes for one run: the first is whoever called, the others are started here and follow it to the end of training.
+
+    with ranks(processes=2, job=job, folder=scratch / run_id):
+        ...    # bench.compute.collectives now knows of two devices
+
+The first process claims, checkpoints, evaluates and records; a follower trains its share and leaves. They find each other through a file
+and talk over this machine's loopback. A follower that dies breaks the first process's next exchange within moments; a follower whose
+first process is gone is ended by the kernel, or notices.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import torch.distributed as dist
+
+from bench.defaults import ROOT
+
+PATIENCE = timedelta(minutes=30)
+"""The longest that one process waits for another in training: more than any step, less than a night. A death is noticed at once."""
+
+TO_DIE, TO_END = 10.0, 60.0
+"""Seconds that a follower is given to die of a broken exchange, and to end once training has."""
+
+ON_PARENTS_DEATH = 1
+"""Linux's PR_SET_PDEATHSIG."""
+
+
+class FollowerDied(RuntimeError):
+    """One of a run's processes ended early; the message says what its log ends with."""
+
+
+def join(meeting: Path, rank: int, processes: int, alive=lambda: None) -> None:
+    """Take part in the group that meets at this file; returns when all have come. `alive` is called while waiting."""
+    store = dist.FileStore(str(meeting.absolute()), processes)
+    store.set(f"here-{rank}", "yes")
+    while not store.check([f"here-{number}" for number in range(processes)]):
+        alive()
+        time.sleep(0.05)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=processes, timeout=PATIENCE)
+
+
+def join_as_follower(job: dict) -> None:
+    """Take part as the process that `ranks` started with this job; it does not outlive the one that started it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(ON_PARENTS_DEATH, signal.SIGKILL)
+
+    def alive() -> None:
+        if os.getppid() != job["parent"]:
+            sys.exit("the process that began the run is gone")
+
+    alive()
+    join(Path(job["meeting"]), job["rank"], job["processes"], alive)
+
+
+@contextlib.contextmanager
+def ranks(processes: int, job: dict, folder: Path, entry: str = "bench.run.follower") -> Iterator[None]:
+    """Within the block `processes` processes share the run; one is this one. `job` goes to the module `entry` as JSON, the
+    followers' output to <folder>/rank-N.log. FollowerDied where one ends early."""
+    if processes == 1:
+        yield
+        return
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
+    followers, logs = [], [folder / f"rank-{rank}.log" for rank in range(1, processes)]
+    with tempfile.TemporaryDirectory(prefix="sslbench-") as place:
+        meeting = Path(place) / "meeting"
+        try:
+            for rank, log in enumerate(logs, start=1):
+                text = json.dumps({**job, "meeting": str(meeting), "rank": rank, "processes": processes, "parent": os.getpid()})
+                with log.open("w") as output:
+                    # -P: this code, and not a folder of the same name in the working directory. In a session of its own: a
+                    # terminal's Ctrl-C is for the first process, which tells the others when to stop.
+                    command = [sys.executable, "-P", "-m", entry, text]
+                    environment = {**os.environ, "PYTHONPATH": path}
+                    followers.append(subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True))
+
+            def alive() -> None:
+                if any(follower.poll() is not None for follower in followers):
+                    raise FollowerDied(f"a process of the run ended before it began: {last_words(logs)}")
+
+            join(meeting, 0, processes, alive)
+            try:
+                yield
+            except RuntimeError as error:
+                if wait(followers, TO_DIE, any):
+                    raise FollowerDied(f"a process of the run ended early: {last_words(logs)}") from error
+                raise
+            if not wait(followers, TO_END, all) or any(follower.returncode for follower in followers):
+                raise FollowerDied(f"a process of the run failed at its end: {last_words(logs)}")
+        finally:
+            with contextlib.suppress(Exception):  # after a broken exchange there may be nothing left to destroy
+                dist.destroy_process_group()
+            for follower in followers:
+                follower.kill()
+                follower.wait()
+
+
+def wait(followers: list[subprocess.Popen], seconds: float, enough) -> bool:
+    """Until `enough` (any or all) of them have ended, at most so long; whether they have."""
+    deadline = time.monotonic() + seconds
+    while not enough([follower.poll() is not None for follower in followers]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return enough([follower.poll() is not None for follower in followers])
+
+
+def last_words(logs: list[Path]) -> str:
+    """The last line that each follower wrote."""
+    said = [f"{log.name}: {lines[-1].strip()}" for log in logs if (lines := log.read_text(errors="replace").strip().splitlines())]
+    return "; ".join(said) or "its processes wrote nothing"
