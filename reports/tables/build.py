@@ -30,6 +30,10 @@ SETTING = ("method", "method_source", "method_version", "hyper_parameters", "rec
 """Runs that differ in one of these are rows of their own; what is left is the seed."""
 
 
+RESULT = ("evaluator", "eval_dataset", "split", "metric")
+"""Results that agree in these are one column's."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """A method's number in a column: mean over seeds, half width of its interval (None for fewer than three seeds)."""
@@ -125,24 +129,22 @@ def _kind(runs: pandas.DataFrame) -> str:
 def _cells(results: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cell]:
     """Column key -> cell, from rows of one setting and one kind of weights; new columns are added to `found`."""
     cells = {}
-    for (evaluator, dataset, split, metric), part in results.groupby(["evaluator", "eval_dataset", "split", "metric"]):
-        part = part[np.isfinite(part.value)].sort_values("seed")
-        if len(part):
-            column = kinds.column(evaluator, dataset, split, metric)
-            found.setdefault(column.key, column)
-            cells[column.key] = _cell(part)
+    # Few columns, sorted once: the frame has forty, and every step on the part of a cell would copy them.
+    finite = results.loc[np.isfinite(results.value), [*RESULT, "seed", "value", "correct", "n"]].sort_values("seed", kind="stable")
+    for (evaluator, dataset, split, metric), part in finite.groupby(list(RESULT)):
+        column = kinds.column(evaluator, dataset, split, metric)
+        found.setdefault(column.key, column)
+        cells[column.key] = _cell(metric, *(part[name].tolist() for name in ("seed", "value", "correct", "n")))
     return cells
 
 
-def _cell(part: pandas.DataFrame) -> Cell:
+def _cell(metric: str, seeds: list[int], values: list[float], correct: list[str | None], n: list[int]) -> Cell:
     """Over the seeds of one column."""
-    correct = None
+    images = None
     # Right and wrong images average to a top-1. Of a mean over classes, where few images of a rare one decide, only seeds are counted.
-    of_images = not part.metric.str.contains("per_class").any()
-    if of_images and part.correct.notna().all() and part.n.nunique() == 1:
-        correct = np.stack([unpack(text, n) for text, n in zip(part.correct, part.n, strict=True)])
-    values = part.value.to_numpy()
-    return Cell(float(values.mean()), interval(values, correct), dict(zip(part.seed.tolist(), values.tolist(), strict=True)), correct)
+    if "per_class" not in metric and all(isinstance(bits, str) for bits in correct) and len(set(n)) == 1:
+        images = np.stack([unpack(*packed) for packed in zip(correct, n, strict=True)])
+    return Cell(float(np.mean(values)), interval(np.array(values), images), dict(zip(seeds, values, strict=True)), images)
 
 
 def _costs(runs: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cell]:
