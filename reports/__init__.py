@@ -1,1 +1,1 @@
-"""Leaderboards, figures and their statistics: pure functions of `ResultStore.frame()`."""
+"""Leaderboards, figures and their statistics: from `ResultStore.frame()` to tables, from these to pages and plots, by pure functions."""
