@@ -2,11 +2,12 @@
 
 In float64, 20 steps that run freely: losses and state equal to 1e-8, or to ten times what the last bit of the first weights makes of them
 in one process. Then 5 steps of a batch that cannot be halved, with plain SGD, which shows a gradient of the wrong size where LARS and Adam
-would hide it. In float32 each of 20 steps starts from the one-process
-state, and its loss is equal to 3e-5: left to run, float32 drifts apart by rounding alone. Both processes compare, so
-queues, memories, centres and assignments are the same on each.
+would hide it. In float32 the loss of each of 20 steps starts from the one-process state, and is equal to 3e-5: left to run, float32 drifts
+apart by rounding alone. Its gradients are those of the same lines as in float64, which 1e-8 holds, and are not computed again. What one
+process makes of it is computed once, before the second process joins, and both compare with that, so queues, memories, centres and
+assignments are the same on each.
 
-    python -m bench.conformance.processes JOB    the second process, started by the check
+    python -m bench.conformance.processes    the second process, started by the first check and kept for those that follow
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from bench.compute.collectives import alone
 from bench.conformance.case import BATCH_SIZE, Broken, Case, require, steady_globals
 from bench.encoders import features
 from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
-from bench.run.processes import FollowerDied, join_as_follower, ranks
+from bench.run.processes import FollowerDied, Kept, join_as_follower, ranks, serve
 from bench.spec import Budget
 from bench.training.trainer import Controls, Trainer
 
@@ -57,8 +58,11 @@ FEATURES_AT_ONCE = 8
 RULE = "networks see this device's rows; whatever is computed across the batch goes through parts.gather or parts.mean_of_batch"
 
 
-class Enough(Exception):
-    """A step has been made."""
+Answer = tuple[list[float], dict[str, Tensor], float]
+"""Of a run: the loss of every step, the method's state at the end, FLOPs."""
+
+SECOND = Kept("bench.conformance.processes")
+"""The second process of every check that this process makes."""
 
 
 @contextlib.contextmanager
@@ -85,39 +89,37 @@ def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = ST
     return trainer
 
 
-def follow(case: Case, **options) -> tuple[list[float], Trainer]:
-    """A whole run in float64: the loss of every step, and the trainer at the end. Options as for `begin`."""
+def follow(case: Case, **options) -> Answer:
+    """A whole run in float64. Options as for `begin`."""
     losses = []
     trainer = begin(case, True, lambda trainer: losses.append(trainer.loss), **options)
     with steady_globals():
         trainer.run()
-    return losses, trainer
+    return losses, trainer.method.state_dict(), trainer.meter.flops
 
 
-def states_before_steps(case: Case) -> list[dict]:
-    """The trainer's state before each step of a whole run in float32."""
-    states = []
-    trainer = begin(case, False, lambda trainer: states.append(copy.deepcopy(trainer.state_dict())))
+def steps_of_run(case: Case) -> list[tuple[dict, float]]:
+    """Of each step of a whole run in float32: the trainer's state before it, and its loss."""
+    states, losses = [], []
+
+    def report(trainer: Trainer) -> None:
+        states.append(copy.deepcopy(trainer.state_dict()))
+        losses.append(trainer.loss)
+
+    trainer = begin(case, False, report)
     with steady_globals():
         states.append(copy.deepcopy(trainer.state_dict()))
         trainer.run()
-    return states[:STEPS]
+    return list(zip(states[:STEPS], losses, strict=True))
 
 
-def one_step(case: Case, state: dict) -> float:
-    """The loss of the step that begins at this state, in float32."""
-
-    def report(trainer: Trainer) -> None:
-        raise Enough
-
-    trainer = begin(case, False, report)
-    trainer.load_state_dict(copy.deepcopy(state))
+def loss_from(trainer: Trainer, state: dict) -> float:
+    """The loss of the step that begins at this state."""
+    trainer.load_state_dict(state)
     with steady_globals():
-        try:
-            trainer.run()
-        except Enough:
-            return trainer.loss
-    raise AssertionError("a step ends with its report")
+        if trainer.epoch > trainer.hooked_epoch:
+            trainer.before_epoch()
+        return trainer.method.loss(trainer.batch(), trainer.progress).item()
 
 
 def difference(one: Tensor, two: Tensor) -> float:
@@ -133,21 +135,33 @@ def relative(one: float, two: float) -> float:
     return 0.0 if one == two else abs(one - two) / abs(one) if one else float("inf")
 
 
-def apart(run: tuple[list[float], Trainer], other: tuple[list[float], Trainer]) -> dict[str, float]:
+def apart(one: Answer, other: Answer) -> dict[str, float]:
     """Relative differences of two runs: of the loss of each step, and of everything in their states at the end."""
     found = {}
-    for step, (loss, value) in enumerate(zip(run[0], other[0], strict=True), 1):
+    for step, (loss, value) in enumerate(zip(one[0], other[0], strict=True), 1):
         found[f"the loss of step {step} is {loss:.12g} in one process and {value:.12g} in two"] = relative(loss, value)
-    values = other[1].method.state_dict()
-    for name, value in run[1].method.state_dict().items():
-        found[f"after {len(run[0])} steps {name} differs between one process and two"] = difference(value, values[name])
+    for name, value in one[1].items():
+        found[f"after {len(one[0])} steps {name} differs between one process and two"] = difference(value, other[1][name])
     return found
 
 
-def require_one_answer(case: Case, what: str, **options) -> None:
-    """A run in float64 by this process alone, and by both: Broken where losses, state or cost differ."""
-    with alone():
-        one = follow(case, **options)
+def uneven(case: Case) -> dict:
+    """Options of the short run."""
+    # Groups of BatchNorm are held whole: their batch has to be even.
+    grouped = any(isinstance(module, GroupedBatchNorm) and module.groups > 1 for module in case.build().modules())
+    return {"steps": 5, **UNEVEN, **({"batch_size": BATCH_SIZE} if grouped else {})}
+
+
+def given(value=None):
+    """The first process's value, in both."""
+    box = [value]
+    dist.broadcast_object_list(box, 0)
+    return box[0]
+
+
+def require_one_answer(case: Case, one: Answer | None, what: str, **options) -> None:
+    """A run in float64 by both processes, held against the first one's run by itself: Broken where losses, state or cost differ."""
+    one = given(one)
     both = follow(case, **options)
     found = apart(one, both)
     if max(found.values()) > EXACT:
@@ -155,23 +169,19 @@ def require_one_answer(case: Case, what: str, **options) -> None:
             drift = apart(one, follow(case, nudge=True, **options)).values()
         for (told, off), own in zip(found.items(), drift, strict=True):
             require(off <= max(EXACT, DRIFT * own), f"{told}, by {off:.1g} in float64{what}, where rounding alone makes {own:.1g}: {RULE}")
-    spent = [trainer.meter.flops for _, trainer in (one, both)]
-    require(spent[0] == spent[1], f"{spent[0]:.12g} FLOPs are counted in one process and {spent[1]:.12g} in two")
+    require(one[2] == both[2], f"{one[2]:.12g} FLOPs are counted in one process and {both[2]:.12g} in two")
 
 
-def compare(case: Case) -> None:
-    """What each of the processes does, at the same time. Raises Broken."""
-    require_one_answer(case, "")
-    # Groups of BatchNorm are held whole: their batch has to be even.
-    grouped = any(isinstance(module, GroupedBatchNorm) and module.groups > 1 for module in case.build().modules())
-    changes = UNEVEN | ({"batch_size": BATCH_SIZE} if grouped else {})
-    require_one_answer(case, f" with SGD and a batch of {changes['batch_size']}", steps=5, **changes)
-    with alone():
-        states = states_before_steps(case)
-        single = [one_step(case, state) for state in states]
-    for step, (loss, state) in enumerate(zip(single, states, strict=True), start=1):
-        other = one_step(case, state)
-        told = f"in float32 the loss of step {step} is {loss:.8g} in one process and {other:.8g} in two"
+def compare(case: Case, run: Answer | None = None, short: Answer | None = None, steps=(None,) * STEPS) -> None:
+    """What each of the processes does, at the same time; the first has its own answers, of `check_processes`. Raises Broken."""
+    changes = uneven(case)
+    require_one_answer(case, run, "")
+    require_one_answer(case, short, f" with SGD and a batch of {changes['batch_size']}", **changes)
+    trainer = begin(case, False)
+    for number, step in enumerate(steps, start=1):
+        state, loss = given(step)
+        other = loss_from(trainer, state)
+        told = f"in float32 the loss of step {number} is {loss:.8g} in one process and {other:.8g} in two"
         require(abs(loss - other) <= ROUNDED * max(abs(loss), SMALLEST_LOSS), told)
 
 
@@ -181,8 +191,10 @@ def check_processes(case: Case) -> None:
     torch.set_num_threads(1)
     job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder, "step_flops": case.step_flops}
     try:
-        with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), "bench.conformance.processes"), small_passes():
-            compare(case)
+        with small_passes():
+            answers = follow(case), follow(case, **uneven(case)), steps_of_run(case)
+            with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), kept=SECOND):
+                compare(case, *answers)
     except FollowerDied as error:
         raise Broken(f"in two processes: {error}") from error
     finally:
@@ -192,7 +204,6 @@ def check_processes(case: Case) -> None:
 def main(text: str) -> None:
     """The second process."""
     job = json.loads(text)
-    torch.set_num_threads(1)
     case = Case(getattr(methods.import_file(Path(job["file"])), job["name"]), job["encoder"])
     case.step_flops = job["step_flops"]
     join_as_follower(job)
@@ -206,4 +217,5 @@ def main(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    torch.set_num_threads(1)
+    serve(main)

@@ -8,6 +8,7 @@ and talk over this machine's loopback. A follower that dies breaks the first pro
 first process is gone is ended by the kernel, or notices.
 """
 
+import atexit
 import contextlib
 import ctypes
 import json
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,26 +63,92 @@ def join_as_follower(job: dict) -> None:
     join(Path(job["meeting"]), job["rank"], job["processes"], alive)
 
 
+def start(entry: str, log: Path, *words: str, **options) -> subprocess.Popen:
+    """A process that runs the module `entry` with these words, its output in the log."""
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
+    # -P: this code, and not a folder of the same name in the working directory. In a session of its own: a
+    # terminal's Ctrl-C is for the first process, which tells the others when to stop.
+    command, environment = [sys.executable, "-P", "-m", entry, *words], {**os.environ, "PYTHONPATH": path}
+    with log.open("w") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True, **options)
+
+
+class Kept:
+    """A follower that goes from one job to the next, because to start one takes seconds: `ranks` sees a process that ends with its job.
+
+    The module `entry` hands each job on with `serve`. A follower that fails ends, and the next job gets a new one."""
+
+    def __init__(self, entry: str):
+        self.entry = entry
+        self.process: subprocess.Popen | None = None
+        atexit.register(self.stop)
+
+    def begin(self, text: str, log: Path) -> "Kept":
+        """The job, as JSON, goes to the follower, which is started where there is none."""
+        if self.process is None or self.process.poll() is not None:
+            self.stop()
+            self.process = start(self.entry, log, stdin=subprocess.PIPE, text=True)
+        self.done = done_with(log)
+        with contextlib.suppress(BrokenPipeError):  # it has just died, as `poll` will say
+            print(json.dumps([text, str(log.absolute())]), file=self.process.stdin, flush=True)
+        return self
+
+    def poll(self) -> int | None:
+        return 0 if self.done.exists() else self.process.poll()
+
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
+
+    def kill(self) -> None:
+        """The end of the job; of the follower too, where it has not done it."""
+        if self.poll() != 0:
+            self.process.kill()
+
+    def wait(self) -> None:
+        if self.poll() != 0:
+            self.process.wait()
+
+    def stop(self) -> None:
+        """End the follower, if there is one."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+            self.process = None
+
+
+def done_with(log: Path) -> Path:
+    """The file that says that the job of this log is done."""
+    return log.with_suffix(".done")
+
+
+def serve(work: Callable[[str], None]) -> None:
+    """Do the jobs that `Kept` sends to this process, each with its output in its own log. What goes wrong ends the process."""
+    for line in sys.stdin:
+        text, log = json.loads(line)
+        with open(log, "a") as output:
+            for stream in (1, 2):
+                os.dup2(output.fileno(), stream)
+        work(text)
+        done_with(Path(log)).touch()
+
+
 @contextlib.contextmanager
-def ranks(processes: int, job: dict, folder: Path, entry: str = "bench.run.follower") -> Iterator[None]:
+def ranks(processes: int, job: dict, folder: Path, entry: str = "bench.run.follower", kept: Kept | None = None) -> Iterator[None]:
     """Within the block `processes` processes share the run; one is this one. `job` goes to the module `entry` as JSON, the
-    followers' output to <folder>/rank-N.log. FollowerDied where one ends early."""
+    followers' output to <folder>/rank-N.log. kept: the one follower of a run of two. FollowerDied where one ends early."""
     if processes == 1:
         yield
         return
-    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part)
     followers, logs = [], [folder / f"rank-{rank}.log" for rank in range(1, processes)]
     with tempfile.TemporaryDirectory(prefix="sslbench-") as place:
         meeting = Path(place) / "meeting"
         try:
             for rank, log in enumerate(logs, start=1):
                 text = json.dumps({**job, "meeting": str(meeting), "rank": rank, "processes": processes, "parent": os.getpid()})
-                with log.open("w") as output:
-                    # -P: this code, and not a folder of the same name in the working directory. In a session of its own: a
-                    # terminal's Ctrl-C is for the first process, which tells the others when to stop.
-                    command = [sys.executable, "-P", "-m", entry, text]
-                    environment = {**os.environ, "PYTHONPATH": path}
-                    followers.append(subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True))
+                followers.append(kept.begin(text, log) if kept else start(entry, log, text))
 
             def alive() -> None:
                 if any(follower.poll() is not None for follower in followers):
@@ -104,7 +171,7 @@ def ranks(processes: int, job: dict, folder: Path, entry: str = "bench.run.follo
                 follower.wait()
 
 
-def wait(followers: list[subprocess.Popen], seconds: float, enough) -> bool:
+def wait(followers: list[subprocess.Popen | Kept], seconds: float, enough) -> bool:
     """Until `enough` (any or all) of them have ended, at most so long; whether they have."""
     deadline = time.monotonic() + seconds
     while not enough([follower.poll() is not None for follower in followers]) and time.monotonic() < deadline:
