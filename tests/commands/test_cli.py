@@ -256,10 +256,13 @@ def test_a_users_own_file_runs(bench, here):
 @pytest.mark.slow
 def test_the_local_launcher_is_interrupted_and_goes_on(here):
     """Two worker processes, Ctrl-C in mid-training, the same command again: one record a run."""
-    command = [sys.executable, str(ROOT / "run_bench.py"), "run", "--method", "rotation", *SMALL, "--budget", "300steps", "--seeds", "0,1"]
+    # The time that Ctrl-C needs to come in mid-training is slept, and not computed; nobody waits for it the second time.
+    patient = [str(ROOT / "tests/slurm/patient.py"), *SMALL, "--encoder", "resnet8", "--budget", "60steps", "--seeds", "0,1"]
+    command = [sys.executable, str(ROOT / "run_bench.py"), "run", "--method", *patient]
     command += ["--evals", "knn", "--launcher", "local", "--workers", "2"]
     started = subprocess.Popen(
         command,
+        env={**os.environ, "PATIENT_PAUSE": "0.5"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
