@@ -89,6 +89,7 @@ class Kept:
             self.stop()
             self.process = start(self.entry, log, stdin=subprocess.PIPE, text=True)
         self.done = done_with(log)
+        self.done.unlink(missing_ok=True)
         with contextlib.suppress(BrokenPipeError):  # it has just died, as `poll` will say
             print(json.dumps([text, str(log.absolute())]), file=self.process.stdin, flush=True)
         return self

@@ -1,9 +1,10 @@
 """Several processes for one run: rows, gathers, means and BatchNorm against one process; whole runs; what goes wrong.
 
-The pieces run in two processes that this file starts on itself (`python -m test_distributed JOB`); each compares with what one
+The pieces run in two processes that this file starts on itself (`python -m test_distributed [JOB]`); each compares with what one
 process gives.
 """
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from bench.plan.complete import complete
 from bench.records.store import ResultStore
 from bench.run.execute import execute
 from bench.run.place import Place
-from bench.run.processes import FollowerDied, join_as_follower, ranks
+from bench.run.processes import FollowerDied, Kept, join_as_follower, ranks, serve
 from bench.spec import Budget, RunSpec
 
 HERE = Path(__file__).parent
@@ -78,9 +79,9 @@ def pieces() -> None:
         )
 
 
-def in_two(tmp_path: Path, what: str, monkeypatch) -> None:
+def in_two(tmp_path: Path, what: str, monkeypatch, kept: Kept | None = None) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HERE))
-    with ranks(2, {"what": what}, tmp_path, "test_distributed"):
+    with ranks(2, {"what": what}, tmp_path, "test_distributed", kept):
         {"pieces": pieces, "dies": lambda: gather(torch.ones(1))}[what]()
 
 
@@ -92,6 +93,20 @@ def test_a_process_that_dies_ends_the_run_with_its_last_words(tmp_path, monkeypa
     with pytest.raises(FollowerDied, match=r"rank-1\.log: out of luck"):
         in_two(tmp_path, "dies", monkeypatch)
     assert not dist.is_initialized() and not list(tmp_path.glob("meeting-*"))
+
+
+def test_a_kept_process_goes_from_one_job_to_the_next_until_it_fails(tmp_path, monkeypatch):
+    kept, numbers = Kept("test_distributed"), []
+    for what in ("pieces", "pieces", "dies", "pieces"):
+        failing = pytest.raises(FollowerDied, match=r"rank-1\.log: out of luck") if what == "dies" else contextlib.nullcontext()
+        with failing:
+            in_two(tmp_path, what, monkeypatch, kept)
+        assert not dist.is_initialized()
+        numbers.append(kept.process.pid)
+    assert numbers[0] == numbers[1] == numbers[2] != numbers[3] and kept.process.poll() is None
+    last = kept.process
+    kept.stop()
+    assert last.poll() is not None
 
 
 def test_a_process_that_cannot_begin_is_noticed(tmp_path):
@@ -172,9 +187,9 @@ def test_a_budget_in_seconds_is_one_on_so_many_processes():
     assert two.device == f"2 x {one.device}" and one.id != two.id
 
 
-def main() -> None:
+def main(text: str) -> None:
     """The second process."""
-    job = json.loads(sys.argv[1])
+    job = json.loads(text)
     torch.set_num_threads(1)
     join_as_follower(job)
     if job["what"] == "dies":
@@ -184,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1]) if sys.argv[1:] else serve(main)
