@@ -146,8 +146,7 @@ def apart(one: Answer, other: Answer) -> dict[str, float]:
 
 
 def uneven(case: Case) -> dict:
-    """Options of the short run."""
-    # Groups of BatchNorm are held whole: their batch has to be even.
+    """Options of the short run. Groups of BatchNorm are held whole: their batch has to be even."""
     grouped = any(isinstance(module, GroupedBatchNorm) and module.groups > 1 for module in case.build().modules())
     return {"steps": 5, **UNEVEN, **({"batch_size": BATCH_SIZE} if grouped else {})}
 
@@ -178,8 +177,7 @@ def compare(case: Case, run: Answer | None = None, short: Answer | None = None, 
     require_one_answer(case, run, "")
     require_one_answer(case, short, f" with SGD and a batch of {changes['batch_size']}", **changes)
     trainer = begin(case, False)
-    for number, step in enumerate(steps, start=1):
-        state, loss = given(step)
+    for number, (state, loss) in enumerate(map(given, steps), start=1):
         other = loss_from(trainer, state)
         told = f"in float32 the loss of step {number} is {loss:.8g} in one process and {other:.8g} in two"
         require(abs(loss - other) <= ROUNDED * max(abs(loss), SMALLEST_LOSS), told)
