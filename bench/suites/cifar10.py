@@ -1,5 +1,6 @@
 """CIFAR-10: the two families side by side with a small ResNet and a tiny ViT, and the search that the learning rates come from."""
 
+import methods
 from bench.spec import Budget, RunSpec
 from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS, SEEDS, Suite, times
 
@@ -56,10 +57,10 @@ def search() -> Suite:
     others = [method for method in BASE_LR if method not in METHODS]
     runs = [
         run(method, encoder, 0, **setting(method, encoder, factor=factor))
-        for methods in (METHODS, others)
+        for group in (METHODS, others)
         for encoder in ENCODERS
         for factor in FACTORS
-        for method in methods
+        for method in group
         if methods.can_use(method, encoder)
     ]
     # What VIT_RECIPE was introduced for.
