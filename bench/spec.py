@@ -8,70 +8,20 @@ import dataclasses
 import functools
 import hashlib
 import json
-import math
 import re
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bench.errors import UserError, unknown
+from bench.budget import STRICT, Budget
+from bench.errors import UserError
 
 PROTOCOL = 1
 """Version of the evaluation protocol (splits, evaluators, how hyper-parameters are chosen). A table never mixes two."""
 
-UNITS = ("steps", "images", "flops", "seconds")
-"""The four meters; each can be the unit of a budget."""
 
-FROZEN = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=False)}
-
-
-@dataclass(**FROZEN)
-class Budget:
-    """How much a method may spend on pretraining: `amount` of `unit`, counted by the meter (bench/training/meter.py)."""
-
-    unit: Literal["steps", "images", "flops", "seconds", "epochs"]
-    amount: float
-
-    def __post_init__(self):
-        if self.amount <= 0:
-            raise UserError(f"a budget must be a positive, finite amount, not {self.amount:g} {self.unit}")
-        if self.unit in ("steps", "images") and self.amount != int(self.amount):
-            raise UserError(f"a budget in {self.unit} must be a whole number, not {self.amount:g}")
-
-    @classmethod
-    def parse(cls, text: str) -> "Budget":
-        """Read '20000images', '2e15flops', '600s', '500steps' or '10epochs'."""
-        example = "expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs"
-        match = re.fullmatch(r"\s*([-+]?[\w.+-]*?[\d.]|[-+]?nan|[-+]?inf)\s*([a-zA-Z]*)\s*", text)
-        if not match:
-            raise UserError(f"cannot read the budget '{text}'; {example}")
-        number, unit = match.groups()
-        try:
-            amount = float(number)
-        except ValueError:
-            raise UserError(f"cannot read the budget '{text}'; {example}") from None
-        if not unit:
-            raise UserError(f"the budget '{text}' has no unit; {example}")
-        unit = {"s": "seconds", "step": "steps", "image": "images", "epoch": "epochs", "flop": "flops"}.get(unit, unit)
-        if unit not in (*UNITS, "epochs"):
-            raise unknown("budget unit", unit, (*UNITS, "epochs"))
-        if not math.isfinite(amount):
-            raise UserError(f"a budget must be a positive, finite amount, not '{text}'")
-        return cls(unit, amount)
-
-    def in_images(self, num_images: int) -> "Budget":
-        """An epoch is as many images as the pretraining split holds, for every batch size; other units stay."""
-        return Budget("images", round(self.amount * num_images)) if self.unit == "epochs" else self
-
-    def __str__(self):
-        if self.unit == "flops":
-            return f"{self.amount:.3g}".replace("e+", "e") + " flops"
-        amount = f"{self.amount:,.0f}" if self.amount == int(self.amount) else f"{self.amount:g}"
-        return f"{amount} {self.unit}"
-
-
-@dataclass(**FROZEN)
+@dataclass(frozen=True, config=STRICT)
 class Group:
     """Parameters whose name starts with `prefix`, where they differ from the rest of the recipe."""
 
@@ -81,7 +31,7 @@ class Group:
     schedule: Literal["cosine", "constant", "linear"] | None = None
 
 
-@dataclass(**FROZEN)
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """How the weights are updated. The learning rate of the first step after warm-up is
     `lr * batch_size / lr_per_batch`, or `lr` where lr_per_batch is None; warm-up is a fraction of the budget."""
@@ -128,7 +78,7 @@ class Recipe:
                 raise UserError(f"a recipe's {name} = {getattr(self, name)}: expected {expected}")
 
 
-@dataclass(**FROZEN)
+@dataclass(frozen=True, config=STRICT)
 class DatasetInfo:
     """What a method may know of the images it is trained on. There is no class count here, on purpose."""
 
@@ -152,7 +102,7 @@ Change = Value | tuple[Value, ...]
 """Of a field of a recipe; betas and exclude are several values."""
 
 
-@dataclass(kw_only=True, **FROZEN)
+@dataclass(kw_only=True, frozen=True, config=STRICT)
 class RunSpec:
     """One run. Fields left at None are completed from the method and the data set (bench/plan/plan.py); only a complete
     spec has an id."""

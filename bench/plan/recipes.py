@@ -13,12 +13,12 @@ from pydantic.dataclasses import dataclass
 import methods
 from bench.defaults import RECIPES
 from bench.errors import UserError, unknown
-from bench.spec import FROZEN, Change, Value, one_line
+from bench.spec import STRICT, Change, Value, one_line
 
 PUBLISHED = methods.FOLDER / "imagenet.toml"
 
 
-@dataclass(**FROZEN)
+@dataclass(frozen=True, config=STRICT)
 class Published:
     """How a method was trained, as its paper and its authors' code have it; the keys are said in the file."""
 

@@ -161,5 +161,5 @@ def unpack_files(arrays: dict[str, np.ndarray], name: str) -> dict[str, State]:
 
 def made_by() -> str:
     """A digest of the code that decides what is in an index: other code, other index."""
-    sources = [*sorted((ROOT / "bench" / "records").glob("*.py")), ROOT / "bench" / "spec.py"]
+    sources = [*sorted((ROOT / "bench" / "records").glob("*.py")), ROOT / "bench" / "budget.py", ROOT / "bench" / "spec.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

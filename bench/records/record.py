@@ -13,10 +13,10 @@ SCHEMA = 1
 """Version of the record's layout."""
 
 # NaN and infinity are not JSON: a metric that is not a number is stored as null.
-RECORD = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=False)}
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-@dataclass(kw_only=True, **RECORD)
+@dataclass(kw_only=True, frozen=True, config=STRICT)
 class Result:
     """One number that an evaluator measured."""
 
@@ -38,7 +38,7 @@ class Result:
     """None: the weights that the method's paper evaluates. Else which other weights of the run were measured, as 'student'."""
 
 
-@dataclass(kw_only=True, **RECORD)
+@dataclass(kw_only=True, frozen=True, config=STRICT)
 class Cost:
     """What the run spent: the four meters whatever the budget's unit, and what no budget pays for."""
 
@@ -53,7 +53,7 @@ class Cost:
     """On a GPU the run's largest allocation, on a CPU the process's largest resident set during the run."""
 
 
-@dataclass(kw_only=True, **RECORD)
+@dataclass(kw_only=True, frozen=True, config=STRICT)
 class RunRecord:
     """One run, or a later evaluation of it (same id, next part)."""
 

@@ -1,0 +1,64 @@
+"""How much a run may spend: an amount of one of the four meters, or of epochs, and how a person writes it.
+
+Users import it from bench.spec.
+"""
+
+import math
+import re
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from bench.errors import UserError, unknown
+
+UNITS = ("steps", "images", "flops", "seconds")
+"""The four meters; each can be the unit of a budget."""
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Of every part of a spec: a field that is unknown is refused, and so is a number that JSON cannot hold."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Budget:
+    """How much a method may spend on pretraining: `amount` of `unit`, counted by the meter (bench/training/meter.py)."""
+
+    unit: Literal["steps", "images", "flops", "seconds", "epochs"]
+    amount: float
+
+    def __post_init__(self):
+        if self.amount <= 0:
+            raise UserError(f"a budget must be a positive, finite amount, not {self.amount:g} {self.unit}")
+        if self.unit in ("steps", "images") and self.amount != int(self.amount):
+            raise UserError(f"a budget in {self.unit} must be a whole number, not {self.amount:g}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Read '20000images', '2e15flops', '600s', '500steps' or '10epochs'."""
+        example = "expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs"
+        match = re.fullmatch(r"\s*([-+]?[\w.+-]*?[\d.]|[-+]?nan|[-+]?inf)\s*([a-zA-Z]*)\s*", text)
+        if not match:
+            raise UserError(f"cannot read the budget '{text}'; {example}")
+        number, unit = match.groups()
+        try:
+            amount = float(number)
+        except ValueError:
+            raise UserError(f"cannot read the budget '{text}'; {example}") from None
+        if not unit:
+            raise UserError(f"the budget '{text}' has no unit; {example}")
+        unit = {"s": "seconds", "step": "steps", "image": "images", "epoch": "epochs", "flop": "flops"}.get(unit, unit)
+        if unit not in (*UNITS, "epochs"):
+            raise unknown("budget unit", unit, (*UNITS, "epochs"))
+        if not math.isfinite(amount):
+            raise UserError(f"a budget must be a positive, finite amount, not '{text}'")
+        return cls(unit, amount)
+
+    def in_images(self, num_images: int) -> "Budget":
+        """An epoch is as many images as the pretraining split holds, for every batch size; other units stay."""
+        return Budget("images", round(self.amount * num_images)) if self.unit == "epochs" else self
+
+    def __str__(self):
+        if self.unit == "flops":
+            return f"{self.amount:.3g}".replace("e+", "e") + " flops"
+        amount = f"{self.amount:,.0f}" if self.amount == int(self.amount) else f"{self.amount:g}"
+        return f"{amount} {self.unit}"
