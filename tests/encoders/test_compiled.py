@@ -10,6 +10,7 @@ import methods
 import run_bench
 from bench.encoders.compiled import compiled
 from bench.encoders.factory import factory
+from bench.errors import UserError
 from bench.records.store import ResultStore
 from bench.run.execute import provenance
 from bench.spec import DatasetInfo
@@ -63,5 +64,5 @@ def test_a_record_says_that_a_resumed_run_was_compiled_no_more():
 def test_several_processes_are_not_compiled(tmp_path):
     arguments = ["run", "--method", "simclr", "--dataset", "digits", "--budget", "2steps", "--processes", "2", "--compile"]
     places = ["--results", str(tmp_path / "results"), "--scratch", str(tmp_path / "scratch")]
-    with pytest.raises(run_bench.UserError, match="--compile is for runs of one process so far, not of 2"):
+    with pytest.raises(UserError, match="--compile is for runs of one process so far, not of 2"):
         run_bench.cli.main([*arguments, *places], standalone_mode=False)

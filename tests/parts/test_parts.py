@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.parts.heads import gather, mlp
+from bench.compute.collectives import gather
+from bench.parts.heads import mlp
 from bench.parts.losses import classify, full_precision, nt_xent
 from bench.parts.reconstruction import lab
 from bench.parts.teachers import Memory, Queue, Teacher
