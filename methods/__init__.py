@@ -6,24 +6,25 @@ methods.summary("byol")  first sentence of the file's docstring
 methods.needs("byol")    what it needs of an encoder, read in the file's text
 """
 
-import ast
-import functools
 import hashlib
-import importlib
 import importlib.util
 import inspect
 import sys
 from pathlib import Path
 
+from bench import registry
 from bench.encoders import table as encoders
-from bench.errors import UserError, unknown
+from bench.errors import UserError
 
-FOLDER = Path(__file__).parent
+METHODS = registry.Registry("method", "methods", "run_bench.py list methods")
+
+FOLDER = METHODS.folder
+"""Where the methods lie, and the table of their ImageNet recipes."""
 
 
 def names() -> list[str]:
     """Every method and reference in this folder, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+    return METHODS.names()
 
 
 def is_path(method: str) -> bool:
@@ -38,9 +39,7 @@ def require(method: str) -> Path:
         if not path.is_file() or path.suffix != ".py":
             raise UserError(f"there is no file '{method}'; expected a Python file that defines one Method")
         return path
-    if method not in names():
-        raise unknown("method", method, names(), "All methods: run_bench.py list methods")
-    return FOLDER / f"{method}.py"
+    return METHODS.require(method)
 
 
 def digest(method: str) -> str:
@@ -50,18 +49,17 @@ def digest(method: str) -> str:
 
 def summary(method: str) -> str:
     """The first sentence of the file's docstring, up to a full stop at the end of a line: paper and idea."""
-    docstring = ast.get_docstring(_parsed(require(method).read_text(encoding="utf-8"))) or ""
-    return docstring.split(".\n")[0].removesuffix(".").replace("\n", " ") + "." * bool(docstring)
+    return registry.summary(require(method))
 
 
 def needs(method: str) -> str:
     """The class attribute `needs` (features | feature_map | tokens) as the file's text has it. Imports nothing."""
-    return _attribute(require(method), "needs", "features")
+    return registry.declared(require(method), "needs", "features")
 
 
 def all_needs() -> dict[str, str]:
     """`needs` of every name; one look at the folder for all of them."""
-    return {name: _attribute(FOLDER / f"{name}.py", "needs", "features") for name in names()}
+    return {name: registry.declared(FOLDER / f"{name}.py", "needs", "features") for name in names()}
 
 
 def can_use(method: str, encoder: str) -> bool:
@@ -78,22 +76,7 @@ def users(encoder: str) -> str:
 
 def family(method: str) -> str:
     """The class attribute `family` as the file's text has it; '' where it has none, as yardsticks. Imports nothing."""
-    return _attribute(require(method), "family", "")
-
-
-def _attribute(file: Path, name: str, default: str) -> str:
-    for node in _parsed(file.read_text(encoding="utf-8")).body:
-        for line in node.body if isinstance(node, ast.ClassDef) else ():
-            targets = line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                return ast.literal_eval(line.value)
-    return default
-
-
-@functools.lru_cache(maxsize=256)
-def _parsed(text: str) -> ast.Module:
-    """A listing asks for the same files again and again."""
-    return ast.parse(text)
+    return registry.declared(require(method), "family", "")
 
 
 def import_file(path: Path):
@@ -115,7 +98,7 @@ def load(method: str):
         except Exception as error:
             raise UserError(f"'{method}' cannot be imported: {type(error).__name__}: {error}") from error
     else:
-        module = importlib.import_module(f"methods.{method}")
+        module = METHODS.load(method)
     from bench.method import Method
 
     found = [

@@ -1,67 +1,39 @@
-"""The registry of evaluators: the folder evaluators/. A file there that defines ARGUMENT, READS_TEST and `evaluate` is an evaluator.
+"""The evaluators by name: the files of the folder evaluators/, each of which defines ARGUMENT, READS_TEST and `evaluate`.
 
     names()                  ['knn', 'label_free', 'linear', 'stages', 'transfer', 'validation'], without importing any of them
     parse("transfer:digits") ('transfer', 'digits'), or a UserError that says what to write
-    load("knn")              the module; its `evaluate(subject, argument)` returns a list of
-                                   bench.records.record.Result
-    summary("knn")           first line of the file's docstring
+    load("knn")              the module; its `evaluate(subject, argument)` returns a list of bench.records.record.Result
+    summary("knn")           first sentence of the file's docstring
 
-Nothing here imports torch, FAISS or NumPy: the command line checks names in a fraction of a second."""
+Nothing here imports torch, FAISS or NumPy: the command line checks names in a fraction of a second.
+"""
 
-import ast
-import importlib
-from functools import cache
-from pathlib import Path
 from types import ModuleType
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError
+from bench.registry import Registry
 
-FOLDER = Path(__file__).parent / "evaluators"
-
-
-@cache
-def _declared() -> dict[str, tuple[str, str | None, bool]]:
-    """Evaluator -> (first line of its docstring, ARGUMENT, READS_TEST), read from the text of the files."""
-    found = {}
-    for path in sorted(FOLDER.glob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        values = {
-            node.target.id: ast.literal_eval(node.value)
-            for node in tree.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in ("ARGUMENT", "READS_TEST")
-        }
-        if "evaluate" in functions and len(values) == 2:
-            summary_line = (ast.get_docstring(tree) or "").split("\n")[0]
-            found[path.stem] = (summary_line, values["ARGUMENT"], values["READS_TEST"])
-    return found
+EVALUATORS = Registry("evaluator", "bench.evaluation.evaluators", "run_bench.py list evals")
 
 
 def names() -> list[str]:
     """Every evaluator in this folder, sorted."""
-    return list(_declared())
-
-
-def _require(name: str) -> tuple[str, str | None, bool]:
-    """(summary, ARGUMENT, READS_TEST) of an evaluator; a UserError with the nearest name where there is none."""
-    if name not in _declared():
-        raise unknown("evaluator", name, names(), "All evaluators: run_bench.py list evals")
-    return _declared()[name]
+    return EVALUATORS.names()
 
 
 def summary(name: str) -> str:
-    """The first line of the file's docstring."""
-    return _require(name)[0]
+    """The first sentence of the file's docstring."""
+    return EVALUATORS.summary(name)
 
 
 def argument(name: str) -> str | None:
     """What the evaluator needs after its colon ('a data set'), or None where it takes nothing."""
-    return _require(name)[1]
+    return EVALUATORS.declared(name, "ARGUMENT")
 
 
 def reads_test(name: str) -> bool:
     """Whether the evaluator reads a test split."""
-    return _require(name)[2]
+    return EVALUATORS.declared(name, "READS_TEST")
 
 
 def parse(request: str) -> tuple[str, str | None]:
@@ -78,5 +50,4 @@ def parse(request: str) -> tuple[str, str | None]:
 
 def load(name: str) -> ModuleType:
     """The evaluator's module."""
-    _require(name)
-    return importlib.import_module(f"bench.evaluation.evaluators.{name}")
+    return EVALUATORS.load(name)
