@@ -1,6 +1,6 @@
 """Captured steps (bench/training/cuda_graph.py) beside the same steps made one by one: are they the same, and what do they take. For GPUs.
 
-Every trained method makes some steps from one seed twice, in float32: losses and weights are compared. On a CPU nothing is recorded, and
+Every trained method makes some steps from one seed twice, in float32: losses and weights are compared. On a CPU nothing is captured, and
 the two are equal.
 """
 
@@ -15,11 +15,12 @@ from benchmarks.training import NEEDS_TOKENS, Bound
 STEPS, BATCH, IMAGES = 10, 64, 512
 
 
-def subject(method: str, recorded: bool) -> tuple[Bound, list[str]]:
-    """The method with resnet8, or a ViT where it needs one, after its first steps; and what was said of the recording."""
+def bound(method: str, captured: bool) -> tuple[Bound, list[str]]:
+    """The method with resnet8, or a ViT where it needs one, after its first steps; and what was said of the capture."""
     encoder = "resnet8" if methods.can_use(method, "resnet8") else NEEDS_TOKENS
     made = Bound(method, encoder, "float32", BATCH, images=IMAGES)
-    made.trainer.recorder = made.trainer.recorder if recorded else None
+    if not captured:
+        made.trainer.captured_steps.capture = None
     made.trainer.at_once = 1
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -34,14 +35,14 @@ def difference(one: Bound, other: Bound) -> float:
 
 
 def rows(quick: bool = False) -> list[dict]:
-    """One row per trained method: whether it was recorded, the losses' and the weights' difference, seconds of ten further steps."""
+    """One row per trained method: whether it was captured, the losses' and the weights' difference, seconds of ten further steps."""
     found = []
     for method in [name for name in methods.names() if methods.load(name).trained][: 2 if quick else None]:
-        (single, _), (recorded, said) = subject(method, False), subject(method, True)
-        losses = abs(single.trainer.loss - recorded.trainer.loss) / abs(single.trainer.loss)
-        row = {"measure": "recording", "method": method, "recorded": recorded.trainer.recorded[1] is not None, "said": said}
-        row |= {"steps": STEPS, "loss_apart": losses, "weights_apart": difference(single, recorded)}
-        timed = {"single": lambda made=single: made.harness(STEPS), "recorded": lambda made=recorded: made.harness(STEPS)}
+        (single, _), (captured, said) = bound(method, False), bound(method, True)
+        losses = abs(single.trainer.loss - captured.trainer.loss) / abs(single.trainer.loss)
+        row = {"measure": "recording", "method": method, "recorded": captured.trainer.captured_steps.captured is not None, "said": said}
+        row |= {"steps": STEPS, "loss_apart": losses, "weights_apart": difference(single, captured)}
+        timed = {"single": lambda made=single: made.harness(STEPS), "recorded": lambda made=captured: made.harness(STEPS)}
         seconds = alternate(timed, 1 if quick else 3)
         found.append(row | {"times_faster": ratio(seconds["recorded"], seconds["single"])})
         print(f"recording  {method:<16} loss {losses:.1e} apart, {spread(found[-1]['times_faster'])} times as fast", flush=True)

@@ -1,7 +1,7 @@
 """Training: images a second of the harness, of its bound, and of lightly's own pipeline, as documented and at its best.
 
 The harness is `Trainer.run`: order, gathering, views, step, meter, curve. The bound is its step alone (loss, backward, optimizer,
-after_step) on views that are already there, on a GPU played from a recording too: what no harness around this method can beat. lightly
+after_step) on views that are already there, on a GPU played from a captured step too: what no harness around this method can beat. lightly
 (benchmarks/lightly_pipelines.py) has its own transform, DataLoader, heads and loss on the same encoder with the same batch.
 """
 
@@ -20,7 +20,8 @@ from bench.machine.signals import Interrupted
 from bench.method import build
 from bench.plan.complete import check_hyper_parameters
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.training.cuda_graph import Recording
+from bench.training.cuda_graph import CapturedStep
+from bench.training.step import gradients, update
 from bench.training.trainer import Trainer
 from benchmarks import lightly_pipelines
 from benchmarks.measure import alternate, now, rate, ratio, spread, table
@@ -50,7 +51,7 @@ class Bound:
         spec = RunSpec(method=method, dataset="cifar10", budget=Budget("steps", FOR_EVER), seed=0, recipe=recipe, **facts)
         self.trainer = Trainer(self.method, Source(data, torch.arange(images, device=device) % 10, info, half, half), spec)
         self.batch, self.shown = self.trainer.batch(), self.trainer.batches.images(0)
-        self.recording: Recording | None = None
+        self.captured: CapturedStep | None = None
 
     def harness(self, steps: int) -> float:
         """Seconds of so many steps of the loop as it is; a few more are made where losses are read together."""
@@ -67,17 +68,17 @@ class Bound:
         """Loss and backward of the views that are there."""
         self.method.zero_grad(set_to_none=True)
         draws = Draws(0, "loss", step, total=len(index), device=index.device, take=take)
-        return self.trainer.gradients(self.method, replace(self.batch, draws=draws), self.trainer.progress)
+        return gradients(self.method, replace(self.batch, draws=draws), self.trainer.progress, self.trainer.spec.precision)
 
     def bound(self, steps: int) -> None:
         """So many steps on the views that are there."""
-        trainer = self.trainer
+        trainer, capture = self.trainer, self.trainer.captured_steps.capture
         self.method.train()
-        if trainer.recorder and not self.recording:
-            self.recording = Recording(self.method, self.gradients, 0, self.shown, trainer.recorder)
+        if capture and not self.captured:
+            self.captured = CapturedStep(self.method, self.gradients, 0, self.shown, capture)
         for step in range(steps):
-            loss = self.recording.play(step, self.shown) if self.recording else self.gradients(step, *self.shown, generator)
-            trainer.update(self.method, trainer.optimizer, trainer.progress)
+            loss = self.captured.play(step, self.shown) if self.captured else self.gradients(step, *self.shown, generator)
+            update(self.method, trainer.optimizer, trainer.progress, trainer.recipe)
         assert math.isfinite(loss.item())
 
 

@@ -26,8 +26,10 @@ from bench.data.source import Source
 from bench.encoders import factory, table
 from bench.method import Method, build
 from bench.spec import Budget, DatasetInfo, RunSpec
+from bench.training.hook import fit
 from bench.training.meter import Meter
-from bench.training.trainer import Controls, Trainer, fit
+from bench.training.step import phase_of
+from bench.training.trainer import Controls, Trainer
 
 IMAGE_SIZE = 32
 """Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""
@@ -223,7 +225,7 @@ class Case:
         """FLOPs of a step in each phase: measured once for all runs, which would each get the same."""
         trainer = self.begun()
         with steady_globals():
-            return {trainer.kind_of_step(progress): trainer.measure_step(progress) for progress in (0.0, *trainer.method.phases)}
+            return {phase_of(trainer.method, progress): trainer.measure_step(progress) for progress in (0.0, *trainer.method.phases)}
 
     def begun(self) -> Trainer:
         """A run whose first epoch hook is done and whose first step is not."""

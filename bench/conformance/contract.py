@@ -17,6 +17,7 @@ from bench.encoders.features import extract
 from bench.method import Method, Reference, on_paper
 from bench.spec import Recipe
 from bench.training.meter import count_flops
+from bench.training.step import phase_of
 from bench.views.view import View
 
 ALLOWED_MODULES = ("bench.method", "bench.parts", "bench.patches", "bench.reconstruction", "bench.spec", "bench.views", "methods")
@@ -252,7 +253,7 @@ def check_phases(case: Case) -> None:
             twin.after_step(progress)
 
         flops = count_flops(step)
-        start, expected = first_of_phase.setdefault(trainer.kind_of_step(progress), (progress, flops))
+        start, expected = first_of_phase.setdefault(phase_of(method, progress), (progress, flops))
         require(
             flops == expected,
             f"a step takes {expected:.6g} FLOPs at progress {start:g} and {flops:.6g} at {progress:g}: list in `phases` every "

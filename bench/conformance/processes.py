@@ -10,13 +10,11 @@ assignments are the same on each.
     python -m bench.conformance.processes    the second process, started by the first check and kept for those that follow
 """
 
-import contextlib
 import copy
 import dataclasses
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -26,7 +24,6 @@ from torch import Tensor
 import methods
 from bench.compute.collectives import alone
 from bench.conformance.case import BATCH_SIZE, Broken, Case, require, steady_globals
-from bench.encoders import features
 from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
 from bench.run.processes import FollowerDied, Kept, join_as_follower, ranks, serve
 from bench.spec import Budget
@@ -52,7 +49,7 @@ SMALLEST_LOSS = 0.1
 UNEVEN = {"optimizer": "sgd", "lr": 0.05, "lr_per_batch": None, "warmup": 0.0, "clip_grad": None, "batch_size": 15}
 """Changes to the recipe for the short run."""
 
-FEATURES_AT_ONCE = 8
+IMAGES_AT_ONCE = 8
 """Images of a forward pass in a hook, so that each process has some of the 40."""
 
 RULE = "networks see this device's rows; whatever is computed across the batch goes through parts.gather or parts.mean_of_batch"
@@ -65,16 +62,6 @@ SECOND = Kept("bench.conformance.processes")
 """The second process of every check that this process makes."""
 
 
-@contextlib.contextmanager
-def small_passes() -> Iterator[None]:
-    """Within the block features are extracted a few images at a time."""
-    usual, features.BATCH = features.BATCH, FEATURES_AT_ONCE
-    try:
-        yield
-    finally:
-        features.BATCH = usual
-
-
 def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = STEPS, nudge: bool = False, **recipe_changes) -> Trainer:
     """A run that has not begun, in float64 or float32. nudge: from weights one unit in the last place higher."""
     method = case.build()
@@ -83,6 +70,7 @@ def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = ST
     for parameter in method.parameters() if nudge else ():
         parameter.data = parameter.data.nextafter(torch.full_like(parameter, float("inf")))
     trainer = case.trainer(method, budget=Budget("steps", steps), controls=controls, **recipe_changes)
+    trainer.images_at_once = IMAGES_AT_ONCE
     if double:  # views and features are normalised with these, and take their type
         trainer.batches.source = dataclasses.replace(trainer.source, mean=case.mean.double(), std=case.std.double())
     trainer.meter.step_flops = dict(case.step_flops)
@@ -189,10 +177,9 @@ def check_processes(case: Case) -> None:
     torch.set_num_threads(1)
     job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder, "step_flops": case.step_flops}
     try:
-        with small_passes():
-            answers = follow(case), follow(case, **uneven(case)), steps_of_run(case)
-            with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), kept=SECOND):
-                compare(case, *answers)
+        answers = follow(case), follow(case, **uneven(case)), steps_of_run(case)
+        with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), kept=SECOND):
+            compare(case, *answers)
     except FollowerDied as error:
         raise Broken(f"in two processes: {error}") from error
     finally:
@@ -206,8 +193,7 @@ def main(text: str) -> None:
     case.step_flops = job["step_flops"]
     join_as_follower(job)
     try:
-        with small_passes():
-            compare(case)
+        compare(case)
     except Broken as broken:
         sys.exit(str(broken))
     finally:

@@ -10,7 +10,7 @@ from bench.compute.precision import computing_in, upcast
 from bench.data.packed import PackedImages
 from bench.views.view import normalise
 
-BATCH = 500
+IMAGES_AT_ONCE = 500
 """Images per forward pass; features do not depend on it beyond rounding."""
 
 
@@ -23,18 +23,20 @@ def extract(
     std: Tensor,
     precision: str,
     shared: bool = False,
+    images_at_once: int = IMAGES_AT_ONCE,
 ) -> Tensor:
     """function of every image, in index order: uint8 [N, C, H, W] -> float32 [N, d], on the device of `mean`.
 
     In eval mode, without gradient or augmentation; under bf16 the network computes in bfloat16 as it was trained, which
     moves a feature by less than 1 %. `network` is put back in the mode it was in. shared: every device calls this and does
-    its part of the forward passes; the same passes are made for any number of devices, and all get all features."""
+    its part of the forward passes; the same passes are made for any number of devices, and all get all features. images_at_once: images
+    per forward pass."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
         with computing_in(precision, mean.device):
             parts = []
-            batches = images.split(BATCH)
+            batches = images.split(images_at_once)
             for part in batches[rows_of(len(batches))] if shared else batches:
                 parts.append(upcast(function(normalise(part.to(mean.device).float() / 255, mean, std))))
     finally:

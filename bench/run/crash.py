@@ -36,7 +36,7 @@ def is_out_of_memory(error: Exception) -> bool:
 def largest_batch(trainer: Trainer) -> int | None:
     """The largest of half, a quarter, ... of the batch whose step this device has memory for; None where none is."""
     trainer.optimizer.zero_grad(set_to_none=True)
-    trainer.recorded = (None, None)  # a recording keeps the memory of a whole step
+    trainer.captured_steps.forget()  # a captured one keeps the memory of a whole step
     size = trainer.recipe.batch_size // 2
     while size:
         if torch.cuda.is_available():

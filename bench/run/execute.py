@@ -33,8 +33,9 @@ from bench.run.processes import ranks
 from bench.run.tasks import meeting
 from bench.spec import RunSpec
 from bench.training.checkpoint import Checkpoints
+from bench.training.hook import fit
 from bench.training.meter import Meter
-from bench.training.trainer import Controls, Diverged, Trainer, fit
+from bench.training.trainer import Controls, Diverged, Trainer
 
 
 class RunFailed(Exception):

@@ -1,8 +1,8 @@
-"""On a GPU: the views, the loss and the gradients of a step, recorded once as a CUDA graph and played for the steps that follow.
+"""On a GPU: the views, the loss and the gradients of a step, captured once as a CUDA graph and played for the steps that follow.
 
-The step of a small network is a thousand kernels, and the host takes longer to ask for them than the GPU to run them. A recording asks
-once. What a step is a function of lies in tensors that are filled before it is played: which images, and the seeds of its draws. All else
-is as it was when it was recorded: `progress` too, so a recording is of one phase, and is compared with a step at the phase's end first.
+The step of a small network is a thousand kernels, and the host takes longer to ask for them than the GPU to run them. A graph asks once.
+What a step is a function of lies in tensors that are filled before it is played: which images, and the seeds of its draws. All else is as
+it was when it was captured: `progress` too, so a captured step is of one phase, and is compared with a step at the phase's end first.
 B images.
 """
 
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from bench.compute.randomness import hashed
 
 WARM_UP = 3
-"""Steps before the recording, so that libraries have chosen their algorithms; torch's documentation of CUDA graphs has as many."""
+"""Steps before the capture, so that libraries have chosen their algorithms; torch's documentation of CUDA graphs has as many."""
 
 SAME_LOSS, SAME_GRADIENTS = 1e-3, 2e-2
-"""How far a recording may be from the step itself, relative. On a GPU sums in another order differ, in bfloat16 by up to the second."""
+"""How far a captured step may be from the step itself, relative. On a GPU sums in another order differ, in bfloat16 by up to the second."""
 
 
-class NotRecordable(Exception):
+class NotCapturable(Exception):
     """The steps must be made one by one; says why."""
 
 
@@ -60,26 +60,26 @@ def cuda_graph(function: Callable[[], Tensor], generators: StepGenerators) -> tu
         with torch.cuda.graph(graph):
             result = function()
     finally:
-        torch.cuda.set_stream(current)  # a recording that fails does not come back from its own
+        torch.cuda.set_stream(current)  # a capture that fails does not come back from its own
     return graph.replay, result
 
 
 class CapturedStep:
     """`play(step, shown)` does to the method what `run` of that step would: gradients, and what a loss leaves for `after_step`."""
 
-    def __init__(self, method: nn.Module, run: Callable, step: int, shown: tuple[Tensor, Tensor], record=cuda_graph):
+    def __init__(self, method: nn.Module, run: Callable, step: int, shown: tuple[Tensor, Tensor], capture=cuda_graph):
         """run(step, index, images, take) -> loss []: makes the batch of these images, with generators from `take`, and runs backward. It
-        is run several times, and leaves no trace. shown: index int64 [B] and images uint8 [B, C, H, W]. Raises NotRecordable."""
+        is run several times, and leaves no trace. shown: index int64 [B] and images uint8 [B, C, H, W]. Raises NotCapturable."""
         self.method, self.shown, self.generators = method, [tensor.clone() for tensor in shown], StepGenerators()
         with undone(method) as before:
             try:
-                self.replay, self.loss = record(lambda: run(step, *self.shown, self.generators.take), self.generators)
+                self.replay, self.loss = capture(lambda: run(step, *self.shown, self.generators.take), self.generators)
             except RuntimeError as error:
-                # The error that ended the recording, not the one that says that it has ended.
+                # The error that ended the capture, not the one that says that it has ended.
                 reason = error
                 while reason.__context__:
                     reason = reason.__context__
-                raise NotRecordable(str(reason).split("\n")[0]) from error
+                raise NotCapturable(str(reason).split("\n")[0]) from error
             # What the loss puts on a module for after_step to find (and to remove) is put there again whenever it is played.
             self.left = [
                 (module, name, value)
@@ -91,7 +91,7 @@ class CapturedStep:
         self.places = self.addresses()
 
     def addresses(self) -> list[int]:
-        """Where the method's state lies, which the recording has by heart."""
+        """Where the method's state lies, which the graph has by heart."""
         return [tensor.data_ptr() for tensors in (self.method.parameters(), self.method.buffers()) for tensor in tensors]
 
     def holds(self) -> bool:
@@ -111,7 +111,7 @@ class CapturedStep:
         return self.loss.clone()
 
     def require_same(self, run: Callable, step: int, shown: tuple[Tensor, Tensor]) -> None:
-        """Raises NotRecordable where playing a step is not what `run` does: a schedule within the phase, something read on the host."""
+        """Raises NotCapturable where playing a step is not what `run` does: a schedule within the phase, something read on the host."""
         found = []
         for way in (lambda: self.play(step, shown), lambda: run(step, *shown, self.generators.take)):
             with undone(self.method):
@@ -121,9 +121,9 @@ class CapturedStep:
             found.append((loss, torch.cat(gradients)))
         (played, its_gradient), (loss, gradient) = found
         if its_gradient.shape != gradient.shape or not (its_gradient - gradient).norm() <= SAME_GRADIENTS * gradient.norm():
-            raise NotRecordable("its gradients change within a phase as a recording's do not")
+            raise NotCapturable("its gradients change within a phase as a recording's do not")
         if not (played - loss).abs() <= SAME_LOSS * loss.abs():
-            raise NotRecordable("its loss changes within a phase as a recording's does not")
+            raise NotCapturable("its loss changes within a phase as a recording's does not")
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from bench.conformance.check import checks, name_of, run_check
 from bench.data.source import Source
 from bench.method import Floor
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.training.trainer import fit
+from bench.training.hook import fit
 from loss_cases import mutate, narrow
 
 SIZE = 16

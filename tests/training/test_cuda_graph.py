@@ -1,4 +1,4 @@
-"""Recorded steps. What a CUDA graph plays is played on the CPU by a stand-in that keeps a graph's rules: the function is not told what
+"""Captured steps. What a CUDA graph plays is played on the CPU by a stand-in that keeps a graph's rules: the function is not told what
 changed, and all that it gives lies where it lay first. Nothing may come out otherwise than step by step.
 """
 
@@ -34,14 +34,14 @@ class StandIn:
     """In place of bench.training.cuda_graph.cuda_graph."""
 
     def __init__(self, method):
-        self.method, self.recordings = method, 0
+        self.method, self.captures = method, 0
 
     def outputs(self, before):
         left = [v for m, names in before.items() for name, v in vars(m).items() if name not in names or names[name] is not v]
         return tensors_in(left) + [p.grad for p in self.method.parameters() if p.grad is not None]
 
     def __call__(self, function, generators):
-        self.recordings += 1
+        self.captures += 1
         before = {module: dict(vars(module)) for module in self.method.modules()}
         result = function()
         kept = [result, *self.outputs(before)]
@@ -54,7 +54,7 @@ class StandIn:
         return play, result
 
 
-def trainer(cls, hyper_parameters=None, *, labels=False, steps=STEPS, recorded=True):
+def trainer(cls, hyper_parameters=None, *, labels=False, steps=STEPS, captured=True):
     random = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=random)
     info = DatasetInfo(IMAGES, 32, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -64,8 +64,8 @@ def trainer(cls, hyper_parameters=None, *, labels=False, steps=STEPS, recorded=T
     facts = {"precision": "float32", "encoder": "resnet8", "image_size": 32, "method_version": "1", "data_revision": "x"}
     recipe = method.recipe.__class__(**{**vars(method.recipe), "batch_size": BATCH})
     made = Trainer(method, source, RunSpec(method="x", dataset="x", budget=Budget("steps", steps), seed=0, recipe=recipe, **facts))
-    if recorded:
-        made.recorder = StandIn(method)
+    if captured:
+        made.captured_steps.capture = StandIn(method)
     return made
 
 
@@ -92,12 +92,12 @@ EVERY_KIND = {
 def test_played_steps_are_the_steps(name):
     cls = methods.load(name)
     settings = check_hyper_parameters(name, cls, EVERY_KIND[name])
-    made = [trainer(cls, settings, labels=cls.uses_labels, recorded=recorded) for recorded in (False, True)]
+    made = [trainer(cls, settings, labels=cls.uses_labels, captured=captured) for captured in (False, True)]
     for one in made:
         one.run()
     require_equal(*made)
-    assert made[1].recorder.recordings == 1 + len(made[1].method.phases)
-    assert made[1].recorded[1] is not None
+    assert made[1].captured_steps.capture.captures == 1 + len(made[1].method.phases)
+    assert made[1].captured_steps.captured is not None
 
 
 class Plain(Method):
@@ -143,50 +143,50 @@ class Moving(Plain):
 
 
 @pytest.mark.parametrize("cls", [Scheduled, ScheduledGradient])
-def test_a_schedule_within_a_phase_is_not_recorded(cls):
-    made = [trainer(cls, recorded=recorded) for recorded in (False, True)]
+def test_a_schedule_within_a_phase_is_not_captured(cls):
+    made = [trainer(cls, captured=captured) for captured in (False, True)]
     made[0].run()
     with pytest.warns(UserWarning, match="x seed 0: its steps are not recorded as a CUDA graph, and take longer: its .* within a phase"):
         made[1].run()
     require_equal(*made)
-    assert made[1].recorder.recordings == 1, "the same recording was tried again"
+    assert made[1].captured_steps.capture.captures == 1, "the same capture was tried again"
 
 
-def test_what_cannot_be_recorded_is_made_step_by_step():
-    made = [trainer(Plain, recorded=False) for _ in range(2)]
+def test_what_cannot_be_captured_is_made_step_by_step():
+    made = [trainer(Plain, captured=False) for _ in range(2)]
 
     def refuse(function, generators):
         function()
         raise RuntimeError("operation not permitted when stream is capturing\nCUDA kernel errors might be ...")
 
-    made[1].recorder = refuse
+    made[1].captured_steps.capture = refuse
     made[0].run()
     with pytest.warns(UserWarning, match="take longer: operation not permitted when stream is capturing$"):
         made[1].run()
     require_equal(*made)
 
 
-def test_state_that_moves_is_recorded_again():
-    made = [trainer(Moving, recorded=recorded) for recorded in (False, True)]
+def test_state_that_moves_is_captured_again():
+    made = [trainer(Moving, captured=captured) for captured in (False, True)]
     for one in made:
         one.run()
     require_equal(*made)
-    assert made[1].recorder.recordings == -(-STEPS // (IMAGES // BATCH))
+    assert made[1].captured_steps.capture.captures == -(-STEPS // (IMAGES // BATCH))
 
 
-def test_recording_leaves_no_trace():
+def test_a_capture_leaves_no_trace():
     made = trainer(methods.load("moco"), {"queue": 32, "bn_groups": 2})
     state = {name: value.clone() for name, value in made.method.state_dict().items()}
     attributes = dict(vars(made.method))
     made.method.train()
-    assert made.record(0.0) is not None
+    assert made.captured_steps.make(0, 0.0) is not None
     assert all(torch.equal(value, state[name]) for name, value in made.method.state_dict().items())
     assert vars(made.method) == attributes and made.method.new_keys is None
     assert all(parameter.grad is None for parameter in made.method.parameters())
 
 
-def test_recording_is_off_the_clock_and_every_step_on_it(monkeypatch):
-    clock, made = itertools.count(), [trainer(Plain, recorded=recorded) for recorded in (False, True)]
+def test_a_capture_is_off_the_clock_and_every_step_on_it(monkeypatch):
+    clock, made = itertools.count(), [trainer(Plain, captured=captured) for captured in (False, True)]
     monkeypatch.setattr(Meter, "_now", lambda meter: next(clock))
     for one in made:
         one.at_once = 3
@@ -210,9 +210,9 @@ def test_generators_of_a_step_are_those_of_any_step():
         assert one.initial_seed() != other.initial_seed()
 
 
-def test_nothing_is_recorded_on_a_cpu():
-    made = trainer(Plain, recorded=False)
+def test_nothing_is_captured_on_a_cpu():
+    made = trainer(Plain, captured=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made.run()
-    assert made.recorder is None and made.recorded[1] is None
+    assert made.captured_steps.capture is None and made.captured_steps.captured is None
