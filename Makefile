@@ -28,7 +28,7 @@ quick: $(READY)
 # of it, which imitates one that has less; where a variable is left out all is used. avx2 has to be there.
 PROCESSORS := ONEDNN_MAX_CPU_ISA=SSE41,ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2,ATEN_CPU_CAPABILITY=avx2 \
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2
-# make test-processors TESTS=tests/test_views.py   these alone.
+# make test-processors TESTS=tests/views   these alone.
 TESTS :=
 
 test-processors: $(READY)

@@ -54,7 +54,7 @@ def name_of(path: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """bench.data.readers.folder -> data; methods.x -> methods"""
+    """bench.data.readers.folder -> data; methods.byol -> methods"""
     parts = module.split(".")
     return parts[1] if parts[0] == "bench" and len(parts) > 1 else parts[0]
 

@@ -1,6 +1,6 @@
 """How a data set is read through torchvision's loader without decoding an image, and refused where it is not the original.
 
-    entry(TorchvisionSet("dtd", ...))    the `Entry` of a row of torchvision_sets.py
+    entry(TorchvisionSet("dtd", ...))    the `Entry` of a row of torchvision_rows.py
 
 Nothing heavy is imported before a set is read. N images, C channels, H height, W width.
 """
