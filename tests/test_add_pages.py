@@ -1,0 +1,125 @@
+"""docs/add_an_evaluator.md, add_a_suite.md, add_an_encoder.md and add_a_data_set.md do what they say: each one's file, saved where it says
+in a copy of the checkout, is listed and used by the commands that the page gives."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.evaluation.arrays import Arrays
+from places import ROOT
+
+PAGES = ("add_an_evaluator",)
+
+RUN = ("run", "--method", "random", "--dataset", "digits", "--budget", "64images", "--seeds", "0", "--launcher", "debug")
+"""The cheapest run that there is: nothing is trained."""
+
+
+def example(page: str) -> tuple[str, str]:
+    """Where a page's file is to be saved, from the checkout, and its text."""
+    text = (ROOT / f"docs/{page}.md").read_text()
+    (place,) = re.findall(r"Save it as `([^`]+)`", text)
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return place, block
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the code with the files of all pages in it."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for folder in ("bench", "methods"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in ROOT.glob("reports/**/*.py"):
+        (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy / path.relative_to(ROOT))
+    shutil.copy(ROOT / "run_bench.py", copy)
+    for page in PAGES:
+        place, text = example(page)
+        assert not (copy / place).exists() and (copy / place).parent.is_dir(), f"{place} would not be new"
+        (copy / place).write_text(text)
+    return copy
+
+
+def call(checkout: Path, *arguments: str) -> str:
+    """What run_bench.py prints in the copy; it must end well. One thread, as in all tests."""
+    surroundings = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "run_bench.py", *arguments]
+    ended = subprocess.run(command, cwd=checkout, env=surroundings, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def records(checkout: Path, results: str) -> list[dict]:
+    """The records that a command has left."""
+    return [json.loads(path.read_text()) for path in sorted((checkout / results).rglob("*.json"))]
+
+
+def module_of(checkout: Path, page: str):
+    """The page's file, imported alone."""
+    path = checkout / example(page)[0]
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_file_is_written_as_ours_are(page):
+    place, block = example(page)
+    ruff = [Path(sys.executable).with_name("ruff")]
+    for arguments in (["check"], ["format", "--check"]):
+        command = [*ruff, *arguments, "--stdin-filename", place, "-"]
+        ended = subprocess.run(command, cwd=ROOT, input=block, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.slow
+def test_the_files_keep_the_rules_of_the_house(checkout):
+    """tests/test_structure.py, for the files of the pages."""
+    shutil.copy(ROOT / "pyproject.toml", checkout)
+    (checkout / "tests").mkdir(exist_ok=True)
+    for name in ("test_structure.py", "places.py"):
+        shutil.copy(ROOT / "tests" / name, checkout / "tests")
+    stems = " or ".join(Path(example(page)[0]).stem for page in PAGES)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_structure.py", "-k", stems]
+    surroundings = {**os.environ, "PYTHONPATH": str(checkout)}
+    ended = subprocess.run(command, cwd=checkout, env=surroundings, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+    assert int(re.search(r"(\d+) passed", ended.stdout)[1]) >= 4 * len(PAGES)
+
+
+def test_the_evaluator_is_listed(checkout):
+    assert re.search(r"^  nearest_mean +Nearest class mean: ", call(checkout, "list", "evals"), re.M)
+
+
+def test_the_evaluator_agrees_with_scikit_learn(checkout):
+    """On its own choice of features, which is the one of two that val favours."""
+    from sklearn.neighbors import NearestCentroid
+
+    module = module_of(checkout, "add_an_evaluator")
+    draw = np.random.default_rng(0)
+    centres = draw.normal(size=(4, 6)) * [[0.2], [1.0], [3.0], [9.0]]
+    labels = {split: draw.permuted(np.arange(80) % 4) for split in ("train", "val", "test")}
+    x = {split: (centres[y] + draw.normal(size=(80, 6))).astype(np.float32) for split, y in labels.items()}
+    arrays = Arrays(x["train"], labels["train"], x["val"], labels["val"], 4, "made up", x["test"], labels["test"])
+    (result,) = module.measure(arrays)
+    prepare = module.PREPARED[result.chosen["features"]]
+    theirs = NearestCentroid().fit(prepare(x["train"]), labels["train"])
+    assert result.chosen["val_top1"] == 100 * theirs.score(prepare(x["val"]), labels["val"])
+    theirs = NearestCentroid().fit(prepare(np.concatenate([x["train"], x["val"]])), np.concatenate([labels["train"], labels["val"]]))
+    assert result.value == 100 * theirs.score(prepare(x["test"]), labels["test"]) and 30 < result.value < 100
+
+
+@pytest.mark.slow
+def test_a_run_is_measured_by_the_evaluator(checkout):
+    call(checkout, *RUN, "--evals", "nearest_mean", "--results", "evaluated")
+    (record,) = records(checkout, "evaluated")
+    (result,) = record["results"]
+    assert (result["evaluator"], result["dataset"], result["n"]) == ("nearest_mean", "digits", 359) and result["value"] > 30
