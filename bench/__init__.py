@@ -5,7 +5,8 @@ Its rooms, the ground floor first; each imports from itself and from those befor
     errors        what a person who typed something wrong gets to read
     defaults      what is meant where nothing is said: choices, and where data, scratch files and this code lie
     registry      a folder is a registry, a file an entry: names, summaries and declared values, without importing one
-    spec          what a run is, as frozen data: budget, recipe, spec, and the hash that is the run's id
+    budget        how much a run may spend, and how a person writes it
+    spec          what a run is, as frozen data: recipe, spec, and the hash that is the run's id
     machine       the computer: hardware, memory, signals, files that are whole or not there, leases
     compute       numbers: precision, random numbers that are functions of their key, sums over processes
     records       one record per run: its schema, the store, the store's index, the frame

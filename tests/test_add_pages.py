@@ -16,7 +16,7 @@ import pytest
 from bench.evaluation.arrays import Arrays
 from places import ROOT
 
-PAGES = ("add_an_evaluator",)
+PAGES = ("add_a_suite", "add_an_evaluator")
 
 RUN = ("run", "--method", "random", "--dataset", "digits", "--budget", "64images", "--seeds", "0", "--launcher", "debug")
 """The cheapest run that there is: nothing is trained."""
@@ -123,3 +123,22 @@ def test_a_run_is_measured_by_the_evaluator(checkout):
     (record,) = records(checkout, "evaluated")
     (result,) = record["results"]
     assert (result["evaluator"], result["dataset"], result["n"]) == ("nearest_mean", "digits", 359) and result["value"] > 30
+
+
+def test_the_suite_is_listed(checkout):
+    assert re.search(r"^  digits_temperature +SimCLR's temperature on digits: ", call(checkout, "list", "suites"), re.M)
+
+
+@pytest.mark.slow
+def test_the_suite_is_planned(checkout):
+    """Fifteen different runs, every hyper-parameter known."""
+    printed = call(checkout, "plan", "digits_temperature")
+    assert (
+        "15 runs (2 methods x 3 seeds) on digits, resnet8, 20,000 images" in printed
+        and "0 in the store (results/digits_temperature)" in printed
+    )
+    lines = re.findall(r"^  to do +([0-9a-f]{16})  (.*)$", printed, re.M)
+    assert len({run for run, _ in lines}) == 15
+    assert {value: sum(f"temperature={value}" in line for _, line in lines) for value in ("0.1", "0.2", "0.5", "1.0")} == dict.fromkeys(
+        ("0.1", "0.2", "0.5", "1.0"), 3
+    )
