@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 from bench import registry
+from bench.defaults import COMMAND
 from bench.encoders import table as encoders
 from bench.errors import UserError
 
-METHODS = registry.Registry("method", "methods", "run_bench.py list methods")
+METHODS = registry.Registry("method", "methods", f"{COMMAND} list methods")
 
 FOLDER = METHODS.folder
 """Where the methods lie, and the table of their ImageNet recipes."""

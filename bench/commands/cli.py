@@ -6,15 +6,17 @@
 Nothing heavy is imported before every name has been checked.
 """
 
+import os
 import sys
 import warnings
 from pathlib import Path
 
 import click
 
+from bench import __version__
 from bench.commands import check, data, demo, doctor, listing, plan, report, run, status, views
 from bench.commands.options import Commands
-from bench.defaults import ROOT
+from bench.defaults import COMMAND, COMMAND_VARIABLE, ROOT
 from bench.errors import UserError
 
 COMMANDS = (
@@ -25,6 +27,7 @@ COMMANDS = (
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="sslbench", message="%(prog)s %(version)s", help="Show the version and exit.")
 def cli():
     """Compare self-supervised methods for images under one budget and one protocol."""
 
@@ -42,6 +45,7 @@ def show_warning(message, category, filename, *rest) -> None:
 def main() -> None:
     """Run a command; a mistake in what was typed is one line on standard error and exit code 2."""
     warnings.showwarning = show_warning
+    os.environ[COMMAND_VARIABLE] = COMMAND  # for messages of workers
     try:
         cli(sys.argv[1:] or ["--help"], standalone_mode=False)
     except click.ClickException as error:

@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from bench.defaults import away_from_checkout
+
 
 def console():
     """Standard output with rich; 110 columns where it is not a terminal."""
@@ -28,6 +30,8 @@ def say_problems(store) -> None:
 
 def plan_of(request, look: bool = False):
     """The request's plan and store; records that cannot be read are said. look: nothing will be trained by it."""
+    if away_from_checkout() and not request.results.exists():
+        note(f"there are no results yet: they would go to {request.results.absolute()} (--results)")
     plan, store = request.plan(look)
     store.check()
     say_problems(store)

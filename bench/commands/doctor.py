@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from bench.commands.options import DATA_ROOT
+from bench.defaults import away_from_checkout, scratch_root
 from bench.defaults import data_root as root_of_data
-from bench.defaults import scratch_root
 from bench.errors import UserError
 
 
@@ -59,6 +59,9 @@ def examine(root: Path | None = None) -> list[tuple[str, bool, str]]:
         rows.append(("scratch", free > 1, f"{scratch.resolve()}, {free:.0f} GB free ($SSLBENCH_SCRATCH)"))
     except OSError as error:
         rows.append(("scratch", False, f"{scratch}: {error}; set $SSLBENCH_SCRATCH"))
+    if away_from_checkout():
+        results = Path("results").absolute()
+        rows.append(("results", True, f"{results}{'' if results.is_dir() else ', not there yet'} (--results)"))
     found, missing = [], []
     for name in catalogue.names():
         try:

@@ -2,7 +2,7 @@
 
 import click
 
-from bench.defaults import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, PRECISIONS, PRETRAIN_SPLITS, RECIPES
+from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, PRECISIONS, PRETRAIN_SPLITS, RECIPES
 from bench.errors import unknown
 
 
@@ -14,7 +14,7 @@ class Commands(click.Group):
 
     def resolve_command(self, context, arguments):
         if arguments and self.get_command(context, arguments[0]) is None:
-            raise unknown("command", arguments[0], self.commands, "All commands: run_bench.py --help")
+            raise unknown("command", arguments[0], self.commands, f"All commands: {COMMAND} --help")
         return super().resolve_command(context, arguments)
 
 

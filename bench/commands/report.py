@@ -6,6 +6,7 @@ import click
 
 from bench.commands.console import console, request_of, say_problems
 from bench.commands.options import RUNS
+from bench.defaults import away_from_checkout
 from bench.errors import UserError
 
 
@@ -33,11 +34,11 @@ def report(output, **described):
             click.echo(f"note: {absent} of {len(plan.runs)} runs have no record yet", err=True)
     else:
         if not request.results.is_dir():
-            raise UserError(f"the results folder '{request.results}' (--results) is not there")
+            raise UserError(f"the results folder '{request.results}' (--results) is not there{elsewhere(request.results)}")
         frame = store.frame()
     say_problems(store)
     if frame.empty:
-        raise UserError(f"there is nothing to report: {request.results} holds no record of it")
+        raise UserError(f"there is nothing to report: {request.results} holds no record of it{elsewhere(request.results)}")
     folder = Path(output or Path("reports") / request.name)
     tables = build(frame)
     leaderboard.print_table(tables, console())
@@ -45,3 +46,10 @@ def report(output, **described):
     written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
     written += published.write(tables, folder, frame, {name: entry.sizes for name, entry in catalogue.ENTRIES.items()})
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
+
+
+def elsewhere(results: Path) -> str:
+    """Where records were looked for, and where a suite's committed ones are: said to who is not in the checkout; else nothing."""
+    if not away_from_checkout():
+        return ""
+    return f": looked in {results.absolute()}; records that are published lie in the project's checkout (--results CHECKOUT/{results})"

@@ -8,7 +8,7 @@ from pathlib import Path
 import methods
 from bench import suites
 from bench.data import catalogue
-from bench.defaults import DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
+from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
 from bench.encoders import table
 from bench.errors import UserError, unknown
 from bench.evaluation import registry
@@ -120,7 +120,7 @@ class Request:
     def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):
         """The grid of runs that the options describe: seeds x methods."""
         if not method:
-            raise UserError("no --method; expected one or several names. All methods: run_bench.py list methods")
+            raise UserError(f"no --method; expected one or several names. All methods: {COMMAND} list methods")
         # ./mine.py is mine.py: one file, one id.
         names = [os.path.normpath(name) if name.endswith(".py") else name for name in comma_list(method, "--method")]
         dataset = dataset or DEFAULT_DATASET
@@ -160,7 +160,7 @@ class Request:
     def require_runs(self) -> "Request":
         """Itself; a UserError where it describes no run."""
         if not self.specs:
-            raise UserError("nothing to do: name a suite (run_bench.py list suites), or describe runs with --method and --budget")
+            raise UserError(f"nothing to do: name a suite ({COMMAND} list suites), or describe runs with --method and --budget")
         return self
 
     def plan(self, look: bool = False) -> tuple[Plan, ResultStore]:

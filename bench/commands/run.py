@@ -6,6 +6,7 @@ import click
 
 from bench.commands.console import console, describe, note, plan_of, request_of
 from bench.commands.options import RUNS, SLURM, WORKERS
+from bench.defaults import COMMAND
 from bench.errors import UserError
 
 
@@ -141,4 +142,4 @@ def submit(plan, store, place, cluster, request, dry_run) -> None:
             click.echo(f"cost   {line}")
         return
     jobs.submit(todo, plan.evals, place, cluster, lambda text: click.echo(f"sent   {text}"))
-    click.echo(f"watch  run_bench.py status {request.name if request.name != 'adhoc' else '...'} --watch   results {place.results}")
+    click.echo(f"watch  {COMMAND} status {request.name if request.name != 'adhoc' else '...'} --watch   results {place.results}")

@@ -11,7 +11,7 @@ from bench.data.readers.folder import folder_entry, folder_path
 from bench.data.readers.known import ENTRIES as SEEN
 from bench.data.readers.torchvision_rows import ENTRIES as BY_NAME
 from bench.data.reading import DAMAGE, listing, read_items
-from bench.defaults import data_root
+from bench.defaults import COMMAND, data_root
 from bench.errors import UserError, unknown
 from bench.spec import DatasetInfo
 
@@ -37,11 +37,11 @@ def require(name: str, root: Root = None, needs_test: bool = False) -> Entry:
             check_split(entry, "test", entry.sizes)
         return entry
     if name not in ENTRIES:
-        raise unknown("data set", name, names(), "All data sets: run_bench.py list datasets")
+        raise unknown("data set", name, names(), f"All data sets: {COMMAND} list datasets")
     root = data_root(root)
     for file in ENTRIES[name].files:
         if not (root / file).exists():
-            how = ENTRIES[name].by_hand or f"run `run_bench.py data get {name}` or put {os.path.dirname(file) or file} there"
+            how = ENTRIES[name].by_hand or f"run `{COMMAND} data get {name}` or put {os.path.dirname(file) or file} there"
             raise UserError(f"{name} is not under '{root}' (no {file}): {how} (--data-root, or $SSLBENCH_DATA)")
     return ENTRIES[name]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.defaults import COMMAND
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def decode_files(files: np.ndarray, size: int, name: str, threads: int = 0, deco
             decoded()
     if unreadable:
         count = f"{len(unreadable):,} of {len(files):,} images cannot"
-        raise UserError(f"{unreadable[0]} ({count}; `run_bench.py data check {name}` names them)")
+        raise UserError(f"{unreadable[0]} ({count}; `{COMMAND} data check {name}` names them)")
     return images
 
 

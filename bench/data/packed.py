@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from bench.data.entry import Entry
+from bench.defaults import COMMAND
 from bench.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -137,7 +138,7 @@ class Pack:
     @property
     def command(self) -> str:
         name, size = self.facts["name"], self.facts["image_size"]
-        return f"run_bench.py data pack {name} --image-size {size}"
+        return f"{COMMAND} data pack {name} --image-size {size}"
 
     def rows(self, part: str) -> np.ndarray:
         """Numbers of a part's rows, int64 [N]."""
@@ -208,7 +209,7 @@ def read(folder: Path) -> Pack | None:
     except FileNotFoundError:
         return None
     except (ValueError, LookupError, AttributeError, TypeError) as error:
-        raise UserError(f"'{path}' is damaged ({error}): `run_bench.py data pack` with --rebuild makes the pack anew") from error
+        raise UserError(f"'{path}' is damaged ({error}): `{COMMAND} data pack` with --rebuild makes the pack anew") from error
 
 
 def find(entry: Entry, size: int, root: Path, revision: Callable[[], str]) -> Pack | None:

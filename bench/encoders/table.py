@@ -4,6 +4,7 @@ require("resnet8")     its entry: family, what it offers, what it comes to"""
 
 from dataclasses import dataclass
 
+from bench.defaults import COMMAND
 from bench.errors import unknown
 
 FACTS_SIZE = 32
@@ -147,5 +148,5 @@ def names() -> list[str]:
 def require(name: str) -> EncoderEntry:
     """The entry, or a UserError with the nearest name."""
     if name not in ENCODERS:
-        raise unknown("encoder", name, names(), "All encoders: run_bench.py list encoders")
+        raise unknown("encoder", name, names(), f"All encoders: {COMMAND} list encoders")
     return ENCODERS[name]

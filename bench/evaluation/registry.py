@@ -10,10 +10,11 @@ Nothing here imports torch, FAISS or NumPy: the command line checks names in a f
 
 from types import ModuleType
 
+from bench.defaults import COMMAND
 from bench.errors import UserError
 from bench.registry import Registry
 
-EVALUATORS = Registry("evaluator", "bench.evaluation.evaluators", "run_bench.py list evals")
+EVALUATORS = Registry("evaluator", "bench.evaluation.evaluators", f"{COMMAND} list evals")
 
 
 def names() -> list[str]:

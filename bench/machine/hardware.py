@@ -27,6 +27,9 @@ def device() -> torch.device:
 COMMIT_FILE = "COMMIT.json"
 """What stands for git in a snapshot of the source (bench/launch/snapshot.py): the commit, and whether it was dirty."""
 
+CODE_FILE = "bench/machine/hardware.py"
+"""This file, which a checkout of this code tracks at this path."""
+
 
 @cache
 def processor() -> str:
@@ -96,13 +99,18 @@ def environment() -> dict:
 
 @cache
 def commit_of_code() -> tuple[str | None, bool | None]:
-    """The commit that this code is checked out at, and whether its tracked files were changed; None outside a checkout."""
+    """The commit that this code is checked out at, and whether its tracked files were changed; None outside a checkout, and where the
+    code was put into somebody else's, such as a virtual environment inside a project."""
     folder = ROOT
     with contextlib.suppress(OSError):
         noted = json.loads((folder / COMMIT_FILE).read_text())
         return noted["commit"], noted["dirty"]
     try:
         git = ["git", "-C", str(folder)]
+        # Named from the top of the work tree, and only if it is tracked.
+        tracked = subprocess.run([*git, "ls-files", "--full-name", CODE_FILE], capture_output=True, text=True, check=True)
+        if tracked.stdout.strip() != CODE_FILE:
+            return None, None
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         status = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True)
         return commit, bool(status.stdout.strip())

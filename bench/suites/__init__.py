@@ -1,6 +1,7 @@
 """Suites: named lists of runs, as Python functions. A suite's records are a plan's, so a report on it shows these runs
 and no others; two suites that ask for the same run share its record."""
 
+from bench.defaults import COMMAND
 from bench.errors import unknown
 from bench.suites import cifar10, demo, tiny_imagenet50
 from bench.suites.suite import Suite
@@ -22,7 +23,7 @@ def names() -> list[str]:
 def load(name: str) -> Suite:
     """The suite, or a UserError with the nearest name."""
     if name not in SUITES:
-        raise unknown("suite", name, SUITES, "All suites: run_bench.py list suites")
+        raise unknown("suite", name, SUITES, f"All suites: {COMMAND} list suites")
     return SUITES[name]()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas
 
+from bench.defaults import COMMAND
 from bench.errors import UserError
 from bench.records.record import unpack
 from bench.spec import Budget
@@ -86,7 +87,7 @@ def build(frame: pandas.DataFrame) -> list[Table]:
     """A table for each set of comparable runs, sorted by KEY. Raises UserError where there is nothing to report."""
     if frame.empty:
         where = frame.attrs.get("folder")
-        raise UserError(f"nothing to report: there is no record{f' in {where}' if where else ''}. Make some with: run_bench.py run")
+        raise UserError(f"nothing to report: there is no record{f' in {where}' if where else ''}. Make some with: {COMMAND} run")
     frame = frame.assign(device=_devices(frame)).fillna(dict.fromkeys(("data_revision", "hyper_parameters", "recipe"), ""))
     groups = frame.groupby(list(KEY), sort=True, dropna=False)
     return [_table(dict(zip(KEY, key, strict=True)), runs) for key, runs in groups]
