@@ -253,6 +253,18 @@ def test_every_package_is_installed():
     assert data and data <= installed, "package-data leaves out what the code reads"
 
 
+def test_messages_name_the_command_that_was_started():
+    """run_bench.py or sslbench: bench.defaults.COMMAND. Pages that are made from the code are read in the checkout."""
+    for path in sorted(set(MODULES) - {ROOT / "run_bench.py", ROOT / "bench" / "defaults.py"}):
+        if "pages" in path.parts:
+            continue
+        tree = parsed(path)
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        found = [node.lineno for node in constants if isinstance(node.value, str) and "run_bench.py" in node.value]
+        assert not found, f"{path}: expected an f-string with COMMAND in the lines {found}"
+
+
 def test_nothing_is_called_utils():
     assert not [path for path in MODULES if re.search(r"util|helper|common|misc", path.stem)]
 
