@@ -208,6 +208,24 @@ def test_an_evaluator_imports_only_arrays(path):
     assert {module for module in ours(parsed(path)) if not within(module, allowed)} == set()
 
 
+NAMED_ALONE = {
+    **dict.fromkeys(("heartbeat.json", "given-back.json", "weights.safetensors", "rank-", ".done", "meeting"), "bench/run/folder.py"),
+    "step-": "bench/training/checkpoint.py",
+    "lease-": "bench/machine/lease.py",
+}
+"""How names begin, or are, of what lies in a run's folder, and the one file that spells each."""
+
+
+@pytest.mark.parametrize("name", NAMED_ALONE)
+def test_a_name_in_a_runs_folder_is_spelt_in_one_file(name):
+    spelling = set()
+    for path in BENCH:
+        texts = (node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+        if any(text.startswith(name) and len(text.split()) == 1 for text in texts):
+            spelling.add(path.relative_to(ROOT).as_posix())
+    assert spelling == {NAMED_ALONE[name]}
+
+
 FACES = {"views", "parts", "encoders", "data", "records", "conformance", "evaluation/evaluators", "data/readers", "suites"}
 """Folders whose __init__ may hold more than a docstring: what a user's own code imports from, and the doors of registries."""
 

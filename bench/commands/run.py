@@ -36,15 +36,15 @@ def run(launcher, workers, checkpoint_every, compiled, dry_run, **described):
 @click.option("--failed", is_flag=True, help="Only runs that failed or were lost.")
 def retry(launcher, workers, checkpoint_every, compiled, dry_run, failed, **described):
     """Launch again what failed, was lost, stopped or cancelled; each goes on from its last checkpoint."""
-    from bench.launch.status import WENT_WRONG, rows
+    from bench.launch.status import WENT_WRONG, run_states
 
     options = cluster_options(described)
     request = request_of(launcher=launcher, **described).require_runs()
     states = (*WENT_WRONG, *(() if failed else ("stopped", "cancelled")))
 
     def chosen(plan, store):
-        found = rows(plan.runs, plan.evals, request.scratch, store, note)
-        return {row.spec.id for row in found if row.state in states}
+        found = run_states(plan.runs, plan.evals, request.scratch, store, note)
+        return {run.spec.id for run in found if run.state in states}
 
     start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options, chosen)
 
@@ -126,11 +126,11 @@ def submit(plan, store, place, cluster, request, dry_run) -> None:
     from dataclasses import replace
 
     from bench.launch import submit as jobs
-    from bench.launch.status import AT_WORK, rows
+    from bench.launch.status import AT_WORK, run_states
     from bench.plan.estimate import job_hours
 
     place = replace(place, tasks=request.processes > 1)
-    busy = {row.spec.id for row in rows(plan.todo, plan.evals, request.scratch, store, note) if row.state in AT_WORK}
+    busy = {run.spec.id for run in run_states(plan.todo, plan.evals, request.scratch, store, note) if run.state in AT_WORK}
     todo = tuple(run for run in plan.todo if run.id not in busy)
     if busy:
         click.echo(f"skip   {len(busy)} runs are running or queued already")

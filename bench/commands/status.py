@@ -19,18 +19,18 @@ TAIL = 40
 @click.option("--watch", is_flag=True, help="Again every few seconds, until nothing is at work.")
 def status(watch, **described):
     """Say of each run whether it is done, running, queued, stopped, failed or lost."""
-    from bench.launch.status import AT_WORK, rows
+    from bench.launch.status import AT_WORK, run_states
 
     request = request_of(**described).require_runs()
     plan, store = plan_of(request, look=True)
     was_idle = False
     while True:
-        found = rows(plan.runs, plan.evals, request.scratch, store, note)
-        states = [row.state for row in found]
+        found = run_states(plan.runs, plan.evals, request.scratch, store, note)
+        states = [run.state for run in found]
         lines = []
-        for row in found:
-            log = f"  log: {row.log}" if row.log and row.state in LOGGED else ""
-            lines.append(f"{row.spec.id}  {row.spec.name:<24} {row.state:<9} {row.detail}{log}")
+        for run in found:
+            log = f"  log: {run.log}" if run.log and run.state in LOGGED else ""
+            lines.append(f"{run.spec.id}  {run.spec.name:<24} {run.state:<9} {run.detail}{log}")
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         if watch:
             click.clear()
@@ -55,11 +55,11 @@ EVERY = 5.0
 def cancel(**described):
     """End the jobs and workers that are at these runs, queued ones too; `run` or `retry` go on from the checkpoints."""
     from bench.launch.status import cancel as end
-    from bench.launch.status import rows
+    from bench.launch.status import run_states
 
     request = request_of(**described).require_runs()
     plan, store = plan_of(request, look=True)
-    jobs, processes = end(rows(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
+    jobs, processes = end(run_states(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
     click.echo(f"cancelled {jobs} jobs of SLURM; asked {processes} processes of this machine to stop")
 
 
@@ -68,21 +68,20 @@ def cancel(**described):
 @click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]")
 def logs(run_id, scratch):
     """Show the end of a run's logs. RUN: its id, as `status` says it, or the beginning of it."""
-    from bench.launch.status import read_heartbeat
     from bench.launch.submissions import read_all, tasks_of
+    from bench.run.folder import begun, run_folder
+    from bench.run.heartbeat import read_heartbeat
 
-    place = scratch_root(scratch)
-    submitted = {run for submission in read_all(place) for array in submission.arrays for run in array.runs}
-    known = submitted | {path.parent.name for path in place.glob("*/heartbeat.json")}
+    scratch = scratch_root(scratch)
+    submitted = {run for submission in read_all(scratch) for array in submission.arrays for run in array.runs}
+    known = submitted | begun(scratch)
     found = sorted(run for run in known if run.startswith(run_id))
     if len(found) != 1:
         which = "no run" if not found else "several runs"
-        raise UserError(f"{which} in {place} begin{'s' * (not found)} with '{run_id}'; expected an id that `status` shows")
-    task, beat = tasks_of(found, place, note).get(found[0]), read_heartbeat(place, found[0])
+        raise UserError(f"{which} in {scratch} begin{'s' * (not found)} with '{run_id}'; expected an id that `status` shows")
+    task, beat = tasks_of(found, scratch, note).get(found[0]), read_heartbeat(scratch, found[0])
     paths = {Path(beat["log"])} if beat and beat.get("log") else set()
-    if task and task.log:
-        paths |= {*task.log.parent.glob(task.log.name.replace("_0_log.err", "_*_log.*"))}
-    paths |= {*(place / found[0]).glob("rank-*.log")}
+    paths |= {*(task.logs if task else ()), *run_folder(scratch, found[0]).logs()}
     shown = sorted(path for path in paths if path.is_file())
     if not shown:
         raise UserError(f"run {found[0]} has written no log yet")

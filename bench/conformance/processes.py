@@ -25,7 +25,8 @@ import methods
 from bench.compute.collectives import alone
 from bench.conformance.case import BATCH_SIZE, Broken, Case, require, steady_globals
 from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
-from bench.run.processes import FollowerDied, Kept, join_as_follower, ranks, serve
+from bench.run.folder import RunFolder
+from bench.run.processes import FollowerDied, Kept, join_as_follower, serve, shared_by_processes
 from bench.spec import Budget
 from bench.training.trainer import Controls, Trainer
 
@@ -178,7 +179,7 @@ def check_processes(case: Case) -> None:
     job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder, "step_flops": case.step_flops}
     try:
         answers = follow(case), follow(case, **uneven(case)), steps_of_run(case)
-        with tempfile.TemporaryDirectory() as folder, ranks(2, job, Path(folder), kept=SECOND):
+        with tempfile.TemporaryDirectory() as folder, shared_by_processes(2, job, RunFolder(Path(folder)), kept=SECOND):
             compare(case, *answers)
     except FollowerDied as error:
         raise Broken(f"in two processes: {error}") from error

@@ -14,6 +14,7 @@ import submitit
 from bench.defaults import ROOT
 from bench.launch.worker import Work
 from bench.machine.signals import Interrupted
+from bench.run.place import Place
 from bench.spec import RunSpec
 
 WEEK_IN_MINUTES = 7 * 24 * 60
@@ -32,7 +33,7 @@ def workers_here(runs: int, cores_each: int) -> int:
 
 
 def launch(
-    specs: tuple[RunSpec, ...], requests: tuple[str, ...], place, launcher: str, workers: int | None, watch: Callable | None
+    specs: tuple[RunSpec, ...], requests: tuple[str, ...], place: Place, launcher: str, workers: int | None, watch: Callable | None
 ) -> list[tuple[int, str]]:
     """Execute the runs and wait for them. Returns what went wrong, as (exit code, sentence); raises KeyboardInterrupt once
     every worker has written its checkpoint. `watch` is called several times a second while runs are under way."""
@@ -103,6 +104,7 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
                 for job in jobs:
                     # Submitit's controller hands SIGTERM to the worker, which writes its checkpoint and ends.
                     if not job.done():
+                        # Submitit's own: a local job has no public way to be told of a signal.
                         job._process.send_signal(signal.SIGTERM)
     finally:
         for number, handler in former.items():

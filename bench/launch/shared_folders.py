@@ -36,7 +36,7 @@ def require_shared(what: str, folder: Path, addresses: tuple[str, ...]) -> None:
     folder = folder.resolve()
     point, kind = mount_of(folder, Path("/proc/mounts").read_text())
     # A mount of its own below /tmp may well be shared.
-    local = next((place for place in LOCAL if folder.is_relative_to(place) and not Path(point).is_relative_to(place)), None)
+    local = next((root for root in LOCAL if folder.is_relative_to(root) and not Path(point).is_relative_to(root)), None)
     if kind in IN_MEMORY or local:
         reason = f"{point} is {kind}, in this machine's memory" if kind in IN_MEMORY else f"{local} is every machine's own"
         raise UserError(f"'{folder}' ({what}) cannot be seen by the cluster's nodes: {reason}; expected a folder on a shared file system")

@@ -30,18 +30,18 @@ def take(scratch: Path) -> Path:
     digest.update(json.dumps([commit, dirty]).encode())
     for path in files:
         digest.update(str(path).encode() + b"\0" + (ROOT / path).read_bytes() + b"\0")
-    place = (scratch / "code" / digest.hexdigest()[:16]).absolute()
-    if place.is_dir():
-        return place
-    beside = place.with_name(f".{uuid.uuid4().hex}")
+    snapshot = (scratch / "code" / digest.hexdigest()[:16]).absolute()
+    if snapshot.is_dir():
+        return snapshot
+    beside = snapshot.with_name(f".{uuid.uuid4().hex}")
     for path in files:
         (beside / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, beside / path)
     (beside / COMMIT_FILE).write_text(json.dumps({"commit": commit, "dirty": dirty}))
     try:
-        os.rename(beside, place)
+        os.rename(beside, snapshot)
     except OSError:
         shutil.rmtree(beside)
-        if not place.is_dir():
+        if not snapshot.is_dir():
             raise
-    return place
+    return snapshot

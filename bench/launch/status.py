@@ -13,6 +13,7 @@ from bench.launch import slurm
 from bench.launch.submissions import UNASKED, Task, read_all, tasks_of
 from bench.machine.lease import holder, machine
 from bench.records.store import ResultStore
+from bench.run.folder import run_folder
 from bench.run.heartbeat import read_heartbeat
 from bench.spec import RunSpec
 
@@ -24,7 +25,7 @@ WENT_WRONG = ("failed", "lost")
 
 @dataclass(frozen=True)
 class RunState:
-    """One run of a sweep."""
+    """How one run of a sweep is getting on."""
 
     spec: RunSpec
     state: str
@@ -36,34 +37,34 @@ class RunState:
     holder: dict | None
 
 
-def rows(
+def run_states(
     specs: tuple[RunSpec, ...], requests: tuple[str, ...], scratch: Path, store: ResultStore, note=lambda text: None
 ) -> list[RunState]:
-    """A row for each run. `note` hears why SLURM could not be asked."""
+    """The state of each run. `note` hears why SLURM could not be asked."""
     recorded = {spec.id: store.parts(spec) for spec in specs}
     open_runs = {spec.id for spec in specs if store.missing(spec, requests, recorded[spec.id])}
     tasks = tasks_of(open_runs, scratch, note)
     return [
-        open_row(spec, requests, scratch, store, recorded[spec.id], tasks.get(spec.id))
+        of_open(spec, requests, scratch, store, recorded[spec.id], tasks.get(spec.id))
         if spec.id in open_runs
-        else ended(spec, requests, recorded[spec.id])
+        else of_ended(spec, requests, recorded[spec.id])
         for spec in specs
     ]
 
 
-def ended(spec: RunSpec, requests: tuple[str, ...], parts: list) -> RunState:
+def of_ended(spec: RunSpec, requests: tuple[str, ...], parts: list) -> RunState:
     """Of a run that needs nothing more, from the parts of its record."""
     return RunState(spec, parts[-1].status, parts[-1].error or ", ".join(requests), None, None, None)
 
 
-def open_row(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore, parts: list, task: Task | None) -> RunState:
+def of_open(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore, parts: list, task: Task | None) -> RunState:
     """Of a run that the store lacked something of before SLURM was asked; parts: of its record, then."""
-    beat, who = read_heartbeat(scratch, spec.id), holder(scratch / spec.id)
+    beat, who = read_heartbeat(scratch, spec.id), holder(run_folder(scratch, spec.id).path)
     if not who:
         # It may have ended since, for many seconds where SLURM is silent: a run writes its record before it lets go.
         parts = store.parts(spec)
         if not store.missing(spec, requests, parts):
-            return ended(spec, requests, parts)
+            return of_ended(spec, requests, parts)
     log = task.log if task else Path(beat["log"]) if beat and beat.get("log") else None
     state, detail = state_of(beat, who, task, parts[-1] if parts else None)
     return RunState(spec, state, detail, log, task, who)
@@ -107,15 +108,15 @@ def ago(when: float) -> str:
 
 def cancel(found: list[RunState], scratch: Path) -> tuple[int, int]:
     """End what is at work on these runs: (jobs of SLURM, processes of this machine, which write their checkpoints)."""
-    jobs = {row.task.job for row in found if row.task and row.task.job and row.task.state not in (None, UNASKED)}
+    jobs = {run.task.job for run in found if run.task and run.task.job and run.task.state not in (None, UNASKED)}
     if jobs:
         slurm.cancel(sorted(jobs))
-        ended = {row.spec.id for row in found if row.task and row.task.job in jobs}
+        ended = {run.spec.id for run in found if run.task and run.task.job in jobs}
         for submission in read_all(scratch):
             own = {run for array in submission.arrays for run in array.runs & ended}
             submission.cancelled = sorted(own.union(submission.cancelled))
             submission.write(scratch)
-    here = {row.holder["pid"] for row in found if row.holder and not row.holder.get("job") and row.holder.get("machine") == machine()}
+    here = {run.holder["pid"] for run in found if run.holder and not run.holder.get("job") and run.holder.get("machine") == machine()}
     for pid in here:
         os.kill(pid, signal.SIGTERM)
     return len(jobs), len(here)

@@ -17,6 +17,9 @@ from bench.machine.files import write
 
 UNASKED = "UNASKED"
 
+FIRST_LOG = "_0_log.err"
+"""How Submitit ends the name of a job's first log of errors, after the job's number."""
+
 
 @dataclass
 class Array:
@@ -79,6 +82,11 @@ class Task:
     log: Path | None
     """Standard error of its first process; None: no job."""
 
+    @property
+    def logs(self) -> list[Path]:
+        """Standard output and error of all its processes, where they have written any."""
+        return sorted(self.log.parent.glob(self.log.name.replace(FIRST_LOG, "_*_log.*"))) if self.log else []
+
 
 def tasks_of(ids: Iterable[str], scratch: Path, note=lambda text: None) -> dict[str, Task]:
     """The last task of each of these runs that was submitted. `note` hears why SLURM could not be asked."""
@@ -98,7 +106,7 @@ def tasks_of(ids: Iterable[str], scratch: Path, note=lambda text: None) -> dict[
         for number, runs in enumerate(array.tasks):
             queued = known.get((array.name, number))
             job = queued.job if queued else number_in(array, number)
-            log = submission.logs(scratch) / f"{job}_0_log.err" if job else None
+            log = submission.logs(scratch) / f"{job}{FIRST_LOG}" if job else None
             for run in wanted.intersection(runs):
                 # A task that is still queued says more than a later one that is over.
                 if queued or absent or not (run in found and found[run].state):

@@ -22,6 +22,7 @@ from bench.launch import slurm, snapshot
 from bench.launch.cluster import Cluster
 from bench.launch.submissions import Array, Submission
 from bench.launch.worker import Work
+from bench.run.place import Place
 from bench.spec import RunSpec, method_name
 
 FOR_EVER = 10**6
@@ -29,7 +30,7 @@ FOR_EVER = 10**6
 that gets nowhere is bench/launch/worker.py's FRUITLESS."""
 
 
-def absolute(place):
+def absolute(place: Place) -> Place:
     """The place with nothing left to the working directory of a job."""
     folders = {
         "results": place.results.absolute(),
@@ -72,13 +73,14 @@ def grouped(specs: tuple[RunSpec, ...], pack: int, largest: int) -> list[list[li
     return [tasks[start : start + largest] for start in range(0, len(tasks), largest)]
 
 
-def script(specs: tuple[RunSpec, ...], place, cluster: Cluster) -> str:
+def script(specs: tuple[RunSpec, ...], place: Place, cluster: Cluster) -> str:
     """The sbatch script of the first array, as it would be submitted; nothing is written or submitted."""
     arrays = grouped(specs, cluster.pack, slurm.largest_array())
     name, folder = array_name(place.suite, "TOKEN", 0), place.scratch.absolute() / "submissions" / "TOKEN"
     made = executor(cluster, name, place.processes, folder, place.scratch.absolute() / "code" / "DIGEST")
     if len(arrays[0]) > 1:
         made.parameters["map_count"] = len(arrays[0])
+    # Submitit's own: it shows no script that it does not submit.
     return made._make_submission_file_text(made._submitit_command_str, "TOKEN")
 
 
@@ -87,7 +89,7 @@ def array_name(suite: str, token: str, number: int) -> str:
     return f"sslbench-{method_name(suite)}-{token}-{number}"
 
 
-def submit(specs: tuple[RunSpec, ...], requests: tuple[str, ...], place, cluster: Cluster, note=lambda text: None) -> Submission:
+def submit(specs: tuple[RunSpec, ...], requests: tuple[str, ...], place: Place, cluster: Cluster, note=lambda text: None) -> Submission:
     """Submit these runs; `note` hears of each array. Raises UserError where SLURM refuses one; those before it stay submitted."""
     place = absolute(place)
     place.results.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,8 @@ from bench.machine import lease
 from bench.machine.files import write
 from bench.machine.job import job_here
 from bench.machine.signals import Interrupted, StopSignals
+from bench.run.folder import RunFolder, run_folder
+from bench.run.place import Place
 from bench.spec import RunSpec
 
 FRUITLESS = 10
@@ -38,8 +40,7 @@ class Work:
     specs: list[dict]
     """RunSpec.to_json() of each run."""
     requests: tuple[str, ...]
-    place: object
-    """bench.run.place.Place"""
+    place: Place
     gpu: str | None = None
     """This worker's entry of CUDA_VISIBLE_DEVICES."""
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -47,29 +48,32 @@ class Work:
 
     def __call__(self) -> list[tuple[int, str]]:
         """Execute every run that nobody else holds. Returns what went wrong: (2 for a mistake of the user's or 1, sentence)."""
-        rank, tasks = place_in_job()
+        number, tasks = number_in_job()
         if self.gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = self.gpu
         elif self.place.tasks and (visible := os.environ.get("CUDA_VISIBLE_DEVICES")):
             os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[int(os.environ["SLURM_LOCALID"])]
         specs = [RunSpec.from_json(data) for data in self.specs]
-        if self.place.tasks and rank:
-            return self.attend(specs, rank, tasks)
+        if self.place.tasks and number:
+            return self.attend(specs, number, tasks)
         signals, problems = StopSignals(), []
         try:
             with signals:
                 # Packed workers each begin with another run, and stay until all are done: the first one speaks for the job.
-                for spec in specs[rank:] + specs[:rank]:
+                for spec in specs[number:] + specs[:number]:
                     problems += self.one(spec, signals)
-                while tasks > 1 and not self.place.tasks and any(lease.holder(self.place.scratch / spec.id) for spec in specs):
+                while tasks > 1 and not self.place.tasks and any(lease.holder(self.folder(spec).path) for spec in specs):
                     signals.check()
                     time.sleep(1)
         except Interrupted as reason:
-            self.give_back(specs, reason, signals.received, rank)
+            self.give_back(specs, reason, signals.received, number)
             raise
         finally:
             self.dismiss(specs)
         return problems
+
+    def folder(self, spec: RunSpec) -> RunFolder:
+        return run_folder(self.place.scratch, spec.id)
 
     def one(self, spec: RunSpec, signals: StopSignals) -> list[tuple[int, str]]:
         """One run, if it is to be done; what went wrong."""
@@ -80,7 +84,7 @@ class Work:
         if any(record.status == "failed" and record.finished >= self.started for record in ResultStore(self.place.results).parts(spec)):
             return []
         if under_slurm():
-            lease.wait_for_a_sign(self.place.scratch / spec.id)
+            lease.wait_for_a_sign(self.folder(spec).path)
         try:
             execute(spec, self.requests, self.place, signals)
         except (UserError, OSError, RunFailed) as error:
@@ -93,14 +97,14 @@ class Work:
         return []
 
     def attend(self, specs: list[RunSpec], rank: int, tasks: int) -> list[tuple[int, str]]:
-        """The share of a task that is not the first in the runs of this job."""
+        """The share of a task that is not the first in the runs of this job, which all its tasks share: its number is its rank."""
         from bench.run.follower import train
         from bench.run.tasks import TaskDied, attend
 
         try:
             for spec in specs:
-                (self.place.scratch / spec.id).mkdir(parents=True, exist_ok=True)
-                attend(self.place.scratch / spec.id, rank, tasks, train)
+                self.folder(spec).path.mkdir(parents=True, exist_ok=True)
+                attend(self.folder(spec), rank, tasks, train)
         except TaskDied:
             # The first task may be the one that died.
             requeue_this_job()
@@ -112,21 +116,21 @@ class Work:
         from bench.run.tasks import end
 
         for spec in specs if self.place.tasks else ():
-            end(self.place.scratch / spec.id)
+            end(self.folder(spec))
 
-    def give_back(self, specs: list[RunSpec], reason: Interrupted, received: int | None, rank: int) -> None:
+    def give_back(self, specs: list[RunSpec], reason: Interrupted, received: int | None, number: int) -> None:
         """Where it was not the user who stopped it: the job goes back to the queue, which ends this process."""
         from bench.run.tasks import TaskDied
 
         if not (isinstance(reason, TaskDied) or received == signal.SIGUSR2):
             return
-        if rank:
+        if number:
             # The first worker gives the job back for all of them.
             time.sleep(OTHERS_CHECKPOINT)
             return
         if under_slurm():
             deadline = time.monotonic() + OTHERS_CHECKPOINT
-            while any(lease.holder(self.place.scratch / spec.id) for spec in specs) and time.monotonic() < deadline:
+            while any(lease.holder(self.folder(spec).path) for spec in specs) and time.monotonic() < deadline:
                 time.sleep(0.2)
             if fruitless(self.place.scratch, specs) >= FRUITLESS:
                 raise UserError(
@@ -149,7 +153,7 @@ def under_slurm() -> bool:
     return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
 
 
-def place_in_job() -> tuple[int, int]:
+def number_in_job() -> tuple[int, int]:
     """(number of this task, number of tasks) of a SLURM job; (0, 1) elsewhere."""
     return (int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_NTASKS"])) if under_slurm() else (0, 1)
 
@@ -162,8 +166,11 @@ def requeue_this_job() -> None:
 
 def fruitless(scratch: Path, specs: list[RunSpec]) -> int:
     """How many times in a row these runs were given back at the same steps, this time included; kept beside the first's checkpoints."""
-    steps = [max((path.name for path in (scratch / spec.id).glob("step-*.pt")), default="") for spec in specs]
-    path = scratch / specs[0].id / "given-back.json"
+    from bench.training.checkpoint import Checkpoints
+
+    newest = [Checkpoints(scratch, spec.id).paths()[:1] for spec in specs]
+    steps = ["".join(path.name for path in paths) for paths in newest]
+    path = run_folder(scratch, specs[0].id).given_back
     try:
         before = json.loads(path.read_text())
     except (OSError, json.JSONDecodeError):

@@ -27,10 +27,11 @@ from bench.records.store import ResultStore
 from bench.run import weights
 from bench.run.build import as_seen_by, build_method, make_trainer
 from bench.run.crash import explain
+from bench.run.folder import run_folder
 from bench.run.heartbeat import Heartbeat
 from bench.run.place import Place
-from bench.run.processes import ranks
-from bench.run.tasks import meeting
+from bench.run.processes import shared_by_processes
+from bench.run.tasks import shared_by_tasks
 from bench.spec import RunSpec
 from bench.training.checkpoint import Checkpoints
 from bench.training.hook import fit
@@ -47,7 +48,7 @@ def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: Sto
     where nothing was missing or another process is at it. Raises Interrupted after a checkpoint, RunFailed, UserError, OSError."""
     keep_freed_memory()
     store = ResultStore(place.results)
-    folder = place.scratch / spec.id
+    folder = run_folder(place.scratch, spec.id).path
     folder.mkdir(parents=True, exist_ok=True)
     lease = claim(folder)
     if lease is None:
@@ -71,7 +72,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     heartbeat = Heartbeat(place.scratch, spec)
     heartbeat.write("starting")
     hardware.reset_peak_memory()
-    checkpoints = Checkpoints(place.scratch, spec.id)
+    checkpoints, folder = Checkpoints(place.scratch, spec.id), run_folder(place.scratch, spec.id)
     trainer, method, meter, error, status, results, evaluation_seconds = None, None, None, None, "done", [], 0.0
     try:
         state = checkpoints.load()
@@ -84,15 +85,15 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
             controls = controls_of(checkpoints, heartbeat, place, signals, lease)
             trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec))
             # A training that has ended needs no company.
-            meter, together = trainer.meter, meeting if place.tasks else ranks
-            company = together(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), place.scratch / spec.id)
+            meter, shared = trainer.meter, shared_by_tasks if place.tasks else shared_by_processes
+            company = shared(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), folder)
             with company, compiled(method, place.compile):
                 trainer.run()
         else:
             meter = fit(method, as_seen_by(method, source), spec)
         heartbeat.write("evaluating", trainer)
         weights.require_same(method, store, spec)
-        weights.export(method, spec, place.scratch / spec.id / "weights.safetensors")
+        weights.export(method, spec, folder.weights)
         clock = time.perf_counter()
         results = evaluate(method, spec, source, missing, place.data_root, signals)
         evaluation_seconds = time.perf_counter() - clock

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from bench.machine.files import write
+from bench.run.folder import run_folder
 from bench.spec import RunSpec
 
 INTERVAL = 0.5
@@ -18,7 +19,7 @@ class Heartbeat:
     """The heartbeat of one run; the folder must exist."""
 
     def __init__(self, scratch: Path, spec: RunSpec):
-        self.path, self.spec, self.last = scratch / spec.id / "heartbeat.json", spec, 0.0
+        self.path, self.spec, self.last = run_folder(scratch, spec.id).heartbeat, spec, 0.0
 
     def write(self, state: str, trainer=None) -> None:
         """state: starting, training, evaluating; or how it ended. In training a write may be left out, a change of state never."""
@@ -49,5 +50,5 @@ def own_log() -> str | None:
 def read_heartbeat(scratch: Path, run_id: str) -> dict | None:
     """The last heartbeat of a run; None where there is none."""
     with contextlib.suppress(OSError, json.JSONDecodeError):
-        return json.loads((scratch / run_id / "heartbeat.json").read_text())
+        return json.loads(run_folder(scratch, run_id).heartbeat.read_text())
     return None

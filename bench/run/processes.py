@@ -1,6 +1,6 @@
 """Several processes for one run: the first is whoever called, the others are started here and follow it to the end of training.
 
-    with ranks(processes=2, job=job, folder=scratch / run_id):
+    with shared_by_processes(2, job, run_folder(scratch, run_id)):
         ...    # bench.compute.collectives now knows of two devices
 
 The first process claims, checkpoints, evaluates and records; a follower trains its share and leaves. They find each other through a file
@@ -25,6 +25,7 @@ from pathlib import Path
 import torch.distributed as dist
 
 from bench.defaults import ROOT
+from bench.run.folder import RunFolder, done_with
 
 PATIENCE = timedelta(minutes=30)
 """The longest that one process waits for another in training: more than any step, less than a night. A death is noticed at once."""
@@ -40,9 +41,10 @@ class FollowerDied(RuntimeError):
     """One of a run's processes ended early; the message says what its log ends with."""
 
 
-def join(meeting: Path, rank: int, processes: int, alive=lambda: None) -> None:
-    """Take part in the group that meets at this file; returns when all have come. `alive` is called while waiting."""
-    store = dist.FileStore(str(meeting.absolute()), processes)
+def join(file: Path, rank: int, processes: int, alive=lambda: None) -> None:
+    """Take part in the group whose processes find each other through this file; returns when all have come. `alive` is called while
+    waiting."""
+    store = dist.FileStore(str(file.absolute()), processes)
     store.set(f"here-{rank}", "yes")
     while not store.check([f"here-{number}" for number in range(processes)]):
         alive()
@@ -51,7 +53,7 @@ def join(meeting: Path, rank: int, processes: int, alive=lambda: None) -> None:
 
 
 def join_as_follower(job: dict) -> None:
-    """Take part as the process that `ranks` started with this job; it does not outlive the one that started it."""
+    """Take part as the process that `shared_by_processes` started with this job; it does not outlive the one that started it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(ON_PARENTS_DEATH, signal.SIGKILL)
 
@@ -60,7 +62,7 @@ def join_as_follower(job: dict) -> None:
             sys.exit("the process that began the run is gone")
 
     alive()
-    join(Path(job["meeting"]), job["rank"], job["processes"], alive)
+    join(Path(job["store"]), job["rank"], job["processes"], alive)
 
 
 def start(entry: str, log: Path, *words: str, **options) -> subprocess.Popen:
@@ -74,7 +76,8 @@ def start(entry: str, log: Path, *words: str, **options) -> subprocess.Popen:
 
 
 class Kept:
-    """A follower that goes from one job to the next, because to start one takes seconds: `ranks` sees a process that ends with its job.
+    """A follower that goes from one job to the next, because to start one takes seconds: to `shared_by_processes` it is a process
+    that ends with its job.
 
     The module `entry` hands each job on with `serve`. A follower that fails ends, and the next job gets a new one."""
 
@@ -120,11 +123,6 @@ class Kept:
             self.process = None
 
 
-def done_with(log: Path) -> Path:
-    """The file that says that the job of this log is done."""
-    return log.with_suffix(".done")
-
-
 def serve(work: Callable[[str], None]) -> None:
     """Do the jobs that `Kept` sends to this process, each with its output in its own log. What goes wrong ends the process."""
     for line in sys.stdin:
@@ -137,25 +135,27 @@ def serve(work: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def ranks(processes: int, job: dict, folder: Path, entry: str = "bench.run.follower", kept: Kept | None = None) -> Iterator[None]:
+def shared_by_processes(
+    processes: int, job: dict, folder: RunFolder, entry: str = "bench.run.follower", kept: Kept | None = None
+) -> Iterator[None]:
     """Within the block `processes` processes share the run; one is this one. `job` goes to the module `entry` as JSON, the
-    followers' output to <folder>/rank-N.log. kept: the one follower of a run of two. FollowerDied where one ends early."""
+    followers' output into the run's folder. kept: the one follower of a run of two. FollowerDied where one ends early."""
     if processes == 1:
         yield
         return
-    followers, logs = [], [folder / f"rank-{rank}.log" for rank in range(1, processes)]
-    with tempfile.TemporaryDirectory(prefix="sslbench-") as place:
-        meeting = Path(place) / "meeting"
+    followers, logs = [], [folder.log(rank) for rank in range(1, processes)]
+    with tempfile.TemporaryDirectory(prefix="sslbench-") as temporary:
+        store = Path(temporary) / "store"
         try:
             for rank, log in enumerate(logs, start=1):
-                text = json.dumps({**job, "meeting": str(meeting), "rank": rank, "processes": processes, "parent": os.getpid()})
+                text = json.dumps({**job, "store": str(store), "rank": rank, "processes": processes, "parent": os.getpid()})
                 followers.append(kept.begin(text, log) if kept else start(entry, log, text))
 
             def alive() -> None:
                 if any(follower.poll() is not None for follower in followers):
                     raise FollowerDied(f"a process of the run ended before it began: {last_words(logs)}")
 
-            join(meeting, 0, processes, alive)
+            join(store, 0, processes, alive)
             try:
                 yield
             except RuntimeError as error:

@@ -9,14 +9,13 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from bench.machine.files import write
-from bench.machine.job import job_here
 from bench.machine.signals import Interrupted
+from bench.run.folder import RunFolder
 from bench.run.processes import PATIENCE
 
 LOOK = 0.2
@@ -25,12 +24,6 @@ LOOK = 0.2
 
 class TaskDied(Interrupted):
     """One of the tasks that share a run has died: the job goes back to the queue, and the run on from its checkpoint."""
-
-
-def place_of(folder: Path, what: str) -> Path:
-    """<folder>/meeting-12_3-0.json: of this start of this job."""
-    job, restarts = job_here()
-    return folder / f"{what}-{job}-{restarts}.json"
 
 
 @contextlib.contextmanager
@@ -51,7 +44,7 @@ def enter(store: dist.Store, rank: int, tasks: int) -> None:
 
 
 @contextlib.contextmanager
-def meeting(tasks: int, job: dict, folder: Path) -> Iterator[None]:
+def shared_by_tasks(tasks: int, job: dict, folder: RunFolder) -> Iterator[None]:
     """Within the block all tasks of this SLURM job share the run; this is the first of them. `job` is what the others are told.
     TaskDied where an exchange with them breaks."""
     if tasks == 1:
@@ -59,7 +52,7 @@ def meeting(tasks: int, job: dict, folder: Path) -> Iterator[None]:
         return
     host = os.environ["SLURM_LAUNCH_NODE_IPADDR"]
     store = dist.TCPStore(host, 0, tasks, is_master=True, wait_for_workers=False, timeout=PATIENCE)
-    write(place_of(folder, "meeting"), json.dumps({**job, "host": host, "port": store.port}))
+    write(folder.meeting, json.dumps({**job, "host": host, "port": store.port}))
     try:
         with exchanging():
             enter(store, 0, tasks)
@@ -67,25 +60,25 @@ def meeting(tasks: int, job: dict, folder: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(Exception):  # after a broken exchange there may be nothing left to destroy
             dist.destroy_process_group()
-        place_of(folder, "meeting").unlink(missing_ok=True)
+        folder.meeting.unlink(missing_ok=True)
 
 
-def end(folder: Path) -> None:
+def end(folder: RunFolder) -> None:
     """Tell the other tasks that nothing is left for them to do."""
     with contextlib.suppress(OSError):
-        write(place_of(folder, "over"), "{}")
+        write(folder.over, "{}")
 
 
-def attend(folder: Path, rank: int, tasks: int, train) -> None:
+def attend(folder: RunFolder, rank: int, tasks: int, train) -> None:
     """What a task other than the first does: join the first in training, whenever it asks, until it says that all is over.
     train(job, join): as bench.run.follower.train. TaskDied where an exchange breaks."""
-    while not place_of(folder, "over").exists():
+    while not folder.over.exists():
         try:
-            job = json.loads(place_of(folder, "meeting").read_text())
+            job = json.loads(folder.meeting.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             time.sleep(LOOK)
             continue
         with exchanging():
             train(job, lambda job=job: enter(dist.TCPStore(job["host"], job["port"], tasks, timeout=PATIENCE), rank, tasks))
-        while place_of(folder, "meeting").exists():
+        while folder.meeting.exists():
             time.sleep(LOOK)

@@ -255,7 +255,7 @@ def test_a_run_that_ends_while_slurm_is_asked_is_done(tmp_path, monkeypatch):
         return {spec.id: task(submissions.UNASKED)}
 
     monkeypatch.setattr(status, "tasks_of", silent)
-    (found,) = status.rows((spec,), ("knn",), place.scratch, ResultStore(place.results))
+    (found,) = status.run_states((spec,), ("knn",), place.scratch, ResultStore(place.results))
     assert (found.state, found.detail) == ("done", "knn")
 
 

@@ -25,8 +25,9 @@ from bench.machine.signals import Interrupted, StopSignals
 from bench.plan.complete import complete
 from bench.records.store import ResultStore
 from bench.run.execute import execute
+from bench.run.folder import RunFolder
 from bench.run.place import Place
-from bench.run.processes import FollowerDied, Kept, join_as_follower, ranks, serve
+from bench.run.processes import FollowerDied, Kept, join_as_follower, serve, shared_by_processes
 from bench.spec import Budget, RunSpec
 
 HERE = Path(__file__).parent
@@ -81,7 +82,7 @@ def pieces() -> None:
 
 def in_two(tmp_path: Path, what: str, monkeypatch, kept: Kept | None = None) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HERE))
-    with ranks(2, {"what": what}, tmp_path, "test_distributed", kept):
+    with shared_by_processes(2, {"what": what}, RunFolder(tmp_path), "test_distributed", kept):
         {"pieces": pieces, "dies": lambda: gather(torch.ones(1))}[what]()
 
 
@@ -110,7 +111,8 @@ def test_a_kept_process_goes_from_one_job_to_the_next_until_it_fails(tmp_path, m
 
 
 def test_a_process_that_cannot_begin_is_noticed(tmp_path):
-    with pytest.raises(FollowerDied, match="ended before it began"), ranks(2, {}, tmp_path, "bench.no_such_module"):
+    ended = pytest.raises(FollowerDied, match="ended before it began")
+    with ended, shared_by_processes(2, {}, RunFolder(tmp_path), "bench.no_such_module"):
         pass
 
 

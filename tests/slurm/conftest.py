@@ -19,7 +19,7 @@ import pytest
 
 from bench.launch import slurm
 from bench.launch.cluster import Cluster
-from bench.launch.status import AT_WORK, rows
+from bench.launch.status import AT_WORK, run_states
 from bench.launch.submit import submit
 from bench.machine import lease
 from bench.plan.complete import complete
@@ -126,7 +126,7 @@ class Sweep:
         return submit(todo, EVALS, self.place, asked).arrays[0].job
 
     def states(self) -> list[str]:
-        return [row.state for row in rows(self.specs, EVALS, self.place.scratch, self.store)]
+        return [run.state for run in run_states(self.specs, EVALS, self.place.scratch, self.store)]
 
     def beat(self, number: int = 0) -> dict:
         return read_heartbeat(self.place.scratch, self.specs[number].id) or {}

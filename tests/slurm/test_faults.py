@@ -110,12 +110,12 @@ def test_out_of_memory(sweep, figure):
 
 
 def test_cancelled_and_tried_again(sweep, undisturbed):
-    from bench.launch.status import cancel, rows
+    from bench.launch.status import cancel, run_states
 
     runs = sweep()
     runs.submit()
     runs.in_training(after=0.2)
-    found = rows(runs.specs, EVALS, runs.place.scratch, runs.store)
+    found = run_states(runs.specs, EVALS, runs.place.scratch, runs.store)
     assert cancel(found, runs.place.scratch) == (1, 0)
     assert runs.over() == ["cancelled"]
     runs.submit()
@@ -124,7 +124,7 @@ def test_cancelled_and_tried_again(sweep, undisturbed):
 
 
 def test_the_controller_is_restarted_in_mid_sweep(sweep, undisturbed, cluster, figure):
-    from bench.launch.status import rows
+    from bench.launch.status import run_states
 
     runs = sweep(2)
     runs.submit()
@@ -132,7 +132,7 @@ def test_the_controller_is_restarted_in_mid_sweep(sweep, undisturbed, cluster, f
     os.kill(int((cluster / "run/slurmctld.pid").read_text()), signal.SIGKILL)
     try:
         started = time.monotonic()
-        found = rows(runs.specs, EVALS, runs.place.scratch, runs.store)
+        found = run_states(runs.specs, EVALS, runs.place.scratch, runs.store)
         waited = time.monotonic() - started
         time.sleep(1)
     finally:  # the tests after this one need it

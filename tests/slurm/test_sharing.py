@@ -188,12 +188,12 @@ def is_task(pid: int) -> bool:
 
 
 def test_a_shared_run_goes_on_with_another_number_of_tasks(sweep, undisturbed):
-    from bench.launch.status import cancel, rows
+    from bench.launch.status import cancel, run_states
 
     runs = sweep(1, processes=2, tasks=True)
     runs.submit(nodes_per_run=2)
     runs.in_training(after=0.3)
-    cancel(rows(runs.specs, EVALS, runs.place.scratch, runs.store), runs.place.scratch)
+    cancel(run_states(runs.specs, EVALS, runs.place.scratch, runs.store), runs.place.scratch)
     assert runs.over() == ["cancelled"] and runs.steps_saved() > 0
     alone = sweep(1, processes=1)
     alone.submit()
