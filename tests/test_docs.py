@@ -20,7 +20,7 @@ from bench.conformance import check
 from bench.data import catalogue
 from bench.encoders import table
 from bench.evaluation import registry
-from bench.suites.suite import LR_FACTORS
+from bench.suites._rates import LR_FACTORS
 from places import ROOT
 from test_structure import FOR_METHODS, ORDER
 

@@ -1,34 +1,14 @@
-"""CIFAR-10: the two families side by side with a small ResNet and a tiny ViT, and the search that the learning rates come from."""
+"""Every method with a small ResNet and with a tiny ViT, where it can use it, and the floors of both, on CIFAR-10 at an equal FLOPs
+budget, three seeds: hours on two cores.
 
-import methods
+The two families side by side; the learning rates are those that cifar10_search.py found."""
+
 from bench.spec import Budget, RunSpec
-from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS, SEEDS, Suite, times
+from bench.suites import SEEDS, Suite
+from bench.suites._rates import ADAPTIVE, BASE_LR, times
 
 BUDGET = Budget("flops", 3e12)
 """About 80 s of one core a run: 20,000 images of SimCLR with resnet8, 17,000 with vit_nano."""
-
-ENCODERS = ("resnet8", "vit_nano")
-
-METHODS = (
-    "supervised",
-    "simclr",
-    "byol",
-    "moco",
-    "dino",
-    "swav",
-    "mae",
-    "npid",
-    "pcl",
-    "rotation",
-    "colorization",
-    "deepcluster",
-    "denoising_ae",
-    "multi_task",
-)
-"""Searched, and run, before the others: the families side by side first, completeness after."""
-
-FACTORS = (*LR_FACTORS, 0.3)
-"""0.3 joined, for all methods alike, when the lowest of the four was the best of six of the first thirteen."""
 
 
 def run(method: str, encoder: str, seed: int, **changes) -> RunSpec:
@@ -50,24 +30,6 @@ def setting(method: str, encoder: str, lr: float | None = None, factor: float = 
     """Changes to the method's own recipe on this encoder: `lr`, or else the learning rate that is searched around times `factor`."""
     ours = encoder == "vit_nano" and method not in ADAPTIVE
     return {"lr": lr or times(factor, VIT_LR if ours else BASE_LR[method])} | (VIT_RECIPE if ours else {})
-
-
-def search() -> Suite:
-    """Five learning rates of every trained method on each of two encoders, measured on val alone: for a CIFAR-10 suite."""
-    others = [method for method in BASE_LR if method not in METHODS]
-    runs = [
-        run(method, encoder, 0, **setting(method, encoder, factor=factor))
-        for group in (METHODS, others)
-        for encoder in ENCODERS
-        for factor in FACTORS
-        for method in group
-        if methods.can_use(method, encoder)
-    ]
-    # What VIT_RECIPE was introduced for.
-    runs += [
-        run(method, "vit_nano", 0, lr=times(factor, BASE_LR[method])) for factor in FACTORS for method in METHODS if method not in ADAPTIVE
-    ]
-    return Suite(tuple(runs), ("validation",), "results/cifar10_search")
 
 
 CHOSEN = {
@@ -142,8 +104,7 @@ FLOORS = ("random", "random_rescaled", "pca")
 
 
 def suite() -> Suite:
-    """Every method with a small ResNet and with a tiny ViT, where it can use it, and the floors of both, on CIFAR-10 at an equal FLOPs
-    budget, three seeds: hours on two cores."""
+    """Every method that was searched, at its learning rate, and the floors."""
     runs = [
         run(method, encoder, seed, **setting(method, encoder, lr))
         for seed in SEEDS

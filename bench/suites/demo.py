@@ -1,22 +1,12 @@
-"""The demo on real digits, and the search that its settings come from."""
+"""Seven methods and three yardsticks on 3,600 real digits at an equal FLOPs budget, three seeds: minutes on two cores.
+
+The settings are those that demo_search.py found."""
 
 from bench.spec import Budget, RunSpec
-from bench.suites.suite import BASE_LR, LR_FACTORS, SEEDS, Suite, times
+from bench.suites import SEEDS, Suite
 
 BUDGET = Budget("flops", 2e12)
 """About 15 s of one core a run with a small ResNet: 17,500 images of SimCLR, 35,000 of supervised training."""
-
-SEARCHED = {
-    "byol": ("momentum", (0.99, 0.9)),
-    "denoising_ae": ("noise", ("masking", "gaussian")),
-    "dino": ("momentum", (0.996, 0.9)),
-    "moco": ("momentum", (0.99, 0.9)),
-    "npid": ("temperature", (0.1, 0.5)),
-    "rotation": ("padding", (4, 2)),
-    "simclr": ("crop_min", (0.08, 0.2)),
-    "supervised": ("padding", (4, 2)),
-}
-"""Besides its learning rate, what of each method is searched for the demo: as many trials for one as for another."""
 
 CHOSEN = {
     "byol": {"lr": 13.5, "momentum": 0.99},
@@ -41,20 +31,9 @@ def run(method: str, seed: int, precision: str, lr: float | None = None, **hyper
 
 
 def suite() -> Suite:
-    """Seven methods and three yardsticks on 3,600 real digits at an equal FLOPs budget, three seeds: minutes on two cores."""
+    """Every method with what was found for it, and the floors."""
     # In float32: the same runs on every processor, and quick on those without bfloat16. The search was made in bfloat16.
     # Floors first: they are evaluated while the first methods train.
     settings = {"pixels": {}, "random": {}, **CHOSEN}
     runs = [run(method, seed, "float32", **setting) for seed in SEEDS for method, setting in settings.items()]
     return Suite(tuple(runs), ("knn", "linear", "transfer:digits", "label_free"), "results/demo")
-
-
-def search() -> Suite:
-    """Eight settings of every trained method, measured on val alone: where the demo's settings come from."""
-    runs = [
-        run(method, 0, "bf16", times(factor, BASE_LR[method]), **{name: value})
-        for method, (name, values) in SEARCHED.items()
-        for value in values
-        for factor in LR_FACTORS
-    ]
-    return Suite(tuple(runs), ("validation",), "results/demo_search")

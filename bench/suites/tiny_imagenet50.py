@@ -1,8 +1,10 @@
-"""Tiny ImageNet at 64 pixels: the tasks that are made of patches, which have little room on CIFAR-10, beside their contrastive peers."""
+"""Six patch tasks, three peers and untrained features on 50 classes of Tiny ImageNet at an equal FLOPs budget, three seeds: hours on
+two cores.
+
+At 64 pixels: the tasks that are made of patches have little room on CIFAR-10. Beside them their contrastive peers."""
 
 from bench.spec import Budget, RunSpec
-from bench.suites import cifar10
-from bench.suites.suite import SEEDS, Suite
+from bench.suites import SEEDS, Suite, cifar10
 
 BUDGET = Budget("flops", 1.2e13)
 """Four times CIFAR-10's, as an image of 64 pixels costs: as many images, and steps, of each method as there."""
@@ -30,7 +32,6 @@ def run(method: str, seed: int, hyper_parameters: dict) -> RunSpec:
 
 
 def suite() -> Suite:
-    """Six patch tasks, three peers and untrained features on 50 classes of Tiny ImageNet at an equal FLOPs budget, three seeds: hours on
-    two cores."""
+    """Every row with every seed."""
     runs = [run(method, seed, hyper_parameters) for method, hyper_parameters in ROWS for seed in SEEDS]
     return Suite(tuple(runs), ("knn", "linear", "stages", "label_free"), "results/tiny_imagenet50")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +20,8 @@ from bench.plan.complete import complete
 from bench.plan.plan import make_plan
 from bench.records.store import ResultStore
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.suites import cifar10, demo, tiny_imagenet50
-from bench.suites.suite import ADAPTIVE, BASE_LR, LR_FACTORS
+from bench.suites import cifar10, cifar10_search, demo, demo_search, tiny_imagenet50
+from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS
 from places import ROOT
 from reports.pages import differences, leaderboard, published
 from reports.tables.build import build as build_tables
@@ -39,16 +41,28 @@ def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, re
     assert suites.summary(name)
 
 
+def test_a_file_of_the_folder_is_a_suite():
+    assert suites.names() == ["cifar10", "cifar10_search", "demo", "demo_search", "tiny_imagenet50"]
+    assert all(suites.load(name).results == f"results/{name}" for name in suites.names())
+    with pytest.raises(UserError, match=r"unknown suite 'demo1'. Did you mean 'demo'\?  All suites: run_bench.py list suites"):
+        suites.load("demo1")
+
+
+def test_suites_are_listed_without_importing_any():
+    code = "import sys; from bench import suites; [suites.summary(n) for n in suites.names()]; assert 'bench.spec' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_the_demo_has_what_was_searched_for_it_and_the_floors_three_seeds_each():
     runs = suites.load("demo").runs
-    assert {run.method for run in runs} == {*demo.SEARCHED, "pixels", "random"} == {*demo.CHOSEN, "pixels", "random"}
+    assert {run.method for run in runs} == {*demo_search.SEARCHED, "pixels", "random"} == {*demo.CHOSEN, "pixels", "random"}
     assert len({run.seed for run in runs}) == 3 and len({run.budget for run in runs}) == 1
 
 
 def test_base_learning_rates_are_the_recipes():
     assert set(BASE_LR) == {name for name in methods.names() if methods.load(name).trained}
     for name, lr in BASE_LR.items():
-        encoder = next(encoder for encoder in cifar10.ENCODERS if methods.can_use(name, encoder))
+        encoder = next(encoder for encoder in cifar10_search.ENCODERS if methods.can_use(name, encoder))
         with torch.device("meta"):
             own = build(methods.load(name), factory.factory(encoder, 32), DatasetInfo(100, 32), 10, {})
         assert own.recipe.lr == lr, name
@@ -57,7 +71,7 @@ def test_base_learning_rates_are_the_recipes():
 
 def test_the_search_gave_each_method_as_many_trials_and_never_read_test():
     suite = suites.load("demo_search")
-    counts = {method: sum(run.method == method for run in suite.runs) for method in demo.SEARCHED}
+    counts = {method: sum(run.method == method for run in suite.runs) for method in demo_search.SEARCHED}
     assert set(counts.values()) == {2 * len(LR_FACTORS)} and suite.evals == ("validation",)
 
 
@@ -72,7 +86,7 @@ def test_the_demos_settings_are_the_best_of_the_committed_search():
     found = {}
     for record in store.records():
         method, recipe = record.spec["method"], record.spec["recipe"]
-        name = demo.SEARCHED[method][0]
+        name = demo_search.SEARCHED[method][0]
         values = {result.metric: result.value for result in record.results}
         setting = {"lr": recipe["lr"], name: record.spec["hyper_parameters"][name]}
         found.setdefault(method, []).append((values["linear_top1"], values["knn_top1"], json.dumps(setting)))
@@ -96,7 +110,7 @@ def test_the_settings_on_cifar10_are_the_best_of_the_committed_search():
         found.setdefault(record.spec["encoder"], {}).setdefault(record.spec["method"], []).append(trial)
     assert not store.problems
     for encoder, chosen in cifar10.CHOSEN.items():
-        assert all(len(found[encoder][method]) == len(cifar10.FACTORS) for method in chosen)
+        assert all(len(found[encoder][method]) == len(cifar10_search.FACTORS) for method in chosen)
         assert {method: max(found[encoder][method])[2] for method in chosen} == chosen
 
 

@@ -1,10 +1,4 @@
-"""What every suite is made of: the runs and what they are measured with; and what all searches start from, the methods' own rates."""
-
-from dataclasses import dataclass
-
-from bench.spec import RunSpec
-
-SEEDS = (0, 1, 2)
+"""What all searches of learning rates start from: the methods' own rates, and what these are multiplied by."""
 
 LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
 """On the learning rate of the method's own recipe."""
@@ -44,15 +38,6 @@ BASE_LR = {
 
 ADAPTIVE = ("autoencoder", "colorization", "context_encoder", "counting", "cpc", "denoising_ae", "dino", "mae", "split_brain")
 """Methods whose own recipe is of Adam or AdamW; a test holds it against the methods."""
-
-
-@dataclass(frozen=True)
-class Suite:
-    """Runs, the evaluators they are measured with, and where their records go by default."""
-
-    runs: tuple[RunSpec, ...]
-    evals: tuple[str, ...]
-    results: str
 
 
 def times(factor: float, lr: float) -> float:
