@@ -147,8 +147,8 @@ def _peak(connection, method: str, encoder: str, what: str, batch: int) -> None:
     from benchmarks.training import Bound
 
     torch.set_num_threads(1)
-    subject = Bound(method, encoder, "float32", batch)
-    getattr(subject, what)(2)
+    bound = Bound(method, encoder, "float32", batch)
+    getattr(bound, what)(2)
     # Not getrusage's, which a new process takes over from the one that started it.
     connection.send(hardware.peak_memory_bytes() / 2**20)
 

@@ -41,12 +41,12 @@ def rows(quick: bool = False) -> list[dict]:
         facts = {"encoder": "resnet8", "batch": small, "pixels": 32} | changes
         # As many images in a step at 96 pixels as memory and patience allow.
         batch = max(16, facts["batch"] // max(1, (facts["pixels"] // 32) ** 2)) if what == "image size" else facts["batch"]
-        subject = Bound("simclr", facts["encoder"], precision, batch, facts["pixels"], images=2048)
-        subject.harness(1)
+        bound = Bound("simclr", facts["encoder"], precision, batch, facts["pixels"], images=2048)
+        bound.harness(1)
         seconds = []
         for _ in range(repeats):
             start = now()
-            subject.harness(steps)
+            bound.harness(steps)
             seconds.append(now() - start)
         value = changes.get({"batch size": "batch", "image size": "pixels", "encoder": "encoder"}.get(what, ""), threads)
         found.append({"measure": "scaling", "what": what, "setting": str(value), "images_per_second": rate(seconds, steps * batch)})
@@ -72,10 +72,10 @@ def processes(cores: int) -> list[dict]:
 def profile(batch: int, precision: str) -> list[dict]:
     """Percent of a step's own time on one thread, by kind of operation."""
     torch.set_num_threads(1)
-    subject = Bound("simclr", "resnet8", precision, batch, images=2048)
-    subject.harness(1)
+    bound = Bound("simclr", "resnet8", precision, batch, images=2048)
+    bound.harness(1)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
-        subject.harness(1)
+        bound.harness(1)
     times = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
     total, shares = sum(times.values()), dict.fromkeys((*KINDS, "everything else"), 0.0)
     for name, taken in times.items():

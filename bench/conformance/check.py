@@ -5,7 +5,8 @@
 
 A check is a function check_<what>(case); docs/add_a_method.md says what each means. Which ones apply depends on what the
 class declares (`trained`), never on its name. The setting is in bench/conformance/case.py, the checks in
-bench/conformance/contract.py (single calls), bench/conformance/runs.py (whole runs) and bench/conformance/processes.py.
+bench/conformance/contract.py (what is declared), bench/conformance/calls.py (single calls), bench/conformance/runs.py (whole runs) and
+bench/conformance/processes.py.
 """
 
 import traceback
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.conformance import contract, processes, runs
+from bench.conformance import calls, contract, processes, runs
 from bench.conformance.case import Broken, Case
 from bench.method import Method
 
@@ -38,14 +39,14 @@ def checks(trained: bool = True) -> Iterator[Check]:
     yield contract.check_declarations
     yield contract.check_meta_device
     yield contract.check_same_seed_same_start
-    yield contract.check_encode
-    yield contract.check_encode_leaves_no_trace
+    yield calls.check_encode
+    yield calls.check_encode_leaves_no_trace
     if trained:
-        yield contract.check_loss
-        yield contract.check_loss_changes_no_state
-        yield contract.check_gradients
-        yield contract.check_phases
-        yield contract.check_deepcopy
+        yield calls.check_loss
+        yield calls.check_loss_changes_no_state
+        yield calls.check_gradients
+        yield calls.check_phases
+        yield calls.check_deepcopy
         yield runs.check_state_is_complete
         yield runs.check_same_seed_same_run
         yield runs.check_only_batch_randomness

@@ -12,11 +12,13 @@ import numpy
 import torch
 
 from bench.compute.randomness import generator, hashed
-from bench.conformance.case import BATCH_SIZE, STEPS, TRAINING_IMAGES, Case, EndedRun, differing, plain_attributes, require, steady_globals
+from bench.conformance.case import BATCH_SIZE, STEPS, TRAINING_IMAGES, Case, EndedRun, require, steady_globals
+from bench.conformance.state import differing, plain_attributes
+from bench.machine.signals import Interrupted
 from bench.method import Batch, LabelledBatch
 from bench.spec import Budget
 from bench.training.checkpoint import Checkpoints
-from bench.training.trainer import Controls, Interrupted, Trainer
+from bench.training.trainer import Controls, Trainer
 
 MOST_STEPS = 100
 """After so many steps without an end, the check of the budget gives up."""

@@ -1,6 +1,6 @@
 """One of the further processes of a run (bench/run/processes.py): it trains its share of every batch and leaves when training ends.
 
-python -m bench.run.follower '{"spec": ..., "rank": 1, "processes": 2, "store": ..., "scratch": ..., "data_root": ..., "threads": 1}'
+python -m bench.run.follower '{"spec": ..., "rank": 1, "processes": 2, "rendezvous": ..., "scratch": ..., "data_root": ..., "threads": 1}'
 """
 
 import json

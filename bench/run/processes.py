@@ -41,10 +41,10 @@ class FollowerDied(RuntimeError):
     """One of a run's processes ended early; the message says what its log ends with."""
 
 
-def join(file: Path, rank: int, processes: int, alive=lambda: None) -> None:
+def join(rendezvous: Path, rank: int, processes: int, alive=lambda: None) -> None:
     """Take part in the group whose processes find each other through this file; returns when all have come. `alive` is called while
-    waiting."""
-    store = dist.FileStore(str(file.absolute()), processes)
+    it waits."""
+    store = dist.FileStore(str(rendezvous.absolute()), processes)
     store.set(f"here-{rank}", "yes")
     while not store.check([f"here-{number}" for number in range(processes)]):
         alive()
@@ -62,7 +62,7 @@ def join_as_follower(job: dict) -> None:
             sys.exit("the process that began the run is gone")
 
     alive()
-    join(Path(job["store"]), job["rank"], job["processes"], alive)
+    join(Path(job["rendezvous"]), job["rank"], job["processes"], alive)
 
 
 def start(entry: str, log: Path, *words: str, **options) -> subprocess.Popen:
@@ -145,17 +145,17 @@ def shared_by_processes(
         return
     followers, logs = [], [folder.log(rank) for rank in range(1, processes)]
     with tempfile.TemporaryDirectory(prefix="sslbench-") as temporary:
-        store = Path(temporary) / "store"
+        rendezvous = Path(temporary) / "rendezvous"
         try:
             for rank, log in enumerate(logs, start=1):
-                text = json.dumps({**job, "store": str(store), "rank": rank, "processes": processes, "parent": os.getpid()})
+                text = json.dumps({**job, "rendezvous": str(rendezvous), "rank": rank, "processes": processes, "parent": os.getpid()})
                 followers.append(kept.begin(text, log) if kept else start(entry, log, text))
 
             def alive() -> None:
                 if any(follower.poll() is not None for follower in followers):
                     raise FollowerDied(f"a process of the run ended before it began: {last_words(logs)}")
 
-            join(store, 0, processes, alive)
+            join(rendezvous, 0, processes, alive)
             try:
                 yield
             except RuntimeError as error:

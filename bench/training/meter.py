@@ -35,7 +35,8 @@ class Meter:
         self.running_since: float | None = None
         """When the clock was started that a charge left running."""
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Seconds by a clock that only runs forward, once the device has done what it was asked for."""
         # A GPU works behind the host's back: without this, its time would be charged to whoever waits for it next.
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -46,7 +47,7 @@ class Meter:
         """The time inside is paid from the budget. Without wait the clock runs on until the next charge that waits for the device, or
         `settle`: what lies between is paid too, and a GPU need not stand still for the clock to be read."""
         if self.running_since is None:
-            self.running_since = self._now()
+            self.running_since = self.now()
         try:
             yield
         finally:
@@ -56,18 +57,18 @@ class Meter:
     def settle(self) -> None:
         """Stop the clock, once the device has done what it was asked for."""
         if self.running_since is not None:
-            self.seconds += self._now() - self.running_since
+            self.seconds += self.now() - self.running_since
             self.running_since = None
 
     @contextlib.contextmanager
     def setting_up(self):
         """The time inside is recorded and not charged."""
         self.settle()
-        start = self._now()
+        start = self.now()
         try:
             yield
         finally:
-            self.setup_seconds += self._now() - start
+            self.setup_seconds += self.now() - start
 
     def flops_of_step(self, key: str, measure: Callable[[], float]) -> float:
         """FLOPs of a step of this kind; `measure` is called the first time, off the budget's clock."""

@@ -7,6 +7,7 @@ from torch import nn
 
 from bench.spec import Recipe
 
+# Torch's own: what all its BatchNorms are has no public name.
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 WARMUP_START = 0.01

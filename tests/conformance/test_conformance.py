@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 import methods
-from bench.conformance.case import Case, fingerprint
+from bench.conformance.calls import biases_before_norm
+from bench.conformance.case import Case
 from bench.conformance.check import check_method, checks, name_of, run_check
-from bench.conformance.contract import biases_before_norm
+from bench.conformance.state import fingerprint
 from places import WRONG_METHODS
 
 LONGEST = 150

@@ -10,7 +10,8 @@ from torch import nn
 import methods
 from bench.commands.request import parse_settings
 from bench.compute.randomness import Draws, seeded
-from bench.conformance.case import Case, same_bits
+from bench.conformance.case import Case
+from bench.conformance.state import same_bits
 from bench.encoders.factory import factory
 from bench.errors import UserError
 from bench.method import Batch, Method

@@ -187,7 +187,7 @@ def test_a_capture_leaves_no_trace():
 
 def test_a_capture_is_off_the_clock_and_every_step_on_it(monkeypatch):
     clock, made = itertools.count(), [trainer(Plain, captured=captured) for captured in (False, True)]
-    monkeypatch.setattr(Meter, "_now", lambda meter: next(clock))
+    monkeypatch.setattr(Meter, "now", lambda meter: next(clock))
     for one in made:
         one.at_once = 3
         one.run()

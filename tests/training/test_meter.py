@@ -135,7 +135,7 @@ def test_state_holds_every_counter_and_all_are_needed():
 def test_a_charge_that_does_not_wait_runs_on(monkeypatch):
     """Until one that waits, `settle` or what is not charged; what lies between is paid, and nothing twice."""
     clock = iter(range(100))
-    monkeypatch.setattr(Meter, "_now", lambda self: next(clock))
+    monkeypatch.setattr(Meter, "now", lambda self: next(clock))
     meter = Meter()
     with meter.charging(wait=False):
         pass
