@@ -11,11 +11,9 @@ from pathlib import Path
 import torch
 
 from bench.method import Method
-from bench.parts.heads import gather, mlp
-from bench.parts.losses import nt_xent
+from bench.parts import gather, mlp, nt_xent
 from bench.spec import Recipe
-from bench.views.ops import PaddedCrop
-from bench.views.view import View
+from bench.views import PaddedCrop, View
 
 
 def die_once(where: str) -> None:
