@@ -80,7 +80,7 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
     # A worker imports the code that this process runs, wherever it was started and whatever else is installed.
     here = str(ROOT)
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in (here, os.environ.get("PYTHONPATH")) if path)
-    os.environ["PYTHONSAFEPATH"] = "1"  # nor a bench.py that happens to lie in the working directory
+    os.environ["PYTHONSAFEPATH"] = "1"  # nor a file of the working directory that happens to be called bench
     # The GPUs that this process may use, by the names it knows them by: numbers, UUIDs or MIG slices.
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     gpus = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
