@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from bench.encoders.table import FACTS_SIZE, EncoderEntry, Facts
 from bench.evaluation.arrays import Arrays
+from bench.training.meter import count_flops
 from places import ROOT
 
-PAGES = ("add_a_suite", "add_an_evaluator")
+PAGES = ("add_a_suite", "add_an_encoder", "add_an_evaluator")
 
 RUN = ("run", "--method", "random", "--dataset", "digits", "--budget", "64images", "--seeds", "0", "--launcher", "debug")
 """The cheapest run that there is: nothing is trained."""
@@ -142,3 +145,31 @@ def test_the_suite_is_planned(checkout):
     assert {value: sum(f"temperature={value}" in line for _, line in lines) for value in ("0.1", "0.2", "0.5", "1.0")} == dict.fromkeys(
         ("0.1", "0.2", "0.5", "1.0"), 3
     )
+
+
+def test_the_encoders_are_listed(checkout):
+    printed = call(checkout, "list", "encoders")
+    assert re.search(
+        r"^  conv4 +Conv-4: four 3x3 convolutions .*\n +113k parameters, 28.3 MFLOP an image at 32 px, 64 features", printed, re.M
+    )
+    assert re.search(r"^  conv4x2 +Conv-4, twice as wide", printed, re.M)
+
+
+@pytest.mark.parametrize("name", ["conv4", "conv4x2"])
+def test_the_encoders_facts_are_measured(checkout, name):
+    module = module_of(checkout, "add_an_encoder")
+    entry = EncoderEntry(name, "plain", module.Plain.offers, **module.VARIANTS[name] | {"facts": Facts(**module.VARIANTS[name]["facts"])})
+    with torch.device("meta"):
+        encoder = module.build(entry, FACTS_SIZE, in_channels=3, width=1.0, bn_groups=1).eval()
+        image = torch.empty(1, 3, FACTS_SIZE, FACTS_SIZE)
+        measured = sum(parameter.numel() for parameter in encoder.parameters()), count_flops(lambda: encoder(image)), encoder.dim
+        assert [tuple(stage.shape[2:]) for stage in encoder.stages(image)] == [(16, 16), (8, 8), (4, 4), (2, 2)]
+    assert measured == (entry.facts.parameters, entry.facts.flops, entry.facts.dim)
+
+
+@pytest.mark.slow
+def test_a_run_with_the_encoder_is_measured_after_every_stage(checkout):
+    call(checkout, *RUN, "--encoder", "conv4", "--evals", "stages", "--results", "encoded")
+    (record,) = records(checkout, "encoded")
+    assert record["spec"]["encoder"] == "conv4"
+    assert [result["metric"] for result in record["results"]] == ["stage1_top1", "stage2_top1", "stage3_top1", "stage4_top1", "top1"]
