@@ -1,4 +1,5 @@
-"""Files that are whole or not there: `put` gives a finished one a name that nobody has, `write` replaces what has it."""
+"""Files that are whole or not there: `put` gives a finished one a name that nobody has, `write` and `replace` take the place of what has
+it; and what makes a name survive a power failure."""
 
 import errno
 import os
@@ -36,3 +37,19 @@ def write(path: Path, content: str | bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def replace(path: Path, content: bytes) -> Path:
+    """As `write`, its folders made where they are missing; returns the path. Raises OSError, and then leaves what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, content)
+    return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in it survive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

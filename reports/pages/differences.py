@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reports.files import replace_file
+from bench.machine import files
 from reports.pages.markdown import escape, grid
 from reports.tables.build import KEY, Cell, Table, compare
 from reports.tables.statistics import indistinguishable
@@ -105,8 +105,8 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
         return []
     page = "\n".join(["# Every two methods\n", *sections, "## How to read it\n", LEGEND])
     return [
-        replace_file(Path(folder) / "differences.md", page.encode()),
-        replace_file(Path(folder) / "differences.csv", tidy_csv(compared).encode()),
+        files.replace(Path(folder) / "differences.md", page.encode()),
+        files.replace(Path(folder) / "differences.csv", tidy_csv(compared).encode()),
     ]
 
 

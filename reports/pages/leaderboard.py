@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from reports.files import replace_file
+from bench.machine import files
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.build import KEY, Row, Table
@@ -42,8 +42,8 @@ WIDEST_METHOD, WIDEST_NOTES = 30, 22
 def write(tables: list[Table], folder: str | Path) -> list[Path]:
     """leaderboard.md and leaderboard.csv in `folder`; returns their paths."""
     return [
-        replace_file(Path(folder) / "leaderboard.md", markdown(tables).encode()),
-        replace_file(Path(folder) / "leaderboard.csv", tidy_csv(tables).encode()),
+        files.replace(Path(folder) / "leaderboard.md", markdown(tables).encode()),
+        files.replace(Path(folder) / "leaderboard.csv", tidy_csv(tables).encode()),
     ]
 
 

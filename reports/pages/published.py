@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas
 from scipy import stats
 
-from reports.files import replace_file
+from bench.machine import files
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.build import Cell, Row, Table, build
@@ -123,7 +123,7 @@ def write(tables: list[Table], folder: str | Path, frame: pandas.DataFrame, size
     frame: what the tables were built from. sizes: images in each split of the data sets that are known.
     """
     comparisons = beside(of_known_methods(tables, frame), *load(), sizes)
-    return [replace_file(Path(folder) / "published.md", markdown(comparisons).encode())] if comparisons else []
+    return [files.replace(Path(folder) / "published.md", markdown(comparisons).encode())] if comparisons else []
 
 
 def of_known_methods(tables: list[Table], frame: pandas.DataFrame) -> list[Table]:

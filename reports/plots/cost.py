@@ -14,7 +14,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reports.files import replace_file
+from bench.machine import files
 from reports.plots.label_placement import place_labels, spread
 from reports.tables.build import Row, Table
 
@@ -46,7 +46,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
         for cost, title in (("tflop", "TFLOP per run, measured"), ("seconds", "training seconds per run")):
             figure = draw(table, cost, title)
             stem = f"accuracy-{'flops' if cost == 'tflop' else cost}-{name}"
-            paths += [replace_file(Path(folder) / f"{stem}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += [files.replace(Path(folder) / f"{stem}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
     return paths
 
 

@@ -12,7 +12,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reports.files import replace_file
+from bench.machine import files
 from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, render, slugs
 from reports.tables.build import Row, Table
 
@@ -30,7 +30,7 @@ def write(tables: list[Table], folder: str | Path, families: dict[str, str]) -> 
         panels = grouped(table, families)
         if len(panels) > 1:
             figure = draw(table, panels)
-            paths += [replace_file(Path(folder) / f"families-{slug}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += [files.replace(Path(folder) / f"families-{slug}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
     return paths
 
 
