@@ -16,6 +16,7 @@ import itertools
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +26,7 @@ from bench.defaults import ROOT
 from bench.machine import files
 from bench.records import frame
 from bench.records.column_arrays import as_bytes, pack_column, unpack_column
+from bench.records.paths import State
 
 if TYPE_CHECKING:
     import pandas
@@ -36,9 +38,6 @@ WORTH = 50
 
 FRAME = ("table.", "framed ")
 """How the names of those arrays begin that only the frame needs."""
-
-State = tuple[int, int, int]
-"""Of a file: when it was written (ns), its size (bytes), its inode. What is equal in all three is taken for unchanged."""
 
 
 class Part(NamedTuple):
@@ -76,7 +75,7 @@ class Index:
         files = unpack_files(self._arrays, "read")
         if not files:
             return {}
-        fields = {field: unpack_column(self._arrays, field) for field in Part._fields}
+        fields: dict[str, Sequence] = {field: unpack_column(self._arrays, field).tolist() for field in Part._fields}
         lists = {text: tuple(json.loads(text)) for text in set(fields["evals"])}
         fields["evals"] = [lists[text] for text in fields["evals"]]
         parts = map(Part._make, zip(*fields.values(), strict=True))
@@ -134,7 +133,7 @@ class Index:
             values = [getattr(part, field) for _, part in self.parts.values()]
             pack_column(arrays, field, [json.dumps(value) for value in values] if field == "evals" else values)
         content = io.BytesIO()
-        np.savez(content, **arrays)
+        np.savez(content, **arrays)  # pyright: ignore[reportArgumentType]  # no array has the name of an option
         with contextlib.suppress(OSError):
             files.write(self.path, content.getvalue())
             self.unsaved = 0
@@ -153,7 +152,8 @@ def pack_files(arrays: dict[str, np.ndarray], name: str, files: dict[str, State]
 
 def unpack_files(arrays: dict[str, np.ndarray], name: str) -> dict[str, State]:
     """The inverse of `pack_files`; nothing where there are none."""
-    if not len(states := arrays.get(f"{name} states", ())):
+    states = arrays.get(f"{name} states")
+    if states is None or not len(states):
         return {}
     paths = os.fsdecode(arrays[f"{name} paths"].tobytes()).split("\n")
     return dict(zip(paths, map(tuple, states.reshape(-1, 3).tolist()), strict=True))

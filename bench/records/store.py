@@ -7,33 +7,29 @@
 Schema of a record: results/README.md and bench/records/record.py.
 """
 
-import functools
 import itertools
-import operator
 import os
-import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from bench.errors import UserError
-from bench.machine.files import put
+from bench.machine.files import put, sync_folder
 from bench.machine.memory import no_collection
 from bench.records.frame import merge, tidy
-from bench.records.index import Index, Part, State
+from bench.records.index import Index, Part
+from bench.records.paths import State, listing, order, order_below, path_below, run_of, state_of
 from bench.records.record import RUN_RECORD, SCHEMA, RunRecord, to_text
-from bench.spec import RunSpec, method_name, spec_hash
+from bench.spec import RunSpec, spec_hash
 
 if TYPE_CHECKING:  # it takes half a second to import: only frame() pays for it
     import pandas
 
 STANDING = {"failed": 0, "diverged": 1, "done": 2}
 """Of two records of one run the higher one stands: a crash may be retried, a divergence is deterministic, done is done."""
-
-FILE_NAME = re.compile(r"(?P<stem>.+-\d+-[0-9a-f]{16})(?:\.(?P<part>[2-9]|[1-9]\d+))?\.json")
 
 
 class ResultStore:
@@ -55,7 +51,7 @@ class ResultStore:
 
     def path(self, spec: RunSpec, part: int = 1) -> Path:
         """Where a part of this run's record belongs."""
-        return self.folder / _name(spec.dataset, spec.method, spec.seed, spec.id, part)
+        return self.folder / path_below(spec.dataset, spec.method, spec.seed, spec.id, part)
 
     def publish(self, record: RunRecord) -> Path:
         """Put a record into the store, whole or not at all, and return where it is. Where the run's parts already hold everything
@@ -85,7 +81,7 @@ class ResultStore:
                         return path
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_directory(directory)
+        sync_folder(directory)
         return path
 
     def records(self) -> list[RunRecord]:
@@ -104,12 +100,11 @@ class ResultStore:
     def find(self, run_id: str) -> list[RunRecord]:
         """The parts of one run, in order; empty if the store has none."""
         paths = [path for path in self.folder.glob("*/*.json") if f"-{run_id}." in path.name]
-        return [record for path in sorted(paths, key=_order) if (record := self._read(path, _state(path.stat())))]
+        return [record for path in sorted(paths, key=order) if (record := self._read(path, state_of(path.stat())))]
 
     def parts(self, spec: RunSpec) -> list[Part]:
         """What is known of each part of one run, in order, without listing the folder: a plan asks this for thousands of specs."""
-        # As text: a Path for each made a status of 10,000 runs 1.55 s instead of 1.33.
-        names = (_name(spec.dataset, spec.method, spec.seed, spec.id, part) for part in itertools.count(1))
+        names = (path_below(spec.dataset, spec.method, spec.seed, spec.id, part) for part in itertools.count(1))
         there = itertools.takewhile(lambda below: os.path.exists(os.path.join(self.folder, below)), names)
         return [part for below in there if (part := self._part(below))]
 
@@ -128,15 +123,15 @@ class ResultStore:
         self.problems = []
         if not self.index.whole:
             self._index = Index(self.folder, whole=True)
-        index, now = self.index, self._listing()
+        index, now = self.index, listing(self.folder)
         frame = index.table()
         # A run's rows depend on all of its parts: one that is new, changed or gone makes all of them anew.
-        changed = set() if index.framed_as(now) else {_run_of(path) for path, _ in index.framed.items() ^ now.items()}
+        changed = set() if index.framed_as(now) else {run_of(path) for path, _ in index.framed.items() ^ now.items()}
         if changed:
-            again = sorted((path for path in now if _run_of(path) in changed), key=_order_of)
-            read = (self._of_run(list(paths), now) for _, paths in itertools.groupby(again, key=_run_of))
-            ids = {stem[-16:] for _, stem in changed}
-            frame = merge(frame[~frame["id"].isin(ids)], tidy((parts, sound) for parts, sound in read if parts))
+            again = sorted((path for path in now if run_of(path) in changed), key=order_below)
+            read = (self._of_run(list(paths), now) for _, paths in itertools.groupby(again, key=run_of))
+            ids = [stem[-16:] for _, stem in changed]
+            frame = merge(frame.loc[~frame["id"].isin(ids)], tidy((parts, sound) for parts, sound in read if parts))
             index.put_table(frame, {path: state for path, state in now.items() if index.part(path, state)})
             index.save()
         self._name_left_out(now)
@@ -146,8 +141,8 @@ class ResultStore:
     def _name_left_out(self, now: dict[str, State]) -> None:
         """Later parts of a run that measured other weights than its first one are `problems`."""
         # Of 'folder/simclr-0-0123456789abcdef.json' the last character but 21 is a '-'; of a later part, or what is no record, it is none.
-        later = sorted((path for path in now if path[-22:-21] != "-"), key=_order_of)
-        for (directory, stem), paths in itertools.groupby(later, key=_run_of):
+        later = sorted((path for path in now if path[-22:-21] != "-"), key=order_below)
+        for (directory, stem), paths in itertools.groupby(later, key=run_of):
             those = [path for path in (f"{directory}/{stem}.json", *paths) if path in now]
             parts = [(path, part) for path in those if (part := self.index.part(path, now[path]))]
             sound = _same_weights([part for _, part in parts])
@@ -156,27 +151,17 @@ class ResultStore:
 
     def _of_run(self, paths: list[str], states: dict[str, State]) -> tuple[list[tuple[int, RunRecord]], list[RunRecord]]:
         """(part number, record) of each part of a run, and those whose results count."""
-        parts = [(_order_of(path)[2], record) for path in paths if (record := self._read(self.folder / path, states[path]))]
+        parts = [(order_below(path)[2], record) for path in paths if (record := self._read(self.folder / path, states[path]))]
         return parts, _same_weights([record for _, record in parts])
 
-    def _listing(self) -> dict[str, State]:
-        """Every file that could be a record, by its path below the folder, as it is now; in the order in which the system lists them."""
-        found = {}
-        for directory in os.scandir(self.folder) if self.folder.is_dir() else ():
-            below = f"{directory.name}/"
-            for entry in os.scandir(directory) if directory.is_dir() else ():
-                if (name := entry.name).endswith(".json") and name[0] != ".":
-                    found[below + name] = _state(entry.stat())
-        return found
-
     def _in_order(self) -> list[tuple[str, State]]:
-        """The same by directory, run and part."""
-        return sorted(self._listing().items(), key=lambda item: _order_of(item[0]))
+        """Every file that could be a record, by directory, run and part."""
+        return sorted(listing(self.folder).items(), key=lambda item: order_below(item[0]))
 
     def _part(self, below: str) -> Part | None:
         """What is known of the record at this path below the folder, from the index or from the file; None if it is not sound."""
         try:
-            state = _state(os.stat(os.path.join(self.folder, below)))
+            state = state_of(os.stat(os.path.join(self.folder, below)))
         except OSError as error:
             self._problem(self.folder / below, str(error))
             return None
@@ -191,9 +176,9 @@ class ResultStore:
             # What hashes to its id is the spec that was written; only else is it worth the time to look closer.
             if spec_hash(record.spec) != record.id and not ((spec := RunSpec.from_json(record.spec)).complete and spec.id == record.id):
                 raise ValueError(f"its id {record.id} is not the hash of its spec")
-            named = (record.spec[name] for name in ("dataset", "method", "seed"))
+            dataset, method, seed = (record.spec[name] for name in ("dataset", "method", "seed"))
             below = f"{path.parent.name}/{path.name}"
-            if below != (expected := _name(*named, record.id, _order(path)[2])):
+            if below != (expected := path_below(dataset, method, seed, record.id, order(path)[2])):
                 raise ValueError(f"it belongs at {expected}")
             self.index.add(below, state, Part.of(record))
             return record
@@ -208,51 +193,6 @@ class ResultStore:
     def _problem(self, path: Path, reason: str):
         if (path, reason) not in self.problems:
             self.problems.append((path, reason))
-
-
-@functools.lru_cache(maxsize=4096)
-def _folder_and_method(dataset: str, method: str) -> tuple[str, str]:
-    """How they are written in a record's path."""
-    # 'folder:/data/My birds' -> 'My_birds'; never a hidden directory, nor one above this.
-    folder = re.sub(r"[^\w.-]", "_", re.split(r"[/\\:]", dataset.rstrip("/\\"))[-1]).lstrip(".") or "dataset"
-    return folder, method_name(method)
-
-
-def _name(dataset: str, method: str, seed: int, run_id: str, part: int) -> str:
-    """The path of a record below the store's folder."""
-    folder, name = _folder_and_method(dataset, method)
-    return f"{folder}/{name}-{seed}-{run_id}{f'.{part}' if part > 1 else ''}.json"
-
-
-def _sync_directory(directory: Path):
-    """Make the new name survive a power failure."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _order(path: Path) -> tuple[str, str, int]:
-    """Sort key of a record's path: directory, stem, part."""
-    return _order_of(f"{path.parent.name}/{path.name}")
-
-
-@functools.lru_cache(maxsize=2**18)
-def _order_of(path: str) -> tuple[str, str, int]:
-    """As `_order`, of a path below the folder."""
-    directory, _, name = path.partition("/")
-    match = FILE_NAME.fullmatch(name)
-    return (directory, match["stem"], int(match["part"] or 1)) if match else (directory, name, 1)
-
-
-def _run_of(path: str) -> tuple[str, str]:
-    """What the paths of a run's parts share: directory and stem."""
-    return _order_of(path)[:2]
-
-
-_state: Callable[[os.stat_result], State] = operator.attrgetter("st_mtime_ns", "st_size", "st_ino")
-"""What tells a changed file."""
 
 
 def _same_weights(parts: list) -> list:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.machine import files
-from bench.records import column_arrays
+from bench.records import column_arrays, paths
 from bench.records import index as index_module
 from bench.records import store as store_module
 from bench.records.index import NAME
@@ -105,8 +105,8 @@ def test_one_store_sees_what_comes_and_goes(folder):
 
 def test_files_in_another_order_are_the_same_files(folder, reads, monkeypatch):
     """A folder that was copied or packed anew may list them otherwise."""
-    expected, listing = ResultStore(folder).frame(), ResultStore._listing
-    monkeypatch.setattr(ResultStore, "_listing", lambda self: dict(reversed(listing(self).items())))
+    expected = ResultStore(folder).frame()
+    monkeypatch.setattr(store_module, "listing", lambda folder: dict(reversed(paths.listing(folder).items())))
     assert ResultStore(folder).frame().equals(expected) and not reads
 
 
