@@ -9,7 +9,7 @@ from bench.compute.randomness import Draws
 from bench.data.source import load_source
 from bench.run.build import build_method
 from bench.spec import RunSpec
-from bench.views.view import normalise, render_views
+from bench.views.view import prepare, render_views
 
 IMAGES = 8
 ZOOM_TO = 96
@@ -23,7 +23,7 @@ def write_contact_sheet(spec: RunSpec, path: Path, root: Path | None = None) -> 
     images = source.images[torch.linspace(0, len(source.images) - 1, IMAGES).long().to(source.device)]
     draws = lambda number: Draws(spec.seed, "view", 0, number, total=len(images), device=source.device)  # noqa: E731
     views = render_views(method.views, images, source.info, source.mean, source.std, draws)
-    columns = [normalise(images.float() / 255, source.mean, source.std), *views]
+    columns = [prepare(images, source.mean, source.std), *views]
     size = images.shape[-1]
     zoom = max(1, -(-ZOOM_TO // size))
     cells = []

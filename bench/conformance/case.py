@@ -30,6 +30,7 @@ from bench.training.hook import fit
 from bench.training.meter import Meter
 from bench.training.step import phase_of
 from bench.training.trainer import Controls, Trainer
+from bench.views.view import prepare, unit_range
 
 IMAGE_SIZE = 32
 """Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""
@@ -108,7 +109,7 @@ class Case:
         if method.needs not in table.require(encoder).offers:
             encoder = "vit_micro"
         self.encoder, self.images, self.labels = encoder, *photographs()
-        colours = self.images[:TRAINING_IMAGES].float() / 255
+        colours = unit_range(self.images[:TRAINING_IMAGES])
         self.mean, self.std = colours.mean((0, 2, 3)), colours.std((0, 2, 3))
         self.info_of_plan = DatasetInfo(TRAINING_IMAGES, IMAGE_SIZE)
         self.info = dataclasses.replace(self.info_of_plan, mean=tuple(self.mean.tolist()), std=tuple(self.std.tolist()))
@@ -204,4 +205,4 @@ class Case:
 
     def normalised(self) -> Tensor:
         """All 64 images as `encode` gets them: float32 [64, 3, 32, 32]."""
-        return (self.images.float() / 255 - self.mean[:, None, None]) / self.std[:, None, None]
+        return prepare(self.images, self.mean, self.std)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from bench.compute.collectives import agree, gather, rows_of
 from bench.compute.precision import computing_in, upcast
 from bench.data.packed import PackedImages
-from bench.views.view import normalise
+from bench.views.view import prepare
 
 IMAGES_AT_ONCE = 500
 """Images per forward pass; features do not depend on it beyond rounding."""
@@ -38,7 +38,7 @@ def extract(
             parts = []
             batches = images.split(images_at_once)
             for part in batches[rows_of(len(batches))] if shared else batches:
-                parts.append(upcast(function(normalise(part.to(mean.device).float() / 255, mean, std))))
+                parts.append(upcast(function(prepare(part.to(mean.device), mean, std))))
     finally:
         for module, training in modes.items():
             module.training = training

@@ -3,8 +3,6 @@
 import warnings
 from dataclasses import replace
 
-import torch
-
 import methods
 from bench.compute.randomness import seeded
 from bench.data.source import Source
@@ -13,6 +11,7 @@ from bench.encoders.batch_norm import synchronise
 from bench.method import Method, build
 from bench.spec import RunSpec
 from bench.training.trainer import Controls, Trainer
+from bench.views.view import MEMORY_FORMAT
 
 
 def build_method(spec: RunSpec, source: Source, num_classes: int) -> Method:
@@ -22,7 +21,7 @@ def build_method(spec: RunSpec, source: Source, num_classes: int) -> Method:
     with seeded(spec.seed, "init"):
         method = build(cls, make_encoder, source.info, num_classes, spec.hyper_parameters)
     synchronise(method)
-    return method.to(source.device, memory_format=torch.channels_last)
+    return method.to(source.device).to(memory_format=MEMORY_FORMAT)
 
 
 def as_seen_by(method: Method, source: Source) -> Source:

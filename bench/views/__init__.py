@@ -21,7 +21,7 @@ from bench.views.ops import (
     resize_matrix,
     separable,
 )
-from bench.views.view import View, joined, normalise, render_views
+from bench.views.view import View, joined, normalise, prepare, render_views
 
 __all__ = [
     "Blur",
@@ -37,6 +37,7 @@ __all__ = [
     "joined",
     "lightness",
     "normalise",
+    "prepare",
     "render_views",
     "resize_matrix",
     "separable",

@@ -6,6 +6,7 @@ data, where hue, saturation and greying change nothing and are skipped; `render`
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -69,7 +70,8 @@ class PaddedCrop:
 
     def draw(self, draws: Draws, data: DatasetInfo) -> tuple[Tensor, Tensor]:
         """-> shift down and right of the window: int64 [B] each, in [-padding, padding]."""
-        return tuple(draws.randint(2 * self.padding + 1) - self.padding for _ in range(2))
+        down, right = (draws.randint(2 * self.padding + 1) - self.padding for _ in range(2))
+        return down, right
 
     def apply(self, images: Tensor, parameters: tuple[Tensor, Tensor], size: int) -> Tensor:
         pixel = torch.arange(images.shape[-1], device=images.device)
@@ -176,4 +178,13 @@ class Solarize:
         return change_some(images, parameters, lambda chosen: torch.where(chosen >= self.threshold, 1 - chosen, chosen))
 
 
-Op = ResizedCrop | PaddedCrop | Flip | ColorJitter | Grayscale | Blur | Solarize
+class Op(Protocol):
+    """What every operation is."""
+
+    def draw(self, draws: Draws, data: DatasetInfo) -> Any:
+        """-> parameters of each image: a tensor [B, ...], or a tuple of such."""
+        ...
+
+    def apply(self, images: Tensor, parameters: Any, size: int) -> Tensor:
+        """float32 [B, C, H, W] in [0, 1], and what `draw` returned -> the same images after it; `size`: the view's height and width."""
+        ...

@@ -3,6 +3,7 @@
 B images, C channels, H height, W width; h, w of a view."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch import Tensor
 from bench.compute.randomness import Draws
 from bench.spec import DatasetInfo
 from bench.views.ops import Op, ResizedCrop
+
+MEMORY_FORMAT = torch.channels_last
+"""How images lie in memory, and so the weights of those networks that see them: what convolutions are fastest on."""
 
 TOGETHER = 2**21
 """Numbers of so many images a CPU's cache holds, about: with fewer at once torch's own time counts, with more the memory's."""
@@ -38,15 +42,20 @@ class View:
 
     def render_together(self, images: Tensor, draws: list[Draws], data: DatasetInfo) -> tuple[Tensor, ...]:
         """The same for several draws of the ops, as one large batch."""
-        images = images.float().div_(255)
+        images = unit_range(images)
         images = images.repeat(len(draws), 1, 1, 1) if len(draws) > 1 else images
         for op in self.ops:
             images = op.apply(images, joined([op.draw(own, data) for own in draws]), self.pixels(data))
         return images.chunk(len(draws))
 
 
-def joined(parameters: list) -> Tensor | tuple[Tensor, ...]:
-    """The parameters of several draws, each [B, ...] or a tuple of such, as those of one batch."""
+def unit_range(raw: Tensor) -> Tensor:
+    """uint8 0..255, of any shape -> float32 in [0, 1], a new tensor."""
+    return raw.to(torch.float32, copy=True).div_(255)
+
+
+def joined(parameters: list) -> Any:
+    """The parameters of several draws, each a tensor [B, ...] or a tuple of such, as those of one batch."""
     if len(parameters) == 1:
         return parameters[0]
     if isinstance(parameters[0], Tensor):
@@ -55,10 +64,14 @@ def joined(parameters: list) -> Tensor | tuple[Tensor, ...]:
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """[B, 1 or 3, H, W] in [0, 1] -> [B, 3, H, W]: grey repeated, minus mean, over std (each [3]). Channels last in memory,
-    which convolutions are fastest on."""
+    """[B, 1 or 3, H, W] in [0, 1] -> [B, 3, H, W], in MEMORY_FORMAT: grey repeated, minus mean, over std (each [3])."""
     images = (images.expand(-1, 3, -1, -1) - mean[:, None, None]).div_(std[:, None, None])
-    return images.contiguous(memory_format=torch.channels_last)
+    return images.contiguous(memory_format=MEMORY_FORMAT)
+
+
+def prepare(raw: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Stored images as a network sees them where no view changes them: uint8 [B, 1 or 3, H, W] -> float32 [B, 3, H, W], as `normalise`."""
+    return normalise(unit_range(raw), mean, std)
 
 
 def render_views(views: tuple[View, ...], images: Tensor, data: DatasetInfo, mean: Tensor, std: Tensor, draws_for) -> tuple[Tensor, ...]:
