@@ -1,7 +1,7 @@
 # make demo   install, run the demo suite, print its leaderboard
 # make test   install, run the test suite          (make quick: without the slow tests)
 # make test-processors   the quick tests as other processors compute, as far as this one can imitate them
-# make lint   ruff
+# make lint   ruff, and the types that pyright finds wrong
 # make bench  speed of everything beside its bound and its peers
 # make slurm-test   SLURM on this machine, and every fault on it   (make torture: a hundred random kills)
 # PYTHON=python3.12 make demo picks the interpreter; it must be 3.11 or newer.
@@ -56,6 +56,7 @@ bench: $(READY)
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright --pythonpath $(VENV)/bin/python
 
 # uv is seldom on a machine, so it goes into the environment itself; it installs 7 GB in about half a minute,
 # and compiles it, which spares every later start seconds.

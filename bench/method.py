@@ -56,7 +56,7 @@ class Batch:
 class LabelledBatch(Batch):
     """What a Reference gets: a batch with labels."""
 
-    labels: Tensor = None
+    labels: Tensor
     """int64 [B]"""
 
 
@@ -83,6 +83,9 @@ class Method(nn.Module):
     run's spec, so that the runs made before keep their ids."""
     views: tuple[View, ...] = ()
     recipe: Recipe | None = None
+
+    encoder: nn.Module
+    """What `make_encoder` made; a method whose `encode` applies something else need not have it."""
 
     @classmethod
     def full_version(cls, hyper_parameters: dict) -> str:
@@ -140,10 +143,11 @@ class _Unfilled(TorchFunctionMode):
     """Tensors without storage are not given values: in torch's initialisers alone, that imports its compiler, which takes seconds."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
         fills = getattr(function, "__module__", "") == "torch.nn.init" or getattr(function, "__name__", "") in FILLS
         if fills and (tensor := args[0] if args else kwargs["tensor"]).is_meta:
             return tensor
-        return function(*args, **(kwargs or {}))
+        return function(*args, **kwargs)
 
 
 @contextlib.contextmanager

@@ -97,7 +97,9 @@ class Lease:
 
 
 def number_of(path: Path) -> int:
-    return int(NAME.fullmatch(path.name)[1])
+    match = NAME.fullmatch(path.name)
+    assert match, f"'{path}' is no lease"
+    return int(match[1])
 
 
 def numbers(folder: Path) -> list[int]:

@@ -2,6 +2,9 @@
 
 import signal
 import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 """Signals that ask a run to write its checkpoint and stop."""
@@ -16,7 +19,7 @@ class StopSignals:
 
     def __init__(self):
         self.received: int | None = None
-        self.former: dict[int, object] = {}
+        self.former: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __enter__(self):
         # Only the main thread may set handlers; elsewhere (a debugger, a notebook's worker) signals stay as they are.

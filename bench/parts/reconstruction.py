@@ -5,6 +5,7 @@ B images of the global batch, S height and width of an image, D features, h heig
 
 import copy
 import functools
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,8 @@ def colours_in_gamut() -> Tensor:
 @full_precision
 def squared_distances(ab: Tensor, colours: Tensor) -> Tensor:
     """From the colour of each place [B, 2, h, w] to each of the colours [Q, 2]: [B, Q, h, w]."""
-    return sum((value - colour[:, None, None]).square() for value, colour in zip(ab.split(1, 1), colours.T, strict=True))
+    in_a, in_b = ((value - colour[:, None, None]).square() for value, colour in zip(ab.split(1, 1), colours.T, strict=True))
+    return in_a + in_b
 
 
 @full_precision
@@ -95,7 +97,17 @@ NARROWEST = 16
 """Channels that the decoder keeps at least."""
 
 
-def map_side(encoder: nn.Module, size: int) -> int:
+class WithMap(Protocol):
+    """An encoder that has a feature map (bench/encoders/table.py says which do)."""
+
+    def feature_map(self, images: Tensor) -> Tensor: ...
+
+    def to(self, device: str) -> Self: ...
+
+    def eval(self) -> Self: ...
+
+
+def map_side(encoder: WithMap, size: int) -> int:
     """h: height and width of the feature map of an S x S image, read from shapes alone."""
     # A copy on the meta device: nothing is computed, and the encoder's BatchNorm statistics stay as they are.
     twin = copy.deepcopy(encoder).to("meta").eval()

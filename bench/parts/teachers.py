@@ -29,7 +29,10 @@ class Teacher(nn.Module):
     @torch.no_grad()
     def follow(self, student: nn.Module, momentum: float) -> None:
         """teacher = momentum * teacher + (1 - momentum) * student"""
-        torch._foreach_lerp_(list(self.network.parameters()), list(student.parameters()), 1 - momentum)
+        # One call for all of them, which torch has under no public name; its own averaged models use it.
+        own: list[Tensor] = list(self.network.parameters())
+        others: list[Tensor] = list(student.parameters())
+        torch._foreach_lerp_(own, others, 1 - momentum)  # pyright: ignore[reportPrivateImportUsage]
 
 
 @torch.no_grad()
@@ -42,6 +45,11 @@ def permuted_keys(network: nn.Module, images: Tensor, order: Tensor) -> Tensor:
 
 class Queue(nn.Module):
     """The last Q rows that were enqueued, oldest overwritten first; starts as random unit vectors (MoCo's code)."""
+
+    rows: Tensor
+    """[Q, P]"""
+    position: Tensor
+    """int64 []: the row that the next one overwrites."""
 
     def __init__(self, length: int, dim: int):
         super().__init__()
@@ -60,6 +68,9 @@ class Queue(nn.Module):
 
 class Memory(nn.Module):
     """One row per training image, of unit length once it was first moved towards an embedding of the image."""
+
+    rows: Tensor
+    """[N, P]"""
 
     def __init__(self, num_images: int, dim: int):
         super().__init__()
@@ -87,7 +98,7 @@ class MomentumContrast(nn.Module):
         self.queue = Queue(queue, projection)
         self.temperature, self.momentum = temperature, momentum
         # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
-        self.new_keys = None
+        self.new_keys: Tensor | None = None
 
     def student(self) -> nn.Module:
         """Encoder and projector as one module, for the teacher to copy and to follow."""
@@ -112,4 +123,4 @@ class MomentumContrast(nn.Module):
         self.new_keys = None
 
     def encode_also(self) -> dict:
-        return {"teacher": self.teacher.network[0]}
+        return {"teacher": next(self.teacher.network.children())}
