@@ -85,7 +85,7 @@ class MultiTask(Method):
 
     def build(self, name, cls, data):
         """A task whose encoder is the shared one; its teachers are copies of that."""
-        if cls.needs == "tokens" and not hasattr(self.encoder, "tokens"):
+        if cls.needs == "tokens" and "tokens" not in self.encoder.offers:
             raise ValueError(f"the task {name} needs the tokens of a ViT, which this encoder does not offer; take a ViT or leave it out")
         handed = []
 

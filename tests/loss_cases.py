@@ -10,7 +10,7 @@ import torch
 import methods
 from bench.compute.randomness import Draws
 from bench.encoders.factory import factory
-from bench.encoders.resnet import ResNet
+from bench.encoders.networks.resnet import ResNet
 from bench.method import Batch
 from bench.spec import DatasetInfo
 

@@ -90,7 +90,7 @@ def test_only_load_imports_an_entry(colours):
         colours.load("bright")
 
 
-def test_a_file_of_somebodys_own_is_read_as_an_entry_is(colours):
+def test_a_file_of_somebodys_own_is_read_as_an_entry_is():
     own = methods.require("byol")
     assert registry.summary(own) == methods.summary("byol") and registry.declared(own, "family") == methods.family("byol")
 

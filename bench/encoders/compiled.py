@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from bench.encoders.encoder import Encoder
+
 
 @contextlib.contextmanager
 def compiled(method: nn.Module, wanted: bool) -> Iterator[None]:
     """Within the block every encoder of the method, a teacher's too, is compiled for calls of it as a whole: `encoder(images)`."""
-    encoders = [module for module in method.modules() if hasattr(module, "stages")] if wanted else []
+    encoders = [module for module in method.modules() if isinstance(module, Encoder)] if wanted else []
     for encoder in encoders:
         encoder.compile()
     try:

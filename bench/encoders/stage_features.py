@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.compute.precision import upcast
+from bench.encoders.encoder import Encoder
 
 LARGEST = 1024
 """Numbers of a stage, D * G * G, at most; the papers' tables have about 9,000, of an AlexNet."""
@@ -40,7 +41,7 @@ class StageReader:
 
     def __init__(self, method: nn.Module, encode: Callable[[Tensor], Tensor]):
         self.encode, self.widths = encode, []
-        self.encoders = [module.stage_modules() for module in method.modules() if hasattr(module, "stage_modules")]
+        self.encoders = [module.stage_modules() for module in method.modules() if isinstance(module, Encoder)]
 
     def __call__(self, images: Tensor) -> Tensor:
         outputs: dict[nn.Module, Tensor] = {}

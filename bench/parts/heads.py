@@ -3,9 +3,13 @@
 B images of the global batch, V crops, D features."""
 
 import itertools
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from bench.encoders.encoder import Encoder
 
 
 def mlp(inputs: int, hidden: int, outputs: int, *, layers: int = 2, norm: bool = True, last_norm: bool = False, bias: bool = True):
@@ -49,8 +53,7 @@ def encode_crops(encoder: nn.Module, crops: tuple[Tensor, ...]) -> Tensor:
     return torch.cat([encoder(images) for images in sizes])
 
 
-def whole_patches(encoder: nn.Module, image_size: int, size: float) -> float:
+def whole_patches(encoder: "Encoder", image_size: int, size: float) -> float:
     """A view's size, as a fraction of the image's, rounded so that the view is a whole number of a ViT's patches wide, one at least;
     for another encoder a whole number of pixels."""
-    patch = getattr(encoder, "patch_size", 1)
-    return patch * max(1, round(size * image_size / patch)) / image_size
+    return encoder.patch_size * max(1, round(size * image_size / encoder.patch_size)) / image_size

@@ -3,16 +3,21 @@
 A corner is the row and column of a patch's top left pixel. B images of this device, K patches of each, s pixels a side of a patch.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.parts.heads import whole_patches
+
+if TYPE_CHECKING:
+    from bench.encoders.encoder import Encoder
 
 SMALLEST = 4
 """Pixels a side of a patch; fewer show no part of anything, and three strides of an encoder leave nothing of them."""
 
 
-def patch_side(encoder: nn.Module, image_size: int, fraction: float, most: int) -> int:
+def patch_side(encoder: "Encoder", image_size: int, fraction: float, most: int) -> int:
     """Pixels a side of a patch as a fraction of the image's; for a ViT a whole number of its own patches. At most `most`: what the
     method has room for."""
     side = round(whole_patches(encoder, image_size, fraction) * image_size)

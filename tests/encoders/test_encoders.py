@@ -14,18 +14,20 @@ from torch import nn
 from torch.nn import functional as F
 
 import methods
+from bench import registry
 from bench.commands import listing
 from bench.encoders import factory, table
 from bench.encoders.batch_norm import GroupedBatchNorm
-from bench.encoders.convnext import ConvNeXt
-from bench.encoders.resnet import Strided1x1
-from bench.encoders.vit import VisionTransformer
-from bench.encoders.wide_resnet import WideResNet
+from bench.encoders.encoder import Encoder
+from bench.encoders.networks.convnext import ConvNeXt, stem_patch
+from bench.encoders.networks.resnet import Strided1x1
+from bench.encoders.networks.vit import VisionTransformer, patch_size
+from bench.encoders.networks.wide_resnet import WideResNet
 from bench.errors import UserError
 from bench.parts.teachers import Teacher
 from bench.training.meter import count_flops
 
-VITS = [name for name, entry in table.ENCODERS.items() if entry.family == "vit"]
+VITS = [name for name, entry in table.entries().items() if entry.family == "vit"]
 MAPS = {28: (28, 14, 7, 4), 32: (32, 16, 8, 4), 64: (64, 32, 16, 8), 96: (24, 12, 6, 3), 128: (32, 16, 8, 4), 224: (56, 28, 14, 7)}
 """Side of each stage's map, for every image size."""
 CONVNEXT_MAPS = {**MAPS, 28: (28, 14, 7, 3), 64: (32, 16, 8, 4)}
@@ -69,7 +71,7 @@ def micro(image_size=32, **options):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [(name, size) for name in table.ENCODERS for size in MAPS if name in EVERY_SIZE or size in (32, 96)]
+    ("name", "size"), [(name, size) for name in table.entries() for size in MAPS if name in EVERY_SIZE or size in (32, 96)]
 )
 def test_shapes(name, size):
     """On the meta device, as a plan builds them: shapes without numbers."""
@@ -79,7 +81,7 @@ def test_shapes(name, size):
     assert features.shape == (2, encoder.dim) and features.dtype == torch.float32
     assert features_map.shape == stages[-1].shape and features_map.shape[:2] == (2, encoder.dim)
     if name in VITS:
-        side = size // factory.patch_size(size)
+        side = size // patch_size(size)
         assert [tuple(stage.shape) for stage in stages] == [(2, encoder.dim, side, side)] * 4
         assert encoder.tokens(images).shape == (2, 1 + side**2, encoder.dim)
     else:
@@ -89,7 +91,7 @@ def test_shapes(name, size):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [*((name, 28) for name in table.ENCODERS), ("resnet8", 96), ("wideresnet28x2", 96), ("convnext_tiny", 96)]
+    ("name", "size"), [*((name, 28) for name in table.entries()), ("resnet8", 96), ("wideresnet28x2", 96), ("convnext_tiny", 96)]
 )
 def test_features_maps_and_stages_agree(name, size):
     encoder, images = narrow(name, size).eval(), torch.rand(2, 3, size, size)
@@ -108,7 +110,7 @@ def test_features_maps_and_stages_agree(name, size):
             assert torch.allclose(features_map.mean((2, 3)), features)
 
 
-@pytest.mark.parametrize("name", table.ENCODERS)
+@pytest.mark.parametrize("name", table.entries())
 def test_an_image_of_one_channel_is_encoded_by_itself_and_always_alike(name):
     """In evaluation mode: no image depends on its neighbours in the batch, and nothing is drawn."""
     encoder, images = narrow(name, 28, in_channels=1).eval(), torch.rand(3, 1, 28, 28)
@@ -119,7 +121,7 @@ def test_an_image_of_one_channel_is_encoded_by_itself_and_always_alike(name):
     assert together.isfinite().all() and not torch.allclose(together[0], together[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", table.ENCODERS)
+@pytest.mark.parametrize("name", table.entries())
 def test_gradient_reaches_every_parameter(name):
     """From the features and from the map, so that no method leaves a parameter behind; in training nothing is drawn either."""
     encoder, images = narrow(name), torch.rand(4, 3, 32, 32)
@@ -132,7 +134,7 @@ def test_gradient_reaches_every_parameter(name):
         assert torch.equal(read(images), output)
 
 
-@pytest.mark.parametrize("name", table.ENCODERS)
+@pytest.mark.parametrize("name", table.entries())
 def test_features_have_32_bits_or_more(name):
     encoder, images = narrow(name).eval(), torch.rand(2, 3, 32, 32)
     with torch.no_grad():
@@ -143,7 +145,7 @@ def test_features_have_32_bits_or_more(name):
     assert wide.dtype == torch.float64 and torch.allclose(wide.float(), features, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", table.ENCODERS)
+@pytest.mark.parametrize("name", table.entries())
 def test_facts_are_measured(name):
     size = table.FACTS_SIZE
     with torch.device("meta"):
@@ -175,11 +177,77 @@ def test_what_a_method_needs_is_read_without_importing_it(tmp_path):
 
 
 def test_offers_are_kept():
-    for name, entry in table.ENCODERS.items():
+    for name, entry in table.entries().items():
         with torch.device("meta"):
             built = factory.factory(name, 28)()
-        offered = ["features"] + [offer for offer in ("feature_map", "tokens") if hasattr(built, offer)]
-        assert list(entry.offers) == offered and entry.summary
+        assert isinstance(built, Encoder) and entry.offers == built.offers and entry.summary
+        assert ("tokens" in built.offers) == hasattr(built, "tokens") and built.patch_size == (patch_size(28) if name in VITS else 1)
+        with torch.device("meta"):
+            stages = built.stages(torch.empty(2, 3, 28, 28))
+        assert "feature_map" in built.offers and len(built.stage_modules()) == len(stages) and stages[-1].shape[1] == built.dim
+
+
+def test_an_encoder_that_defines_nothing_says_so():
+    class Empty(Encoder):
+        pass
+
+    images = torch.zeros(1, 3, 8, 8)
+    for name, ask in {"forward": Empty(), "stages": Empty().feature_map, "stage_modules": lambda _: Empty().stage_modules()}.items():
+        with pytest.raises(NotImplementedError, match=f"Empty does not define {name}$"):
+            ask(images)
+
+
+OWN = """
+from torch import nn
+
+from bench.encoders.encoder import Encoder
+
+VARIANTS = {
+    "tiniest": {"summary": "one convolution", "facts": {"parameters": 8, "flops": 9, "dim": 2}, "shape": {"dim": 2}},
+}
+
+
+class Tiniest(Encoder):
+    offers = ("features",)
+
+    def __init__(self, dim, in_channels):
+        super().__init__()
+        self.convolution, self.dim = nn.Conv2d(in_channels, dim, 1), dim
+
+    def forward(self, images):
+        return self.convolution(images).mean((2, 3))
+
+
+def build(entry, image_size, *, in_channels, width, bn_groups):
+    return Tiniest(**entry.shape, in_channels=in_channels)
+"""
+
+
+@pytest.fixture
+def own_networks(tmp_path, monkeypatch):
+    """A folder in the place of networks/, with one family of one encoder."""
+    folder = tmp_path / "own_networks"
+    folder.mkdir()
+    (folder / "tiniest.py").write_text(OWN)
+    monkeypatch.setattr(registry, "ROOT", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in (table, factory):
+        monkeypatch.setattr(module, "NETWORKS", registry.Registry("family of encoders", "own_networks", ""))
+    table.entries.cache_clear()
+    yield folder
+    table.entries.cache_clear()
+
+
+def test_a_file_of_networks_is_a_family_of_encoders(own_networks):
+    entry = table.EncoderEntry("tiniest", "tiniest", ("features",), "one convolution", table.Facts(8, 9, 2), {"dim": 2})
+    assert table.names() == ["tiniest"] and table.require("tiniest") == entry
+    assert factory.factory("tiniest", 28)()(torch.zeros(3, 3, 28, 28)).shape == (3, 2)
+
+
+def test_no_two_encoders_have_one_name(own_networks):
+    (own_networks / "twin.py").write_text(OWN)
+    with pytest.raises(UserError, match="two encoders are called tiniest: one of tiniest and one of twin"):
+        table.names()
 
 
 def test_the_factory_makes_new_encoders_with_new_weights():
@@ -188,7 +256,7 @@ def test_the_factory_makes_new_encoders_with_new_weights():
     assert not torch.equal(first.stem[0].weight, second.stem[0].weight)
 
 
-@pytest.mark.parametrize("name", table.ENCODERS)
+@pytest.mark.parametrize("name", table.entries())
 def test_channels_and_width(name):
     make_encoder = factory.factory(name, 28)
     with torch.device("meta"):
@@ -211,7 +279,7 @@ def test_an_unknown_name_gets_the_nearest():
 
 @pytest.mark.parametrize(("size", "patch"), [(14, 2), (28, 4), (32, 4), (64, 8), (96, 8), (98, 14), (128, 16), (224, 16)])
 def test_patch_size(size, patch):
-    assert factory.patch_size(size) == patch
+    assert patch_size(size) == patch
 
 
 @pytest.mark.parametrize(
@@ -225,7 +293,7 @@ def test_no_patch_size(size, nearest):
 
 @pytest.mark.parametrize(("size", "patch"), [(16, 1), (28, 1), (32, 1), (47, 1), (48, 2), (64, 2), (95, 2), (96, 4), (224, 4)])
 def test_stem_patch(size, patch):
-    assert factory.stem_patch(size) == patch
+    assert stem_patch(size) == patch
 
 
 def test_no_stem_patch():
@@ -466,7 +534,7 @@ def test_running_statistics_forget_at_the_same_pace_with_and_without_groups():
     assert torch.allclose(one.running_var, eight.running_var, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", [name for name, entry in table.ENCODERS.items() if "resnet" in entry.family])
+@pytest.mark.parametrize("name", [name for name, entry in table.entries().items() if "resnet" in entry.family])
 def test_every_batch_norm_is_in_groups(name):
     with torch.device("meta"):
         norms = [m for m in factory.factory(name, 32)(bn_groups=4).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

@@ -22,7 +22,7 @@ from bench.data import catalogue
 from bench.data.images import channel_stats
 from bench.data.load import load_split
 from bench.data.source import Source
-from bench.encoders.resnet import ResNet
+from bench.encoders.networks.resnet import ResNet
 from bench.spec import Budget, RunSpec
 from bench.training.trainer import Trainer
 from bench.views.view import normalise

@@ -7,15 +7,39 @@ import timm.models.convnext
 from torch import Tensor, nn
 
 from bench.compute.precision import upcast
+from bench.encoders.encoder import Encoder
+from bench.encoders.table import EncoderEntry
+from bench.errors import UserError
+
+VARIANTS = {
+    "convnext_tiny": {
+        "summary": "ConvNeXt-T (Liu et al. 2022) by timm: first patch of 1 pixel below 48, 2 below 96, else the paper's 4",
+        "facts": {"parameters": 27_815_808, "flops": 2_900_385_792, "dim": 768},
+        "shape": {"depths": (3, 3, 9, 3), "channels": (96, 192, 384, 768)},
+    },
+}
+"""By name: a line about it; what it comes to (table.py, Facts); what the constructor takes."""
 
 THEIR_PATCH = 4
 """Pixels a side of the paper's patches."""
 
+STEM_PATCHES, LAST_MAP = (4, 2, 1), 3
+"""A ConvNeXt's first patches, and how many positions a side its last map, at an eighth of the patches, should have."""
 
-class ConvNeXt(nn.Module):
+
+def stem_patch(image_size: int, name: str = "a ConvNeXt") -> int:
+    """The largest of 4, 2 and 1 pixels that leaves a last map of at least 3x3, or else 1: 1 at 28 and 32, 2 at 64, 4 from 96."""
+    if image_size < 2 * 8:
+        raise UserError(f"{name} at {image_size} pixels: its last map would be a single position; expected 16 pixels or more")
+    return next((patch for patch in STEM_PATCHES if image_size // patch // 8 >= LAST_MAP), STEM_PATCHES[-1])
+
+
+class ConvNeXt(Encoder):
     """timm's ConvNeXt; features are the average over positions, normalised after it as in the paper.
 
     patch_size: of the first layer, which the paper has at 4. Everything after it is the same for every size."""
+
+    offers = ("features", "feature_map")
 
     def __init__(self, depths, channels, patch_size: int, in_channels: int = 3, width: float = 1.0):
         super().__init__()
@@ -45,10 +69,11 @@ class ConvNeXt(nn.Module):
         # At every position, as in a ViT: so whoever reads maps trains the norm too, and reads numbers of its scale.
         return [*before, self.convnext.head.norm(last)]
 
-    def feature_map(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, D, h, w], after the last norm."""
-        return self.stages(images)[-1]
-
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D]"""
         return self.convnext.head.norm(upcast(self.maps(images)[-1]).mean((2, 3), keepdim=True)).flatten(1)
+
+
+def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> ConvNeXt:
+    """One of VARIANTS, for images of this size; without BatchNorm, so bn_groups change nothing."""
+    return ConvNeXt(**entry.shape, patch_size=stem_patch(image_size, entry.name), in_channels=in_channels, width=width)

@@ -10,10 +10,66 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.compute.precision import upcast
+from bench.encoders.encoder import Encoder
+from bench.encoders.table import EncoderEntry
+from bench.errors import UserError
+
+VARIANTS = {
+    "vit_nano": {
+        "summary": "ViT with 4 layers, 64 features and 2 heads, about as dear as resnet8; 8 patches or so a side",
+        "facts": {"parameters": 207_424, "flops": 30_278_656, "dim": 64},
+        "shape": {"depth": 4, "dim": 64, "heads": 2},
+    },
+    "vit_micro": {
+        "summary": "ViT with 6 layers, 96 features and 3 heads, for CPUs; 8 patches or so a side",
+        "facts": {"parameters": 682_272, "flops": 96_585_984, "dim": 96},
+        "shape": {"depth": 6, "dim": 96, "heads": 3},
+    },
+    "vit_tiny": {
+        "summary": "ViT-Tiny: 12 layers, 192 features, 3 heads (DeiT); patch by image size",
+        "facts": {"parameters": 5_360_832, "flops": 730_211_328, "dim": 192},
+        "shape": {"depth": 12, "dim": 192, "heads": 3},
+    },
+    "vit_small": {
+        "summary": "ViT-Small: 12 layers, 384 features, 6 heads (DeiT); patch by image size",
+        "facts": {"parameters": 21_338_496, "flops": 2_840_610_816, "dim": 384},
+        "shape": {"depth": 12, "dim": 384, "heads": 6},
+    },
+    "vit_base": {
+        "summary": "ViT-Base: 12 layers, 768 features, 12 heads (Dosovitskiy et al. 2021); patch by image size",
+        "facts": {"parameters": 85_144_320, "flops": 11_201_974_272, "dim": 768},
+        "shape": {"depth": 12, "dim": 768, "heads": 12},
+    },
+}
+"""By name: a line about it; what it comes to (table.py, Facts); what the constructor takes."""
+
+PATCHES, LEAST_PATCHES = (16, 14, 8, 7, 4, 2), 7
+"""A ViT's patch sizes, and how many patches a side it must have."""
 
 
-class VisionTransformer(nn.Module):
+def fitting_patch(image_size: int) -> int | None:
+    """The largest patch that tiles the image with enough patches a side."""
+    return next((patch for patch in PATCHES if image_size % patch == 0 and image_size // patch >= LEAST_PATCHES), None)
+
+
+def patch_size(image_size: int, name: str = "a ViT") -> int:
+    """The largest of 16, 14, 8, 7, 4 and 2 pixels that leaves at least 7 patches a side: 4 at 28 and 32, 8 at 64 and 96, 16 at 224."""
+    if patch := fitting_patch(image_size):
+        return patch
+    least = LEAST_PATCHES * PATCHES[-1]
+    below = next((size for size in range(image_size, least - 1, -1) if fitting_patch(size)), None)
+    above = next(size for size in range(max(image_size, least), 2 * max(image_size, least)) if fitting_patch(size))
+    nearest = f"sizes are {below} and {above}" if below else f"size is {above}"
+    raise UserError(
+        f"{name} at {image_size} pixels: no patch of {', '.join(map(str, PATCHES[:-1]))} or {PATCHES[-1]} pixels divides them "
+        f"with {LEAST_PATCHES} or more patches a side; the nearest {nearest}"
+    )
+
+
+class VisionTransformer(Encoder):
     """timm's ViT with a class token; features are the class token after the last norm, as in DINO (arXiv:2104.14294)."""
+
+    offers = ("features", "feature_map", "tokens")
 
     def __init__(self, depth, dim, heads, image_size: int, patch_size: int, in_channels: int = 3, width: float = 1.0):
         super().__init__()
@@ -71,7 +127,7 @@ class VisionTransformer(nn.Module):
         depth = len(self.vit.blocks)
         return {max(0, depth * quarter // 4 - 1) for quarter in (1, 2, 3, 4)}
 
-    def stage_modules(self) -> list[torch.nn.Module]:
+    def stage_modules(self) -> list[nn.Module]:
         """Whose outputs, all tokens [B, 1 + L, D], are the stages'."""
         return [self.vit.blocks[number] for number in sorted(self.ends_of_quarters())]
 
@@ -93,3 +149,9 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D]"""
         return self.tokens(images)[:, 0]
+
+
+def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> VisionTransformer:
+    """One of VARIANTS, for images of this size; without BatchNorm, so bn_groups change nothing."""
+    patch = patch_size(image_size, entry.name)
+    return VisionTransformer(**entry.shape, image_size=image_size, patch_size=patch, in_channels=in_channels, width=width)

@@ -9,7 +9,23 @@ from torch import Tensor, nn
 
 from bench.compute.precision import upcast
 from bench.encoders.batch_norm import GroupedBatchNorm
-from bench.encoders.resnet import Strided1x1, first_convolution, first_pooling, start_as_he_proposed
+from bench.encoders.encoder import Encoder
+from bench.encoders.networks.resnet import Strided1x1, first_convolution, first_pooling, start_as_he_proposed
+from bench.encoders.table import EncoderEntry
+
+VARIANTS = {
+    "wideresnet28x2": {
+        "summary": "WideResNet-28-2 (Zagoruyko & Komodakis 2016): pre-activation blocks, 32, 64 and 128 channels",
+        "facts": {"parameters": 1_466_320, "flops": 428_703_744, "dim": 128},
+        "shape": {"depth": 28, "widening": 2},
+    },
+    "wideresnet28x10": {
+        "summary": "WideResNet-28-10 (Zagoruyko & Komodakis 2016): pre-activation blocks, 160, 320 and 640 channels",
+        "facts": {"parameters": 36_472_784, "flops": 10_486_644_736, "dim": 640},
+        "shape": {"depth": 28, "widening": 10},
+    },
+}
+"""By name: a line about it; what it comes to (table.py, Facts); what the constructor takes."""
 
 FIRST_CHANNELS = 16
 """Of the first convolution, and of the first stage of a network that is not widened (the paper's table 1)."""
@@ -33,10 +49,12 @@ class PreActivationBlock(nn.Module):
         return y + (x if self.projection is None else self.projection(activated))
 
 
-class WideResNet(nn.Module):
+class WideResNet(Encoder):
     """A convolution, three stages of blocks (each after the first at half the size), BatchNorm, ReLU, global average pooling.
 
     depth: layers with weights, 6 * n + 4 for n blocks a stage. widening: the paper's k; `width` multiplies every layer on top."""
+
+    offers = ("features", "feature_map")
 
     def __init__(self, depth: int, widening: int, image_size: int, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1):
         super().__init__()
@@ -66,10 +84,11 @@ class WideResNet(nn.Module):
             outputs.append(layer(outputs[-1]))
         return [*outputs[1:-1], self.norm(outputs[-1]).relu()]
 
-    def feature_map(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, D, h, w]"""
-        return self.stages(images)[-1]
-
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D]"""
         return upcast(self.feature_map(images)).mean((2, 3))
+
+
+def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> WideResNet:
+    """One of VARIANTS, for images of this size."""
+    return WideResNet(**entry.shape, image_size=image_size, in_channels=in_channels, width=width, bn_groups=bn_groups)

@@ -8,6 +8,42 @@ from torch.nn import functional as F
 
 from bench.compute.precision import upcast
 from bench.encoders.batch_norm import GroupedBatchNorm
+from bench.encoders.encoder import Encoder
+from bench.encoders.table import EncoderEntry
+
+VARIANTS = {
+    "resnet8": {
+        "summary": "ResNet-8: He et al. 2016's CIFAR design with 3 stages of one basic block, 16, 32 and 64 channels",
+        "facts": {"parameters": 77_392, "flops": 25_001_984, "dim": 64},
+        "shape": {"blocks": (1, 1, 1), "channels": (16, 32, 64)},
+    },
+    "resnet8x2": {
+        "summary": "ResNet-8, twice as wide: 32, 64 and 128 channels",
+        "facts": {"parameters": 307_360, "flops": 98_238_464, "dim": 128},
+        "shape": {"blocks": (1, 1, 1), "channels": (32, 64, 128)},
+    },
+    "resnet8x4": {
+        "summary": "ResNet-8, four times as wide: 64, 128 and 256 channels",
+        "facts": {"parameters": 1_225_024, "flops": 389_414_912, "dim": 256},
+        "shape": {"blocks": (1, 1, 1), "channels": (64, 128, 256)},
+    },
+    "resnet20": {
+        "summary": "ResNet-20: the smallest of He et al. 2016 for CIFAR, 3 stages of three basic blocks, 16, 32 and 64 channels",
+        "facts": {"parameters": 271_824, "flops": 81_625_088, "dim": 64},
+        "shape": {"blocks": (3, 3, 3), "channels": (16, 32, 64)},
+    },
+    "resnet18": {
+        "summary": "ResNet-18: basic blocks (2, 2, 2, 2), channels 64 to 512; a 3x3 stem without pooling up to 64 pixels",
+        "facts": {"parameters": 11_168_832, "flops": 1_110_835_200, "dim": 512},
+        "shape": {"blocks": (2, 2, 2, 2), "channels": (64, 128, 256, 512)},
+    },
+    "resnet50": {
+        "summary": "ResNet-50: bottlenecks (3, 4, 6, 3), channels 256 to 2048; a 3x3 stem without pooling up to 64 pixels",
+        "facts": {"parameters": 23_500_352, "flops": 2_595_618_816, "dim": 2048},
+        "shape": {"blocks": (3, 4, 6, 3), "channels": (64, 128, 256, 512), "bottleneck": True},
+    },
+}
+"""By name: a line about it; what it comes to (table.py, Facts); what the constructor takes."""
 
 SMALL_IMAGE = 64
 """Pixels a side up to which the first layers keep the image's size, as in He et al.'s CIFAR design."""
@@ -94,11 +130,13 @@ class Bottleneck(nn.Module):
         return (self.bn3(self.conv3(y)) + self.shortcut(x)).relu()
 
 
-class ResNet(nn.Module):
+class ResNet(Encoder):
     """Stem, stages of blocks (each after the first at half the size), global average pooling.
 
     The stem is a 3x3 convolution up to 64 pixels (He et al.'s CIFAR design) and 7x7, stride 2, with pooling above.
     channels: of the stem, which is the first, and of every stage's 3x3 convolutions; a bottleneck's output has four times as many."""
+
+    offers = ("features", "feature_map")
 
     def __init__(
         self, blocks, channels, image_size: int, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1, bottleneck: bool = False
@@ -135,11 +173,12 @@ class ResNet(nn.Module):
             outputs.append(layer(outputs[-1]))
         return outputs[1:]
 
-    def feature_map(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, D, h, w]"""
-        return self.stages(images)[-1]
-
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D]"""
         # In float32: under autocast the mean over positions takes most of bfloat16's rounding out again.
         return upcast(self.feature_map(images)).mean((2, 3))
+
+
+def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> ResNet:
+    """One of VARIANTS, for images of this size."""
+    return ResNet(**entry.shape, image_size=image_size, in_channels=in_channels, width=width, bn_groups=bn_groups)

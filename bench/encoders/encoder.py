@@ -1,0 +1,37 @@
+"""What every encoder is: a network from images to features, and what else it can be asked for.
+
+B images, C channels, H x W pixels, D features, [h, w] = size of a feature map.
+"""
+
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """The base of the networks of networks/: a new one says its `dim` and defines `forward`, `stages` and `stage_modules`.
+
+    Whoever needs more than every encoder has looks at `offers`, or says so in a method's `needs`, which is checked before a run begins."""
+
+    offers: tuple[str, ...]
+    """features: the call itself. feature_map: `feature_map`, `stages` and `stage_modules`. tokens: also
+    `tokens(images, keep, replace, mask_token)`, which a transformer alone has (networks/vit.py). Every class gives them as a literal,
+    which is read in its text before torch is imported."""
+    dim: int
+    """D, with the width that it was made with."""
+    patch_size: int = 1
+    """Pixels a side of what a view must be a whole number of: a ViT's patches; 1 where a view may have any size."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, D], float32 or wider, also under autocast."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def stage_modules(self) -> list[nn.Module]:
+        """Whose outputs are the stages' feature maps [B, channels, h, w], or all tokens [B, 1 + h * w, D], the first stage first."""
+        raise NotImplementedError(f"{type(self).__name__} does not define stage_modules")
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """[B, C, H, W] -> the feature map of every stage, each [B, channels, h, w]."""
+        raise NotImplementedError(f"{type(self).__name__} does not define stages")
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, D, h, w]: the last stage's."""
+        return self.stages(images)[-1]
