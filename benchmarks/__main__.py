@@ -12,6 +12,8 @@ import json
 import re
 from pathlib import Path
 
+import torch
+
 from bench.errors import UserError, unknown
 from bench.machine import hardware
 from bench.machine.files import write
@@ -45,7 +47,7 @@ def main() -> None:
 
 def keep(name: str, found: list[dict], text: str) -> None:
     """Put a benchmark's rows and its table in place of the earlier ones; those of a GPU stand beside those of a CPU."""
-    environment, here = hardware.environment(), hardware.hardware()
+    environment, here = hardware.environment(torch.get_num_threads()), hardware.hardware()
     name += " on a GPU" if here["gpu"] else ""
     machine = {"machine": here["model"], "cores": here["cores"], "torch": environment["versions"]["torch"], "commit": environment["commit"]}
     machine |= {"dirty": environment["dirty"], "date": datetime.datetime.now(datetime.UTC).date().isoformat()}

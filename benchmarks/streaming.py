@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from bench.data import load, packing
+from bench.data import catalogue, load, packing
 from bench.data.packed import Pack, PackedImages
 from bench.data.source import load_source
 from bench.machine.hardware import cores
@@ -129,14 +129,14 @@ def trainers(stored: str, count: int) -> Iterator[dict[str, Trainer]]:
         spec = complete(spec.replace(pretrain_split="train+val", precision="float32", recipe_changes={"batch_size": BATCH}), root)
 
         def trainer() -> Trainer:
-            source, classes = load_source(spec, root)
+            source, classes = load_source(spec, catalogue.require(spec.dataset, root))
             return Trainer(build_method(spec, source, classes), replace(source, labels=None), spec)
 
         start = time.perf_counter()
         made = {"in memory": trainer()}
         print(f"{stored}: decoded and loaded in {time.perf_counter() - start:.1f} s", file=sys.stderr)
         packing.pack(name, SIZE, root)
-        load._load.cache_clear()
+        load.read_split.cache_clear()
         start = time.perf_counter()
         made |= {"packed, read ahead": trainer(), "packed": trainer(), "ImageFolder": trainer()}
         print(f"{stored}: three times from the pack in {time.perf_counter() - start:.1f} s", file=sys.stderr)

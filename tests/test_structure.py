@@ -405,6 +405,16 @@ def test_what_is_a_files_own_is_used_nowhere_else(path):
     assert others_own(parsed(path)) == OF_LIBRARIES.get(path.relative_to(ROOT).as_posix(), set())
 
 
+ASKS_TORCH = {"bench/commands/doctor.py", "bench/conformance/processes.py"}
+"""Who reads how many threads torch has: one to say it, one to put it back. Everybody else is handed the number."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_number_of_threads_is_handed_on(path):
+    asked = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute) and node.attr == "get_num_threads"]
+    assert bool(asked) == (path.relative_to(ROOT).as_posix() in ASKS_TORCH)
+
+
 def test_every_package_is_installed():
     """What setuptools finds by pyproject's patterns: every folder with code, nothing else, and every file beside the code."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]

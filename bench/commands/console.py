@@ -61,7 +61,8 @@ def say_estimate(plan, store, request, wanted) -> None:
     wanted = wanted or workers_here(len(plan.todo), request.threads * request.processes)
     workers = 1 if request.launcher == "debug" else min(wanted, len(plan.todo))
     with console().status("estimating the time") as status:
-        seconds = estimate_seconds(plan.todo, store, request.root, workers, lambda text: status.update(f"estimating the time: {text}"))
+        say = lambda text: status.update(f"estimating the time: {text}")  # noqa: E731
+        seconds = estimate_seconds(plan.todo, store, request.data, request.threads, workers, say)
     click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
 
 

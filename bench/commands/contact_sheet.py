@@ -6,6 +6,7 @@ import torch
 from torchvision.utils import make_grid, save_image
 
 from bench.compute.randomness import Draws
+from bench.data.dataset import DataSet
 from bench.data.source import load_source
 from bench.run.build import build_method
 from bench.spec import RunSpec
@@ -16,9 +17,9 @@ ZOOM_TO = 96
 """Height in pixels that each image is enlarged to, by whole pixels, at least."""
 
 
-def write_contact_sheet(spec: RunSpec, path: Path, root: Path | None = None) -> list[str]:
-    """One row per image: the image, then every view of it. Returns the columns' names. `spec` must be complete."""
-    source, num_classes = load_source(spec, root)
+def write_contact_sheet(spec: RunSpec, path: Path, data: DataSet) -> list[str]:
+    """One row per image: the image, then every view of it. Returns the columns' names. `spec` must be complete, and of this data set."""
+    source, num_classes = load_source(spec, data)
     method = build_method(spec, source, num_classes)
     images = source.images[torch.linspace(0, len(source.images) - 1, IMAGES).long().to(source.device)]
     draws = lambda number: Draws(spec.seed, "view", 0, number, total=len(images), device=source.device)  # noqa: E731

@@ -29,11 +29,12 @@ def doctor(data_root):
 def examine(root: Path | None = None) -> list[tuple[str, bool, str]]:
     """(what, whether it is well, detail) of everything that a run depends on."""
     import numpy as np
+    import torch
 
     from bench.data import catalogue
     from bench.machine import hardware
 
-    env, hard = hardware.environment(), hardware.hardware()
+    env, hard = hardware.environment(torch.get_num_threads()), hardware.hardware()
     rows = [("python", True, env["python"])]
     rows += [(name, True, version) for name, version in env["versions"].items()]
     both = {"faiss-cpu", "faiss-gpu"} <= set(env["versions"])

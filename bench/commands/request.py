@@ -7,7 +7,7 @@ from pathlib import Path
 
 import methods
 from bench import suites
-from bench.data import catalogue
+from bench.data.catalogue import DataSets
 from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
 from bench.encoders import table
 from bench.errors import UserError, unknown
@@ -95,6 +95,7 @@ class Request:
         **described,
     ):
         self.root, self.scratch = data_folder(data_root), scratch_root(scratch)
+        self.data = DataSets(self.root)
         self.threads, self.processes = threads, processes
         self.launcher = launcher or "local"
         if self.launcher not in LAUNCHERS:
@@ -115,7 +116,7 @@ class Request:
         if given:
             self.specs = self.described(**described)
         check_places(self.results, self.scratch)
-        check_all(self.specs, self.requests, self.root)
+        check_all(self.specs, self.requests, self.data)
 
     def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):
         """The grid of runs that the options describe: seeds x methods."""
@@ -126,7 +127,7 @@ class Request:
         dataset = dataset or DEFAULT_DATASET
         for name in names:
             methods.require(name)
-        catalogue.require(dataset, self.root)
+        self.data.require(dataset)
         if encoder:
             table.require(encoder)
         for request in self.requests:
@@ -173,7 +174,7 @@ class Request:
             self.set_threads()
         store, kept = ResultStore(self.results), completed.read(self.scratch)
         known = dict(kept) if look else {}
-        plan = make_plan(self.specs, self.requests, store, self.root, self.processes, known)
+        plan = make_plan(self.specs, self.requests, store, self.root, self.processes, known, self.threads or 1, self.data)
         completed.keep(self.scratch, kept, known)
         return plan, store
 

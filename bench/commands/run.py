@@ -138,7 +138,7 @@ def submit(plan, store, place, cluster, request, dry_run) -> None:
         return
     if dry_run:
         click.echo(jobs.script(todo, place, cluster))
-        for line in job_hours(todo, store, request.root, cluster.gpus_per_run, cluster.pack, note):
+        for line in job_hours(todo, store, request.data, request.threads, cluster.gpus_per_run, cluster.pack, note):
             click.echo(f"cost   {line}")
         return
     jobs.submit(todo, plan.evals, place, cluster, lambda text: click.echo(f"sent   {text}"))

@@ -20,20 +20,22 @@ from bench.defaults import DEFAULT_DATASET
 def views(method, dataset, image_size, encoder, recipe, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
     from bench.commands.request import data_folder, parse_settings
+    from bench.data.catalogue import DataSets
     from bench.plan import recipes
     from bench.plan.complete import complete
     from bench.plan.names import check_names
     from bench.spec import Budget, RunSpec, method_name
 
-    root = data_folder(data_root)
+    data = DataSets(data_folder(data_root))
     hyper_parameters, recipe_changes = parse_settings(settings)
     spec = RunSpec(method=method, dataset=dataset, budget=Budget("steps", 1), image_size=image_size, encoder=encoder)
-    check_names(spec, (), root)
+    check_names(spec, (), data)
     own, _ = recipes.changes(method, recipe)  # its batches, which may be larger than the data set, are not seen
-    spec = complete(spec.replace(hyper_parameters=own | hyper_parameters, recipe_changes=recipe_changes), root)
+    spec = spec.replace(hyper_parameters=own | hyper_parameters, recipe_changes=recipe_changes)
+    spec = complete(spec, data=data.require(dataset))
     from bench.commands.contact_sheet import write_contact_sheet
 
     label = f"{method_name(method)}-{method_name(dataset.removeprefix('folder:'))}"
     path = Path(output or f"reports/views/{label}.png")
-    columns = write_contact_sheet(spec, path, root)
+    columns = write_contact_sheet(spec, path, data.require(dataset))
     click.echo(f"{path}: {' | '.join(columns)}")

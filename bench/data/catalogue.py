@@ -6,18 +6,18 @@ heavy is imported to check a name."""
 
 import os
 
+from bench.data.dataset import DataSet
 from bench.data.entry import Entry
-from bench.data.readers.folder import folder_entry, folder_path
+from bench.data.readers.folder import folder_entry
 from bench.data.readers.known import ENTRIES as SEEN
 from bench.data.readers.torchvision_rows import ENTRIES as BY_NAME
-from bench.data.reading import DAMAGE, listing, read_items
+from bench.data.reading import DAMAGE
 from bench.defaults import COMMAND, data_root
 from bench.errors import UserError, unknown
-from bench.spec import DatasetInfo
 
 Root = str | os.PathLike | None
 
-ENTRIES = SEEN | BY_NAME
+ENTRIES: dict[str, Entry] = SEEN | BY_NAME
 """The known sets by name, whether their files are there or not."""
 
 
@@ -26,46 +26,41 @@ def names() -> list[str]:
     return sorted(ENTRIES)
 
 
-def require(name: str, root: Root = None, needs_test: bool = False) -> Entry:
-    """The entry of a data set whose files are there; else a UserError that says how to get them.
+def require(name: str, root: Root = None, needs_test: bool = False) -> DataSet:
+    """The data set of that name, whose files are there; else a UserError that says how to get them. Of a folder all files are looked at.
 
     needs_test: also refuse a folder without a test split, before anything is trained for it.
     """
+    root = data_root(root)
     if name.startswith("folder:"):
-        entry = folder_entry(name)
-        if needs_test:
-            check_split(entry, "test", entry.sizes)
-        return entry
+        return with_test(DataSet(folder_entry(name), root.resolve()), needs_test)
     if name not in ENTRIES:
         raise unknown("data set", name, names(), f"All data sets: {COMMAND} list datasets")
-    root = data_root(root)
     for file in ENTRIES[name].files:
         if not (root / file).exists():
             how = ENTRIES[name].by_hand or f"run `{COMMAND} data get {name}` or put {os.path.dirname(file) or file} there"
             raise UserError(f"{name} is not under '{root}' (no {file}): {how} (--data-root, or $SSLBENCH_DATA)")
-    return ENTRIES[name]
+    return DataSet(ENTRIES[name], root.resolve())
 
 
-def metric(name: str) -> str:
-    """What is reported of a data set: top1 | mean_per_class. The files need not be there."""
-    return ENTRIES[name].metric if name in ENTRIES else "top1"
+def with_test(data: DataSet, needs_test: bool) -> DataSet:
+    """Itself; a UserError for a folder that lacks the test split it needs."""
+    if needs_test and data.name.startswith("folder:"):
+        data.check_split("test", data.entry.sizes)
+    return data
 
 
-def revision(name: str, root: Root = None) -> str:
-    """The content's identity, 12 hexadecimal digits: `Entry.revision`, or else a hash of the listing of the image files.
+class DataSets:
+    """The data sets under one root, each looked up once: whoever is handed this sees the same files as everybody else."""
 
-    For a listing the files' number is compared with the original's, and no image is decoded.
-    """
-    entry = require(name, root)
-    return entry.revision or listing(entry, data_root(root).resolve())
+    def __init__(self, root: Root = None):
+        self.root, self._found = root, {}
 
-
-def info(name: str, pretrain_split: str, image_size: int | None = None, root: Root = None) -> DatasetInfo:
-    """What a method may know of the images it is pretrained on; no image is decoded for it."""
-    entry = require(name, root)
-    size = check_split(entry, pretrain_split, entry.pretrain_splits, image_size)
-    count = entry.sizes[pretrain_split] or len(read_items(entry, pretrain_split, data_root(root).resolve())[1])
-    return DatasetInfo(count, size, entry.channels, entry.mirror_safe)
+    def require(self, name: str, needs_test: bool = False) -> DataSet:
+        """As `bench.data.catalogue.require`, of what was found when the name was first asked for."""
+        if name not in self._found:
+            self._found[name] = require(name, self.root)
+        return with_test(self._found[name], needs_test)
 
 
 def get(name: str, root: Root = None) -> str:
@@ -81,14 +76,3 @@ def get(name: str, root: Root = None) -> str:
     except DAMAGE as error:
         raise UserError(f"{name} could not be downloaded to '{root}': {' '.join(str(error).split())}") from error
     return f"{name} is under '{root}'"
-
-
-def check_split(entry: Entry, split: str, there, image_size: int | None = None) -> int:
-    """The image size to use, after a look at what was asked for."""
-    if split not in there:
-        expected = f"; expected '{folder_path(entry.name) / split}/CLASS/IMAGE'"
-        hint = expected if split == "test" and entry.name.startswith("folder:") else ""
-        raise UserError(f"{entry.name} has no split '{split}', only {', '.join(there)}{hint}")
-    if image_size is not None and image_size < 1:
-        raise UserError(f"an image size is a number of pixels from 1 up, not {image_size}")
-    return image_size or entry.image_size

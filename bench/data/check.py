@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import defaults
-from bench.data import catalogue, reading
+from bench.data import catalogue
 from bench.data.images import decode, readable
 from bench.errors import UserError
 
@@ -23,11 +22,11 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
     """
     from bench.data import packed  # imports torch, which the table does without
 
-    entry = catalogue.require(name, root)
-    where = defaults.data_root(root).resolve()
+    data = catalogue.require(name, root)
+    entry = data.entry
     total, unreadable = 0, []
     for split in (split for split in entry.sizes if split != "train+val"):
-        items, labels, classes = reading.read_items(entry, split, where)
+        items, labels, classes = data.items(split)
         expected = entry.sizes[split]
         if expected is not None and len(labels) != expected:
             raise UserError(f"{name} has {len(labels):,} images in {split}, expected {expected:,}")
@@ -47,12 +46,12 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
     if unreadable:
         raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
     damaged = 0
-    for well, line in packed.check(entry, where, catalogue.revision(name, root)):
+    for well, line in packed.check(data):
         damaged += not well
         yield f"{'ok   ' if well else 'BAD  '} {line}"
     if damaged:
         raise UserError(f"{damaged:,} shard{'s' * (damaged > 1)} of {name} damaged")
-    yield f"ok    revision {catalogue.revision(name, root)}; compared with the original: {entry.compared}"
+    yield f"ok    revision {data.revision}; compared with the original: {entry.compared}"
     yield f"ok    licence: {entry.licence}; from: {entry.source}"
 
 

@@ -23,7 +23,7 @@ class Entry:
     revision: str
     """12 hexadecimal digits that change with the content: of a known set its decoded arrays or its files (compared whenever
     they are read), of a folder the path and size of every image file. Empty where those are listed only when asked for:
-    `bench.data.catalogue.revision`."""
+    `bench.data.dataset.DataSet.revision`."""
     read: Callable = field(compare=False, repr=False)
     """(root, part) -> [N, C, H, W] uint8 or [N] paths, int64 [N] labels, class names; numpy. A part is one of `parts`."""
     files: tuple[str, ...] = field(default=(), repr=False)

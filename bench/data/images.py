@@ -15,10 +15,10 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.data.packed import PackedImages
+    from bench.data.rows import Rows
 
 
-def channel_stats(images: "Tensor | PackedImages") -> "tuple[Tensor, Tensor]":
+def channel_stats(images: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
     """Mean and population standard deviation of each channel: two float32 [3] in 0..1, grey repeated to three.
 
     images: uint8 [N, C, H, W]. From the counts of the 256 levels, so exact, small, and the same for any number of threads.
@@ -48,8 +48,8 @@ def resize(images: "Tensor", size: int) -> "Tensor":
     return functional.center_crop(torch.cat(pieces), [size, size]).contiguous()
 
 
-def decode_files(files: np.ndarray, size: int, name: str, threads: int = 0, decoded: Callable = lambda: None) -> "Tensor":
-    """Image files -> uint8 [N, 3, size, size], in their order. decoded() is called after each; threads: 0 for as many as torch has."""
+def decode_files(files: np.ndarray, size: int, name: str, threads: int, decoded: Callable = lambda: None) -> "Tensor":
+    """Image files -> uint8 [N, 3, size, size], in their order, by so many threads. decoded() is called after each."""
     import torch
     from torchvision.transforms.v2.functional import pil_to_tensor
 
@@ -60,7 +60,7 @@ def decode_files(files: np.ndarray, size: int, name: str, threads: int = 0, deco
             return error
 
     images, unreadable = torch.empty(len(files), 3, size, size, dtype=torch.uint8), []
-    with ThreadPoolExecutor(threads or torch.get_num_threads()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for index, found in enumerate(pool.map(image, files)):
             if isinstance(found, UserError):
                 unreadable.append(found)

@@ -7,71 +7,81 @@ images stay on disk. N images, C channels (1 grey, 3 RGB), H height, W width, K 
 import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.data.catalogue import check_split, require
-from bench.data.entry import Entry
+from bench.data.catalogue import require
+from bench.data.dataset import DataSet
 from bench.data.images import decode_files, resize
-from bench.data.reading import listing, read_items, read_part
-from bench.defaults import data_root
+from bench.data.reading import read_items
 from bench.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.data.packed import PackedImages
+    from bench.data.rows import Rows
 
 
 @dataclass(frozen=True)
 class Split:
     """One split of one data set, in the data set's own order. Tensors are shared between callers: do not write into them."""
 
-    images: "Tensor | PackedImages"
-    """uint8 [N, C, H, W], 0..255; where the set is packed at this size on disk, and read as it is indexed."""
+    images: "Tensor | Rows"
+    """uint8 [N, C, H, W], 0..255; rows of images that others hold too, or of a set that is packed at this size on disk: read as they are
+    indexed."""
     labels: "Tensor"
     """int64 [N], 0..K-1; in an unlabelled split -1."""
     classes: tuple[str, ...]
     """[K] names."""
 
     def reordered(self, order: "Tensor") -> "Split":
-        """The same in another order, int64 [N]. Of packed images nothing is read for it."""
-        from bench.data.packed import PackedImages
+        """The same in another order, int64 [N]; no image is read or copied for it."""
+        from bench.data.rows import Rows, RowsInMemory
 
-        images = self.images.reordered(order) if isinstance(self.images, PackedImages) else self.images[order]
+        images = self.images.reordered(order) if isinstance(self.images, Rows) else RowsInMemory(self.images, order)
         return replace(self, images=images, labels=self.labels[order])
 
 
-def load_split(name: str, split: str, image_size: int | None = None, root: str | os.PathLike | None = None) -> Split:
+def load_split(name: str, split: str, image_size: int | None = None, root: str | os.PathLike | None = None, threads: int = 1) -> Split:
+    """`load` of a data set by its name, with images that lie in memory as one tensor."""
+    from bench.data.rows import RowsInMemory
+
+    found = load(require(name, root), split, image_size, threads)
+    return replace(found, images=found.images.whole()) if isinstance(found.images, RowsInMemory) else found
+
+
+def load(data: DataSet, split: str, image_size: int | None = None, threads: int = 1) -> Split:
     """One split: 'train' (without val), 'val', 'train+val' (all that is not test), 'test', and 'unlabelled' where there is one.
 
     image_size: height and width in pixels. Images of another size are resized so that their short side fits (bilinear,
     antialiased, the same for all methods) and cut from the centre. Default: the stored size; for a folder its entry's.
-    Raises UserError for a split that does not exist and for files that are missing, damaged or not the original's.
+    threads: that decode image files. Raises UserError for a split that does not exist and for files that are missing, damaged or not
+    the original's.
     """
-    entry = require(name, root)
-    size = check_split(entry, split, entry.sizes, image_size)
-    if entry.sizes[split] == 0:
-        raise UserError(f"{name} has no {split} images: a class needs two images in train before one can be held out for val")
-    return _load(entry, split, size, data_root(root).resolve())
+    size = data.check_split(split, data.entry.sizes, image_size)
+    if data.entry.sizes[split] == 0:
+        raise UserError(f"{data.name} has no {split} images: a class needs two images in train before one can be held out for val")
+    return read_split(data, split, size, threads)
 
 
 @lru_cache(maxsize=16)  # train, val and test of the pretraining set and of four targets: less, and each run decodes all of them again
-def _load(entry: Entry, split: str, size: int, root: Path) -> Split:
+def read_split(data: DataSet, split: str, size: int, threads: int) -> Split:
     import torch
 
     from bench.data import packed
+    from bench.data.rows import RowsInMemory
 
-    pack = packed.find(entry, size, root, lambda: entry.revision or listing(entry, root))
+    pack = packed.find(data, size)
     if pack:
-
-        def rows_of_part(entry, part, root):
-            return pack.rows(part), *read_part(entry, part, root)[1:]
-
-        rows, labels, classes = read_items(entry, split, root, rows_of_part)
-        return Split(pack.images(rows), torch.from_numpy(labels), classes)
-    items, labels, classes = read_items(entry, split, root)
-    images = resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else decode_files(items, size, entry.name)
+        items, rows, labels, classes = read_items(data.entry, split, lambda part: (pack.rows(part), *data.part(part)[1:]))
+        return Split(pack.images(items if rows is None else items[rows]), torch.from_numpy(labels), classes)
+    items, rows, labels, classes = read_items(data.entry, split, data.part)
+    if items.dtype == np.uint8 and items.shape[-2:] == (size, size):
+        images = torch.from_numpy(items)
+        # Train and val are rows of one array.
+        images = images if rows is None else RowsInMemory(images, torch.from_numpy(rows))
+    else:
+        items = items if rows is None else items[rows]
+        images = resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else decode_files(items, size, data.name, threads)
     return Split(images, torch.from_numpy(labels), classes)

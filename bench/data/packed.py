@@ -1,7 +1,7 @@
 """Images that stay on disk: a data set's image files decoded once, at one size, into shards that are mapped into memory.
 
-    pack = find(entry, 64, root, revision)    None where the set is not packed at 64 pixels
-    pack.images(rows)                         PackedImages, which `bench.data.load.load_split` gives instead of a tensor
+    pack = find(data, 64)    None where the set is not packed at 64 pixels
+    pack.images(rows)        PackedImages, which `bench.data.load.load_split` gives instead of a tensor
 
 A pack is a folder, <data root>/packed/SET-SIZEpx-REVISION, of manifest.json and shards, each the bytes of uint8 [n, C, H, W]. Its
 rows are the set's files in their order, part after part; every shard but the last has the same number of them. The pixels are those
@@ -14,7 +14,7 @@ import json
 import mmap
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data.entry import Entry
+from bench.data.dataset import DataSet
+from bench.data.rows import Rows
 from bench.defaults import COMMAND
 from bench.errors import UserError
 
@@ -61,64 +62,30 @@ class Shards:
             into[number] = self.arrays[shard][place]
 
 
-class PackedImages:
+class PackedImages(Rows):
     """uint8 [N, C, H, W] on disk, used as a tensor is. What is read is a tensor of its own, on `device`."""
-
-    dtype = torch.uint8
 
     def __init__(self, shards: Shards, rows: Tensor, device: torch.device | str = "cpu"):
         """rows: int64 [N], counted through all shards."""
-        self._shards, self._rows, self.device = shards, rows, torch.device(device)
-
-    def __len__(self) -> int:
-        return len(self._rows)
+        super().__init__(rows, torch.device(device))
+        self.shards = shards
 
     @property
     def shape(self) -> torch.Size:
-        return torch.Size((len(self), *self._shards.arrays[0].shape[1:]))
+        return torch.Size((len(self), *self.shards.arrays[0].shape[1:]))
 
-    def __getitem__(self, index) -> "Tensor | PackedImages":
-        """Of a slice PackedImages again, with nothing read; of int64 [B] a tensor uint8 [B, C, H, W]; of an int [C, H, W]."""
-        if isinstance(index, slice):
-            return PackedImages(self._shards, self._rows[index], self.device)
-        rows = self._rows[torch.as_tensor(index).cpu()]
-        return self._read(rows.reshape(-1)).reshape(*rows.shape, *self.shape[1:])
+    def read(self, rows: Tensor) -> Tensor:
+        on_gpu = self.device.type == "cuda"
+        images = torch.empty(len(rows), *self.shape[1:], dtype=torch.uint8, pin_memory=on_gpu)
+        self.shards.read(rows, images.numpy())
+        return images.to(self.device, non_blocking=on_gpu)
 
-    def reordered(self, order: Tensor) -> "PackedImages":
-        """These images in another order, int64 [M], or some of them; nothing is read."""
-        return PackedImages(self._shards, self._rows[order], self.device)
-
-    def split(self, size: int) -> "Pieces":
-        """Tensors of `size` images, the last one of what is left."""
-        return Pieces(self, range(0, len(self), size), size)
+    def reordered(self, order: Tensor | slice) -> "PackedImages":
+        return PackedImages(self.shards, self.rows[order], self.device)
 
     def to(self, device: torch.device | str) -> "PackedImages":
         """What is read from now on goes to this device; the images stay on disk."""
-        return PackedImages(self._shards, self._rows, device)
-
-    def _read(self, rows: Tensor) -> Tensor:
-        on_gpu = self.device.type == "cuda"
-        images = torch.empty(len(rows), *self.shape[1:], dtype=torch.uint8, pin_memory=on_gpu)
-        self._shards.read(rows, images.numpy())
-        return images.to(self.device, non_blocking=on_gpu)
-
-
-@dataclass(frozen=True)
-class Pieces(Sequence):
-    """Parts of packed images, in order; each is read when it is taken."""
-
-    images: PackedImages
-    starts: range
-    size: int
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def __getitem__(self, which):
-        if isinstance(which, slice):
-            return Pieces(self.images, self.starts[which], self.size)
-        start = self.starts[which]
-        return self.images[torch.arange(start, min(start + self.size, len(self.images)))]
+        return PackedImages(self.shards, self.rows, device)
 
 
 @dataclass(frozen=True)
@@ -182,21 +149,21 @@ class Pack:
         return "" if found == expected else f"the shard '{path}' is damaged: SHA-256 {found[:12]}..., expected {expected[:12]}..."
 
 
-def set_of(entry: Entry) -> str:
+def set_of(data: DataSet) -> str:
     """What a pack is of: a known set by its name, a folder by its absolute path."""
-    return entry.files[0] if entry.name.startswith("folder:") else entry.name
+    return data.entry.files[0] if data.name.startswith("folder:") else data.name
 
 
-def stem_of(entry: Entry) -> str:
+def stem_of(data: DataSet) -> str:
     """How the names of a set's packs begin. Two folders of one name have different ones."""
-    which = set_of(entry)
-    path = f"{Path(which).name}-{hashlib.sha256(which.encode()).hexdigest()[:6]}" if which != entry.name else which
+    which = set_of(data)
+    path = f"{Path(which).name}-{hashlib.sha256(which.encode()).hexdigest()[:6]}" if which != data.name else which
     return re.sub(r"[^\w.-]+", "_", path)
 
 
-def folder_of(entry: Entry, size: int, root: Path, revision: str) -> Path:
+def folder_of(data: DataSet, size: int) -> Path:
     """Where the pack of this very listing at this size lies, if there is one."""
-    return root / "packed" / f"{stem_of(entry)}-{size}px-{revision}"
+    return data.root / "packed" / f"{stem_of(data)}-{size}px-{data.revision}"
 
 
 def read(folder: Path) -> Pack | None:
@@ -212,13 +179,13 @@ def read(folder: Path) -> Pack | None:
         raise UserError(f"'{path}' is damaged ({error}): `{COMMAND} data pack` with --rebuild makes the pack anew") from error
 
 
-def find(entry: Entry, size: int, root: Path, revision: Callable[[], str]) -> Pack | None:
-    """The finished pack of a set at this size, if there is one; says so where one is unfinished. `revision` is asked for only
-    where a pack may be there, since it can cost a walk over the files."""
-    if not any((root / "packed").glob(f"{stem_of(entry)}-{size}px-*")):
+def find(data: DataSet, size: int) -> Pack | None:
+    """The finished pack of a set at this size, if there is one; says so where one is unfinished."""
+    # The revision can cost a look at every file: it is asked for only where a pack may be there.
+    if not any((data.root / "packed").glob(f"{stem_of(data)}-{size}px-*")):
         return None
-    pack = read(folder_of(entry, size, root, revision()))
-    if pack is None or pack.facts["set"] != set_of(entry):
+    pack = read(folder_of(data, size))
+    if pack is None or pack.facts["set"] != set_of(data):
         return None
     if not pack.complete:
         warnings.warn(f"'{pack.folder}' is not finished and not used; `{pack.command}` goes on with it", stacklevel=2)
@@ -226,11 +193,11 @@ def find(entry: Entry, size: int, root: Path, revision: Callable[[], str]) -> Pa
     return pack
 
 
-def check(entry: Entry, root: Path, revision: str) -> Iterator[tuple[bool, str]]:
+def check(data: DataSet) -> Iterator[tuple[bool, str]]:
     """Whether each pack of a set is well, and a line about it; every shard is read. Damaged shards have a line each."""
-    for folder in sorted((root / "packed").glob(f"{stem_of(entry)}-*px-*")):
+    for folder in sorted((data.root / "packed").glob(f"{stem_of(data)}-*px-*")):
         pack = read(folder)
-        if pack is None or pack.facts["set"] != set_of(entry):
+        if pack is None or pack.facts["set"] != set_of(data):
             continue
         made = [number for number, digest in enumerate(pack.digests) if digest]
         with ThreadPoolExecutor() as pool:
@@ -240,6 +207,6 @@ def check(entry: Entry, root: Path, revision: str) -> Iterator[tuple[bool, str]]
         if problems:
             continue
         state = "" if pack.complete else f", unfinished: `{pack.command}` goes on"
-        state = state if pack.facts["revision"] == revision else ", of another listing of files: not used, and may be deleted"
+        state = state if pack.facts["revision"] == data.revision else ", of another listing of files: not used, and may be deleted"
         what = f"{len(made)} of {len(pack.digests)} shards have their SHA-256, by {pack.facts['decoder']}"
         yield True, f"packed at {pack.facts['image_size']} px: {what}{state}"

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import defaults
-from bench.data import catalogue, reading
-from bench.data.entry import Entry
+from bench.data import catalogue
+from bench.data.dataset import DataSet
 from bench.data.images import decode_files
 from bench.data.packed import CHANNELS, MANIFEST, Pack, folder_of, read, set_of
 from bench.errors import UserError
@@ -43,13 +42,12 @@ def pack(
     with their SHA-256. rebuild: make damaged ones anew. advance(images done, of how many) is called often. Raises UserError for
     what cannot be packed, an image that cannot be read and a shard that is damaged, OSError where the disk is full or read-only.
     """
-    entry = catalogue.require(name, root)
-    size = catalogue.check_split(entry, "train", entry.sizes, image_size)
-    where = defaults.data_root(root).resolve()
-    parts = {part: reading.read_part(entry, part, where)[0] for part in entry.parts}
+    data = catalogue.require(name, root)
+    size = data.check_split("train", data.entry.sizes, image_size)
+    parts = {part: data.part(part)[0] for part in data.entry.parts}
     if any(files.dtype == np.uint8 for files in parts.values()):
-        raise UserError(f"{entry.name} has no image files to pack: it is stored as arrays, and read into memory as it is")
-    wanted = _wanted(entry, size, where, parts)
+        raise UserError(f"{data.name} has no image files to pack: it is stored as arrays, and read into memory as it is")
+    wanted = _wanted(data, size, parts)
     wanted.folder.mkdir(parents=True, exist_ok=True)
     lease = claim(wanted.folder)
     if lease is None:
@@ -66,14 +64,13 @@ def pack(
             shutil.rmtree(wanted.folder, ignore_errors=True)
 
 
-def _wanted(entry: Entry, size: int, root: Path, parts: dict[str, np.ndarray]) -> Pack:
+def _wanted(data: DataSet, size: int, parts: dict[str, np.ndarray]) -> Pack:
     """The pack with none of its shards made."""
-    revision = entry.revision or reading.listing(entry, root)
     rows = max(1, SHARD_BYTES // (CHANNELS * size * size))
     facts = {
-        "name": entry.name,
-        "set": set_of(entry),
-        "revision": revision,
+        "name": data.name,
+        "set": set_of(data),
+        "revision": data.revision,
         "image_size": size,
         "parts": {part: len(files) for part, files in parts.items()},
         "rows_per_shard": rows,
@@ -81,7 +78,7 @@ def _wanted(entry: Entry, size: int, root: Path, parts: dict[str, np.ndarray]) -
         "decoder": ", ".join(f"{package} {metadata.version(package)}" for package in ("pillow", "torchvision")),
     }
     shards = -(-sum(facts["parts"].values()) // rows)
-    return Pack(folder_of(entry, size, root, revision), facts, (None,) * shards)
+    return Pack(folder_of(data, size), facts, (None,) * shards)
 
 
 def _begun(wanted: Pack, rebuild: bool) -> Pack:

@@ -21,34 +21,34 @@ DAMAGE = (OSError, RuntimeError, AssertionError, ValueError, LookupError, TypeEr
 
 
 def _pick(labels: np.ndarray, split: str) -> np.ndarray:
-    """Indices of 'train', 'val' or 'train+val' in an original train part that still holds val, in its order."""
-    everything, val = np.arange(len(labels)), held_out(labels, VAL_FRACTION)
-    return {"train": np.setdiff1d(everything, val), "val": val, "train+val": everything}[split]
+    """Indices of 'train' or 'val' in an original train part that still holds val, in its order."""
+    val = held_out(labels, VAL_FRACTION)
+    return {"train": np.setdiff1d(np.arange(len(labels)), val), "val": val}[split]
 
 
-def read_items(entry: Entry, split: str, root: Path, reader: Callable | None = None):
-    """Images or paths, or what else `reader` gives for each image, labels and class names of one split; nothing is decoded."""
-    reader = reader or read_part
+def read_items(entry: Entry, split: str, reader: Callable):
+    """Images or paths, or what else `reader(part)` gives for each image, of the part or parts that hold a split; the rows among them that
+    are the split, in its order (None: all as they are); its labels and class names. Nothing is decoded."""
     if split in entry.parts and (split != "train" or entry.own_val):
-        return reader(entry, split, root)
+        items, labels, classes = reader(split)
+        return items, None, labels, classes
     if entry.own_val:  # train+val
-        (items, labels, classes), (more_items, more_labels, _) = (reader(entry, part, root) for part in ("train", "val"))
-        return np.concatenate([items, more_items]), np.concatenate([labels, more_labels]), classes
-    items, labels, classes = reader(entry, "train", root)
-    picked = _pick(labels, split)
-    return items[picked], labels[picked], classes
+        (items, labels, classes), (more_items, more_labels, _) = (reader(part) for part in ("train", "val"))
+        return np.concatenate([items, more_items]), None, np.concatenate([labels, more_labels]), classes
+    items, labels, classes = reader("train")
+    picked = None if split == "train+val" else _pick(labels, split)
+    return items, picked, labels if picked is None else labels[picked], classes
 
 
 @lru_cache(maxsize=2)
 def read_part(entry: Entry, part: str, root: Path):
-    """Kept, so that train, val and train+val read the same files once."""
+    """Kept, so that train, val and train+val read the same files once, and hold stored arrays once."""
     try:
         return entry.read(root, part)
     except DAMAGE as error:
         raise UserError(f"{entry.name} under '{root}' is damaged ({error}): remove it and get it again") from error
 
 
-@lru_cache(maxsize=32)
 def listing(entry: Entry, root: Path) -> str:
     """Hash of part, class, path and size of every image file."""
     lines = []

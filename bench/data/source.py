@@ -4,25 +4,25 @@ N images, C channels, H height, W width.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from bench.compute.randomness import generator
-from bench.data import catalogue
+from bench.data.dataset import DataSet
 from bench.data.images import channel_stats
-from bench.data.load import load_split
-from bench.data.packed import PackedImages
+from bench.data.load import load
+from bench.data.rows import Rows
 from bench.machine import hardware
 from bench.spec import PROTOCOL, DatasetInfo, RunSpec
 
 
 @dataclass(frozen=True)
 class Source:
-    """The images that a run is trained on, on its device; packed ones come there batch by batch."""
+    """The images that a run is trained on, on its device, where packed ones come batch by batch. In memory they are the very images that
+    are evaluated, in an order of their own."""
 
-    images: Tensor | PackedImages
+    images: Tensor | Rows
     """uint8 [N, C, H, W]"""
     labels: Tensor | None
     """int64 [N] for a Reference, None for everything else."""
@@ -36,10 +36,11 @@ class Source:
         return self.images.device
 
 
-def load_source(spec: RunSpec, root: Path | None) -> tuple[Source, int]:
-    """The pretraining split on the device, its statistics and what a method may know of it; and the number of classes."""
-    split = load_split(spec.dataset, spec.pretrain_split, spec.image_size, root)
-    info = catalogue.info(spec.dataset, spec.pretrain_split, spec.image_size, root)
+def load_source(spec: RunSpec, data: DataSet, threads: int = 1) -> tuple[Source, int]:
+    """The pretraining split on the device, its statistics and what a method may know of it; and the number of classes. threads: that
+    decode image files."""
+    split = load(data, spec.pretrain_split, spec.image_size, threads)
+    info = data.info(spec.pretrain_split, spec.image_size)
     mean, std = channel_stats(split.images)
     info = replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
     # Many sets lie in order of class, where an image's position gives its label away; a method is told positions.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from bench.compute.collectives import agree, gather, rows_of
 from bench.compute.precision import computing_in, upcast
-from bench.data.packed import PackedImages
+from bench.data.rows import Rows
 from bench.views.view import prepare
 
 IMAGES_AT_ONCE = 500
@@ -18,7 +18,7 @@ IMAGES_AT_ONCE = 500
 def extract(
     network: nn.Module,
     function: Callable[[Tensor], Tensor],
-    images: Tensor | PackedImages,
+    images: Tensor | Rows,
     mean: Tensor,
     std: Tensor,
     precision: str,

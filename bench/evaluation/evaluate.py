@@ -1,10 +1,8 @@
 """Every evaluator that was asked for, on one trained method."""
 
-from pathlib import Path
-
 import threadpoolctl
-import torch
 
+from bench.data.catalogue import DataSets
 from bench.data.source import Source
 from bench.evaluation import registry
 from bench.evaluation.frozen_encoder import FrozenEncoder
@@ -18,20 +16,20 @@ ALTERNATE_EVAL = "knn"
 
 
 def evaluate(
-    method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], root: Path | None, signals: StopSignals
+    method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], data: DataSets, threads: int, signals: StopSignals
 ) -> list[Result]:
-    """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN."""
-    features, results = FrozenEncoder(method, method.encode, spec, source, root), []
+    """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN. data: where its targets are found."""
+    features, results = FrozenEncoder(method, method.encode, spec, source, data, threads), []
     parsed = [(registry.load(name), argument) for name, argument in map(registry.parse, requests)]
     # NumPy's and FAISS's threads, which are torch's no more: two runs side by side would wait for each other's.
-    with threadpoolctl.threadpool_limits(torch.get_num_threads()):
+    with threadpoolctl.threadpool_limits(threads):
         for evaluator, argument in parsed:
             signals.check()
             results += evaluator.evaluate(features, argument)
         if ALTERNATE_EVAL in requests:
             for kind, function in method.encode_also().items():
                 signals.check()
-                other = FrozenEncoder(method, function, spec, source, root)
+                other = FrozenEncoder(method, function, spec, source, data, threads)
                 for result in registry.load(ALTERNATE_EVAL).evaluate(other, None):
                     results.append(Result(**{**vars(result), "weights": kind}))
     return results

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from bench.compute.randomness import Draws
-from bench.data import catalogue
-from bench.data.load import load_split
-from bench.data.packed import PackedImages
+from bench.data.catalogue import DataSets
+from bench.data.load import load
+from bench.data.rows import Rows
 from bench.data.source import Source
 from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
@@ -33,20 +33,23 @@ CROPPED_IMAGES = 2_000
 class FrozenEncoder:
     """`function` of `method` (its `encode`, or another encoder of it), frozen."""
 
-    def __init__(self, method: Method, function: Callable[[Tensor], Tensor], spec: RunSpec, source: Source, root=None):
-        self.method, self.function, self.spec, self.source, self.root = method, function, spec, source, root
+    def __init__(
+        self, method: Method, function: Callable[[Tensor], Tensor], spec: RunSpec, source: Source, data: DataSets, threads: int = 1
+    ):
+        """data: where the pretraining data set and all others are found by their names. threads: that decode image files."""
+        self.method, self.function, self.spec, self.source, self.data, self.threads = method, function, spec, source, data, threads
         self.dataset = spec.dataset
         self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
 
-    def _features(self, images: Tensor | PackedImages) -> np.ndarray:
+    def _features(self, images: Tensor | Rows) -> np.ndarray:
         source = self.source
         return extract(self.method, self.function, images, source.mean, source.std, self.spec.precision).cpu().numpy()
 
     def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
         """Features, labels and number of classes of one split, extracted when first asked for."""
         if (name, split) not in self._splits:
-            data = load_split(name, split, self.spec.image_size, self.root)
-            self._splits[name, split] = (self._features(data.images), data.labels.numpy(), len(data.classes))
+            found = load(self.data.require(name), split, self.spec.image_size, self.threads)
+            self._splits[name, split] = (self._features(found.images), found.labels.numpy(), len(found.classes))
         return self._splits[name, split]
 
     def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
@@ -54,12 +57,12 @@ class FrozenEncoder:
         name = dataset or self.dataset
         (train_x, train_y, num_classes), (val_x, val_y, _) = (self._split(name, split) for split in ("train", "val"))
         test_x, test_y, _ = self._split(name, "test") if test else (None, None, 0)
-        return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y, catalogue.metric(name))
+        return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y, self.data.require(name).entry.metric)
 
     def stages(self) -> list[Arrays]:
         """As `arrays` of the pretraining data set, after every stage of the encoder."""
         reader = StageReader(self.method, self.function)
-        own = FrozenEncoder(self.method, reader, self.spec, self.source, self.root)
+        own = FrozenEncoder(self.method, reader, self.spec, self.source, self.data, self.threads)
         arrays, starts, stages = own.arrays(), 0, []
         for width in reader.widths:
             part = slice(starts, starts + width)
@@ -71,7 +74,7 @@ class FrozenEncoder:
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of two fixed crops of train images, evenly spaced: float32 [N, D] each. The crops depend on the protocol alone."""
-        images = load_split(self.dataset, "train", self.spec.image_size, self.root).images
+        images = load(self.data.require(self.dataset), "train", self.spec.image_size, self.threads).images
         images = images[evenly(len(images), CROPPED_IMAGES)]
         both = []
         for number in (0, 1):

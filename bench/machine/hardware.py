@@ -63,10 +63,9 @@ def default_precision() -> str:
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "float32"
 
 
-def describe_device(processes: int = 1) -> str:
+def describe_device(processes: int, threads: int) -> str:
     """'2 threads of AMD EPYC', '1 NVIDIA H200, 16 threads of AMD EPYC' or '2 x 1 thread of AMD EPYC': what a budget in seconds
-    depends on."""
-    threads = torch.get_num_threads()
+    depends on. threads: of each process."""
     host = f"{threads} thread{'s' * (threads > 1)} of {processor()}"
     host = f"{processes} x {host}" if processes > 1 else host
     return f"1 {torch.cuda.get_device_name()}, {host}" if torch.cuda.is_available() else host
@@ -78,8 +77,8 @@ def hardware(processes: int = 1) -> dict:
     return {"model": gpu or processor(), "gpu": gpu, "cpu": processor(), "cores": cores(), "processes": processes}
 
 
-def environment() -> dict:
-    """The record's environment: versions, commit of the code, whether it had uncommitted changes."""
+def environment(threads: int) -> dict:
+    """The record's environment: versions, commit of the code, whether it had uncommitted changes, CPU threads of a process."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -93,7 +92,7 @@ def environment() -> dict:
         "versions": versions,
         "commit": commit,
         "dirty": dirty,
-        "threads": torch.get_num_threads(),
+        "threads": threads,
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import methods
 from bench.data import catalogue
-from bench.data.load import load_split
+from bench.data.dataset import DataSet
 from bench.encoders import factory, table
 from bench.errors import UserError, unknown
 from bench.spec import Recipe, RunSpec
@@ -17,20 +17,21 @@ LARGEST_IMAGE = 4096
 """Pixels a side: more is a slip of the keyboard."""
 
 
-def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
+def complete(spec: RunSpec, root=None, processes: int = 1, threads: int = 1, data: DataSet | None = None) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder, the data and
-    the number of processes that share it; it has an id."""
+    the number of processes that share it, each with so many threads; it has an id. data: its data set, looked up under the root where none
+    is given. No image is decoded."""
     from bench.encoders.batch_norm import require_shares
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
     from bench.training.optim import parameter_groups
 
-    entry = catalogue.require(spec.dataset, root)
-    encoder, image_size = spec.encoder or entry.encoder, spec.image_size or entry.image_size
+    data = data or catalogue.require(spec.dataset, root)
+    encoder, image_size = spec.encoder or data.entry.encoder, spec.image_size or data.entry.image_size
     if not 8 <= image_size <= LARGEST_IMAGE:
         size = "small" if image_size < 8 else "large"
         raise UserError(f"an image size of {image_size} pixels is too {size}; expected 8 to {LARGEST_IMAGE}")
-    data = catalogue.info(spec.dataset, spec.pretrain_split, image_size, root)
+    info = data.info(spec.pretrain_split, image_size)
     cls = methods.load(spec.method)
     hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
     if cls.needs not in table.require(encoder).offers:
@@ -40,10 +41,10 @@ def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
         )
     if cls.uses_labels and spec.pretrain_split == "unlabelled":
         raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
-    num_classes = len(load_split(spec.dataset, spec.pretrain_split, image_size, root).classes) if cls.uses_labels else 0
+    num_classes = data.num_classes if cls.uses_labels else 0
     try:
         with on_paper():
-            method = build(cls, factory.factory(encoder, image_size), data, num_classes, hyper_parameters)
+            method = build(cls, factory.factory(encoder, image_size), info, num_classes, hyper_parameters)
             if cls.trained and not isinstance(method.recipe, Recipe):
                 raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
             recipe = changed_recipe(spec, method.recipe) if cls.trained else None
@@ -56,10 +57,10 @@ def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
         settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {settings}: {reason}") from error
-    if recipe and recipe.batch_size > data.num_images:
+    if recipe and recipe.batch_size > info.num_images:
         raise UserError(
             f"a batch of {recipe.batch_size} is larger than the data: the {spec.pretrain_split} split of {spec.dataset} "
-            f"has {data.num_images} images; expected --batch-size of at most that"
+            f"has {info.num_images} images; expected --batch-size of at most that"
         )
     return spec.replace(
         encoder=encoder,
@@ -69,9 +70,9 @@ def complete(spec: RunSpec, root=None, processes: int = 1) -> RunSpec:
         recipe=recipe,
         recipe_changes={},
         method_version=methods.version(spec.method, cls, hyper_parameters),
-        data_revision=catalogue.revision(spec.dataset, root),
-        budget=spec.budget.in_images(data.num_images),
-        device=describe_device(processes) if spec.budget.unit == "seconds" else None,
+        data_revision=data.revision,
+        budget=spec.budget.in_images(info.num_images),
+        device=describe_device(processes, threads) if spec.budget.unit == "seconds" else None,
     )
 
 

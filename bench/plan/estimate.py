@@ -2,6 +2,8 @@
 
 import time
 
+from bench.data.catalogue import DataSets
+from bench.data.dataset import DataSet
 from bench.data.source import load_source
 from bench.machine import hardware
 from bench.machine.memory import keep_freed_memory
@@ -17,10 +19,10 @@ def setting(spec: RunSpec) -> tuple:
     return (spec.method, settings, spec.encoder, spec.image_size, spec.precision, spec.recipe and spec.recipe.batch_size, spec.dataset)
 
 
-def rates_of_records(store: ResultStore, on_gpu: bool = False) -> dict[tuple, tuple[float, float, float]]:
-    """setting -> (seconds a step, FLOPs a step, evaluation seconds), from finished runs on this processor and thread count; or on
+def rates_of_records(store: ResultStore, threads: int, on_gpu: bool = False) -> dict[tuple, tuple[float, float, float]]:
+    """setting -> (seconds a step, FLOPs a step, evaluation seconds), from finished runs on this processor with so many threads; or on
     any GPU."""
-    here, rates = (hardware.hardware()["model"], hardware.environment()["threads"]), {}
+    here, rates = (hardware.hardware()["model"], threads), {}
     for record in store.records():
         ran_on = (record.hardware.get("model"), record.environment.get("threads"))
         fits = record.hardware.get("processes", 1) == 1 and (bool(record.hardware.get("gpu")) if on_gpu else ran_on == here)
@@ -31,10 +33,10 @@ def rates_of_records(store: ResultStore, on_gpu: bool = False) -> dict[tuple, tu
     return rates
 
 
-def time_one_step(spec: RunSpec, root) -> tuple[float, float, float]:
+def time_one_step(spec: RunSpec, data: DataSet, threads: int) -> tuple[float, float, float]:
     """(seconds, FLOPs, 0) of one step on the real data; counting its FLOPs first warms everything up."""
     keep_freed_memory()
-    source, num_classes = load_source(spec, root)
+    source, num_classes = load_source(spec, data, threads)
     method = build_method(spec, source, num_classes)
     trainer = Trainer(method, as_seen_by(method, source), spec)
     method.train()
@@ -57,9 +59,12 @@ def seconds_of(spec: RunSpec, rate: tuple[float, float, float]) -> float:
     return steps * seconds + evaluation
 
 
-def estimate_seconds(specs: tuple[RunSpec, ...], store: ResultStore, root=None, workers: int = 1, note=lambda text: None) -> float:
-    """Wall-clock seconds for all runs on `workers` processes. Hooks, and evaluations of settings never run here, come on top."""
-    rates = rates_of_records(store)
+def estimate_seconds(
+    specs: tuple[RunSpec, ...], store: ResultStore, data: DataSets, threads: int, workers: int = 1, note=lambda text: None
+) -> float:
+    """Wall-clock seconds for all runs on `workers` processes of so many threads, which torch has already. Hooks, and evaluations of
+    settings never run here, come on top."""
+    rates = rates_of_records(store, threads)
     total = 0.0
     for spec in specs:
         if spec.recipe is None:
@@ -67,15 +72,17 @@ def estimate_seconds(specs: tuple[RunSpec, ...], store: ResultStore, root=None, 
         key = setting(spec)
         if key not in rates:
             note(f"timing a step of {spec.method}")
-            rates[key] = time_one_step(spec, root)
+            rates[key] = time_one_step(spec, data.require(spec.dataset), threads)
         total += seconds_of(spec, rates[key])
     return total / workers
 
 
-def job_hours(specs: tuple[RunSpec, ...], store: ResultStore, root, gpus: int, pack: int, note=lambda text: None) -> list[str]:
+def job_hours(
+    specs: tuple[RunSpec, ...], store: ResultStore, data: DataSets, threads: int, gpus: int, pack: int, note=lambda text: None
+) -> list[str]:
     """Lines that say what runs on a cluster will cost, for each setting and budget and together, and what that was reckoned from: records
     of runs on a GPU where there are any, else a step timed here."""
-    measured, total, lines = rates_of_records(store, on_gpu=True) if gpus else {}, 0.0, []
+    measured, total, lines = rates_of_records(store, threads, on_gpu=True) if gpus else {}, 0.0, []
     unit = "GPU-hours" if gpus else "process-hours"
     by_setting: dict[tuple, list[RunSpec]] = {}
     for spec in specs:
@@ -85,7 +92,8 @@ def job_hours(specs: tuple[RunSpec, ...], store: ResultStore, root, gpus: int, p
         rate, how = measured.get(key), "records on a GPU"
         if rate is None:
             note(f"timing a step of {runs[0].method}")
-            rate, how = time_one_step(runs[0], root), f"a step timed here, on {hardware.describe_device()}"
+            rate = time_one_step(runs[0], data.require(runs[0].dataset), threads)
+            how = f"a step timed here, on {hardware.describe_device(1, threads)}"
         hours = seconds_of(runs[0], rate) * max(1, gpus) / pack / 3600
         total += hours * len(runs)
         images = runs[0].recipe.batch_size / max(rate[0], 1e-9)

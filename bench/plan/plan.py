@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.data import catalogue
+from bench.data.catalogue import DataSets
 from bench.errors import UserError
 from bench.evaluation import registry
 from bench.plan.complete import complete
@@ -33,19 +33,22 @@ def make_plan(
     root=None,
     processes: int = 1,
     known: dict[str, RunSpec] | None = None,
+    threads: int = 1,
+    data: DataSets | None = None,
 ) -> Plan:
     """Complete everything, take away what the store already holds; a UserError where a run is listed twice. Names are `check_all`'s.
 
     known: settings that were completed already (bench/plan/completed.py), believed where the data are still the same; gets the others.
+    data: the data sets under the root, where some were looked up before.
     """
-    known, completed, runs = {} if known is None else known, {}, {}
+    known, completed, runs, data = {} if known is None else known, {}, {}, data or DataSets(root)
     for spec in specs:
         # Seeds of one setting differ in nothing else: each setting is completed once.
         asked = asked_of(spec)
         if asked not in completed:
             setting = setting_of(spec, root, processes)
-            if setting not in known or known[setting].data_revision != catalogue.revision(spec.dataset, root):
-                known[setting] = complete(spec, root, processes)
+            if setting not in known or known[setting].data_revision != data.require(spec.dataset).revision:
+                known[setting] = complete(spec, root, processes, threads, data.require(spec.dataset))
             completed[asked] = known[setting]
         run = completed[asked].replace(seed=spec.seed)
         if run.id in runs:
@@ -53,5 +56,5 @@ def make_plan(
         runs[run.id] = run
     todo = tuple(run for run in runs.values() if store.missing(run, requests))
     for target in {registry.parse(request)[1] for request in requests} - {None} if todo else ():
-        catalogue.revision(target, root)  # a part of a set, or another one, is refused now and not after training
+        _ = data.require(target).revision  # a part of a set, or another one, is refused now and not after training
     return Plan(tuple(runs.values()), tuple(requests), todo)

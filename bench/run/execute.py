@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 import methods
-from bench.data import catalogue
+from bench.data.catalogue import DataSets
 from bench.data.source import load_source
 from bench.encoders.batch_norm import require_shares
 from bench.encoders.compiled import compiled
@@ -74,19 +74,22 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     hardware.reset_peak_memory()
     checkpoints, folder = Checkpoints(place.scratch, spec.id), run_folder(place.scratch, spec.id)
     trainer, method, meter, error, status, results, evaluation_seconds = None, None, None, None, "done", [], 0.0
+    threads, data = place.threads, DataSets(place.data_root)
     try:
         state = checkpoints.load()
-        torch.set_num_threads(state["threads"] if state else place.threads)
-        require_as_planned(spec, place.data_root, place.processes)
-        source, num_classes = load_source(spec, place.data_root)
+        threads = state["threads"] if state else threads
+        torch.set_num_threads(threads)
+        require_as_planned(spec, data, place.processes, threads)
+        source, num_classes = load_source(spec, data.require(spec.dataset), threads)
         method = build_method(spec, source, num_classes)
         if method.trained:
             require_shares(method, spec.batch_size, place.processes)
-            controls = controls_of(checkpoints, heartbeat, place, signals, lease)
-            trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec))
+            controls = controls_of(checkpoints, heartbeat, place, signals, lease, threads)
+            trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec, threads))
             # A training that has ended needs no company.
             meter, shared = trainer.meter, shared_by_tasks if place.tasks else shared_by_processes
-            company = shared(place.processes if trainer.progress < 1 else 1, follower_job(spec, place, state), folder)
+            job = follower_job(spec, place, state, threads)
+            company = shared(place.processes if trainer.progress < 1 else 1, job, folder)
             with company, compiled(method, place.compile):
                 trainer.run()
         else:
@@ -95,7 +98,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         weights.require_same(method, store, spec)
         weights.export(method, spec, folder.weights)
         clock = time.perf_counter()
-        results = evaluate(method, spec, source, missing, place.data_root, signals)
+        results = evaluate(method, spec, source, missing, data, threads, signals)
         evaluation_seconds = time.perf_counter() - clock
     except Diverged as reason:
         status, error = "diverged", str(reason)
@@ -123,7 +126,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
         error=error,
-        **provenance(trainer, surroundings(place, spec)),
+        **provenance(trainer, surroundings(place, spec, threads)),
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -139,32 +142,33 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     return path
 
 
-def follower_job(spec: RunSpec, place: Place, state: dict | None) -> dict:
+def follower_job(spec: RunSpec, place: Place, state: dict | None, threads: int) -> dict:
     """What a further process of the run is told (bench/run/follower.py)."""
     return {
         "spec": spec.to_json(),
         "scratch": str(place.scratch),
         "data_root": None if place.data_root is None else str(place.data_root),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "step": state and state["step"],
     }
 
 
-def require_as_planned(spec: RunSpec, root: Path | None, processes: int = 1) -> None:
-    """A UserError where the method's file, the data or the device is no longer what the id was made from."""
+def require_as_planned(spec: RunSpec, data: DataSets, processes: int, threads: int) -> None:
+    """A UserError where the method's file, the data or the device is no longer what the id was made from. data: looked up after the plan
+    was made, and so a folder that changed since then is seen."""
     now = {
         "method_version": methods.version(spec.method, methods.load(spec.method), spec.hyper_parameters),
-        "data_revision": catalogue.revision(spec.dataset, root),
-        "device": hardware.describe_device(processes) if spec.budget.unit == "seconds" else None,
+        "data_revision": data.require(spec.dataset).revision,
+        "device": hardware.describe_device(processes, threads) if spec.budget.unit == "seconds" else None,
     }
     for what, value in now.items():
         if value != getattr(spec, what):
             raise UserError(f"the run was planned with {what} {getattr(spec, what)}, and it is {value} now; plan it again")
 
 
-def surroundings(place: Place, spec: RunSpec) -> dict:
+def surroundings(place: Place, spec: RunSpec, threads: int) -> dict:
     """Hardware and environment, for the record. What is not trained has no recipe, and nothing of it is compiled."""
-    environment = hardware.environment() | ({"compiled": True} if place.compile and spec.recipe else {})
+    environment = hardware.environment(threads) | ({"compiled": True} if place.compile and spec.recipe else {})
     return {"hardware": hardware.hardware(place.processes), "environment": environment}
 
 
@@ -179,11 +183,12 @@ def provenance(trainer: Trainer | None, now: dict) -> dict:
     return {"hardware": trainer.origin["hardware"], "environment": {**before, "ended_with": ended}}
 
 
-def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals, lease: Lease) -> Controls:
+def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals, lease: Lease, threads: int) -> Controls:
     """How the run's first process watches, saves and stops it."""
     return Controls(
         checkpoints=checkpoints,
         every=place.checkpoint_every,
+        threads=threads,
         report=lambda trainer: heartbeat.write("training", trainer),
         stop=lambda: signals.received is not None or lease.lost.is_set(),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from bench.data import catalogue
 from bench.data.source import load_source
 from bench.machine.memory import keep_freed_memory
 from bench.machine.signals import STOPS, Interrupted
@@ -26,7 +27,8 @@ def train(job: dict, join) -> None:
     spec = RunSpec.from_json(job["spec"])
     torch.set_num_threads(job["threads"])
     keep_freed_memory()
-    source, num_classes = load_source(spec, Path(job["data_root"]) if job["data_root"] else None)
+    data = catalogue.require(spec.dataset, Path(job["data_root"]) if job["data_root"] else None)
+    source, num_classes = load_source(spec, data, job["threads"])
     method = build_method(spec, source, num_classes)
     state = Checkpoints(Path(job["scratch"]), spec.id).read(job["step"]) if job["step"] is not None else None
     trainer = make_trainer(method, source, spec, state)

@@ -12,6 +12,7 @@ from torch import Tensor
 from bench.compute import collectives
 from bench.compute.randomness import Draws, generator
 from bench.data.packed import PackedImages
+from bench.data.rows import Rows
 from bench.data.source import Source
 from bench.method import Batch, LabelledBatch, Method
 from bench.spec import RunSpec
@@ -21,7 +22,7 @@ from bench.views.view import render_views
 class Ahead:
     """Batches of a run's images. Where they are packed, a thread reads the next batch while the run computes."""
 
-    def __init__(self, images: Tensor | PackedImages):
+    def __init__(self, images: Tensor | Rows):
         self.images = images
         self.thread = ThreadPoolExecutor(1, "read-ahead") if isinstance(images, PackedImages) else None
         self.expected, self.reading = None, None

@@ -41,6 +41,8 @@ class Controls:
     checkpoints: Checkpoints | None = None
     every: float = 60.0
     """Seconds between checkpoints."""
+    threads: int = 1
+    """CPU threads that the run computes with: a checkpoint keeps them, and the run goes on with as many."""
     report: Callable[["Trainer"], None] = lambda trainer: None
     """Called after every step; on a GPU after every few (`AT_ONCE`)."""
     stop: Callable[[], bool] = lambda: False
@@ -190,7 +192,7 @@ class Trainer:
             "meter": self.meter.state_dict(),
             "hooked_epoch": self.hooked_epoch,
             "curve": [self.curve.points, self.curve.total, self.curve.count],
-            "threads": torch.get_num_threads(),
+            "threads": self.controls.threads,
             "origin": self.origin,
         }
 

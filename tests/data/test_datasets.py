@@ -72,7 +72,7 @@ def test_splits_are_stratified_disjoint_and_whole(name, per_class):
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
         assert not pixels_of(splits[first]) & pixels_of(splits[second])
     assert pixels_of(splits["train+val"]) == pixels_of(splits["train"]) | pixels_of(splits["val"])
-    assert {split: len(value.labels) for split, value in splits.items()} == catalogue.require(name).sizes
+    assert {split: len(value.labels) for split, value in splits.items()} == catalogue.require(name).entry.sizes
     assert splits["train"].images.dtype == torch.uint8 and splits["train"].labels.dtype == torch.int64
     assert splits["train"].images.max() == 255 and splits["train"].classes == tuple("0123456789")
 
@@ -136,8 +136,8 @@ def test_channel_stats_equal_float64_and_repeat_grey():
 
 
 def test_info():
-    assert catalogue.info("mnist5k", "train") == DatasetInfo(3600, 28, 1, False)
-    assert catalogue.info("mnist5k", "train+val", image_size=32) == DatasetInfo(4000, 32, 1, False)
+    assert catalogue.require("mnist5k").info("train") == DatasetInfo(3600, 28, 1, False)
+    assert catalogue.require("mnist5k").info("train+val", image_size=32) == DatasetInfo(4000, 32, 1, False)
 
 
 def test_data_root_prefers_option_then_environment(monkeypatch):
@@ -153,9 +153,9 @@ def test_data_root_prefers_option_then_environment(monkeypatch):
     [
         (lambda: catalogue.require("cifar1O"), r"unknown data set 'cifar1O'. Did you mean 'cifar10'\?  All data sets: run_bench.py list"),
         (lambda: load_split("cifar10", "train", root="nowhere"), "cifar10 is not under 'nowhere'.*data get cifar10.*SSLBENCH_DATA"),
-        (lambda: catalogue.revision("fashion_mnist", root="nowhere"), "fashion_mnist is not under 'nowhere'.*FashionMNIST/raw"),
+        (lambda: catalogue.require("fashion_mnist", root="nowhere"), "fashion_mnist is not under 'nowhere'.*FashionMNIST/raw"),
         (lambda: load_split("mnist5k", "unlabelled"), "mnist5k has no split 'unlabelled', only train, val, train"),
-        (lambda: catalogue.info("mnist5k", "test"), "mnist5k has no split 'test', only train, train"),
+        (lambda: catalogue.require("mnist5k").info("test"), "mnist5k has no split 'test', only train, train"),
         (lambda: load_split("mnist5k", "train", image_size=0), "from 1 up, not 0"),
         (lambda: catalogue.require("folder:nowhere"), "there is no folder 'nowhere'"),
         (lambda: catalogue.require("folder:"), "needs a path"),
@@ -204,8 +204,8 @@ def test_changed_library_content_is_refused(monkeypatch):
 
 def test_folder_reads_what_imagefolder_reads(folder):
     name = f"folder:{folder}"
-    entry = catalogue.require(name, needs_test=True)
-    assert (entry.image_size, entry.channels, entry.mirror_safe, entry.encoder) == (32, 3, True, "resnet8")
+    entry = catalogue.require(name, needs_test=True).entry
+    assert (entry.image_size, entry.channels, entry.mirror_safe, entry.encoder, entry.metric) == (32, 3, True, "resnet8", "top1")
     assert entry.sizes == {"train": 54, "val": 6, "train+val": 60, "test": 9}
     reference = ImageFolder(folder / "train")
     whole = load_split(name, "train+val")
@@ -221,7 +221,7 @@ def test_folder_reads_what_imagefolder_reads(folder):
     assert len(pixels_of(train)) == 54 and not pixels_of(train) & pixels_of(val)
     assert torch.bincount(val.labels).tolist() == [2, 2, 2]
     assert load_split(name, "test", image_size=48).images.shape == (9, 3, 48, 48)
-    assert catalogue.info(name, "train") == DatasetInfo(54, 32, 3, True)
+    assert catalogue.require(name).info("train") == DatasetInfo(54, 32, 3, True)
 
 
 def test_folder_image_endings_are_torchvisions():
@@ -235,30 +235,30 @@ def test_folder_image_size_is_below_the_median(tmp_path, short_sides, expected):
     (tmp_path / "train/a").mkdir(parents=True)
     for index, side in enumerate(short_sides):
         Image.new("RGB", (side + 10, side)).save(tmp_path / f"train/a/{index}.png")
-    assert catalogue.require(f"folder:{tmp_path}").image_size == expected
+    assert catalogue.require(f"folder:{tmp_path}").entry.image_size == expected
 
 
 def test_folder_uses_its_own_val(folder, monkeypatch):
     shutil.copytree(folder / "test", folder / "val")
     monkeypatch.chdir(folder.parent)
     name = "folder:set"
-    assert catalogue.require(name).sizes == {"train": 60, "val": 9, "train+val": 69, "test": 9}
+    assert catalogue.require(name).entry.sizes == {"train": 60, "val": 9, "train+val": 69, "test": 9}
     assert torch.equal(load_split(name, "val").images, load_split(name, "test").images)
     both = load_split(name, "train+val")
     assert torch.equal(both.images[:60], load_split(name, "train").images) and len(both.labels) == 69
 
 
 def test_folder_revision_follows_the_files(folder, tmp_path):
-    before = catalogue.revision(f"folder:{folder}")
+    before = catalogue.require(f"folder:{folder}").revision
     moved = shutil.copytree(folder, tmp_path / "moved")
-    assert catalogue.revision(f"folder:{moved}") == before
+    assert catalogue.require(f"folder:{moved}").revision == before
     first = load_split(f"folder:{moved}", "test")
     Image.new("RGB", (50, 50), (200, 0, 0)).save(moved / "test/digit0/20.png")
-    assert catalogue.revision(f"folder:{moved}") != before
+    assert catalogue.require(f"folder:{moved}").revision != before
     assert not torch.equal(load_split(f"folder:{moved}", "test").images, first.images)
     (moved / "train/digit0/00.png").rename(moved / "train/digit0/zz.png")
     (moved / "notes.txt").write_text("not an image")
-    assert len({before, catalogue.revision(f"folder:{moved}"), catalogue.revision(f"folder:{folder}")}) == 2
+    assert len({before, catalogue.require(f"folder:{moved}").revision, catalogue.require(f"folder:{folder}").revision}) == 2
 
 
 def test_folder_without_test_is_refused_before_training(folder):

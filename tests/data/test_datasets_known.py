@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -258,7 +259,7 @@ def test_every_row_has_a_tiny_copy():
 @pytest.mark.parametrize("name", ROW)
 def test_every_loader_reads_its_format(name, tiny):
     root, row = tiny(name), ROW[name]
-    known = catalogue.require(name, root, needs_test=True)
+    known = catalogue.require(name, root, needs_test=True).entry
     assert (known.metric, known.classes) == (row.metric, NAMED_BY_THE_LOADER.get(name, 3))
     splits = {split: load_split(name, split, root=root) for split in known.sizes}
     for split, data in splits.items():
@@ -275,10 +276,10 @@ def test_every_loader_reads_its_format(name, tiny):
         assert order(splits["test"].labels.tolist()) == order(LABELS["test"])
         if "val" in row.official:
             assert splits["val"].labels.tolist() == LABELS["val"] and splits["train"].labels.tolist() == LABELS["train"]
-    assert catalogue.info(name, "train", root=root) == DatasetInfo(
+    assert catalogue.require(name, root).info("train") == DatasetInfo(
         len(splits["train"].labels), row.image_size, row.channels, row.mirror_safe
     )
-    assert len(catalogue.revision(name, root)) == 12 and catalogue.get(name, root) == f"{name} is under '{root}'"
+    assert len(catalogue.require(name, root).revision) == 12 and catalogue.get(name, root) == f"{name} is under '{root}'"
     lines = list(check.check(name, root))
     assert all(line.startswith("ok") for line in lines) and row.source in lines[-1]
 
@@ -288,7 +289,7 @@ def test_another_number_of_images_or_classes_is_refused(name, tiny):
     official = dict.fromkeys(ROW[name].official, 99)
     root = tiny(name, official=official)
     with pytest.raises(UserError, match=f"{name} under .* is refused, a part of it or another set: .* expected 99 in"):
-        catalogue.revision(name, root) if catalogue.ENTRIES[name].revision == "" else load_split(name, "test", root=root)
+        catalogue.require(name, root).revision if catalogue.ENTRIES[name].revision == "" else load_split(name, "test", root=root)
 
 
 def test_a_val_folder_with_other_classes_than_train_is_refused(tiny):
@@ -336,18 +337,18 @@ def test_sizes_known_before_labels_are_read_are_right(row):
 
 def test_a_listing_changes_with_the_files(tiny, tmp_path):
     root = tiny("dtd")
-    before = catalogue.revision("dtd", root)
+    before = catalogue.require("dtd", root).revision
     moved = shutil.copytree(root, tmp_path / "moved")
-    assert catalogue.revision("dtd", moved) == before
+    assert catalogue.require("dtd", moved).revision == before
     changed = shutil.copytree(root, tmp_path / "changed", ignore=shutil.ignore_patterns("moved"))
     with open(changed / "dtd/dtd/images/banded/train0.jpg", "ab") as file:
         file.write(b"x")
-    assert catalogue.revision("dtd", changed) != before
+    assert catalogue.require("dtd", changed).revision != before
 
 
 def test_the_unlabelled_split_is_for_pretraining_alone(tiny):
     root = tiny("stl10")
-    assert catalogue.info("stl10", "unlabelled", root=root) == DatasetInfo(7, 96, 3, True)
+    assert catalogue.require("stl10", root).info("unlabelled") == DatasetInfo(7, 96, 3, True)
     assert load_split("stl10", "unlabelled", root=root).labels.tolist() == [-1] * 7
     spec = RunSpec(method="simclr", dataset="stl10", budget=Budget("steps", 1), pretrain_split="unlabelled", image_size=32)
     small = {"batch_size": 4}
@@ -359,7 +360,7 @@ def test_the_unlabelled_split_is_for_pretraining_alone(tiny):
 def test_imagenet100_is_one_list_of_classes(tiny):
     root = tiny("imagenet100", class_list=ROW["imagenet100"].class_list)
     with pytest.raises(UserError, match=r"its 3 classes are not the ones of https://.*imagenet100\.txt"):
-        catalogue.revision("imagenet100", root)
+        _ = catalogue.require("imagenet100", root).revision
 
 
 def test_a_missing_image_file_is_named(tiny):
@@ -367,7 +368,7 @@ def test_a_missing_image_file_is_named(tiny):
     (root / "dtd/dtd/images/dotted/test1.jpg").unlink(missing_ok=True)
     (root / "dtd/dtd/images/banded/test1.jpg").unlink()
     with pytest.raises(UserError, match=r"banded/test1.jpg' cannot be read"):
-        catalogue.revision("dtd", root)
+        _ = catalogue.require("dtd", root).revision
 
 
 def test_damaged_lists_are_one_sentence(tiny):
@@ -426,16 +427,16 @@ def test_a_folder_without_its_unreadable_images_is_another_data_set(tmp_path):
         for index, label in enumerate([0, 1] * 5):
             jpeg(tmp_path / part / "ab"[label] / f"{index}.jpg", label)
     name = f"folder:{tmp_path}"
-    whole, same = catalogue.revision(name), catalogue.revision(f"{name}?skip=unreadable")
+    whole, same = catalogue.require(name).revision, catalogue.require(f"{name}?skip=unreadable").revision
     assert whole == same, "there is nothing to leave out"
     broken = tmp_path / "train/a/0.jpg"
     broken.write_bytes(broken.read_bytes()[:-20])
     with pytest.raises(UserError, match=r"train/a/0.jpg' cannot be read as an image"):
         load_split(name, "train+val")
     with pytest.warns(UserWarning, match=r"1 of 20 images under .* cannot be read and are left out, as asked"):
-        assert catalogue.require(f"{name}?skip=unreadable").sizes == {"train": 7, "val": 2, "train+val": 9, "test": 10}
+        assert catalogue.require(f"{name}?skip=unreadable").entry.sizes == {"train": 7, "val": 2, "train+val": 9, "test": 10}
     assert len(load_split(f"{name}?skip=unreadable", "train+val").labels) == 9
-    assert len({whole, catalogue.revision(name), catalogue.revision(f"{name}?skip=unreadable")}) == 3
+    assert len({whole, catalogue.require(name).revision, catalogue.require(f"{name}?skip=unreadable").revision}) == 3
     for index in range(0, 10, 2):
         (tmp_path / f"train/a/{index}.jpg").write_bytes(b"")
     with pytest.warns(UserWarning, match="5 of 20"), pytest.raises(UserError, match=r"of '.*train/a' no image can be read"):
@@ -464,6 +465,7 @@ def test_a_pickle_that_is_not_the_original_is_never_opened(file, tiny):
 def test_evaluators_are_told_the_metric():
     subject = object.__new__(FrozenEncoder)
     subject._split = lambda name, split: (np.zeros((2, 3), np.float32), np.array([0, 1]), 2)
+    subject.data = SimpleNamespace(require=lambda name: SimpleNamespace(entry=catalogue.ENTRIES[name]))
     assert [subject.arrays(name).metric for name in ("caltech101", "dtd10")] == ["mean_per_class", "top1"]
 
 
@@ -478,7 +480,7 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
         found = column(evaluator, "flowers102", "test", metric)
         assert (found.key, found.kind, found.ranks) == (key, "accuracy", True) and found.header.endswith(" (per class)")
     assert column("validation", "flowers102", "val", "knn_mean_per_class").header == "kNN (val) (per class)"
-    assert catalogue.metric("flowers102") == "mean_per_class" and catalogue.metric("folder:x") == catalogue.metric("cifar10") == "top1"
+    assert catalogue.ENTRIES["flowers102"].metric == "mean_per_class" and catalogue.ENTRIES["cifar10"].metric == "top1"
 
 
 # The real parts of sets
@@ -489,7 +491,7 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
 def test_real_parts_are_whole_and_balanced(name, counts, real_root):
     if not (real_root / catalogue.ENTRIES[name].files[0]).exists():
         pytest.skip(f"no {name} under SSLBENCH_DATA")
-    known = catalogue.require(name, real_root)
+    known = catalogue.require(name, real_root).entry
     for split, count in zip(("train", "val", "test"), counts, strict=True):
         data = load_split(name, split, image_size=32, root=real_root)
         assert torch.bincount(data.labels).tolist() == [count] * known.classes and len(data.labels) == known.sizes[split]
@@ -501,7 +503,7 @@ def test_a_part_of_dtd_is_not_dtd(real_root):
     if not (real_root / "dtd").is_dir():
         pytest.skip("no dtd under SSLBENCH_DATA")
     with pytest.raises(UserError, match="train has 400 images in 10 classes, expected 1,880 in 47"):
-        catalogue.revision("dtd", real_root)
+        _ = catalogue.require("dtd", real_root).revision
 
 
 @pytest.mark.data

@@ -51,9 +51,9 @@ def write_images(folder: Path, counts: dict[str, int]) -> None:
 def root(tmp_path, monkeypatch):
     """A data root with small shards, and nothing kept of earlier loads."""
     monkeypatch.setattr(packing, "SHARD_BYTES", IN_A_SHARD * 3 * SIZE * SIZE)
-    load_module._load.cache_clear()
+    load_module.read_split.cache_clear()
     yield tmp_path / "data"
-    load_module._load.cache_clear()
+    load_module.read_split.cache_clear()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def run_command(bench, monkeypatch, tmp_path):
 
 
 def load(name, split, root, size=SIZE):
-    load_module._load.cache_clear()
+    load_module.read_split.cache_clear()
     return load_split(name, split, size, root)
 
 
@@ -93,7 +93,7 @@ def whole(images):
 def test_every_split_is_the_same_bit_for_bit(name, root, tmp_path, own_val):
     if own_val:
         write_images(tmp_path / "set", {"val": 4})
-    facts = catalogue.info(name, "train", SIZE, root), catalogue.revision(name, root)
+    facts = catalogue.require(name, root).info("train", SIZE), catalogue.require(name, root).revision
     splits = ("train", "val", "train+val", "test")
     before = {split: load(name, split, root) for split in splits}
     pack = packing.pack(name, SIZE, root)
@@ -106,7 +106,7 @@ def test_every_split_is_the_same_bit_for_bit(name, root, tmp_path, own_val):
         assert found.classes == expected.classes
         for ours, theirs in zip(channel_stats(found.images), channel_stats(expected.images), strict=True):
             assert torch.equal(ours, theirs)
-    assert (catalogue.info(name, "train", SIZE, root), catalogue.revision(name, root)) == facts
+    assert (catalogue.require(name, root).info("train", SIZE), catalogue.require(name, root).revision) == facts
     assert isinstance(load(name, "train", root, SIZE + 1).images, torch.Tensor), "another size is not packed"
 
 
@@ -125,12 +125,12 @@ def test_an_order_is_kept_and_nothing_read_for_it(name, root, monkeypatch):
     packing.pack(name, SIZE, root)
     split = load(name, "train+val", root)
     orders = [torch.randperm(36, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
-    read = PackedImages._read
-    monkeypatch.setattr(PackedImages, "_read", None)
+    read = PackedImages.read
+    monkeypatch.setattr(PackedImages, "read", None)
     reordered = split.reordered(orders[0]).reordered(orders[1])
     permuted = reordered.images[3:30].to("cpu")
     pieces = permuted.split(10)
-    monkeypatch.setattr(PackedImages, "_read", read)
+    monkeypatch.setattr(PackedImages, "read", read)
     expected = resident[orders[0]][orders[1]][3:30]
     assert torch.equal(whole(permuted), expected) and len(permuted) == 27
     assert torch.equal(reordered.labels, split.labels[orders[0]][orders[1]])
@@ -150,13 +150,13 @@ def test_what_is_read_can_be_written_to_and_the_shard_stays(name, root):
     before = shards(pack)
     images = load(name, "test", root).images
     images[torch.arange(9)].zero_()
-    images._shards.arrays[0][:] = 0
+    images.shards.arrays[0][:] = 0
     assert shards(pack) == before
 
 
 def outcome(name, root, folder, processes=1):
     """The record of a run of five and a half epochs with its evaluations, whose crops and probes read other splits."""
-    load_module._load.cache_clear()
+    load_module.read_split.cache_clear()
     spec = RunSpec(method="moco", dataset=name, budget=Budget("steps", 22), image_size=SIZE, recipe_changes={"batch_size": 8})
     spec = complete(spec.replace(precision="float32"), root)
     execute(spec, ("knn", "label_free"), Place(folder / "results", folder / "scratch", root, processes=processes))
@@ -172,12 +172,12 @@ def test_a_run_on_a_pack_is_the_same_run(name, root, tmp_path):
 
 def test_a_run_decodes_nothing_where_there_is_a_pack(name, root, monkeypatch):
     packing.pack(name, SIZE, root)
-    load_module._load.cache_clear()
+    load_module.read_split.cache_clear()
     monkeypatch.setattr(load_module, "decode_files", None)
     spec = complete(
         RunSpec(method="rotation", dataset=name, budget=Budget("steps", 1), image_size=SIZE, recipe_changes={"batch_size": 8}), root
     )
-    source, classes = load_source(spec, root)
+    source, classes = load_source(spec, catalogue.require(spec.dataset, root))
     assert isinstance(source.images, PackedImages) and source.device.type == "cpu" and classes == 3
 
 
@@ -232,8 +232,8 @@ def test_a_run_that_was_stopped_on_a_pack_goes_on_as_one_that_was_not_packed(nam
     spec = complete(spec, root)
 
     def trainer(state=None, controls=None):
-        load_module._load.cache_clear()
-        source, classes = load_source(spec, root)
+        load_module.read_split.cache_clear()
+        source, classes = load_source(spec, catalogue.require(spec.dataset, root))
         return make_trainer(build_method(spec, source, classes), source, spec, state, controls)
 
     undisturbed = trainer()
@@ -390,7 +390,8 @@ def test_folders_of_one_name_have_packs_of_their_own(name, root, tmp_path):
     write_images(tmp_path / "other/set", {"train": 12, "test": 3})
     packing.pack(name, SIZE, root)
     other = f"folder:{tmp_path / 'other/set'}"
-    assert catalogue.revision(other) == catalogue.revision(name) and isinstance(load(other, "test", root).images, torch.Tensor)
+    assert catalogue.require(other).revision == catalogue.require(name).revision
+    assert isinstance(load(other, "test", root).images, torch.Tensor)
 
 
 @pytest.mark.parametrize(

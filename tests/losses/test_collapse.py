@@ -35,7 +35,7 @@ COLLAPSED, SPREAD = 0.1, 0.3
 
 def training(cls, steps, lr, **hyper_parameters):
     """A trainer of a method on the digits, for so many steps."""
-    split, info = load_split("digits", "train"), catalogue.info("digits", "train")
+    split, info = load_split("digits", "train"), catalogue.require("digits").info("train")
     mean, std = channel_stats(split.images)
     torch.manual_seed(0)
     method = cls(lambda bn_groups=1, **_: ResNet((1,), (WIDTH,), info.image_size, bn_groups=bn_groups), info, **hyper_parameters)

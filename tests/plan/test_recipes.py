@@ -13,7 +13,6 @@ from bench.commands.request import Request
 from bench.encoders import table
 from bench.errors import UserError
 from bench.pages import recipes as recipes_page
-from bench.plan import complete as complete_module
 from bench.plan import recipes
 from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
@@ -30,15 +29,14 @@ FIELDS = {field.name for field in dataclasses.fields(Recipe)}
 
 
 @pytest.fixture
-def imagenet(monkeypatch):
-    """A plan believes that the data set is ImageNet, of which nothing is here."""
-    stand_in = SimpleNamespace(
-        require=lambda name, root: SimpleNamespace(encoder="resnet8", image_size=224),
-        info=lambda name, split, size, root: DatasetInfo(1_281_167, size),
-        revision=lambda name, root: "none",
+def imagenet():
+    """What a plan believes to be ImageNet, of which nothing is here."""
+    return SimpleNamespace(
+        entry=SimpleNamespace(encoder="resnet8", image_size=224),
+        info=lambda split, size: DatasetInfo(1_281_167, size),
+        revision="none",
+        num_classes=1000,
     )
-    monkeypatch.setattr(complete_module, "catalogue", stand_in)
-    monkeypatch.setattr(complete_module, "load_split", lambda name, split, size, root: SimpleNamespace(classes=range(1000)))
 
 
 def hyper_parameters(name):
@@ -55,7 +53,7 @@ def test_a_published_recipe_can_be_completed_with_the_encoder_that_comes_closest
     found = recipes.published()[name]
     own, changes = recipes.changes(name, "imagenet")
     spec = RunSpec(method=name, dataset="imagenet1k", budget=Budget("epochs", 1), encoder=found.closest, image_size=found.image_size)
-    done = complete(spec.replace(hyper_parameters=own, recipe_changes=changes))
+    done = complete(spec.replace(hyper_parameters=own, recipe_changes=changes), data=imagenet)
     assert {key: done.hyper_parameters[key] for key in own} == own
     assert {key: getattr(done.recipe, key) for key in changes} == {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
 

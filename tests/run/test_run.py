@@ -17,7 +17,7 @@ import torch
 import methods
 from bench.data import catalogue
 from bench.data import source as source_module
-from bench.data.load import load_split
+from bench.data.load import load
 from bench.data.source import load_source
 from bench.errors import UserError
 from bench.evaluation import frozen_encoder
@@ -329,24 +329,23 @@ def test_peak_memory_is_the_runs_own():
 def test_an_images_index_does_not_give_its_label_away():
     """mnist5k lies in order of class: position // 360 would be the label."""
     spec = complete(RunSpec(method="random", dataset="mnist5k", budget=Budget("steps", 1)))
-    source, _ = load_source(spec, None)
+    source, _ = load_source(spec, catalogue.require("mnist5k"))
     guess = torch.arange(len(source.labels)) // 360
     assert (guess == source.labels).float().mean() < 0.2
 
 
 def test_a_method_is_told_what_its_views_are_normalised_with():
     spec = complete(RunSpec(method="random", dataset="mnist5k", budget=Budget("steps", 1)))
-    source, _ = load_source(spec, None)
+    source, _ = load_source(spec, catalogue.require("mnist5k"))
     assert (source.info.mean, source.info.std) == (tuple(source.mean.tolist()), tuple(source.std.tolist()))
-    assert source.info.mean != DatasetInfo.mean and replace(source.info, mean=DatasetInfo.mean, std=DatasetInfo.std) == catalogue.info(
-        "mnist5k", "train"
-    )
+    plain = replace(source.info, mean=DatasetInfo.mean, std=DatasetInfo.std)
+    assert source.info.mean != DatasetInfo.mean and plain == catalogue.require("mnist5k").info("train")
 
 
 def test_a_search_does_not_load_test(spec, place, monkeypatch):
     loaded = []
     for module in (source_module, frozen_encoder):
-        monkeypatch.setattr(module, "load_split", lambda name, split, *rest: (loaded.append(split), load_split(name, split, *rest))[1])
+        monkeypatch.setattr(module, "load", lambda data, split, *rest: (loaded.append(split), load(data, split, *rest))[1])
     execute(complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))), ("validation", "label_free"), place)
     assert set(loaded) == {"train", "val"} and the_record(place).status == "done"
 
@@ -412,13 +411,13 @@ def test_a_module_under_two_names_and_a_file_that_changed(place, tmp_path):
 def test_the_record_names_the_code_that_trained(spec, undisturbed, place, monkeypatch):
     stopped_after(spec, place, 7)
     real = execute_module.hardware.environment
-    monkeypatch.setattr(execute_module.hardware, "environment", lambda: {**real(), "commit": "another"})
+    monkeypatch.setattr(execute_module.hardware, "environment", lambda threads: {**real(threads), "commit": "another"})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         execute(spec, EVALS, place)
     record = the_record(place)
     assert any("checkpoint of another commit" in str(warning.message) for warning in caught)
-    assert record.environment["commit"] == real()["commit"] and record.environment["ended_with"] == {"commit": "another"}
+    assert record.environment["commit"] == real(1)["commit"] and record.environment["ended_with"] == {"commit": "another"}
     equal_outcome(record, undisturbed)
 
 

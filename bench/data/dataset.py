@@ -1,0 +1,69 @@
+"""What a name of a data set comes to: `bench.data.catalogue.require` looks it up once, and this is handed on from there.
+
+Nothing heavy is imported before a part is read. N images.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from bench.data import reading
+from bench.data.entry import Entry
+from bench.data.readers.folder import folder_path
+from bench.errors import UserError
+from bench.spec import DatasetInfo
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set whose files are there. Of a folder it is what the walk over it found: files that change later are seen by another
+    look-up, and not by this object."""
+
+    entry: Entry
+    root: Path
+    """The data root, resolved."""
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @cached_property
+    def revision(self) -> str:
+        """The content's identity, 12 hexadecimal digits: `Entry.revision`, or else a hash of the listing of the image files.
+
+        For a listing the files' number is compared with the original's, and no image is decoded.
+        """
+        return self.entry.revision or reading.listing(self.entry, self.root)
+
+    @property
+    def num_classes(self) -> int:
+        """No image is decoded for it."""
+        return self.entry.classes or len(self.part("train")[2])
+
+    def info(self, pretrain_split: str, image_size: int | None = None) -> DatasetInfo:
+        """What a method may know of the images it is pretrained on; no image is decoded for it."""
+        size = self.check_split(pretrain_split, self.entry.pretrain_splits, image_size)
+        count = self.entry.sizes[pretrain_split] or len(self.items(pretrain_split)[1])
+        return DatasetInfo(count, size, self.entry.channels, self.entry.mirror_safe)
+
+    def part(self, part: str):
+        """Images uint8 [N, C, H, W] or paths [N], labels int64 [N] and class names of a part as its reader gives it; nothing is decoded."""
+        return reading.read_part(self.entry, part, self.root)
+
+    def items(self, split: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        """The same of a split."""
+        items, rows, labels, classes = reading.read_items(self.entry, split, self.part)
+        return items if rows is None else items[rows], labels, classes
+
+    def check_split(self, split: str, there: Collection[str], image_size: int | None = None) -> int:
+        """The image size to use, after a look at what was asked for: a split of `there`, and a number of pixels."""
+        if split not in there:
+            expected = f"; expected '{folder_path(self.name) / split}/CLASS/IMAGE'"
+            hint = expected if split == "test" and self.name.startswith("folder:") else ""
+            raise UserError(f"{self.name} has no split '{split}', only {', '.join(there)}{hint}")
+        if image_size is not None and image_size < 1:
+            raise UserError(f"an image size is a number of pixels from 1 up, not {image_size}")
+        return image_size or self.entry.image_size

@@ -1,0 +1,98 @@
+"""Some images of a set in an order of their own, used as a tensor is, without a copy of them.
+
+    RowsInMemory(images, torch.tensor([2, 0]))    of images that lie in memory; PackedImages (packed.py) of those on disk
+
+N images, C channels, H height, W width.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class Rows(ABC):
+    """uint8 [N, C, H, W]. What is read is a tensor of its own, on `device`."""
+
+    dtype = torch.uint8
+
+    def __init__(self, rows: Tensor, device: torch.device):
+        """rows: int64 [N], which images these are, and in which order."""
+        self.rows, self.device = rows, device
+
+    @property
+    @abstractmethod
+    def shape(self) -> torch.Size: ...
+
+    @abstractmethod
+    def read(self, rows: Tensor) -> Tensor:
+        """These images, int64 [B] -> uint8 [B, C, H, W]."""
+
+    @abstractmethod
+    def reordered(self, order: Tensor | slice) -> "Rows":
+        """These images in another order, int64 [M], or some of them; nothing is read."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> "Rows | Tensor":
+        """The same on a device."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index) -> "Rows | Tensor":
+        """Of a slice `Rows` again, with nothing read; of int64 [B] a tensor uint8 [B, C, H, W]; of an int [C, H, W]."""
+        if isinstance(index, slice):
+            return self.reordered(index)
+        rows = self.rows[torch.as_tensor(index).cpu()]
+        return self.read(rows.reshape(-1)).reshape(*rows.shape, *self.shape[1:])
+
+    def split(self, size: int) -> "Pieces":
+        """Tensors of `size` images, the last one of what is left."""
+        return Pieces(self, range(0, len(self), size), size)
+
+
+@dataclass(frozen=True)
+class Pieces(Sequence):
+    """Parts of `Rows`, in order; each is read when it is taken."""
+
+    images: Rows
+    starts: range
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, which):
+        if isinstance(which, slice):
+            return Pieces(self.images, self.starts[which], self.size)
+        start = self.starts[which]
+        return self.images[torch.arange(start, min(start + self.size, len(self.images)))]
+
+
+class RowsInMemory(Rows):
+    """Rows of a tensor, which others may hold too."""
+
+    def __init__(self, images: Tensor, rows: Tensor):
+        """images: uint8 [M, C, H, W] on the CPU; rows: int64 [N] in [0, M)."""
+        super().__init__(rows, images.device)
+        self.images = images
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((len(self), *self.images.shape[1:]))
+
+    def read(self, rows: Tensor) -> Tensor:
+        return self.images[rows]
+
+    def whole(self) -> Tensor:
+        """A copy of these images alone, in their order: uint8 [N, C, H, W]."""
+        return self.read(self.rows)
+
+    def reordered(self, order: Tensor | slice) -> "RowsInMemory":
+        return RowsInMemory(self.images, self.rows[order])
+
+    def to(self, device: torch.device | str) -> "RowsInMemory | Tensor":
+        """On a GPU a tensor: there they lie once, in this order."""
+        return self if torch.device(device).type == "cpu" else self.whole().to(device)
