@@ -42,6 +42,12 @@ class Arrays:
         """train and val as one: what the final fit sees. float32 [N, D], int64 [N]."""
         return np.concatenate([self.train_x, self.val_x]), np.concatenate([self.train_y, self.val_y])
 
+    def test_split(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features and labels of test: float32 [N, D], int64 [N]. A ValueError for an evaluator that does not read it."""
+        if self.test_x is None or self.test_y is None:
+            raise ValueError(f"{self.dataset}: test was not handed out; READS_TEST says that it is not read")
+        return self.test_x, self.test_y
+
 
 def tally(metric: str, correct: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
     """(right, total), whose quotient is the accuracy: of 'top1' images, of 'mean_per_class' the accuracies of the classes.
@@ -63,13 +69,16 @@ class Features(Protocol):
 
     def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
         """Features of `dataset`, by default of the pretraining one; without `test`, its test split is not even loaded."""
+        ...
 
     def stages(self) -> list[Arrays]:
         """Features of the pretraining data set after every stage of the encoder; empty where there are none."""
+        ...
 
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of two random crops of the same train images, in index order: float32 [N, D] each.
         The crops are fixed: the same for every method and seed."""
+        ...
 
 
 def evenly(count: int, most: int) -> np.ndarray:

@@ -41,13 +41,13 @@ def minimise(
     w = design.new_zeros(columns, len(strengths), num_classes)
     logits = design.new_zeros(images, len(strengths), num_classes)
     value, log_probability = _objective(logits, targets, w, penalty)
-    step, previous, pairs = None, None, []
+    last, pairs = None, []  # the last step and the gradient before it
     for _ in range(MAX_ITERATIONS):
         residual = log_probability.exp_()
         residual[rows, :, targets] -= 1
         gradient = (design.T @ residual.flatten(1)).view_as(w) / images + penalty[:, :, None] * w
-        if step is not None:
-            pairs = [*pairs[1 - HISTORY :], (step, gradient - previous)]
+        if last is not None:
+            pairs = [*pairs[1 - HISTORY :], (last[0], gradient - last[1])]
         direction = -_inverse_hessian_times(gradient, pairs, inverse)
         promised = -_dot(direction, gradient)
 
@@ -71,7 +71,7 @@ def minimise(
             if enough.all():
                 break
             length = torch.where(enough, length, length / 2)
-        step, previous, w, logits, value = trial - w, gradient, trial, moved, reached
+        last, w, logits, value = (trial - w, gradient), trial, moved, reached
     solution[active], objective[active] = w.transpose(0, 1), value
     return solution, objective, converged
 

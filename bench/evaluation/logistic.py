@@ -67,11 +67,11 @@ def fit(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...]) -> Probe:
     design = torch.cat([features, features.new_ones(len(x), 1)], dim=1)
     curvature = torch.cat([variance, variance.new_ones(1)]) / len(classes)
     # Strengths as float32 has them, so that every record's probe is solved at the same ones.
-    targets, strengths = torch.from_numpy(targets).to(device), torch.tensor(strengths).double().to(device)
+    targets, solved_at = torch.from_numpy(targets).to(device), torch.tensor(strengths).double().to(device)
     at_once = max(1, LARGEST_LOGITS // (len(x) * len(classes)))
     parts = [
-        minimise(design, targets, len(classes), curvature, strengths[start : start + at_once])
-        for start in range(0, len(strengths), at_once)
+        minimise(design, targets, len(classes), curvature, solved_at[start : start + at_once])
+        for start in range(0, len(solved_at), at_once)
     ]
     solution, objective, converged = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     weights = axes @ solution[:, :-1]

@@ -81,16 +81,17 @@ def measure(arrays: Arrays) -> list[Result]:
     'mean_per_class' where that is the data set's metric."""
     chosen = choose(arrays)
     bank_x, bank_y = arrays.fitting_split()
-    fixed_k, fixed_temperature = min(FIXED[0], len(bank_x)), FIXED[1]
-    similarity, index = search(bank_x, arrays.test_x, max(chosen["k"], fixed_k))
+    test_x, test_y = arrays.test_split()
+    picked_k, (fixed_k, fixed_temperature) = int(chosen["k"]), (min(FIXED[0], len(bank_x)), FIXED[1])
+    similarity, index = search(bank_x, test_x, max(picked_k, fixed_k))
     reported = (
-        (arrays.metric, chosen["k"], chosen["T"], chosen),
+        (arrays.metric, picked_k, chosen["T"], chosen),
         (f"{arrays.metric}_k{fixed_k}_T{fixed_temperature:g}", fixed_k, fixed_temperature, {}),
     )
     results = []
     for metric, k, temperature, picked in reported:
-        correct = vote(similarity, bank_y[index], arrays.num_classes, (k,), temperature)[0] == arrays.test_y
-        right, total = tally(arrays.metric, correct, arrays.test_y)
+        correct = vote(similarity, bank_y[index], arrays.num_classes, (k,), temperature)[0] == test_y
+        right, total = tally(arrays.metric, correct, test_y)
         results.append(
             Result(
                 evaluator="knn",
@@ -99,7 +100,7 @@ def measure(arrays: Arrays) -> list[Result]:
                 metric=metric,
                 value=100 * (right / total),
                 n=len(correct),
-                chosen=picked,
+                chosen={**picked},
                 correct=pack(correct),
             )
         )

@@ -38,8 +38,9 @@ def measure(arrays: Arrays) -> list[Result]:
     probe = fit(*arrays.fitting_split(), (chosen["l2"],))
     if not probe.converged.all():
         chosen["not_converged"] = 1
-    correct = predict(probe, arrays.test_x)[0] == arrays.test_y
-    right, total = tally(arrays.metric, correct, arrays.test_y)
+    test_x, test_y = arrays.test_split()
+    correct = predict(probe, test_x)[0] == test_y
+    right, total = tally(arrays.metric, correct, test_y)
     return [
         Result(
             evaluator="linear",
@@ -48,7 +49,7 @@ def measure(arrays: Arrays) -> list[Result]:
             metric=arrays.metric,
             value=100 * (right / total),
             n=len(correct),
-            chosen=chosen,
+            chosen={**chosen},
             correct=pack(correct),
         )
     ]

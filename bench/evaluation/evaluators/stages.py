@@ -21,10 +21,12 @@ def measure(stages: list[Arrays]) -> list[Result]:
         chosen = linear.choose(arrays)
         value = chosen.pop(f"val_{arrays.metric}")
         facts = {"evaluator": "stages", "dataset": arrays.dataset, "split": "val", "n": len(arrays.val_y)}
-        results.append(Result(**facts, metric=f"stage{number}_{arrays.metric}", value=value, chosen=chosen))
+        results.append(Result(**facts, metric=f"stage{number}_{arrays.metric}", value=value, chosen={**chosen}))
         if best is None or value >= best[0]:
             best = (value, number, arrays)
-    for result in linear.measure(best[2]) if best else ():
+    if best is None:
+        return []
+    for result in linear.measure(best[2]):
         results.append(Result(**{**vars(result), "evaluator": "stages", "chosen": {"stage": best[1], **result.chosen}}))
     return results
 

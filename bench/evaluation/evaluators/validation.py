@@ -22,7 +22,7 @@ def measure(arrays: Arrays) -> list[Result]:
                 metric=f"{name}_{arrays.metric}",
                 value=value,
                 n=len(arrays.val_y),
-                chosen=chosen,
+                chosen={**chosen},
             )
         )
     return results
