@@ -34,9 +34,6 @@ FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench
 LONGEST_MODULE, LONGEST_ELSEWHERE, LONGEST_METHOD, LONGEST_LOOP = 220, 300, 150, 60
 """Lines of a module of bench/ and of one outside it, of a method's file, and of the loop."""
 LONGER: dict[str, int] = {
-    "bench/conformance/case.py": 270,
-    "bench/conformance/contract.py": 279,
-    "bench/data/packed.py": 245,
     "bench/data/readers/known.py": 225,
     "bench/data/readers/torchvision.py": 225,
     "bench/data/readers/torchvision_rows.py": 287,
@@ -74,9 +71,9 @@ OF_LIBRARIES = {
     # step of averaged weights.
     "bench/encoders/batch_norm.py": {"_BatchNorm"},
     "bench/training/optim.py": {"_BatchNorm"},
-    "bench/conformance/contract.py": {"_BatchNorm"},
+    "bench/conformance/calls.py": {"_BatchNorm"},
     "methods/random_rescaled.py": {"_BatchNorm"},
-    "bench/conformance/case.py": {"_non_persistent_buffers_set"},
+    "bench/conformance/state.py": {"_non_persistent_buffers_set"},
     "bench/parts/teachers.py": {"_foreach_lerp_"},
     # torch compiles a module in place, and has nothing to undo it.
     "bench/encoders/compiled.py": {"_compiled_call_impl"},
@@ -325,35 +322,6 @@ def test_a_name_in_a_runs_folder_is_spelt_in_one_file(name):
         if any(text.startswith(name) and len(text.split()) == 1 for text in texts):
             spelling.add(path.relative_to(ROOT).as_posix())
     assert spelling == {NAMED_ALONE[name]}
-
-
-OF_NAMED_TUPLES = {"_make", "_replace", "_asdict", "_fields"}
-"""Public, in spite of what they look like."""
-
-
-def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name not in {"_", *OF_NAMED_TUPLES}
-
-
-def private_names(tree: ast.Module) -> tuple[set[str], set[str]]:
-    """(those that the file gives, those that it takes from an object or a module that is not its own self)."""
-    given = {name for name in identifiers(tree) if is_private(name)}
-    taken = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
-            taken.add(node.attr)
-        elif isinstance(node, ast.ImportFrom):
-            taken |= {alias.name for alias in node.names}
-    return given, {name for name in taken if is_private(name)}
-
-
-def test_what_is_private_to_a_file_stays_there():
-    """Of this project's own names. Torch's and Submitit's are taken where there is no public one, and the place says so."""
-    assert private_names(ast.parse("from a import _b\nc._d()\nself._e = _f = 1")) == ({"_e", "_f"}, {"_b", "_d"})
-    names = {path: private_names(parsed(path)) for path in MODULES}
-    everything = set().union(*(given for given, _ in names.values()))
-    found = {path.relative_to(ROOT).as_posix(): used for path, (given, taken) in names.items() if (used := (taken & everything) - given)}
-    assert not found
 
 
 FACES = {"views", "parts", "encoders", "data", "records", "conformance", "evaluation/evaluators", "data/readers", "suites"}
