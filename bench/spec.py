@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -173,6 +173,14 @@ class RunSpec:
 
 
 RUN_SPEC = TypeAdapter(RunSpec)
+
+Field = TypeVar("Field")
+
+
+def settled(field: Field | None) -> Field:
+    """A field of a complete spec, which is not None, so that a type checker knows it too."""
+    assert field is not None, "complete the spec first"
+    return field
 
 
 def canonical(spec: dict[str, Any]) -> str:

@@ -58,7 +58,9 @@ class Cluster:
 
     @property
     def minutes(self) -> int:
-        return slurm.minutes(self.time)
+        found = slurm.minutes(self.time)
+        assert found is not None, "an endless time is refused"
+        return found
 
     @property
     def warning(self) -> int:

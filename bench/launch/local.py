@@ -51,11 +51,11 @@ def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[tu
     job = executor.submit(work)
     over = threading.Event()
 
-    def watching():
+    def watching(look: Callable):
         while not over.wait(0.2):
-            watch()
+            look()
 
-    watcher = threading.Thread(target=watching, daemon=True)
+    watcher = threading.Thread(target=watching, args=(watch,), daemon=True)
     if watch:
         watcher.start()
     try:
@@ -105,7 +105,7 @@ def in_processes(work: Work, folder: Path, count: int, watch: Callable | None) -
                     # Submitit's controller hands SIGTERM to the worker, which writes its checkpoint and ends.
                     if not job.done():
                         # Submitit's own: a local job has no public way to be told of a signal.
-                        job._process.send_signal(signal.SIGTERM)
+                        job._process.send_signal(signal.SIGTERM)  # pyright: ignore[reportAttributeAccessIssue]
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import submitit
+from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from bench.defaults import data_root
 from bench.errors import UserError
@@ -109,7 +110,7 @@ def submit(specs: tuple[RunSpec, ...], requests: tuple[str, ...], place: Place, 
         try:
             with quiet(), made.batch():
                 jobs = [made.submit(work) for work in works]
-        except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
+        except (FailedJobError, FailedSubmissionError) as error:
             said = [line for line in str(error).splitlines() if line.strip()]
             raise UserError(f"SLURM refused the jobs: {said[-1].strip()}") from error
         array.job = jobs[0].job_id.split("_")[0]

@@ -161,7 +161,9 @@ def number_in_job() -> tuple[int, int]:
 def requeue_this_job() -> None:
     """Back to the queue; another task of this job may already have said so."""
     with contextlib.suppress(UserError):
-        slurm.requeue(job_here()[0])
+        job, _ = job_here()
+        assert job, "only a job goes back to the queue"
+        slurm.requeue(job)
 
 
 def fruitless(scratch: Path, specs: list[RunSpec]) -> int:

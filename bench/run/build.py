@@ -9,7 +9,7 @@ from bench.data.source import Source
 from bench.encoders import factory
 from bench.encoders.batch_norm import synchronise
 from bench.method import Method, build
-from bench.spec import RunSpec
+from bench.spec import RunSpec, settled
 from bench.training.trainer import Controls, Trainer
 from bench.views.view import MEMORY_FORMAT
 
@@ -17,7 +17,7 @@ from bench.views.view import MEMORY_FORMAT
 def build_method(spec: RunSpec, source: Source, num_classes: int) -> Method:
     """The method with the weights that its seed gives it, on the device."""
     cls = methods.load(spec.method)
-    make_encoder = factory.factory(spec.encoder, spec.image_size)
+    make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size))
     with seeded(spec.seed, "init"):
         method = build(cls, make_encoder, source.info, num_classes, spec.hyper_parameters)
     synchronise(method)
@@ -35,9 +35,10 @@ def make_trainer(
     """A trainer, moved on to its checkpoint if there is one. origin: hardware and environment, of the process that records the run."""
     trainer = Trainer(method, as_seen_by(method, source), spec, controls)
     trainer.origin = origin or {}
-    if state:
-        for what in ("commit", "versions") if origin else ():
+    if state and origin:
+        for what in ("commit", "versions"):
             if state["origin"]["environment"][what] != origin["environment"][what]:
                 warnings.warn(f"{spec.name} goes on from a checkpoint of another {what}, as its record will say", stacklevel=2)
+    if state:
         trainer.load_state_dict(state)
     return trainer

@@ -23,6 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch.distributed as dist
+from torch.distributed import FileStore  # pyright: ignore[reportPrivateImportUsage]  # public by its documentation
 
 from bench.defaults import ROOT
 from bench.run.folder import RunFolder, done_with
@@ -44,7 +45,7 @@ class FollowerDied(RuntimeError):
 def join(rendezvous: Path, rank: int, processes: int, alive=lambda: None) -> None:
     """Take part in the group whose processes find each other through this file; returns when all have come. `alive` is called while
     it waits."""
-    store = dist.FileStore(str(rendezvous.absolute()), processes)
+    store = FileStore(str(rendezvous.absolute()), processes)
     store.set(f"here-{rank}", "yes")
     while not store.check([f"here-{number}" for number in range(processes)]):
         alive()
@@ -97,8 +98,14 @@ class Kept:
             print(json.dumps([text, str(log.absolute())]), file=self.process.stdin, flush=True)
         return self
 
+    @property
+    def begun(self) -> subprocess.Popen:
+        """The process that has the job."""
+        assert self.process, "there is none before `begin`"
+        return self.process
+
     def poll(self) -> int | None:
-        return 0 if self.done.exists() else self.process.poll()
+        return 0 if self.done.exists() else self.begun.poll()
 
     @property
     def returncode(self) -> int | None:
@@ -107,19 +114,20 @@ class Kept:
     def kill(self) -> None:
         """The end of the job; of the follower too, where it has not done it."""
         if self.poll() != 0:
-            self.process.kill()
+            self.begun.kill()
 
     def wait(self) -> None:
         if self.poll() != 0:
-            self.process.wait()
+            self.begun.wait()
 
     def stop(self) -> None:
         """End the follower, if there is one."""
         if self.process:
             self.process.kill()
             self.process.wait()
-            with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.close()
+            if self.process.stdin:
+                with contextlib.suppress(BrokenPipeError):
+                    self.process.stdin.close()
             self.process = None
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
+from torch.distributed import Store, TCPStore  # pyright: ignore[reportPrivateImportUsage]  # public by their documentation
 
 from bench.machine.files import write
 from bench.machine.signals import Interrupted
@@ -37,7 +38,7 @@ def exchanging() -> Iterator[None]:
         raise TaskDied(f"an exchange with the other tasks broke: {str(error).splitlines()[0]}") from error
 
 
-def enter(store: dist.Store, rank: int, tasks: int) -> None:
+def enter(store: Store, rank: int, tasks: int) -> None:
     """Take part in the group."""
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=tasks, timeout=PATIENCE)
@@ -51,7 +52,7 @@ def shared_by_tasks(tasks: int, job: dict, folder: RunFolder) -> Iterator[None]:
         yield
         return
     host = os.environ["SLURM_LAUNCH_NODE_IPADDR"]
-    store = dist.TCPStore(host, 0, tasks, is_master=True, wait_for_workers=False, timeout=PATIENCE)
+    store = TCPStore(host, 0, tasks, is_master=True, wait_for_workers=False, timeout=PATIENCE)
     write(folder.meeting, json.dumps({**job, "host": host, "port": store.port}))
     try:
         with exchanging():
@@ -79,6 +80,6 @@ def attend(folder: RunFolder, rank: int, tasks: int, train) -> None:
             time.sleep(LOOK)
             continue
         with exchanging():
-            train(job, lambda job=job: enter(dist.TCPStore(job["host"], job["port"], tasks, timeout=PATIENCE), rank, tasks))
+            train(job, lambda job=job: enter(TCPStore(job["host"], job["port"], tasks, timeout=PATIENCE), rank, tasks))
         while folder.meeting.exists():
             time.sleep(LOOK)

@@ -4,7 +4,7 @@ B images of this device.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from bench.data.packed import PackedImages
 from bench.data.rows import Rows
 from bench.data.source import Source
 from bench.method import Batch, LabelledBatch, Method
-from bench.spec import RunSpec
+from bench.spec import RunSpec, settled
 from bench.views.view import render_views
 
 
@@ -25,14 +25,15 @@ class Ahead:
     def __init__(self, images: Tensor | Rows):
         self.images = images
         self.thread = ThreadPoolExecutor(1, "read-ahead") if isinstance(images, PackedImages) else None
-        self.expected, self.reading = None, None
+        self.expected: Tensor | None = None
+        self.reading: Future[Tensor] | None = None
 
     def take(self, index: Tensor, following: Callable[[], Tensor]) -> Tensor:
         """images[index], int64 [B]. following(): the index that is likely to be asked for next; another one costs time alone."""
         if self.thread is None:
             return self.images[index]
         as_expected = self.expected is not None and torch.equal(self.expected, index)
-        images = self.reading.result() if as_expected else self.images[index]
+        images = self.reading.result() if self.reading and as_expected else self.images[index]
         self.expected = following()
         self.reading = self.thread.submit(self.images.__getitem__, self.expected)
         return images
@@ -42,10 +43,10 @@ class Batches:
     """The batches of a run, in the order of its steps."""
 
     def __init__(self, method: Method, source: Source, spec: RunSpec):
-        self.method, self.source, self.seed, self.size = method, source, spec.seed, spec.recipe.batch_size
+        self.method, self.source, self.seed, self.size = method, source, spec.seed, settled(spec.recipe).batch_size
         self.steps_per_epoch = len(source.images) // self.size
         self.ahead = Ahead(source.images)
-        self.order: tuple[int, Tensor | None] = (-1, None)
+        self.order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.long))
 
     def index(self, step: int) -> Tensor:
         """Which images a step's batch shows: int64 [B]."""
@@ -78,5 +79,6 @@ class Batches:
         )
         draws = Draws(self.seed, "loss", step, **shared)
         if self.method.uses_labels:
+            assert source.labels is not None, "a Reference is handed labels"
             return LabelledBatch(views, index, draws, source.labels[index])
         return Batch(views, index, draws)

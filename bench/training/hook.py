@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.compute import collectives
 from bench.compute.randomness import generator
 from bench.data.source import Source
 from bench.encoders.features import IMAGES_AT_ONCE, extract
 from bench.method import Method
-from bench.spec import RunSpec
+from bench.spec import RunSpec, settled
 from bench.training.meter import Meter, count_flops
 
 
@@ -25,14 +25,14 @@ def run_hook(
     epoch: int,
     look: Callable[[Tensor], None] = lambda features: None,
     images_at_once: int = IMAGES_AT_ONCE,
-) -> tuple[float, Iterable[nn.Parameter]]:
-    """-> (FLOPs, the parameters that it names: their optimizer state is to be cleared). look: called with all features that the
+) -> tuple[float, Iterable[str]]:
+    """-> (FLOPs, prefixes of the parameters that it names: their optimizer state is to be cleared). look: called with all features that the
     hook asks for, float32 [N, d], before it gets them. images_at_once: in a forward pass of theirs."""
     shared, named = [], []
 
     def features(function, count=None):
         def own_part():
-            setting = source.mean, source.std, spec.precision
+            setting = source.mean, source.std, settled(spec.precision)
             rows.append(extract(method, function, source.images[:count], *setting, shared=True, images_at_once=images_at_once))
 
         rows = []

@@ -1,6 +1,7 @@
 """From a recipe to an optimizer: parameter groups, and learning rate and weight decay as functions of progress."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -82,7 +83,8 @@ def build_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         # timm's import costs seconds, and only LARS needs it here.
         from timm.optim.lars import Lars
 
-        optimizer = Lars(options, lr=1.0, momentum=recipe.momentum, nesterov=recipe.nesterov, trust_coeff=recipe.eta)
+        momentum: Any = recipe.momentum  # timm writes int and means float
+        optimizer = Lars(options, lr=1.0, momentum=momentum, nesterov=recipe.nesterov, trust_coeff=recipe.eta)
     else:
         cls = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
         optimizer = cls(options, lr=1.0, betas=recipe.betas, weight_decay=0.0, fused=True)

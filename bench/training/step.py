@@ -13,7 +13,7 @@ from torch import Tensor
 from bench.compute import collectives
 from bench.compute.precision import computing_in
 from bench.method import Batch, Method
-from bench.spec import Recipe, RunSpec
+from bench.spec import Recipe, RunSpec, settled
 from bench.training.batches import Batches
 from bench.training.cuda_graph import CapturedStep, NotCapturable, cuda_graph
 from bench.training.meter import Meter, count_flops
@@ -22,8 +22,8 @@ from bench.training.optim import set_progress
 
 def make_step(method: Method, optimizer: torch.optim.Optimizer | None, batch: Batch, progress: float, spec: RunSpec) -> Tensor:
     """A whole step. Returns the loss [], on the device. Without an optimizer nothing is updated."""
-    loss = gradients(method, batch, progress, spec.precision)
-    update(method, optimizer, progress, spec.recipe)
+    loss = gradients(method, batch, progress, settled(spec.precision))
+    update(method, optimizer, progress, settled(spec.recipe))
     return loss
 
 
@@ -85,7 +85,7 @@ class CapturedSteps:
         def run_at(progress):
             def run(step, index, images, take):
                 self.method.zero_grad(set_to_none=True)
-                return gradients(self.method, self.batches.show(step, index, images, take), progress, self.spec.precision)
+                return gradients(self.method, self.batches.show(step, index, images, take), progress, settled(self.spec.precision))
 
             return run
 

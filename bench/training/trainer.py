@@ -16,7 +16,7 @@ from bench.data.source import Source
 from bench.encoders import features
 from bench.machine.signals import Interrupted
 from bench.method import Batch, Method
-from bench.spec import RunSpec
+from bench.spec import RunSpec, settled
 from bench.training.batches import Batches
 from bench.training.checkpoint import Checkpoints
 from bench.training.cuda_graph import CapturedStep
@@ -54,7 +54,7 @@ class Trainer:
 
     def __init__(self, method: Method, source: Source, spec: RunSpec, controls: Controls | None = None):
         self.method, self.spec, self.controls = method, spec, controls or Controls()
-        self.recipe, self.batches = spec.recipe, Batches(method, source, spec)
+        self.recipe, self.batches = settled(spec.recipe), Batches(method, source, spec)
         self.meter, self.curve = Meter(source.device), Curve()
         # In a budget of seconds the clock decides the next step's learning rate, so every step is waited for.
         self.unread, self.at_once = Unread(), AT_ONCE if source.device.type == "cuda" and spec.budget.unit != "seconds" else 1
