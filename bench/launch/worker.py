@@ -73,6 +73,7 @@ class Work:
         return problems
 
     def folder(self, spec: RunSpec) -> RunFolder:
+        """Where this run is made."""
         return run_folder(self.place.scratch, spec.id)
 
     def one(self, spec: RunSpec, signals: StopSignals) -> list[tuple[int, str]]:
