@@ -106,6 +106,14 @@ def test_hooks_are_charged_and_run_once_an_epoch(source):
     assert trainer.meter.flops == 9 * trainer.meter.step_flops["phase 0"] + 3 * forward
 
 
+def test_features_of_a_hook_are_computed_so_many_images_at_a_time(source):
+    trainer, passes = make(source, "1steps"), []
+    trainer.images_at_once = 20
+    trainer.method.encode = lambda images: (passes.append(len(images)), trainer.method.encoder(images))[1]
+    trainer.before_epoch()
+    assert passes == [20, 20, 4]
+
+
 def test_an_epoch_shows_every_image_at_most_once_in_another_order(source):
     trainer = make(source)
     seen = []
