@@ -347,6 +347,13 @@ def test_only_the_ground_floor_asks_where_it_lies(path):
     assert not asked or path.relative_to(ROOT).as_posix() in OWN_PLACE
 
 
+def test_entries_are_loaded_in_one_way():
+    """By bench/registry.py: a second place that imports by name would be a second kind of registry."""
+    ways = ("import_module", "__import__")
+    found = {path.relative_to(ROOT).as_posix() for path in MODULES if any(way in path.read_text(encoding="utf-8") for way in ways)}
+    assert found == {"bench/registry.py"}
+
+
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_the_core_knows_no_methods_name(path):
     assert not methods_named(parsed(path), set(methods.names()))

@@ -34,7 +34,7 @@ class EncoderEntry:
 
     name: str
     family: str
-    """The file of networks/ that builds it: resnet | wide_resnet | convnext | vit."""
+    """The file of networks/ that builds it."""
     offers: tuple[str, ...]
     """features | feature_map | tokens: of the family's class."""
     summary: str
