@@ -15,11 +15,12 @@ import pytest
 import torch
 
 from bench.encoders.table import FACTS_SIZE, EncoderEntry, Facts
+from bench.errors import UserError
 from bench.evaluation.arrays import Arrays
 from bench.training.meter import count_flops
 from places import ROOT
 
-PAGES = ("add_a_suite", "add_an_encoder", "add_an_evaluator")
+PAGES = ("add_a_data_set", "add_a_suite", "add_an_encoder", "add_an_evaluator")
 
 RUN = ("run", "--method", "random", "--dataset", "digits", "--budget", "64images", "--seeds", "0", "--launcher", "debug")
 """The cheapest run that there is: nothing is trained."""
@@ -173,3 +174,29 @@ def test_a_run_with_the_encoder_is_measured_after_every_stage(checkout):
     (record,) = records(checkout, "encoded")
     assert record["spec"]["encoder"] == "conv4"
     assert [result["metric"] for result in record["results"]] == ["stage1_top1", "stage2_top1", "stage3_top1", "stage4_top1", "top1"]
+
+
+def test_the_data_set_is_listed(checkout):
+    assert re.search(r"^  parity +handwritten digits of scikit-learn, even or odd, grey$", call(checkout, "list", "datasets"), re.M)
+
+
+def test_the_data_set_is_refused_where_it_is_another(checkout, monkeypatch):
+    """Its parts are as large as it says; with another digest it is not taken for the original."""
+    module = module_of(checkout, "add_a_data_set")
+    train, val, test = module.SET.counts
+    assert [len(module.read(checkout, part)[1]) for part in ("train", "test")] == [train + val, test]
+    monkeypatch.setitem(module.CONTENT, "all", "0" * 16)
+    with pytest.raises(UserError, match=r"refused, not the images and labels of parity: content 76b6d8c80f0fb4fa, expected 0{16}"):
+        module.read(checkout, "train")
+
+
+@pytest.mark.slow
+def test_the_data_set_is_read_and_run_on(checkout):
+    printed = call(checkout, "data", "check", "parity")
+    assert "1,295" in printed and "143" in printed and "359" in printed
+    wanted = [{"digits": "parity"}.get(word, word) for word in RUN]
+    call(checkout, *wanted, "--evals", "knn", "--results", "read")
+    (record,) = records(checkout, "read")
+    assert record["spec"]["dataset"] == "parity"
+    assert {(result["dataset"], result["n"]) for result in record["results"]} == {("parity", 359)}
+    assert all(result["value"] > 60 for result in record["results"])
