@@ -80,7 +80,7 @@ def table(root: Path | None = None) -> list[str]:
 
     rows = [HEADER]
     for name in catalogue.names():
-        entry = catalogue.ENTRIES[name]
+        entry = catalogue.entry(name)
         try:
             catalogue.require(name, root)
             here = "yes"

@@ -18,7 +18,7 @@ def list_names(what):
 
     tables = {
         "methods": lambda: [(name, methods.summary(name)) for name in methods.names()],
-        "datasets": lambda: [(name, catalogue.ENTRIES[name].summary) for name in catalogue.names()],
+        "datasets": lambda: [(name, catalogue.summary(name)) for name in catalogue.names()],
         "encoders": lambda: [(name, f"{table.require(name).summary}\n{in_numbers(name)}") for name in table.names()],
         "evals": lambda: [(name, registry.summary(name)) for name in registry.names()],
         "suites": lambda: [(name, suites.summary(name)) for name in suites.names()],

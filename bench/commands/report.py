@@ -44,7 +44,7 @@ def report(output, **described):
     leaderboard.print_table(tables, console())
     written = leaderboard.write(tables, folder) + differences.write(tables, folder) + cost.write(tables, folder)
     written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
-    written += published.write(tables, folder, frame, {name: entry.sizes for name, entry in catalogue.ENTRIES.items()})
+    written += published.write(tables, folder, frame, {name: catalogue.entry(name).sizes for name in catalogue.names()})
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
 
 

@@ -9,21 +9,32 @@ import os
 from bench.data.dataset import DataSet
 from bench.data.entry import Entry
 from bench.data.readers.folder import folder_entry
-from bench.data.readers.known import ENTRIES as SEEN
-from bench.data.readers.torchvision_rows import ENTRIES as BY_NAME
 from bench.data.reading import DAMAGE
 from bench.defaults import COMMAND, data_root
-from bench.errors import UserError, unknown
+from bench.errors import UserError
+from bench.registry import Registry
 
 Root = str | os.PathLike | None
 
-ENTRIES: dict[str, Entry] = SEEN | BY_NAME
-"""The known sets by name, whether their files are there or not."""
+SETS = Registry("data set", "bench.data.sets", f"{COMMAND} list datasets")
+"""The known sets, whether their files are there or not: a file gives `SET`, whose `entry(name, summary)` is the `Entry`."""
 
 
 def names() -> list[str]:
     """The known data sets; 'folder:PATH' is accepted wherever one of them is."""
-    return sorted(ENTRIES)
+    return SETS.names()
+
+
+def summary(name: str) -> str:
+    """The first sentence of a known set's file, as the words that stand behind its name: without a capital and a full stop."""
+    text = SETS.summary(name).removesuffix(".")
+    # A word that has its capital from the beginning of the sentence; ImageNet keeps its own.
+    return text[:1].lower() + text[1:] if text.split(" ")[0].istitle() else text
+
+
+def entry(name: str) -> Entry:
+    """What is known of a known set, whose files need not be there; a UserError with the nearest name where there is none."""
+    return SETS.load(name).SET.entry(name, summary(name))
 
 
 def require(name: str, root: Root = None, needs_test: bool = False) -> DataSet:
@@ -34,13 +45,12 @@ def require(name: str, root: Root = None, needs_test: bool = False) -> DataSet:
     root = data_root(root)
     if name.startswith("folder:"):
         return with_test(DataSet(folder_entry(name), root.resolve()), needs_test)
-    if name not in ENTRIES:
-        raise unknown("data set", name, names(), f"All data sets: {COMMAND} list datasets")
-    for file in ENTRIES[name].files:
+    known = entry(name)
+    for file in known.files:
         if not (root / file).exists():
-            how = ENTRIES[name].by_hand or f"run `{COMMAND} data get {name}` or put {os.path.dirname(file) or file} there"
+            how = known.by_hand or f"run `{COMMAND} data get {name}` or put {os.path.dirname(file) or file} there"
             raise UserError(f"{name} is not under '{root}' (no {file}): {how} (--data-root, or $SSLBENCH_DATA)")
-    return DataSet(ENTRIES[name], root.resolve())
+    return DataSet(known, root.resolve())
 
 
 def with_test(data: DataSet, needs_test: bool) -> DataSet:
@@ -66,13 +76,14 @@ class DataSets:
 def get(name: str, root: Root = None) -> str:
     """Download a data set through torchvision unless it is there and whole; returns a sentence that says what is now so."""
     root = data_root(root)
-    if name not in ENTRIES or not ENTRIES[name].files:
-        return f"{require(name, root).name} needs no download"
-    if ENTRIES[name].by_hand:
+    known = entry(name) if name in names() else require(name, root).entry
+    if name.startswith("folder:") or not known.files:
+        return f"{known.name} needs no download"
+    if known.by_hand:
         return f"{require(name, root).name} is under '{root}'"
     try:
         for part in ("train", "test"):
-            ENTRIES[name].read(root, part, download=True)
+            known.read(root, part, download=True)
     except DAMAGE as error:
         raise UserError(f"{name} could not be downloaded to '{root}': {' '.join(str(error).split())}") from error
     return f"{name} is under '{root}'"

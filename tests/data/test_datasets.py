@@ -23,7 +23,7 @@ from bench.data import catalogue, splits
 from bench.data.images import channel_stats
 from bench.data.load import load_split
 from bench.data.readers.folder import IMAGE_ENDINGS
-from bench.data.readers.known import CONTENT
+from bench.data.sets import cifar10
 from bench.data.splits import held_out
 from bench.errors import UserError
 from bench.spec import DatasetInfo
@@ -83,7 +83,7 @@ def test_protocol_1_never_moves():
     assert fingerprint(held_out(labels, 0.1)) == "8b0552a5e9a2"
     assert fingerprint(load_split("mnist5k", "val").images) == "f8f93cb35c0a"
     assert fingerprint(load_split("digits", "test").images) == "f5a1bc70a20e"
-    assert {name: entry.revision for name, entry in catalogue.ENTRIES.items() if entry.revision} == {
+    assert {name: revision for name in catalogue.names() if (revision := catalogue.entry(name).revision)} == {
         "cifar10": "b449f91d9254",
         "cifar100": "129de8ec5831",
         "digits": "d26e827ba16b",
@@ -196,7 +196,7 @@ def test_changed_library_content_is_refused(monkeypatch):
     changed.images[0, 0, 0] += 1
     monkeypatch.setattr("sklearn.datasets.load_digits", lambda: changed)
     with pytest.raises(UserError, match="scikit-learn is refused"):
-        catalogue.ENTRIES["digits"].read(Path(), "train")
+        catalogue.entry("digits").read(Path(), "train")
 
 
 # Folders
@@ -335,7 +335,7 @@ def batches_with(root: Path, first: bytes) -> Path:
     """A cifar-10-batches-py whose data_batch_1 holds these bytes."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
-    for name in ("batches.meta", *CONTENT["cifar10"]):
+    for name in ("batches.meta", *cifar10.CONTENT):
         (folder / name).write_bytes(first)
     return folder
 
@@ -378,7 +378,7 @@ def test_damaged_batch_is_named(tmp_path, content):
 
 def test_damaged_fashion_mnist_is_refused(tmp_path):
     (tmp_path / "FashionMNIST/raw").mkdir(parents=True)
-    for file in catalogue.ENTRIES["fashion_mnist"].files:
+    for file in catalogue.entry("fashion_mnist").files:
         (tmp_path / file).write_bytes(b"\x00\x00\x08\x03" + b"\x00" * 60)
     with pytest.raises(UserError, match=r"fashion_mnist under .* is damaged"):
         load_split("fashion_mnist", "train", root=tmp_path)

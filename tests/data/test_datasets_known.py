@@ -22,8 +22,7 @@ from scipy.io import savemat
 
 from bench.data import catalogue, check
 from bench.data.load import load_split
-from bench.data.readers.torchvision import entry
-from bench.data.readers.torchvision_rows import ROWS
+from bench.data.readers.torchvision import TorchvisionSet
 from bench.data.splits import TEST_FRACTION, VAL_FRACTION, held_out
 from bench.errors import UserError
 from bench.evaluation.frozen_encoder import FrozenEncoder
@@ -31,7 +30,8 @@ from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
 from reports.tables.columns import column
 
-ROW = {row.name: row for row in ROWS}
+KNOWN = {name: catalogue.SETS.load(name).SET for name in catalogue.names()}
+ROW = {name: known for name, known in KNOWN.items() if isinstance(known, TorchvisionSet)}
 LABELS = {"train": [0, 1, 2] * 6, "val": [2, 1, 0] * 2, "test": [1, 0, 2] * 3}
 """What a tiny copy holds, in its order; a set in one piece holds `ONE_PIECE`."""
 ONE_PIECE = [0] * 10 + [1] * 10 + [2] * 10
@@ -246,7 +246,7 @@ def tiny(tmp_path, monkeypatch):
         facts = {"official": official, "classes": NAMED_BY_THE_LOADER.get(name, 3), "md5": md5, "whole_shares": False, "class_list": ""}
         if row.of_each:
             facts["of_each"] = 6
-        monkeypatch.setitem(catalogue.ENTRIES, name, entry(replace(row, **facts | changes)))
+        monkeypatch.setattr(catalogue.SETS.load(name), "SET", replace(row, **facts | changes))
         return tmp_path
 
     return make
@@ -289,7 +289,7 @@ def test_another_number_of_images_or_classes_is_refused(name, tiny):
     official = dict.fromkeys(ROW[name].official, 99)
     root = tiny(name, official=official)
     with pytest.raises(UserError, match=f"{name} under .* is refused, a part of it or another set: .* expected 99 in"):
-        catalogue.require(name, root).revision if catalogue.ENTRIES[name].revision == "" else load_split(name, "test", root=root)
+        catalogue.require(name, root).revision if catalogue.entry(name).revision == "" else load_split(name, "test", root=root)
 
 
 def test_a_val_folder_with_other_classes_than_train_is_refused(tiny):
@@ -301,10 +301,10 @@ def test_a_val_folder_with_other_classes_than_train_is_refused(tiny):
 
 
 def test_the_checksums_are_the_ones_that_torchvision_compares():
-    assert published_md5() == {row.name: row.md5 for row in ROWS if row.md5}
+    assert published_md5() == {name: row.md5 for name, row in ROW.items() if row.md5}
 
 
-@pytest.mark.parametrize("name", [row.name for row in ROWS if row.md5])
+@pytest.mark.parametrize("name", [name for name, row in ROW.items() if row.md5])
 def test_a_file_of_another_checksum_is_refused_by_name(name, tiny):
     root = tiny(name)
     for file in ROW[name].md5:
@@ -317,14 +317,15 @@ def test_a_file_of_another_checksum_is_refused_by_name(name, tiny):
     assert len(load_split(name, "train+val", root=root).labels)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.whole_shares], ids=lambda row: row.name)
-def test_sizes_known_before_labels_are_read_are_right(row):
+@pytest.mark.parametrize("name", [name for name, row in ROW.items() if row.whole_shares])
+def test_sizes_known_before_labels_are_read_are_right(name):
     """Of classes of one size, or EuroSAT's of 3,000, 2,500 and 2,000, or Caltech's of 31 to 800."""
+    row = ROW[name]
     many = {"eurosat": [3000, 3000, 3000, 2500, 2500, 2000, 2500, 3000, 2500, 3000], "caltech101": [31] * 100 + [5577]}
     first = next(iter(row.official))
-    labels = np.repeat(np.arange(row.classes), many.get(row.name, row.official[first] // row.classes))
+    labels = np.repeat(np.arange(row.classes), many.get(name, row.official[first] // row.classes))
     assert len(labels) == row.official[first]
-    sizes = catalogue.ENTRIES[row.name].sizes
+    sizes = catalogue.entry(name).sizes
     if first == "all":
         from bench.data.splits import all_but
 
@@ -378,9 +379,9 @@ def test_damaged_lists_are_one_sentence(tiny):
         load_split("food101", "test", root=root)
 
 
-@pytest.mark.parametrize("name", [row.name for row in ROWS if row.by_hand] + ["dtd10", "tiny_imagenet50"])
+@pytest.mark.parametrize("name", [name for name, row in ROW.items() if row.by_hand] + ["dtd10", "tiny_imagenet50"])
 def test_what_torchvision_cannot_download_says_what_to_do(name, tmp_path):
-    with pytest.raises(UserError, match=f"{name} is not under .*{catalogue.ENTRIES[name].by_hand[:20]}"):
+    with pytest.raises(UserError, match=f"{name} is not under .*{catalogue.entry(name).by_hand[:20]}"):
         catalogue.get(name, tmp_path)
 
 
@@ -465,7 +466,7 @@ def test_a_pickle_that_is_not_the_original_is_never_opened(file, tiny):
 def test_evaluators_are_told_the_metric():
     subject = object.__new__(FrozenEncoder)
     subject._split = lambda name, split: (np.zeros((2, 3), np.float32), np.array([0, 1]), 2)
-    subject.data = SimpleNamespace(require=lambda name: SimpleNamespace(entry=catalogue.ENTRIES[name]))
+    subject.data = SimpleNamespace(require=lambda name: SimpleNamespace(entry=catalogue.entry(name)))
     assert [subject.arrays(name).metric for name in ("caltech101", "dtd10")] == ["mean_per_class", "top1"]
 
 
@@ -480,7 +481,7 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
         found = column(evaluator, "flowers102", "test", metric)
         assert (found.key, found.kind, found.ranks) == (key, "accuracy", True) and found.header.endswith(" (per class)")
     assert column("validation", "flowers102", "val", "knn_mean_per_class").header == "kNN (val) (per class)"
-    assert catalogue.ENTRIES["flowers102"].metric == "mean_per_class" and catalogue.ENTRIES["cifar10"].metric == "top1"
+    assert catalogue.entry("flowers102").metric == "mean_per_class" and catalogue.entry("cifar10").metric == "top1"
 
 
 # The real parts of sets
@@ -489,7 +490,7 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "counts"), [("dtd10", (40, 40, 40)), ("tiny_imagenet50", (450, 50, 50))])
 def test_real_parts_are_whole_and_balanced(name, counts, real_root):
-    if not (real_root / catalogue.ENTRIES[name].files[0]).exists():
+    if not (real_root / catalogue.entry(name).files[0]).exists():
         pytest.skip(f"no {name} under SSLBENCH_DATA")
     known = catalogue.require(name, real_root).entry
     for split, count in zip(("train", "val", "test"), counts, strict=True):

@@ -17,6 +17,7 @@ from bench.data.check import check
 from bench.data.images import channel_stats
 from bench.data.load import load_split
 from bench.data.packed import PackedImages, Shards
+from bench.data.rows import RowsInMemory
 from bench.data.source import load_source
 from bench.errors import UserError
 from bench.machine.signals import Interrupted
@@ -244,7 +245,7 @@ def test_a_run_that_was_stopped_on_a_pack_goes_on_as_one_that_was_not_packed(nam
         stopped.run()
     again = trainer(stopped.state_dict())
     again.run()
-    assert isinstance(again.source.images, PackedImages) and isinstance(undisturbed.source.images, torch.Tensor)
+    assert isinstance(again.source.images, PackedImages) and isinstance(undisturbed.source.images, RowsInMemory)
     assert sha256(again.method) == sha256(undisturbed.method) and again.curve == undisturbed.curve
 
 

@@ -137,7 +137,7 @@ def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
     tables = build_tables(frame)
     leaderboard.write(tables, tmp_path)
     differences.write(tables, tmp_path)
-    published.write(tables, tmp_path, frame, {name: catalogue.ENTRIES[name].sizes for name in catalogue.names()})
+    published.write(tables, tmp_path, frame, {name: catalogue.entry(name).sizes for name in catalogue.names()})
     committed = Path(ROOT, "docs", name)
     pages = {path.name for path in committed.iterdir()}
     assert {"leaderboard.md", "differences.md"} < pages
@@ -155,7 +155,7 @@ def test_the_page_of_200_epochs_is_that_of_its_record(tmp_path):
     frame = store.frame()
     tables = build_tables(frame)
     leaderboard.write(tables, tmp_path)
-    published.write(tables, tmp_path, frame, {name: catalogue.ENTRIES[name].sizes for name in catalogue.names()})
+    published.write(tables, tmp_path, frame, {name: catalogue.entry(name).sizes for name in catalogue.names()})
     for page in Path(ROOT, "docs", "cifar10_200epochs").iterdir():
         assert page.read_bytes() == (tmp_path / page.name).read_bytes(), f"{page} is not what the record gives"
     (record,) = store.records()

@@ -1,33 +1,48 @@
 """How a data set is read through torchvision's loader without decoding an image, and refused where it is not the original.
 
-    entry(TorchvisionSet("dtd", ...))    the `Entry` of a row of torchvision_rows.py
+    SET = TorchvisionSet("DTD", WITH_VAL, ...)    in bench/data/sets/dtd.py: how the loader spells the parts, and what the original holds
 
-Nothing heavy is imported before a set is read. N images, C channels, H height, W width.
+We could not look at these, so none is known by a hash of its pixels: sets of arrays are known by the MD5 that torchvision
+publishes for their files, sets of image files by their counts and by a listing (docs/data.md). Nothing heavy is imported before a set
+is read. N images, C channels, H height, W width.
 """
 
-import gzip
 import hashlib
-import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
 from bench.data.entry import Entry
+from bench.data.readers.torchvision_loaders import ARRAYS, FOLDER_LOADERS, compressed, paths
 from bench.data.splits import TEST_FRACTION, VAL_FRACTION, all_but, held_out
 from bench.errors import UserError
 
+BY_FLAG = {"train": {"train": True}, "test": {"train": False}}
+BY_SPLIT = {"train": {"split": "train"}, "test": {"split": "test"}}
+WITH_VAL = BY_SPLIT | {"val": {"split": "val"}}
+ONE_PIECE = {"all": {}}
+# The labels of the official test were never published: the field reports the official val, and so does this.
+TEST_IS_VAL = {"train": {"split": "train"}, "test": {"split": "val"}}
+FOLDERS = {"train": {"folder": "train"}, "test": {"folder": "val"}}
+
+IMAGENET_TERMS = "ImageNet's: non-commercial research"
+IMAGENET_BY_HAND = "image-net.org hands it out to registered researchers; put train/WNID/IMAGE and val/WNID/IMAGE into '{}'"
+
 SHOWN = {"train": "train", "val": "val", "test": "test", "unlabelled": "unlabelled", "all": "the whole"}
+
+
+def mnist_files(name: str, *md5: str) -> dict[str, str]:
+    """The four compressed files of a set of MNIST's format, with their MD5."""
+    files = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    return {f"{name}/raw/{file}-ubyte.gz": digest for file, digest in zip(files, md5, strict=True)}
 
 
 @dataclass(frozen=True)
 class TorchvisionSet:
     """One data set."""
 
-    name: str
-    summary: str
     loader: str
     """A class of torchvision.datasets, or one of `FOLDER_LOADERS`."""
     spelling: dict[str, dict]
@@ -35,10 +50,10 @@ class TorchvisionSet:
     official: dict[str, int]
     """Part -> images of the original."""
     classes: int
-    files: tuple[str, ...]
-    """What must lie under the data root."""
     image_size: int
     source: str
+    files: tuple[str, ...] = ()
+    """What must lie under the data root; where none is named, the files with an MD5."""
     licence: str = "none stated"
     channels: int = 3
     mirror_safe: bool = True
@@ -58,83 +73,33 @@ class TorchvisionSet:
     def arrays(self) -> bool:
         return self.loader in ARRAYS
 
-
-def _tensor(data):
-    return np.asarray(data.data)[:, None], data.targets
-
-
-def _channels_last(data):
-    return np.asarray(data.data).transpose(0, 3, 1, 2), data.targets
-
-
-def _channels_first(data):
-    return data.data, data.labels
-
-
-ARRAYS = {"MNIST": _tensor, "KMNIST": _tensor, "CIFAR100": _channels_last, "STL10": _channels_first, "SVHN": _channels_first}
-"""How each loader of arrays holds images and labels."""
-
-
-def _paths(data):
-    """Paths and labels of a data set of image files, which the loaders keep under half a dozen names; nothing is decoded."""
-    if hasattr(data, "index"):  # Caltech101
-        folder = Path(data.root, "101_ObjectCategories")
-        return [folder / data.categories[y] / f"image_{i:04d}.jpg" for y, i in zip(data.y, data.index, strict=True)], data.y
-    samples = getattr(data, "samples", None) or getattr(data, "_samples", None)
-    if samples is not None:
-        return [path for path, _ in samples], [label for _, label in samples]
-    return (data._image_files if hasattr(data, "_image_files") else data._images), data._labels
+    def entry(self, name: str, summary: str) -> Entry:
+        """What the rest of the harness sees of it."""
+        compared = (
+            "the number of images and classes" + ", the labels by MD5" * bool(self.md5) + ", the classes' names" * bool(self.class_list)
+        )
+        return Entry(
+            name,
+            summary,
+            self.channels,
+            self.image_size,
+            self.mirror_safe,
+            _sizes(self),
+            hashlib.sha256("".join(self.md5.values()).encode()).hexdigest()[:12] if self.arrays else "",
+            partial(read, self, name),
+            self.files or tuple(self.md5),
+            own_val="val" in self.official,
+            pretrain_splits=("train", "train+val", *(["unlabelled"] if "unlabelled" in self.official else [])),
+            metric=self.metric,
+            classes=self.classes,
+            licence=self.licence,
+            source=self.source,
+            compared="every file, by MD5" if self.arrays else compared,
+            by_hand=self.by_hand,
+        )
 
 
-def _image_folder(root: Path, folder: str, name: str):
-    from torchvision.datasets import ImageFolder
-
-    data = ImageFolder(str(root / name / folder))
-    # Each folder numbers its own classes: with others in one of them the same label would mean another thing.
-    if folder != "train" and data.classes != sorted(entry.name for entry in os.scandir(root / name / "train") if entry.is_dir()):
-        raise UserError(f"'{root / name / folder}' is refused: its class folders are not those of '{root / name / 'train'}'")
-    return data
-
-
-def _tiny_imagenet(root: Path, folder: str, name: str):
-    """Tiny ImageNet as it is published: val lies in one folder, its classes in a text file."""
-    data = _image_folder(root, "train", name)
-    if folder == "train":
-        return data
-    lines = (root / name / "val/val_annotations.txt").read_text().splitlines()
-    pairs = [line.split("\t")[:2] for line in lines if line.strip()]
-    samples = [(root / name / "val/images" / file, data.class_to_idx[label]) for file, label in pairs]
-    return SimpleNamespace(samples=samples, classes=data.classes)
-
-
-FOLDER_LOADERS = {"ImageFolder": _image_folder, "TinyImageNet": _tiny_imagenet}
-"""Loaders of plain folders: (data root, folder, folder of the set)."""
-
-
-def _mnist(base):
-    """A loader of MNIST's format that reads the compressed files, whose MD5 is published; the unpacked ones' is not."""
-
-    def load(self):
-        part = "train" if self.train else "t10k"
-        return tuple(_idx(Path(self.raw_folder, file)) for file, _ in self.resources if file.startswith(part))
-
-    def there(self):
-        from torchvision.datasets.utils import check_integrity
-
-        return all(check_integrity(str(Path(self.raw_folder, file)), md5) for file, md5 in self.resources)
-
-    # A legacy file in processed/ would replace the raw ones.
-    return type(base.__name__, (base,), {"_load_data": load, "_check_exists": there, "_check_legacy_exist": lambda self: False})
-
-
-def _idx(path: Path) -> np.ndarray:
-    """A compressed IDX file of bytes."""
-    content = gzip.decompress(path.read_bytes())
-    ends = 4 + 4 * content[3]
-    return np.frombuffer(content, np.uint8, offset=ends).reshape(np.frombuffer(content[4:ends], ">i4")).copy()
-
-
-def _open(row: TorchvisionSet, root: Path, part: str, download: bool):
+def _open(row: TorchvisionSet, name: str, root: Path, part: str, download: bool):
     """The loader's data set. Where a file is not the original a UserError names it."""
     import torchvision
 
@@ -143,11 +108,11 @@ def _open(row: TorchvisionSet, root: Path, part: str, download: bool):
         if row.loader in FOLDER_LOADERS:
             return FOLDER_LOADERS[row.loader](root, spelling["folder"], Path(row.files[0]).parts[0])
         loader = getattr(torchvision.datasets, row.loader)
-        return (_mnist(loader) if row.loader.endswith("MNIST") else loader)(str(root), download=download, **spelling)
+        return (compressed(loader) if row.loader.endswith("MNIST") else loader)(str(root), download=download, **spelling)
     except Exception:
         for file, expected in row.md5.items():
             if (root / file).is_file() and (found := _md5(root / file)) != expected:
-                raise UserError(f"'{root / file}' is refused, not the file of {row.name}: MD5 {found}, expected {expected}") from None
+                raise UserError(f"'{root / file}' is refused, not the file of {name}: MD5 {found}, expected {expected}") from None
         raise
 
 
@@ -156,15 +121,15 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def read(row: TorchvisionSet, root: Path, part: str, download: bool = False):
+def read(row: TorchvisionSet, name: str, root: Path, part: str, download: bool = False):
     """`Entry.read`: images or paths, labels and class names of a part, refused where their number is not the original's."""
     piece = "all" if "all" in row.spelling else part
-    data = _open(row, root, piece, download)
-    items, labels = (ARRAYS[row.loader] if row.arrays else _paths)(data)
+    data = _open(row, name, root, piece, download)
+    items, labels = (ARRAYS[row.loader] if row.arrays else paths)(data)
     labels = np.asarray(labels, dtype=np.int64)
     classes = getattr(data, "classes", None) or getattr(data, "categories", None) or [str(label) for label in range(row.classes)]
-    classes = tuple(name if isinstance(name, str) else name[0] for name in classes)
-    _compare(row, root, piece, len(labels), classes)
+    classes = tuple(label if isinstance(label, str) else label[0] for label in classes)
+    _compare(row, name, root, piece, len(labels), classes)
     items = np.ascontiguousarray(items) if row.arrays else np.array([str(path) for path in items], dtype=object)
     if piece == "all":
         test = all_but(labels, row.of_each) if row.of_each else held_out(labels, TEST_FRACTION)
@@ -173,14 +138,14 @@ def read(row: TorchvisionSet, root: Path, part: str, download: bool = False):
     return items, labels, classes
 
 
-def _compare(row: TorchvisionSet, root: Path, piece: str, count: int, classes: tuple[str, ...]):
+def _compare(row: TorchvisionSet, name: str, root: Path, piece: str, count: int, classes: tuple[str, ...]):
     if (count, len(classes)) != (row.official[piece], row.classes):
         raise UserError(
-            f"{row.name} under '{root}' is refused, a part of it or another set: {SHOWN[piece]} has {count:,} images in "
+            f"{name} under '{root}' is refused, a part of it or another set: {SHOWN[piece]} has {count:,} images in "
             f"{len(classes):,} classes, expected {row.official[piece]:,} in {row.classes:,}"
         )
     if row.class_list and hashlib.sha256(" ".join(sorted(classes)).encode()).hexdigest()[:16] != row.class_list:
-        raise UserError(f"{row.name} under '{root}' is refused: its {row.classes} classes are not the ones of {row.source}")
+        raise UserError(f"{name} under '{root}' is refused: its {row.classes} classes are not the ones of {row.source}")
 
 
 def _sizes(row: TorchvisionSet) -> dict[str, int | None]:
@@ -199,27 +164,3 @@ def _sizes(row: TorchvisionSet) -> dict[str, int | None]:
         train = train - val if row.whole_shares else None
     sizes = {"train": train, "val": val, "train+val": both, "test": test}
     return sizes | ({"unlabelled": official["unlabelled"]} if "unlabelled" in official else {})
-
-
-def entry(row: TorchvisionSet) -> Entry:
-    """What the rest of the harness sees of a row."""
-    compared = "the number of images and classes" + ", the labels by MD5" * bool(row.md5) + ", the classes' names" * bool(row.class_list)
-    return Entry(
-        row.name,
-        row.summary,
-        row.channels,
-        row.image_size,
-        row.mirror_safe,
-        _sizes(row),
-        hashlib.sha256("".join(row.md5.values()).encode()).hexdigest()[:12] if row.arrays else "",
-        partial(read, row),
-        row.files or tuple(row.md5),
-        own_val="val" in row.official,
-        pretrain_splits=("train", "train+val", *(["unlabelled"] if "unlabelled" in row.official else [])),
-        metric=row.metric,
-        classes=row.classes,
-        licence=row.licence,
-        source=row.source,
-        compared="every file, by MD5" if row.arrays else compared,
-        by_hand=row.by_hand,
-    )

@@ -1,0 +1,15 @@
+"""Land use from a satellite, 10 kinds, colour."""
+
+from bench.data.readers.torchvision import ONE_PIECE, TorchvisionSet
+
+SET = TorchvisionSet(
+    "EuroSAT",
+    ONE_PIECE,
+    {"all": 27_000},
+    classes=10,
+    files=("eurosat/2750",),
+    image_size=64,
+    source="https://github.com/phelber/eurosat",
+    licence="MIT",
+    whole_shares=True,
+)
