@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bench.data.readers.known import EVERY_BYTE, PART_BY_HAND, KnownSet, read_files
+from bench.data.readers.torchvision_loaders import paths
 
 CONTENT = {"train": "4e145103fe89ed9e", "val": "0e269fb5d28d538e", "test": "2e3131b46df64605"}
 
@@ -12,7 +13,7 @@ def read(root: Path, part: str):
     from torchvision.datasets import DTD
 
     data = DTD(str(root), part)
-    return read_files("dtd10", CONTENT[part], part, root / "dtd/dtd", data._image_files, data._labels, data.classes)
+    return read_files("dtd10", CONTENT[part], part, root / "dtd/dtd", *paths(data), data.classes)
 
 
 SET = KnownSet(
