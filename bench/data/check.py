@@ -32,7 +32,7 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
             raise UserError(f"{name} has {len(labels):,} images in {split}, expected {expected:,}")
         digest = hashlib.sha256(labels.astype("<i8").tobytes())
         if items.dtype == np.uint8:
-            digest.update(np.ascontiguousarray(items))
+            digest.update(np.ascontiguousarray(items).data)
         else:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 for content, problem in pool.map(_looked_at, items):

@@ -3,8 +3,9 @@
 The readers (readers/) make entries; load.py serves the images. N images, C channels, H height, W width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -13,12 +14,12 @@ class Entry:
 
     name: str
     summary: str
-    channels: int
+    channels: Literal[1, 3]
     image_size: int
     """Default height and width, in pixels."""
     mirror_safe: bool
     """Whether a mirror image still shows the same thing."""
-    sizes: dict[str, int | None] = field(compare=False)
+    sizes: Mapping[str, int | None] = field(compare=False)
     """Images in every split that there is; None where the count follows from labels that are not read yet."""
     revision: str
     """12 hexadecimal digits that change with the content: of a known set its decoded arrays or its files (compared whenever

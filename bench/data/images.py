@@ -28,7 +28,7 @@ def channel_stats(images: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
     def of_each_level(piece):
         return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in piece.unbind(1)])
 
-    counts = sum(of_each_level(piece) for piece in images.split(1024)).double()
+    counts = sum((of_each_level(piece) for piece in images.split(1024)), start=torch.zeros((), dtype=torch.long)).double()
     shares = counts / counts.sum(1, keepdim=True)
     levels = torch.arange(256, dtype=torch.float64, device=images.device) / 255
     mean = (shares * levels).sum(1)

@@ -145,7 +145,7 @@ class Pack:
             return f"the shard '{path}' is missing"
         with open(path, "rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
-        expected = self.digests[number]
+        expected = self.digests[number] or "none"
         return "" if found == expected else f"the shard '{path}' is damaged: SHA-256 {found[:12]}..., expected {expected[:12]}..."
 
 

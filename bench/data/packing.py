@@ -128,7 +128,7 @@ def _make(pack: Pack, files: np.ndarray, rebuild: bool, advance: Callable[[int, 
             threads=cores(),
             decoded=lambda done=done: advance(done(), len(files)),
         )
-        content = memoryview(images.numpy())
+        content = images.numpy().data
         write(pack.shard(number), content)
         made = hashlib.sha256(content).hexdigest()
         pack = replace(pack, digests=(*pack.digests[:number], made, *pack.digests[number + 1 :]))

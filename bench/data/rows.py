@@ -8,7 +8,9 @@ N images, C channels, H height, W width.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,7 +43,12 @@ class Rows(ABC):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index) -> "Rows | Tensor":
+    @overload
+    def __getitem__(self, index: slice) -> "Rows": ...
+    @overload
+    def __getitem__(self, index: Tensor | np.ndarray | int) -> Tensor: ...
+
+    def __getitem__(self, index):
         """Of a slice `Rows` again, with nothing read; of int64 [B] a tensor uint8 [B, C, H, W]; of an int [C, H, W]."""
         if isinstance(index, slice):
             return self.reordered(index)
@@ -54,7 +61,7 @@ class Rows(ABC):
 
 
 @dataclass(frozen=True)
-class Pieces(Sequence):
+class Pieces(Sequence[Tensor]):
     """Parts of `Rows`, in order; each is read when it is taken."""
 
     images: Rows
@@ -63,6 +70,11 @@ class Pieces(Sequence):
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @overload
+    def __getitem__(self, which: slice) -> "Pieces": ...
+    @overload
+    def __getitem__(self, which: int) -> Tensor: ...
 
     def __getitem__(self, which):
         if isinstance(which, slice):

@@ -29,15 +29,22 @@ def over_devices(norm: nn.modules.batchnorm._BatchNorm, inputs: Tensor) -> Tenso
     mean = (counts * means).sum(0) / everything
     variance = (squares.sum(0) + (counts * (means - mean).square()).sum(0)) / everything
     if norm.track_running_stats:
+        running_mean, running_variance, batches = running(norm)
         with torch.no_grad():
-            norm.num_batches_tracked.add_(1)
-            momentum = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
-            norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
-            norm.running_var.lerp_((variance * everything / (everything - 1)).to(norm.running_var.dtype), momentum)
+            batches.add_(1)
+            momentum = 1 / batches.item() if norm.momentum is None else norm.momentum
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            running_variance.lerp_((variance * everything / (everything - 1)).to(running_variance.dtype), momentum)
     normalised = (own - mean.view(shape)) * (variance + norm.eps).rsqrt().view(shape)
     if norm.affine:
         normalised = normalised * norm.weight.view(shape) + norm.bias.view(shape)
     return normalised.to(inputs.dtype)
+
+
+def running(norm: nn.modules.batchnorm._BatchNorm) -> tuple[Tensor, Tensor, Tensor]:
+    """Running mean and variance [C], and how many batches they have seen, int64 []; of a BatchNorm that keeps them."""
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    return norm.running_mean, norm.running_var, norm.num_batches_tracked
 
 
 class SyncedBatchNorm1d(nn.BatchNorm1d):
@@ -73,14 +80,17 @@ class GroupedBatchNorm(SyncedBatchNorm2d):
         groups = self.groups // size()
         if len(images) % groups or self.groups % size():
             raise ValueError(f"a batch of {len(images) * size()} cannot be split into {self.groups} BatchNorm groups on {size()} devices")
-        means, variances = self.running_mean.repeat(groups, 1), self.running_var.repeat(groups, 1)
+        running_mean, running_variance, batches = running(self)
+        means, variances = running_mean.repeat(groups, 1), running_variance.repeat(groups, 1)
+        momentum = self.momentum
+        assert momentum is not None, "the groups' mean is kept by a momentum"
         parts = [
-            F.batch_norm(part, mean, variance, self.weight, self.bias, True, self.momentum, self.eps)
+            F.batch_norm(part, mean, variance, self.weight, self.bias, True, momentum, self.eps)
             for part, mean, variance in zip(images.chunk(groups), means, variances, strict=True)
         ]
-        self.running_mean.copy_(mean_of_batch(means.mean(0), groups))
-        self.running_var.copy_(mean_of_batch(variances.mean(0), groups))
-        self.num_batches_tracked.add_(1)
+        running_mean.copy_(mean_of_batch(means.mean(0), groups))
+        running_variance.copy_(mean_of_batch(variances.mean(0), groups))
+        batches.add_(1)
         return torch.cat(parts)
 
 

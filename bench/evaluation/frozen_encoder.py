@@ -20,7 +20,7 @@ from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
 from bench.evaluation.arrays import Arrays, evenly
 from bench.method import Method
-from bench.spec import PROTOCOL, RunSpec
+from bench.spec import PROTOCOL, RunSpec, settled
 from bench.views.ops import ResizedCrop
 from bench.views.view import View
 
@@ -43,7 +43,7 @@ class FrozenEncoder:
 
     def _features(self, images: Tensor | Rows) -> np.ndarray:
         source = self.source
-        return extract(self.method, self.function, images, source.mean, source.std, self.spec.precision).cpu().numpy()
+        return extract(self.method, self.function, images, source.mean, source.std, settled(self.spec.precision)).cpu().numpy()
 
     def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
         """Features, labels and number of classes of one split, extracted when first asked for."""

@@ -28,7 +28,7 @@ def put(temporary: Path, path: Path) -> None:
             raise
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write(path: Path, content: str | bytes | memoryview) -> None:
     """The file with this content, in place of an earlier one; its folder must exist."""
     beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:

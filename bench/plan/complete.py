@@ -45,10 +45,11 @@ def complete(spec: RunSpec, root=None, processes: int = 1, threads: int = 1, dat
     try:
         with on_paper():
             method = build(cls, factory.factory(encoder, image_size), info, num_classes, hyper_parameters)
-            if cls.trained and not isinstance(method.recipe, Recipe):
-                raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
-            recipe = changed_recipe(spec, method.recipe) if cls.trained else None
-            if recipe:
+            recipe = None
+            if cls.trained:
+                if not isinstance(method.recipe, Recipe):
+                    raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
+                recipe = changed_recipe(spec, method.recipe)
                 parameter_groups(method, recipe)
                 require_shares(method, recipe.batch_size, processes)
     except UserError:

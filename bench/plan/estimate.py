@@ -9,7 +9,7 @@ from bench.machine import hardware
 from bench.machine.memory import keep_freed_memory
 from bench.records.store import ResultStore
 from bench.run.build import as_seen_by, build_method
-from bench.spec import RunSpec, canonical
+from bench.spec import RunSpec, canonical, settled
 from bench.training.trainer import Trainer
 
 
@@ -52,7 +52,7 @@ def seconds_of(spec: RunSpec, rate: tuple[float, float, float]) -> float:
     amount = spec.budget.amount
     steps = {
         "steps": amount,
-        "images": amount / spec.recipe.batch_size,
+        "images": amount / settled(spec.recipe).batch_size,
         "flops": amount / max(flops, 1.0),
         "seconds": amount / max(seconds, 1e-9),
     }[spec.budget.unit]
@@ -96,7 +96,7 @@ def job_hours(
             how = f"a step timed here, on {hardware.describe_device(1, threads)}"
         hours = seconds_of(runs[0], rate) * max(1, gpus) / pack / 3600
         total += hours * len(runs)
-        images = runs[0].recipe.batch_size / max(rate[0], 1e-9)
+        images = settled(runs[0].recipe).batch_size / max(rate[0], 1e-9)
         what = f"{runs[0].method}, {runs[0].encoder}, {runs[0].budget}"
         lines.append(f"{what}: {hours:.2g} {unit} a run, {len(runs)} runs ({rate[1]:.3g} FLOPs a step, {images:,.0f} images/s: {how})")
     return [*lines, f"together about {total:.2g} {unit}: an estimate, without hooks, start-up, or evaluations never run before"]

@@ -55,6 +55,7 @@ def make_plan(
             raise UserError(f"{run.name} ({run.id}) is listed twice: a run is its content, and one of the two would be nothing new")
         runs[run.id] = run
     todo = tuple(run for run in runs.values() if store.missing(run, requests))
-    for target in {registry.parse(request)[1] for request in requests} - {None} if todo else ():
+    targets = {target for request in requests if (target := registry.parse(request)[1]) is not None}
+    for target in targets if todo else ():
         _ = data.require(target).revision  # a part of a set, or another one, is refused now and not after training
     return Plan(tuple(runs.values()), tuple(requests), todo)

@@ -32,7 +32,7 @@ from bench.run.heartbeat import Heartbeat
 from bench.run.place import Place
 from bench.run.processes import shared_by_processes
 from bench.run.tasks import shared_by_tasks
-from bench.spec import RunSpec
+from bench.spec import RunSpec, settled
 from bench.training.checkpoint import Checkpoints
 from bench.training.hook import fit
 from bench.training.meter import Meter
@@ -83,7 +83,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         source, num_classes = load_source(spec, data.require(spec.dataset), threads)
         method = build_method(spec, source, num_classes)
         if method.trained:
-            require_shares(method, spec.batch_size, place.processes)
+            require_shares(method, settled(spec.batch_size), place.processes)
             controls = controls_of(checkpoints, heartbeat, place, signals, lease, threads)
             trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec, threads))
             # A training that has ended needs no company.

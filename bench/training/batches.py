@@ -35,8 +35,12 @@ class Ahead:
         as_expected = self.expected is not None and torch.equal(self.expected, index)
         images = self.reading.result() if self.reading and as_expected else self.images[index]
         self.expected = following()
-        self.reading = self.thread.submit(self.images.__getitem__, self.expected)
+        self.reading = self.thread.submit(self.read, self.expected)
         return images
+
+    def read(self, index: Tensor) -> Tensor:
+        """images[index], int64 [B]."""
+        return self.images[index]
 
 
 class Batches:

@@ -3,6 +3,8 @@
 B images, D = channels of the last stage, [h, w] = size of the last feature map.
 """
 
+from typing import cast
+
 import timm.models.convnext
 from torch import Tensor, nn
 
@@ -47,9 +49,11 @@ class ConvNeXt(Encoder):
         self.convnext = timm.models.convnext.ConvNeXt(in_chans=in_channels, num_classes=0, depths=tuple(depths), dims=channels)
         if patch_size != THEIR_PATCH:
             # Not timm's own patch_size=2, which halves the image again before the first stage.
-            self.convnext.stem[0] = nn.Conv2d(in_channels, channels[0], patch_size, patch_size)
-            nn.init.trunc_normal_(self.convnext.stem[0].weight, std=0.02)
-            nn.init.zeros_(self.convnext.stem[0].bias)
+            first = nn.Conv2d(in_channels, channels[0], patch_size, patch_size)
+            nn.init.trunc_normal_(first.weight, std=0.02)
+            assert first.bias is not None, "a convolution has a bias, unless told otherwise"
+            nn.init.zeros_(first.bias)
+            self.convnext.stem[0] = first
         self.dim = channels[-1]
 
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -59,6 +63,11 @@ class ConvNeXt(Encoder):
             outputs.append(stage(outputs[-1]))
         return outputs[1:]
 
+    def last_norm(self, maps: Tensor) -> Tensor:
+        """timm's norm after the last stage, over channels: [B, D, h, w] -> the same."""
+        norm = cast(nn.Module, self.convnext.head.norm)
+        return norm(maps)
+
     def stage_modules(self) -> list[nn.Module]:
         """Whose outputs are the stages' feature maps."""
         return list(self.convnext.stages)
@@ -67,11 +76,11 @@ class ConvNeXt(Encoder):
         """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]; the last one after the last norm."""
         *before, last = self.maps(images)
         # At every position, as in a ViT: so whoever reads maps trains the norm too, and reads numbers of its scale.
-        return [*before, self.convnext.head.norm(last)]
+        return [*before, self.last_norm(last)]
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D]"""
-        return self.convnext.head.norm(upcast(self.maps(images)[-1]).mean((2, 3), keepdim=True)).flatten(1)
+        return self.last_norm(upcast(self.maps(images)[-1]).mean((2, 3), keepdim=True)).flatten(1)
 
 
 def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> ConvNeXt:

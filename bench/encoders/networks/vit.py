@@ -89,6 +89,7 @@ class VisionTransformer(Encoder):
     def positions(self, height: int, width: int) -> Tensor:
         """Positions of the class token and of a height x width grid of patches: [1, 1 + height * width, D]."""
         own = self.vit.pos_embed
+        assert own is not None, "it is built with positions"
         if (height, width) == (self.side, self.side):
             return own
         grid = own[:, 1:].transpose(1, 2).unflatten(2, (self.side, self.side))
@@ -110,11 +111,13 @@ class VisionTransformer(Encoder):
         # timm's dynamic_img_size keeps the patch grid: [B, h, w, D].
         patches = patches.flatten(1, 2)
         if replace is not None:
+            assert mask_token is not None, "patches are replaced by a mask_token"
             patches = torch.where(replace[..., None], mask_token.to(patches.dtype), patches)
         positions = self.positions(height, width)
         patches = patches + positions[:, 1:]
         if keep is not None:
             patches = patches.gather(1, keep[..., None].expand(-1, -1, self.dim))
+        assert self.vit.cls_token is not None, "it is built with a class token"
         start = (self.vit.cls_token + positions[:, :1]).expand(len(images), -1, -1)
         return torch.cat([start.to(patches.dtype), patches], dim=1)
 
