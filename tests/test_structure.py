@@ -319,7 +319,7 @@ def test_a_name_in_a_runs_folder_is_spelt_in_one_file(name):
     assert spelling == {NAMED_ALONE[name]}
 
 
-FACES = {"views", "parts", "encoders", "data", "records", "conformance", "evaluation/evaluators", "data/readers", "suites"}
+FACES = {"views", "parts", "conformance", "suites"}
 """Folders whose __init__ may hold more than a docstring: what a user's own code imports from, and the doors of registries."""
 
 

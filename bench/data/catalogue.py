@@ -2,7 +2,8 @@
 
 Known sets are read by their libraries' own loaders and compared with the original as far as that is known, so two people who
 name the same set have the same images. `folder:PATH` is a folder of the user's own. Nothing is downloaded unless `get` is called; nothing
-heavy is imported to check a name."""
+heavy is imported to check a name.
+"""
 
 import os
 

@@ -1,5 +1,6 @@
 """Whether a data set here is the original: `check("dtd", root)` reads everything; yields lines, and ends in a UserError where something
-is wrong."""
+is wrong.
+"""
 
 import hashlib
 import os

@@ -2,7 +2,8 @@
 
     held_out(labels, 0.1)    indices of a stratified tenth, the same for everybody under one protocol version
 
-N images."""
+N images.
+"""
 
 from collections.abc import Callable
 

@@ -4,7 +4,8 @@
     encoder = make_encoder(in_channels=3, width=1.0, bn_groups=1)
 
 What an encoder offers is in encoder.py, and which file builds it in its entry (table.py).
-Weights are always new ones: none are ever downloaded."""
+Weights are always new ones: none are ever downloaded.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

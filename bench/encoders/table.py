@@ -2,7 +2,8 @@
 
 require("resnet8")     its entry: family, what it offers, what it comes to
 
-A file of networks/ is a family of encoders; its VARIANTS name them, and are read in its text."""
+A file of networks/ is a family of encoders; its VARIANTS name them, and are read in its text.
+"""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,5 +1,6 @@
 """Files that are whole or not there: `put` gives a finished one a name that nobody has, `write` and `replace` take the place of what has
-it; and what makes a name survive a power failure."""
+it; and what makes a name survive a power failure.
+"""
 
 import errno
 import os

@@ -1,6 +1,7 @@
 """Clusters of features: k-means, and rows shared out among prototypes evenly.
 
-B images of the global batch, K clusters or prototypes."""
+B images of the global batch, K clusters or prototypes.
+"""
 
 import torch
 from torch import Tensor

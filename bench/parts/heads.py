@@ -1,6 +1,7 @@
 """What stands on an encoder or before it: projectors, multi-crop, patches that tile a view, reversed gradients.
 
-B images of the global batch, V crops, D features."""
+B images of the global batch, V crops, D features.
+"""
 
 import itertools
 from typing import TYPE_CHECKING

@@ -1,6 +1,7 @@
 """Losses that more than one paper uses, in float32 whatever the precision of the networks.
 
-B images of the global batch, P projection, Q negatives, K classes."""
+B images of the global batch, P projection, Q negatives, K classes.
+"""
 
 import functools
 

@@ -1,6 +1,7 @@
 """What follows or remembers: momentum teachers, queues, memories, and momentum contrast, which is made of them.
 
-B images of the global batch, P projection, Q queue length, N images of the pretraining split."""
+B images of the global batch, P projection, Q queue length, N images of the pretraining split.
+"""
 
 import copy
 

@@ -1,7 +1,8 @@
 """A spec completed with defaults and checked against the method, the encoder and the data.
 
 The method is built on torch's meta device, where it costs nothing, so that a wrong hyper-parameter or encoder is refused before a GPU is
-asked for."""
+asked for.
+"""
 
 import inspect
 from dataclasses import fields, replace

@@ -1,5 +1,6 @@
 """Where a record lies below the store's folder, `<dataset>/<method>-<seed>-<id>.json`, a later part `....2.json`; and what tells that its
-file was changed."""
+file was changed.
+"""
 
 import functools
 import operator

@@ -1,5 +1,6 @@
 """A small file beside a run's checkpoints that says how the run is getting on: written by whoever runs it, read by `status`
-and the progress bars."""
+and the progress bars.
+"""
 
 import contextlib
 import json

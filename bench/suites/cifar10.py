@@ -1,7 +1,8 @@
 """Every method with a small ResNet and with a tiny ViT, where it can use it, and the floors of both, on CIFAR-10 at an equal FLOPs
 budget, three seeds: hours on two cores.
 
-The two families side by side; the learning rates are those that cifar10_search.py found."""
+The two families side by side; the learning rates are those that cifar10_search.py found.
+"""
 
 from bench.spec import Budget, RunSpec
 from bench.suites import SEEDS, Suite

@@ -1,6 +1,7 @@
 """Five learning rates of every trained method on each of two encoders, measured on val alone: for a CIFAR-10 suite.
 
-What is searched around, and with which recipe, is in cifar10.py."""
+What is searched around, and with which recipe, is in cifar10.py.
+"""
 
 import methods
 from bench.suites import Suite

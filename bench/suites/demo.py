@@ -1,6 +1,7 @@
 """Seven methods and three yardsticks on 3,600 real digits at an equal FLOPs budget, three seeds: minutes on two cores.
 
-The settings are those that demo_search.py found."""
+The settings are those that demo_search.py found.
+"""
 
 from bench.spec import Budget, RunSpec
 from bench.suites import SEEDS, Suite

@@ -1,7 +1,8 @@
 """Six patch tasks, three peers and untrained features on 50 classes of Tiny ImageNet at an equal FLOPs budget, three seeds: hours on
 two cores.
 
-At 64 pixels: the tasks that are made of patches have little room on CIFAR-10. Beside them their contrastive peers."""
+At 64 pixels: the tasks that are made of patches have little room on CIFAR-10. Beside them their contrastive peers.
+"""
 
 from bench.spec import Budget, RunSpec
 from bench.suites import SEEDS, Suite, cifar10

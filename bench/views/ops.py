@@ -2,7 +2,8 @@
 
 Each op has `draw` (parameters, [B, ...]) and `apply` (images, parameters), so that at fixed parameters it can be held
 against torchvision; `apply` may write into the images that it is given. Ops work on float32 [B, C, H, W] in [0, 1]; C is 1 on grey
-data, where hue, saturation and greying change nothing and are skipped; `render` repeats grey to 3 channels and normalises at the end."""
+data, where hue, saturation and greying change nothing and are skipped; `render` repeats grey to 3 channels and normalises at the end.
+"""
 
 import math
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """A view: which operations, how often, how large; and a batch of images as the views that a method declares.
 
-B images, C channels, H height, W width; h, w of a view."""
+B images, C channels, H height, W width; h, w of a view.
+"""
 
 from dataclasses import dataclass
 from typing import Any
