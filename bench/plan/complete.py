@@ -12,16 +12,19 @@ from bench.data import catalogue
 from bench.data.dataset import DataSet
 from bench.encoders import factory, table
 from bench.errors import UserError, unknown
-from bench.spec import Recipe, RunSpec
+from bench.spec import Recipe, RunSpec, canonical
 
 LARGEST_IMAGE = 4096
 """Pixels a side: more is a slip of the keyboard."""
 
 
-def complete(spec: RunSpec, root=None, processes: int = 1, threads: int = 1, data: DataSet | None = None) -> RunSpec:
+def complete(
+    spec: RunSpec, root=None, processes: int = 1, threads: int = 1, data: DataSet | None = None, built: dict | None = None
+) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder, the data and
     the number of processes that share it, each with so many threads; it has an id. data: its data set, looked up under the root where none
-    is given. No image is decoded."""
+    is given. built: methods as they were built for other specs, which may differ from this one in their recipes alone; gets this one's. No
+    image is decoded."""
     from bench.encoders.batch_norm import require_shares
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
@@ -43,9 +46,12 @@ def complete(spec: RunSpec, root=None, processes: int = 1, threads: int = 1, dat
     if cls.uses_labels and spec.pretrain_split == "unlabelled":
         raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
     num_classes = data.num_classes if cls.uses_labels else 0
+    built, key = {} if built is None else built, (cls, encoder, image_size, info, num_classes, canonical(hyper_parameters))
     try:
         with on_paper():
-            method = build(cls, factory.factory(encoder, image_size), info, num_classes, hyper_parameters)
+            if key not in built:
+                built[key] = build(cls, factory.factory(encoder, image_size), info, num_classes, hyper_parameters)
+            method = built[key]
             recipe = None
             if cls.trained:
                 if not isinstance(method.recipe, Recipe):

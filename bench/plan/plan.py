@@ -41,14 +41,14 @@ def make_plan(
     known: settings that were completed already (bench/plan/completed.py), believed where the data are still the same; gets the others.
     data: the data sets under the root, where some were looked up before.
     """
-    known, completed, runs, data = {} if known is None else known, {}, {}, data or DataSets(root)
+    known, completed, built, runs, data = {} if known is None else known, {}, {}, {}, data or DataSets(root)
     for spec in specs:
         # Seeds of one setting differ in nothing else: each setting is completed once.
         asked = asked_of(spec)
         if asked not in completed:
             setting = setting_of(spec, root, processes)
             if setting not in known or known[setting].data_revision != data.require(spec.dataset).revision:
-                known[setting] = complete(spec, root, processes, threads, data.require(spec.dataset))
+                known[setting] = complete(spec, root, processes, threads, data.require(spec.dataset), built)
             completed[asked] = known[setting]
         run = completed[asked].replace(seed=spec.seed)
         if run.id in runs:

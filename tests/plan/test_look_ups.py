@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench import method as method_module
 from bench.commands.request import Request
 from bench.data import images as images_module
 from bench.data import load as load_module
@@ -15,6 +16,8 @@ from bench.data.load import load
 from bench.data.rows import RowsInMemory
 from bench.data.source import load_source
 from bench.errors import UserError
+from bench.plan.complete import complete
+from bench.plan.plan import make_plan
 from bench.records.store import ResultStore
 from bench.run.execute import execute
 from bench.run.place import Place
@@ -127,3 +130,14 @@ def test_training_images_are_held_once(folder, dataset, size):
     if dataset == "mnist5k":
         val = load(data, "val", size).images
         assert val.images.data_ptr() == held.data_ptr(), "stored arrays are held as they were read"
+
+
+def test_a_plan_builds_a_method_once_for_all_its_recipes(tmp_path, monkeypatch):
+    seen, build = [], method_module.build
+    monkeypatch.setattr(method_module, "build", lambda cls, *rest: seen.append(cls.__name__) or build(cls, *rest))
+    facts = {"dataset": "digits", "budget": Budget("steps", 4)}
+    specs = [RunSpec(method="simclr", recipe_changes={"lr": lr, "batch_size": 64}, **facts) for lr in (0.1, 0.2, 0.3)]
+    specs += [RunSpec(method="simclr", hyper_parameters={"temperature": 0.1}, recipe_changes={"batch_size": 64}, **facts)]
+    runs = make_plan(specs, ("knn",), ResultStore(tmp_path)).runs
+    assert seen == ["SimCLR", "SimCLR"] and [run.recipe.lr for run in runs[:3]] == [0.1, 0.2, 0.3]
+    assert [run.id for run in runs] == [complete(spec).id for spec in specs]
