@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +25,7 @@ EVERY_BYTE = "every file's bytes and label, by a hash"
 class KnownSet:
     """One data set."""
 
-    channels: int
+    channels: Literal[1, 3]
     image_size: int
     mirror_safe: bool
     counts: tuple[int, int, int]
@@ -65,7 +66,7 @@ class KnownSet:
 def digest(images: np.ndarray, labels) -> str:
     """16 hexadecimal digits of the SHA-256 of arrays: type and shape, pixels, labels as int64."""
     found = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
-    found.update(np.ascontiguousarray(images))
+    found.update(np.ascontiguousarray(images).data)
     found.update(np.asarray(labels, dtype="<i8").tobytes())
     return found.hexdigest()[:16]
 

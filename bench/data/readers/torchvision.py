@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class TorchvisionSet:
     files: tuple[str, ...] = ()
     """What must lie under the data root; where none is named, the files with an MD5."""
     licence: str = "none stated"
-    channels: int = 3
+    channels: Literal[1, 3] = 3
     mirror_safe: bool = True
     metric: str = "top1"
     whole_shares: bool = False
@@ -159,8 +160,11 @@ def _sizes(row: TorchvisionSet) -> dict[str, int | None]:
         official["train"] = official["all"] - official["test"]
     train, val, test = (official.get(part) for part in ("train", "val", "test"))
     both = None if train is None else train + (val or 0)
-    if val is None:
-        val = round(VAL_FRACTION * train) if row.whole_shares else None
-        train = train - val if row.whole_shares else None
-    sizes = {"train": train, "val": val, "train+val": both, "test": test}
+    if val is None and row.whole_shares:
+        assert train is not None, "whole shares are shares of a number that is known"
+        val = round(VAL_FRACTION * train)
+        train -= val
+    elif val is None:
+        train = None
+    sizes: dict[str, int | None] = {"train": train, "val": val, "train+val": both, "test": test}
     return sizes | ({"unlabelled": official["unlabelled"]} if "unlabelled" in official else {})

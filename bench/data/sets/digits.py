@@ -13,9 +13,9 @@ def read(root: Path, part: str):
     """`Entry.read`"""
     from sklearn.datasets import load_digits
 
-    data = load_digits()  # 0..16
-    images = np.rint(data.images * (255 / 16)).astype(np.uint8)
-    return in_one_piece("digits", CONTENT["all"], "scikit-learn", images, data.target, part)
+    pixels, labels = load_digits(return_X_y=True)  # 0..16
+    images = np.rint(np.asarray(pixels).reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return in_one_piece("digits", CONTENT["all"], "scikit-learn", images, np.asarray(labels), part)
 
 
 SET = KnownSet(
