@@ -1,6 +1,7 @@
 """Handwritten digits of scikit-learn, grey."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,9 @@ def read(root: Path, part: str):
     """`Entry.read`"""
     from sklearn.datasets import load_digits
 
-    pixels, labels = load_digits(return_X_y=True)  # 0..16
-    images = np.rint(np.asarray(pixels).reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    return in_one_piece("digits", CONTENT["all"], "scikit-learn", images, np.asarray(labels), part)
+    data: Any = load_digits()  # 0..16; a Bunch, which scikit-learn does not say
+    images = np.rint(data.images * (255 / 16)).astype(np.uint8)
+    return in_one_piece("digits", CONTENT["all"], "scikit-learn", images, data.target, part)
 
 
 SET = KnownSet(
