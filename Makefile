@@ -42,7 +42,7 @@ test-processors: $(READY)
 # SSLBENCH_SKIP_SLURM=1 lets it pass where SLURM cannot be installed.
 slurm-test: $(READY)
 	@tests/slurm/local-slurm install || { echo "SLURM cannot be installed here" >&2; test -n "$$SSLBENCH_SKIP_SLURM"; }
-	@if command -v slurmctld > /dev/null; then SSLBENCH_SLURM=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal --durations=5 tests/slurm $(AGAIN); fi
+	@if command -v slurmctld > /dev/null; then SSLBENCH_SLURM=1 $(VENV)/bin/python -m pytest -n 3 --dist worksteal --durations=5 tests/slurm $(AGAIN); fi
 
 torture: $(READY)
 	tests/slurm/local-slurm install
