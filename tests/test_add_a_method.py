@@ -20,6 +20,7 @@ def mine(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_method_passes_every_check(mine):
     outcomes = check_method(mine)
     assert [outcome for outcome in outcomes if not outcome.passed] == []

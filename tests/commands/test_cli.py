@@ -230,6 +230,7 @@ def test_views_writes_a_contact_sheet(bench, here):
     assert image.width > image.height / 2 and len(set(image.convert("L").get_flattened_data())) > 50
 
 
+@pytest.mark.slow
 def test_check_passes_a_sound_method_and_names_what_is_wrong(bench, here):
     code, out, _ = bench("check", "random")
     assert code == 0 and "random: keeps the contract" in out

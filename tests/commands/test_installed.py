@@ -91,7 +91,11 @@ def outside() -> dict[str, str]:
         (["run", "demo1"], "error: unknown suite 'demo1'. Did you mean 'demo'?  All suites: sslbench list suites\n"),
         (["plan", "cifar10"], "error: cifar10 is not under 'data' (no cifar-10-batches-py/batches.meta): run `sslbench data get cifar10`"),
         (["report"], "error: the results folder 'results' (--results) is not there: looked in {here}/results; records that are published "),
-        (["report", *ONE], "holds no record of it: looked in {here}/results; records that are published lie in the project's checkout"),
+        pytest.param(
+            ["report", *ONE],
+            "holds no record of it: looked in {here}/results; records that are published lie in the project's checkout",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
@@ -109,6 +113,7 @@ def test_a_plan_says_where_results_would_go(sslbench):
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_in_a_checkout_it_says_what_run_bench_says():
     """Nothing of places: the name of the command is the only difference."""
     code = "import sys; sys.argv = [{name!r}, 'report', '--results', 'nowhere']; from bench.commands import cli; cli.main()"

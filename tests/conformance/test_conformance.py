@@ -25,8 +25,11 @@ LONGEST = 150
 SEVERAL_RUNS = {"phases", "same_seed_same_run", "only_batch_randomness", "resume", "budget", "labels", "processes"}
 """Checks that train a method more than once; the others are the quick core."""
 
+IN_TWO = "processes"
+"""The check that starts a process of its own."""
+
 QUICK_METHOD = "simclr"
-"""On this one all checks are in the quick core."""
+"""On this one all checks are in the quick core, but that in two processes."""
 
 AFTER_A_RUN = {
     *("declarations", "encode", "encode_leaves_no_trace", "gradients", "phases", "deepcopy"),
@@ -103,7 +106,7 @@ def case_of(method: str) -> Case:
 def every_method_and_check():
     for method in methods.names():
         for check in checks(methods.load(method).trained):
-            slow = name_of(check) in SEVERAL_RUNS and method != QUICK_METHOD
+            slow = name_of(check) == IN_TWO or (name_of(check) in SEVERAL_RUNS and method != QUICK_METHOD)
             yield pytest.param(method, check, id=f"{method}-{name_of(check)}", marks=[pytest.mark.slow] if slow else [])
 
 
@@ -126,7 +129,7 @@ def outcomes_of(name: str, caught: bool) -> dict[str, str]:
     return {name_of(check): run_check(check, case).reason for check in looked_at if (name_of(check) in CAUGHT_BY[name]) == caught}
 
 
-@pytest.mark.parametrize("name", sorted(CAUGHT_BY))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (IN_TWO in CAUGHT_BY[name])) for name in sorted(CAUGHT_BY)])
 def test_wrong_method_is_caught(name):
     outcomes = outcomes_of(name, caught=True)
     assert [check for check, reason in outcomes.items() if not reason] == []

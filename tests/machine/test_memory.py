@@ -23,6 +23,7 @@ print(sum([faults() for _ in range(8)][4:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc is Linux's")
 def test_a_step_does_not_ask_the_kernel_again_for_what_the_last_one_freed():
     faults = {how: int(subprocess.check_output([sys.executable, "-c", FAULTS, how])) for how in ("given back", "kept")}

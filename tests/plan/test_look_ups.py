@@ -118,7 +118,7 @@ def test_data_sets_are_looked_up_once_each(folder):
         without.require(f"folder:{folder}", needs_test=True)
 
 
-@pytest.mark.parametrize(("dataset", "size"), [("mnist5k", 28), ("digits", 16), (None, 16)])
+@pytest.mark.parametrize(("dataset", "size"), [pytest.param("mnist5k", 28, marks=pytest.mark.slow), ("digits", 16), (None, 16)])
 def test_training_images_are_held_once(folder, dataset, size):
     """What a run is trained on are the images that are evaluated, in another order, and not a copy of them."""
     data = require(dataset or f"folder:{folder}")

@@ -96,6 +96,7 @@ def test_a_process_that_dies_ends_the_run_with_its_last_words(tmp_path, monkeypa
     assert not dist.is_initialized() and not list(tmp_path.glob("meeting-*"))
 
 
+@pytest.mark.slow
 def test_a_kept_process_goes_from_one_job_to_the_next_until_it_fails(tmp_path, monkeypatch):
     kept, numbers = Kept("test_distributed"), []
     for what in ("pieces", "pieces", "dies", "pieces"):

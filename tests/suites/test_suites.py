@@ -131,7 +131,7 @@ def test_tiny_imagenet_has_the_steps_and_learning_rates_of_cifar10():
     assert tiny_imagenet50.BUDGET.amount == (64 / 32) ** 2 * cifar10.BUDGET.amount
 
 
-@pytest.mark.parametrize("name", WITH_RECORDS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "cifar10")) for name in WITH_RECORDS])
 def test_the_committed_pages_are_those_of_the_committed_records(name, tmp_path):
     """What `report --results results/cifar10 --output docs/cifar10` writes; README shows the same table."""
     frame = ResultStore(f"{ROOT}/results/{name}").frame()
