@@ -4,6 +4,7 @@ A rule that has to give way is changed here, in view of whoever reviews the chan
 """
 
 import ast
+import functools
 import re
 import subprocess
 import tomllib
@@ -110,6 +111,7 @@ def room_of(module: str) -> str:
     return parts[1] if parts[0] == "bench" and len(parts) > 1 else parts[0]
 
 
+@functools.cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 

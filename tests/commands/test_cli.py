@@ -134,6 +134,7 @@ def imported(arguments, *modules):
     return ended.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_names_are_checked_without_torch():
     for arguments in (["--help"], ["list"], ["run", "--method", "simclrr", "--budget", "5steps"], [*ONE, "--evals", "knnn"]):
         assert imported(arguments, "torch", "pandas", "sklearn") == "[]", arguments
@@ -201,6 +202,7 @@ def test_epochs_are_images(bench, here):
     assert "2,590 images" in out
 
 
+@pytest.mark.slow
 def test_a_budget_in_seconds_is_one_on_so_many_threads(bench, here):
     command = ["run", "--method", "rotation", *SMALL, "--budget", "0.5s", "--seeds", "0", "--evals", "knn", "--launcher", "debug"]
     assert bench(*command)[0] == 0
@@ -223,6 +225,7 @@ def test_a_foreign_checkpoint_is_a_mistake_of_the_users(bench, here):
     assert not (here / "results").exists()
 
 
+@pytest.mark.slow
 def test_views_writes_a_contact_sheet(bench, here):
     code, out, _ = bench("views", "dino", "--dataset", "mnist5k", "--output", "sheet.png")
     image = Image.open("sheet.png")

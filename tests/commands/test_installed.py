@@ -106,6 +106,7 @@ def test_what_is_missing_is_said_in_a_sentence(sslbench, arguments, said):
     assert {path.name for path in Path().iterdir()} <= {".scratch"}
 
 
+@pytest.mark.slow
 def test_a_plan_says_where_results_would_go(sslbench):
     code, out, err = sslbench("plan", *ONE)
     assert code == 0 and "0 in the store (results), 1 to do" in out

@@ -31,6 +31,12 @@ IN_TWO = "processes"
 QUICK_METHOD = "simclr"
 """On this one all checks are in the quick core, but that in two processes."""
 
+OF_EACH_KIND = {
+    *("simclr", "moco", "rotation", "jigsaw", "deepcluster", "swav", "mae", "dino", "multi_task", "denoising_ae"),
+    *("supervised", "pca", "random"),
+}
+"""A method of every kind: the others' checks are no quick tests. `run_bench.py check` has them all for the one that is worked on."""
+
 AFTER_A_RUN = {
     *("declarations", "encode", "encode_leaves_no_trace", "gradients", "phases", "deepcopy"),
     *("state_is_complete", "same_seed_same_run", "only_batch_randomness", "resume", "budget", "labels"),
@@ -106,7 +112,8 @@ def case_of(method: str) -> Case:
 def every_method_and_check():
     for method in methods.names():
         for check in checks(methods.load(method).trained):
-            slow = name_of(check) == IN_TWO or (name_of(check) in SEVERAL_RUNS and method != QUICK_METHOD)
+            often = name_of(check) in SEVERAL_RUNS and method != QUICK_METHOD
+            slow = name_of(check) == IN_TWO or often or method not in OF_EACH_KIND
             yield pytest.param(method, check, id=f"{method}-{name_of(check)}", marks=[pytest.mark.slow] if slow else [])
 
 

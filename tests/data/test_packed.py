@@ -165,6 +165,7 @@ def outcome(name, root, folder, processes=1):
     return record.status, record.id, record.weights_sha256, record.loss_curve, record.results, record.cost.flops
 
 
+@pytest.mark.slow
 def test_a_run_on_a_pack_is_the_same_run(name, root, tmp_path):
     unpacked = outcome(name, root, tmp_path / "unpacked")
     packing.pack(name, SIZE, root)

@@ -182,6 +182,7 @@ def test_the_script_says_what_was_asked_for(says, tmp_path):
     assert "PYTHONSAFEPATH=1" in text and not (tmp_path / "scratch").exists()
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_the_source_and_knows_its_commit(tmp_path):
     place = snapshot.take(tmp_path)
     assert place == snapshot.take(tmp_path) and len(list((tmp_path / "code").iterdir())) == 1

@@ -41,6 +41,7 @@ def images(tmp_path):
     return tmp_path / "images"
 
 
+@pytest.mark.slow
 def test_status_after_a_plan_imports_no_torch(tmp_path):
     options = ["--method", "simclr,random", "--budget", "2000images", "--results", tmp_path / "r", "--scratch", tmp_path / "s"]
     check = f"""

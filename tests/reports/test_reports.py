@@ -280,6 +280,7 @@ def test_the_aggregate_over_targets(tmp_path):
     assert cell.mean == pytest.approx(78, abs=0.3) and cell.half_width is not None and list(cell.values) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_equal_records_give_equal_bytes(frame, tmp_path):
     again = frame_of(tmp_path / "results", reversed(study()))
     for folder, records in (("first", frame), ("second", again)):

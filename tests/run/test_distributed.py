@@ -86,10 +86,12 @@ def in_two(tmp_path: Path, what: str, monkeypatch, kept: Kept | None = None) -> 
         {"pieces": pieces, "dies": lambda: gather(torch.ones(1))}[what]()
 
 
+@pytest.mark.slow
 def test_pieces_in_two_processes(tmp_path, monkeypatch):
     in_two(tmp_path, "pieces", monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_ends_the_run_with_its_last_words(tmp_path, monkeypatch):
     with pytest.raises(FollowerDied, match=r"rank-1\.log: out of luck"):
         in_two(tmp_path, "dies", monkeypatch)

@@ -137,6 +137,7 @@ def test_what_is_stored_is_not_repeated(spec, undisturbed, place, monkeypatch):
     assert execute(spec, EVALS, place) is None
 
 
+@pytest.mark.slow
 def test_a_later_evaluation_is_a_part_of_its_own_on_the_same_weights(spec, undisturbed, place, monkeypatch):
     execute(spec, ("label_free",), place)
     steps = []
@@ -191,6 +192,7 @@ def test_out_of_memory_is_recorded_with_what_fits(spec, place, monkeypatch, room
     assert record.status == "failed" and advice in record.error and "Tried to allocate 2.00 GiB" in record.error
 
 
+@pytest.mark.slow
 def test_out_of_memory_in_evaluation_says_so(spec, place, monkeypatch):
     def evaluate(*arguments):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
@@ -200,6 +202,7 @@ def test_out_of_memory_in_evaluation_says_so(spec, place, monkeypatch):
         execute(spec, EVALS, place)
 
 
+@pytest.mark.slow
 def test_a_run_that_crashes_is_recorded_with_its_reason_and_tried_again(spec, undisturbed, place, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(execute_module, "evaluate", lambda *a: (_ for _ in ()).throw(RuntimeError("no such kernel")))
@@ -234,6 +237,7 @@ def test_a_foreign_checkpoint_is_refused(spec, place):
     assert not list(place.results.rglob("*.json"))
 
 
+@pytest.mark.slow
 def test_a_truncated_checkpoint_is_passed_over_and_said(spec, undisturbed, place):
     stopped_after(spec, place, 15)
     checkpoints = Checkpoints(place.scratch, spec.id)
@@ -265,6 +269,7 @@ def stopped_after(spec, place, steps):
         Trainer.step = original
 
 
+@pytest.mark.slow
 def test_sigterm_writes_a_checkpoint_and_the_run_goes_on_from_it(spec, undisturbed, place):
     former = signal.getsignal(signal.SIGTERM)
     stopped_after(spec, place, 7)
@@ -276,6 +281,7 @@ def test_sigterm_writes_a_checkpoint_and_the_run_goes_on_from_it(spec, undisturb
     equal_outcome(the_record(place), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_takes_its_own_thread_count(spec, undisturbed, place):
     stopped_after(spec, place, 7)
     try:
@@ -307,6 +313,7 @@ def test_floors_cost_what_they_compute_and_a_reference_is_marked(place):
     assert frame.loc["supervised", "uses_labels"] and np.isclose(frame.loc["supervised", "steps"], 3)
 
 
+@pytest.mark.slow
 def test_exported_weights_are_the_runs(spec, undisturbed, place):
     from safetensors.torch import load_file
 
@@ -350,6 +357,7 @@ def test_a_search_does_not_load_test(spec, place, monkeypatch):
     assert set(loaded) == {"train", "val"} and the_record(place).status == "done"
 
 
+@pytest.mark.slow
 def test_a_later_evaluation_that_fails_is_no_success(spec, undisturbed, place, monkeypatch):
     execute(spec, EVALS, place)
     monkeypatch.setattr(execute_module, "evaluate", lambda *a: (_ for _ in ()).throw(ValueError("not finite")))
@@ -358,6 +366,7 @@ def test_a_later_evaluation_that_fails_is_no_success(spec, undisturbed, place, m
     assert ResultStore(place.results).missing(spec, (*EVALS, "linear")) == ("linear",)
 
 
+@pytest.mark.slow
 def test_a_signal_in_evaluation_is_heard(spec, undisturbed, place, monkeypatch):
     real = FrozenEncoder.two_crops
 
@@ -408,6 +417,7 @@ def test_a_module_under_two_names_and_a_file_that_changed(place, tmp_path):
     assert len(ResultStore(place.results).records()) == 1
 
 
+@pytest.mark.slow
 def test_the_record_names_the_code_that_trained(spec, undisturbed, place, monkeypatch):
     stopped_after(spec, place, 7)
     real = execute_module.hardware.environment
@@ -421,6 +431,7 @@ def test_the_record_names_the_code_that_trained(spec, undisturbed, place, monkey
     equal_outcome(record, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_tried_once_a_launch(spec, place, monkeypatch):
     from bench.launch.local import Work
 

@@ -76,6 +76,7 @@ def test_the_search_gave_each_method_as_many_trials_and_never_read_test():
     assert set(counts.values()) == {2 * len(LR_FACTORS)} and suite.evals == ("validation",)
 
 
+@pytest.mark.slow
 def test_the_committed_search_is_of_the_runs_that_are_planned_now():
     """Their ids are made anew: what moves one leaves its record behind."""
     suite = suites.load("demo_search")

@@ -88,7 +88,7 @@ EVERY_KIND = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "swav")) for name in EVERY_KIND])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("swav", "dino"))) for name in EVERY_KIND])
 def test_played_steps_are_the_steps(name):
     cls = methods.load(name)
     settings = check_hyper_parameters(name, cls, EVERY_KIND[name])
