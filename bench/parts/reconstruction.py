@@ -13,21 +13,6 @@ from torch.nn import functional as F
 
 from bench.parts.losses import full_precision
 
-__all__ = [
-    "COLOUR_SCALE",
-    "GRID",
-    "LIGHTNESS_CENTRE",
-    "LIGHTNESS_SCALE",
-    "colours_in_gamut",
-    "decoder",
-    "half_squared_error",
-    "lab",
-    "lab_channels",
-    "map_side",
-    "squared_distances",
-    "squared_error",
-]
-
 GRID = 10
 """Distance between neighbouring colours in a and b (arXiv:1603.08511, section 2.1)."""
 
