@@ -55,7 +55,8 @@ NAMES_THE_SIZE = {
     "bench/commands/data.py": "an argument",
     "bench/commands/request.py": "an argument",
     "bench/commands/views.py": "an argument",
-    "reports/tables/build.py": "one table for each size",
+    "reports/tables/table.py": "one table for each size",
+    "reports/tables/lines.py": "in a table's title",
     "reports/plots/cost.py": "in a figure's name",
 }
 """Files outside those rooms that know the height and width of images as a setting of a run, like its encoder; and what for."""

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from bench.machine import files
 from reports.pages.markdown import escape, grid
-from reports.tables.build import KEY, Cell, Table, compare
+from reports.tables.ranks import compare
 from reports.tables.statistics import indistinguishable
+from reports.tables.table import KEY, Cell, Table
 
 WIDEST = 40
 """So many rows at most are set against each other on the page."""

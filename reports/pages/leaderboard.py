@@ -18,7 +18,7 @@ from rich.text import Text
 from bench.machine import files
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
-from reports.tables.build import KEY, Row, Table
+from reports.tables.table import KEY, Row, Table
 
 LEGEND = """\
 - **±** half width of the 95 % interval of the mean, over seeds and test images together; none is given below 3 seeds.

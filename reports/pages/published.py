@@ -19,8 +19,9 @@ from scipy import stats
 from bench.machine import files
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
-from reports.tables.build import Cell, Row, Table, build
+from reports.tables.build import build
 from reports.tables.columns import Column
+from reports.tables.table import Cell, Row, Table
 
 REFERENCE = resources.files("reports") / "reference"
 """The published values, which are installed with the package."""

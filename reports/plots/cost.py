@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from bench.machine import files
 from reports.plots.label_placement import place_labels, spread
-from reports.tables.build import Row, Table
+from reports.tables.table import Row, Table
 
 STYLE = {
     "svg.hashsalt": "sslbench",  # else every SVG has ids of its own

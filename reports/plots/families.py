@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bench.machine import files
 from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, render, slugs
-from reports.tables.build import Row, Table
+from reports.tables.table import Row, Table
 
 ORDER = ("pretext", "contrastive", "joint embedding", "clustering")
 """As history had them; any other family comes after."""

@@ -1,0 +1,66 @@
+"""What is in a cell: a setting's results over its seeds, what they cost, and one number for many tasks."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas
+
+from bench.records.record import unpack
+from reports.tables import columns as kinds
+from reports.tables.columns import Column
+from reports.tables.statistics import FEWEST_SEEDS, bootstrap_interval, interquartile_mean, interval
+from reports.tables.table import Cell, Row
+
+RESULT = ("evaluator", "eval_dataset", "split", "metric")
+"""Results that agree in these are one column's."""
+
+
+def cells_of(results: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cell]:
+    """Column key -> cell, from rows of one setting and one kind of weights; new columns are added to `found`."""
+    cells = {}
+    # Few columns, sorted once: the frame has forty, and every step on the part of a cell would copy them.
+    finite = results.loc[np.isfinite(results.value), [*RESULT, "seed", "value", "correct", "n"]].sort_values("seed", kind="stable")
+    for (evaluator, dataset, split, metric), part in finite.groupby(list(RESULT)):
+        column = kinds.column(evaluator, dataset, split, metric)
+        found.setdefault(column.key, column)
+        cells[column.key] = _cell(metric, *(part[name].tolist() for name in ("seed", "value", "correct", "n")))
+    return cells
+
+
+def _cell(metric: str, seeds: list[int], values: list[float], correct: list[str | None], n: list[int]) -> Cell:
+    """Over the seeds of one column."""
+    images = None
+    # Right and wrong images average to a top-1. Of a mean over classes, where few images of a rare one decide, only seeds are counted.
+    if "per_class" not in metric and all(isinstance(bits, str) for bits in correct) and len(set(n)) == 1:
+        images = np.stack([unpack(*packed) for packed in zip(correct, n, strict=True)])
+    return Cell(float(np.mean(values)), interval(np.array(values), images), dict(zip(seeds, values, strict=True)), images)
+
+
+def costs_of(runs: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cell]:
+    """What a run cost, mean over those that were done; over all where none was."""
+    runs = runs.drop_duplicates("id").sort_values("seed")
+    runs = runs[runs.status == "done"] if (runs.status == "done").any() else runs
+    cells = {}
+    for column, values in ((column, runs[source] / unit) for column, source, unit in kinds.COSTS):
+        found.setdefault(column.key, column)
+        cells[column.key] = Cell(float(values.mean()), None, dict(zip(runs.seed.tolist(), values.tolist(), strict=True)))
+    return cells
+
+
+def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:
+    """Rows with the interquartile mean over transfer targets, where there are enough and every seed has all of them."""
+    targets = [column.key for column in columns if column.target]
+    if len(targets) < kinds.FEWEST_TARGETS:
+        return rows
+    done = []
+    for row in rows:
+        cells = [row.cells[key] for key in targets if key in row.cells]
+        if len(cells) == len(targets) and all(cell.values.keys() == cells[0].values.keys() for cell in cells):
+            scores = np.array([list(cell.values.values()) for cell in cells]).T
+            low, high = bootstrap_interval(scores) if len(scores) >= FEWEST_SEEDS else (math.nan, math.nan)
+            half = None if math.isnan(low) else (high - low) / 2
+            per_seed = {seed: interquartile_mean(score) for seed, score in zip(cells[0].values, scores, strict=True)}
+            row = replace(row, cells={**row.cells, kinds.AGGREGATE.key: Cell(interquartile_mean(scores), half, per_seed)})
+        done.append(row)
+    return done

@@ -1,0 +1,67 @@
+"""What a table says in words: its title, the notes of a row, and the lines below it."""
+
+import math
+
+import pandas
+
+from bench.spec import Budget
+from reports.tables import columns as kinds
+from reports.tables.columns import Column
+from reports.tables.statistics import FEWEST_SEEDS
+from reports.tables.table import SETTING, Cell, Row
+
+
+def notes(runs: pandas.DataFrame) -> tuple[str, ...]:
+    """What a reader must know of this row beside its numbers."""
+    notes = []
+    total = runs.id.nunique()
+    collapsed = runs[(runs.metric == "collapsed") & (runs.value > 0) & runs.weights.isna()].id.nunique()
+    if collapsed:
+        notes.append("collapsed" if collapsed == total else f"{collapsed} of {total} collapsed")
+    counts = runs.drop_duplicates("id").status.value_counts()
+    notes += [f"{counts[status]} of {total} {status}" for status in ("diverged", "failed") if status in counts]
+    return tuple(notes)
+
+
+def unfinished(frame: pandas.DataFrame, names: dict[tuple, str]) -> str:
+    """The line that names every run that diverged or failed."""
+    runs = frame.drop_duplicates("id")
+    bad = runs[runs.status != "done"]
+    if bad.empty:
+        return ""
+    listed = []
+    for run in bad.itertuples():
+        label = names[tuple(getattr(run, name) for name in SETTING)]
+        reason = " ".join((run.error or "no reason given").split())
+        listed.append(f"{label} seed {run.seed} {run.status} ({reason if len(reason) <= 100 else reason[:99] + '…'})")
+    return f"Not done, {len(bad)} of {len(runs)} runs: {'; '.join(listed)}."
+
+
+def listed(cells: dict[str, Cell], columns: tuple[Column, ...]) -> str:
+    """Cells in one line, for weights that are not the ones that count."""
+    return ", ".join(
+        f"{column.header} {kinds.text(column, cells[column.key])}" for column in columns if column.key in cells and column.shown
+    )
+
+
+def total(frame: pandas.DataFrame) -> str:
+    """What all runs of the table cost together, those that are not done included."""
+    runs = frame.drop_duplicates("id")
+    places = sorted({f"{run.hardware or 'unnamed hardware'}" for run in runs.itertuples()})
+    beside = math.fsum(runs.setup_seconds) + math.fsum(runs.evaluation_seconds)
+    return (
+        f"Total: {len(runs)} run{'s' * (len(runs) != 1)}, {kinds.rounded(math.fsum(runs.flops) / 1e12)} TFLOP, "
+        f"{math.fsum(runs.seconds):,.0f} s of training, {beside:,.0f} s of set-up and evaluation, on {', '.join(places)}."
+    )
+
+
+def title(key: dict[str, object], rows: list[Row]) -> str:
+    """'mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 3 seeds, mean with 95 % interval'"""
+    counts = [row.seeds for row in rows if row.seeds]
+    low, high = min(counts, default=0), max(counts, default=0)
+    seeds = f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
+    how = "mean with 95 % interval" if high >= FEWEST_SEEDS else f"mean (an interval needs {FEWEST_SEEDS})"
+    parts = [key["dataset"], key["encoder"], f"{key['image_size']} px", f"budget {Budget(key['budget_unit'], key['budget_amount'])}"]
+    parts += [key["device"]] if key["device"] else []
+    parts += [f"pretrained on {key['pretrain_split']}"] if key["pretrain_split"] != "train" else []
+    return " · ".join(str(part) for part in (*parts, key["precision"], f"protocol {key['protocol']}", f"{seeds}, {how}"))
