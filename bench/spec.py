@@ -54,7 +54,8 @@ class Recipe:
     clip_grad: float | None = None
     """Largest L2 norm of the gradient, over all parameters together."""
     exclude: tuple[Literal["bias", "norm"], ...] = ("bias", "norm")
-    """What skips weight decay and LARS adaptation."""
+    """What skips weight decay and LARS adaptation: norm, the parameters of normalisation layers; bias, every other parameter with at most
+    one dimension: biases, the scales of a residual branch. Tokens and positions have more (here [1, n, D]), and do not skip."""
     eta: float = 0.001
     """LARS trust coefficient."""
     groups: tuple[Group, ...] = ()

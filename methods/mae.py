@@ -64,7 +64,7 @@ class Decoder(nn.Module):
     def __init__(self, inputs: int, dim: int, depth: int, side: int, outputs: int):
         super().__init__()
         self.enter = nn.Linear(inputs, dim)
-        self.mask_token = nn.Parameter(0.02 * torch.randn(dim))
+        self.mask_token = nn.Parameter(0.02 * torch.randn(1, 1, dim))  # decays, as models_mae.py's: see Recipe.exclude
         self.register_buffer("positions", grid_positions(side, dim))
         self.blocks = nn.Sequential(
             *[Block(dim, dim // HEAD, qkv_bias=True, norm_layer=partial(nn.LayerNorm, eps=1e-6)) for _ in range(depth)]

@@ -29,6 +29,10 @@ method's second line.
 A learning rate of 0.3 / 256 is 0.3 for each 256 images of the batch; without a slash it is the same for every batch. Small recipes run at
 the data set's own size and for the budget that is asked for; their numbers' sources are comments beside them, in the method's file.
 
+`exclude` says which parameters skip weight decay and LARS adaptation. `norm` are those of normalisation layers; `bias` is every other
+parameter with at most one dimension, which is how the authors' code tells them: biases, and the scales of a residual branch (ConvNeXt's).
+Tokens and positions have more dimensions and do not skip, as in the code of DINO and MAE.
+
 | method | recipe | encoder | px | length | batch | optimizer | lr | weight decay | warm-up | source |
 | :--- | :--- | :--- | ---: | ---: | ---: | :--- | ---: | ---: | ---: | :--- |
 """

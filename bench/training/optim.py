@@ -8,8 +8,8 @@ from torch import nn
 
 from bench.spec import Recipe
 
-# Torch's own: what all its BatchNorms are has no public name.
-NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+# Torch's own: what all its BatchNorms and InstanceNorms are has no public name.
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 WARMUP_START = 0.01
 """Warm-up begins at this part of the learning rate: at 0 the first step of a short run would be wasted."""
@@ -40,11 +40,12 @@ def weight_decay_at(recipe: Recipe, progress: float) -> float:
 
 
 def excluded(method: nn.Module, exclude: tuple[str, ...]) -> set[str]:
-    """Names of the parameters that skip weight decay and LARS adaptation."""
+    """Names of the parameters that skip weight decay and LARS adaptation, as Recipe.exclude says: by dimension and not by name, as the
+    authors' code of Barlow Twins, VICReg, DINO and MAE."""
     found = set()
     for prefix, module in method.named_modules():
-        for name, _ in module.named_parameters(recurse=False):
-            kind = "norm" if isinstance(module, NORMS) else "bias" if name == "bias" else None
+        for name, parameter in module.named_parameters(recurse=False):
+            kind = "norm" if isinstance(module, NORMS) else "bias" if parameter.ndim <= 1 else None
             if kind in exclude:
                 found.add(f"{prefix}.{name}" if prefix else name)
     return found

@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from bench.spec import Group, Recipe
+import methods
+from bench.encoders.factory import factory
+from bench.method import build, on_paper
+from bench.spec import DatasetInfo, Group, Recipe
 from bench.training.optim import (
     WARMUP_START,
     build_optimizer,
@@ -14,6 +17,7 @@ from bench.training.optim import (
     excluded,
     load_state_by_name,
     lr_at,
+    parameter_groups,
     schedule_at,
     set_progress,
     state_by_name,
@@ -24,20 +28,21 @@ pytestmark = pytest.mark.usefixtures("fixed_weights")
 
 
 class Network(nn.Module):
-    """An encoder and a predictor with each kind of parameter: weights, biases, three kinds of norm, a bare token."""
+    """An encoder and a predictor with each kind of parameter: weights, biases, three kinds of norm, a bare token and a bare scale."""
 
     def __init__(self):
         super().__init__()
         self.encoder = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(16, 6))
         self.predictor = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.Linear(5, 2))
-        self.token = nn.Parameter(torch.randn(6))
-        self.fixed = nn.Parameter(torch.randn(2), requires_grad=False)
+        self.token = nn.Parameter(torch.randn(1, 6))
+        self.scale = nn.Parameter(torch.rand(6) + 0.5)
+        self.fixed = nn.Parameter(torch.randn(1, 2), requires_grad=False)
 
     def forward(self, images):
-        return self.predictor(self.encoder(images) + self.token)
+        return self.predictor(self.scale * self.encoder(images) + self.token)
 
 
-BIASES = {"encoder.1.bias", "encoder.4.bias", "predictor.0.bias", "predictor.2.bias"}
+BIASES = {"encoder.1.bias", "encoder.4.bias", "predictor.0.bias", "predictor.2.bias", "scale"}
 NORMS = {f"{layer}.{kind}" for layer in ("encoder.0", "encoder.2", "predictor.1") for kind in ("weight", "bias")}
 WEIGHTS = {"encoder.1.weight", "encoder.4.weight", "predictor.0.weight", "predictor.2.weight", "token"}
 
@@ -95,6 +100,51 @@ def test_weight_decay_schedule():
 )
 def test_excluded(exclude, expected):
     assert excluded(Network(), exclude) == expected
+
+
+def built(name: str, encoder: str) -> nn.Module:
+    """A method as a plan builds it."""
+    with on_paper():
+        return build(methods.load(name), factory(encoder, 32), DatasetInfo(1000, 32), 0, {})
+
+
+@pytest.mark.parametrize("name", ["simclr", "byol", "barlow_twins", "vicreg", "nnclr", "dino"])
+def test_every_vector_of_a_convnext_is_excluded(name):
+    method = built(name, "convnext_tiny")
+    vectors = {path for path, parameter in method.named_parameters() if parameter.ndim <= 1}
+    assert any(path.endswith("gamma") for path in vectors), "LayerScale's, which no name gives away"
+    assert excluded(method, method.recipe.exclude) == vectors
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "resnet50", "wideresnet28x2", "vit_nano"])
+@pytest.mark.parametrize("name", ["simclr", "dino", "jigsaw", "mae"])
+def test_resnets_and_vits_are_treated_as_by_their_names(name, encoder):
+    """Their vectors are biases and norms by name too, and their tokens and positions have three dimensions: DINO's and MAE's code decays
+    them (utils.get_params_groups; timm's add_weight_decay), and so do we."""
+    if not methods.can_use(name, encoder):
+        pytest.skip(f"{name} needs what {encoder} has not")
+    method = built(name, encoder)
+    norms, biases = set(), set()
+    for prefix, module in method.named_modules():
+        for own, _ in module.named_parameters(prefix, recurse=False):
+            norm = isinstance(module, nn.modules.batchnorm._BatchNorm | nn.LayerNorm)
+            (norms if norm else biases if own.endswith(".bias") else set()).add(own)
+    assert (excluded(method, ("norm",)), excluded(method, ("bias",))) == (norms, biases)
+    decayed = {name.rpartition(".")[2] for group in parameter_groups(method, method.recipe) if group["decays"] for name in group["names"]}
+    if encoder == "vit_nano":
+        assert {"pos_embed", "cls_token"} <= decayed and (name != "mae" or "mask_token" in decayed)
+
+
+@pytest.mark.parametrize("norm", [nn.RMSNorm(4), nn.InstanceNorm2d(4, affine=True)], ids=lambda norm: type(norm).__name__)
+def test_scales_of_any_normalisation_are_norms(norm):
+    network = nn.Sequential(nn.Linear(4, 4), norm)
+    assert {name.partition(".")[0] for name in excluded(network, ("norm",))} == {"1"}
+    assert excluded(network, ("bias",)) == {"0.bias"}
+
+
+def test_a_scale_of_one_number_is_excluded():
+    network = nn.ParameterDict({"scale": nn.Parameter(torch.tensor(2.0)), "matrix": nn.Parameter(torch.ones(2, 2))})
+    assert excluded(network, ("bias",)) == {"scale"}
 
 
 def test_every_trainable_parameter_is_in_one_group():
@@ -292,4 +342,4 @@ def test_clear_state_forgets_one_head():
     clear_state(optimizer, ())
     assert set(state_by_name(optimizer)) == BIASES | NORMS | WEIGHTS
     clear_state(optimizer, ("predictor", "token"))
-    assert set(state_by_name(optimizer)) == {name for name in BIASES | NORMS | WEIGHTS if name.startswith("encoder")}
+    assert set(state_by_name(optimizer)) == {name for name in BIASES | NORMS | WEIGHTS if name.startswith(("encoder", "scale"))}
