@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def channel_stats(images: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
-    """Mean and population standard deviation of each channel: two float32 [3] in 0..1, grey repeated to three.
+    """Mean and population standard deviation of each channel: two float32 [3] in 0..1, grey repeated to three. 1 in place of a deviation
+    of 0, of a channel that is the same everywhere: all divide by it, and it becomes 0, as in the linear probe.
 
     images: uint8 [N, C, H, W]. From the counts of the 256 levels, so exact, small, and the same for any number of threads.
     """
@@ -33,6 +34,7 @@ def channel_stats(images: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
     levels = torch.arange(256, dtype=torch.float64, device=images.device) / 255
     mean = (shares * levels).sum(1)
     deviation = (shares * (levels - mean[:, None]) ** 2).sum(1).sqrt()
+    deviation = torch.where((counts > 0).sum(1) > 1, deviation, 1.0)
     return mean.float().expand(3).clone(), deviation.float().expand(3).clone()
 
 

@@ -27,6 +27,7 @@ from bench.data.sets import cifar10
 from bench.data.splits import held_out
 from bench.errors import UserError
 from bench.spec import DatasetInfo
+from bench.views.view import prepare
 from places import ROOT
 
 
@@ -133,6 +134,21 @@ def test_channel_stats_equal_float64_and_repeat_grey():
     torch.testing.assert_close(std, exact.std((0, 2, 3), correction=0).float())
     # Sums of one row and of three in float64: within the last bit of float32.
     torch.testing.assert_close(channel_stats(images[:, :1])[0], mean[:1].expand(3), rtol=torch.finfo(torch.float32).eps, atol=0)
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_a_constant_channel_is_divided_by_1(level):
+    images = torch.randint(0, 256, (50, 3, 9, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    varied = channel_stats(images)[1]
+    images[:, 1] = level
+    mean, std = channel_stats(images)
+    assert std.tolist() == [varied[0], 1, varied[2]] and mean[1] == torch.tensor(level / 255)
+    # What every view and every evaluation is normalised with: a channel that says nothing is 0.
+    seen = prepare(images, mean, std)
+    assert seen.isfinite().all() and (seen[:, 1] == 0).all()
+    assert channel_stats(images[:, 1:2])[1].tolist() == [1, 1, 1]
+    images[0, 1, 0, 0] = 255 - level
+    assert 0 < channel_stats(images)[1][1] < 0.05, "one pixel that differs is a deviation"
 
 
 def test_info():
