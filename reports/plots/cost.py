@@ -3,7 +3,7 @@
     write(build(store.frame()), "reports/demo")    accuracy-flops-<table>.svg and .png, accuracy-seconds-<table>.svg and .png
 
 A point is a method (mean over seeds, 95 % interval), a dashed line a floor or a ceiling, a hollow point one that
-collapsed. Points of nearly equal cost stand side by side. The same records give the same bytes.
+collapsed. Every point is drawn where it is; only labels move. The same records give the same bytes.
 """
 
 import io
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bench.machine import files
 from reports.plots.label_placement import place_labels, spread
+from reports.tables.drawable import undrawn
 from reports.tables.table import Row, Table
 
 STYLE = {
@@ -29,25 +30,31 @@ STYLE = {
 SIZE = (7.2, 4.6)
 """Inches."""
 DOTS_PER_INCH = 160
-APART = 8
-"""Least distance of two points along the cost axis, 1/72 inch: the width of a marker."""
+REFERENCE_SIZE = 8
+"""Of the names of floors and ceilings, points."""
 MARKERS = "osD^vPX<>p"
 WIDE = 8
 """Ratio of the largest to the smallest cost from which on the axis is logarithmic."""
-NARROWEST = 0.3
-"""Least range of the cost axis, as a share of the cost: seconds that differ by a hundredth are no spread worth a picture."""
+NARROWEST = 0.01
+"""Least range of the cost axis, as a share of the cost. A budget in FLOPs leaves costs a few percent apart, by whole steps: a wider axis
+would draw all methods in one column, where they hide each other's intervals."""
 
 
 def write(tables: list[Table], folder: str | Path) -> list[Path]:
-    """Draw every table that has a ranked column, into `folder`; returns the files."""
-    tables = [table for table in tables if table.ranked_by]
+    """Draw every table that has a ranked column and few enough rows, into `folder`; returns the files."""
     paths = []
-    for table, name in zip(tables, slugs(tables), strict=True):
+    for table, name in drawn(tables):
         for cost, title in (("tflop", "TFLOP per run, measured"), ("seconds", "training seconds per run")):
             figure = draw(table, cost, title)
             stem = f"accuracy-{'flops' if cost == 'tflop' else cost}-{name}"
             paths += [files.replace(Path(folder) / f"{stem}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
     return paths
+
+
+def drawn(tables: list[Table]) -> list[tuple[Table, str]]:
+    """The tables that a figure can show, each with its file name. Of the others their lines say why there is none."""
+    ranked = [table for table in tables if table.ranked_by]
+    return [(table, name) for table, name in zip(ranked, slugs(ranked), strict=True) if not undrawn(table.rows, table.ranked_by)]
 
 
 def slugs(tables: list[Table]) -> list[str]:
@@ -84,21 +91,21 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
         figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)  # labels are placed in pixels, which needs a canvas before the file is written
-        axes = figure.add_axes((0.09, 0.12, 0.75, 0.76))
+        axes = figure.add_axes((0.09, 0.12, right_of_axes(figure, references, table.ranked_by) - 0.09, 0.76))
         colours = seaborn.color_palette("tab10", 10)
         _limits(axes, [row.cells[cost].mean for row in methods])
-        places = _side_by_side(axes, [row.cells[cost].mean for row in methods])
-        for i, (row, place) in enumerate(zip(methods, places, strict=True)):
-            draw_point(axes, row, place, table.ranked_by, colours[i % 10], MARKERS[(i + i // 10) % len(MARKERS)])
+        for i, row in enumerate(methods):
+            draw_point(axes, row, row.cells[cost].mean, table.ranked_by, colours[i % 10], MARKERS[(i + i // 10) % len(MARKERS)])
         draw_references(axes, references, table.ranked_by)
-        moved = any(abs(place - row.cells[cost].mean) > 0.002 * place for row, place in zip(methods, places, strict=True))
-        axes.set_xlabel(f"{cost_title}{' (nearly equal ones side by side)' if moved else ''}")
+        axes.set_xlabel(cost_title)
         axes.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
         axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
         first, *rest = table.title.split(" · ")
         figure.text(0.09, 0.955, first, fontsize=11, fontweight="bold", ha="left", va="center")
         figure.text(0.09, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")
-        place_labels(axes, [(places[i], row.cells[table.ranked_by].mean, row.label, colours[i % 10]) for i, row in enumerate(methods)])
+        place_labels(
+            axes, [(row.cells[cost].mean, row.cells[table.ranked_by].mean, row.label, colours[i % 10]) for i, row in enumerate(methods)]
+        )
     return figure
 
 
@@ -124,14 +131,22 @@ def _limits(axes, costs: list[float]):
         axes.set_xlim(middle - 0.62 * span, middle + 0.72 * span)
 
 
-def _side_by_side(axes, costs: list[float]) -> list[float]:
-    """Where to draw them: points of nearly equal cost (a budget in FLOPs makes all so) would hide each other's intervals."""
-    pixels = axes.transData.transform([(cost, 0) for cost in costs])[:, 0] if costs else []
-    apart = spread(list(pixels), gap=APART * DOTS_PER_INCH / 72)
-    return [float(axes.transData.inverted().transform((pixel, 0))[0]) for pixel in apart]
+def named(row: Row, ranked_by: str) -> str:
+    """A floor or a ceiling in the right margin: 'random 39.1'."""
+    return f"{row.label} {row.cells[ranked_by].mean:.1f}"
 
 
-def draw_references(axes, references: list[Row], ranked_by: str, named: bool = True):
+def right_of_axes(figure: Figure, references: list[Row], ranked_by: str) -> float:
+    """Where the axes end, as a share of the figure's width, for its references' names to have room beside them."""
+    renderer, width = figure.canvas.get_renderer(), 0.0
+    for row in references:
+        text = figure.text(0, 0, named(row, ranked_by), fontsize=REFERENCE_SIZE)
+        width = max(width, text.get_window_extent(renderer).width / figure.bbox.width)
+        text.remove()
+    return max(0.4, min(0.84, 0.96 - width))
+
+
+def draw_references(axes, references: list[Row], ranked_by: str, names: bool = True):
     """Floors and ceilings as dashed lines, named in the right margin where asked for."""
     heights = [row.cells[ranked_by].mean for row in references]
     for row, height in zip(references, heights, strict=True):
@@ -141,9 +156,9 @@ def draw_references(axes, references: list[Row], ranked_by: str, named: bool = T
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, 0), min(high, 101))
     across = axes.get_yaxis_transform()  # x in widths of the axes, y in percent
-    places = spread(heights, gap=0.05 * (high - low))
-    for row, height, place in zip(references, heights, places, strict=True) if named else ():
+    places = spread(heights, min(0.05, 1 / max(1, len(heights))) * (high - low), *axes.get_ylim())
+    for row, height, place in zip(references, heights, places, strict=True) if names else ():
         axes.annotate(
-            f"{row.label} {height:.1f}", xy=(1, height), xytext=(1.03, place), xycoords=across, textcoords=across, fontsize=8, color="0.25",
-            va="center", arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6}, annotation_clip=False,
+            named(row, ranked_by), xy=(1, height), xytext=(1.03, place), xycoords=across, textcoords=across, fontsize=REFERENCE_SIZE,
+            color="0.25", va="center", arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6}, annotation_clip=False,
         )  # fmt: skip

@@ -13,20 +13,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, render, slugs
+from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, drawn, render, right_of_axes
 from reports.tables.table import Row, Table
 
 ORDER = ("pretext", "contrastive", "joint embedding", "clustering")
 """As history had them; any other family comes after."""
 SIZE = (8.6, 4.4)
 """Inches."""
+LABEL = 0.0115
+"""Height of a slanting label's character, as a share of the figure's."""
 
 
 def write(tables: list[Table], folder: str | Path, families: dict[str, str]) -> list[Path]:
-    """Draw every table that has methods of two families or more, into `folder`. families: of each method by its name."""
+    """Draw every table that has methods of two families or more, and few enough rows, into `folder`. families: each method's."""
     paths = []
-    tables = [table for table in tables if table.ranked_by]
-    for table, slug in zip(tables, slugs(tables), strict=True):
+    for table, slug in drawn(tables):
         panels = grouped(table, families)
         if len(panels) > 1:
             figure = draw(table, panels)
@@ -58,7 +59,9 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
         figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
         widths = [len(rows) + 0.6 for rows in panels.values()]
-        grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=0.8, bottom=0.22, top=0.82, wspace=0.06)
+        right = min(0.8, right_of_axes(figure, references, table.ranked_by))
+        bottom = 0.05 + min(0.5, max(0.17, LABEL * max(len(row.label) for rows in panels.values() for row in rows)))
+        grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=right, bottom=bottom, top=0.82, wspace=0.06)
         colours, first = seaborn.color_palette("tab10", 10), None
         for number, (family, rows) in enumerate(panels.items()):
             axes = figure.add_subplot(grid[number], sharey=first)
@@ -72,7 +75,7 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
                 axes.tick_params(labelleft=False)
             first = first or axes
         for number, axes in enumerate(figure.axes):
-            draw_references(axes, references, table.ranked_by, named=number == len(figure.axes) - 1)
+            draw_references(axes, references, table.ranked_by, names=number == len(figure.axes) - 1)
         first.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
         name, *rest = table.title.split(" · ")
         figure.text(0.07, 0.955, f"{name}: the families at an equal budget", fontsize=11, fontweight="bold", ha="left", va="center")

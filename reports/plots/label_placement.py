@@ -1,10 +1,12 @@
 """Where the labels of a figure go so that none covers another, a point or an error bar."""
 
+import math
+
 import numpy as np
 
 ANGLES = (0, 180, 45, -45, 135, -135, 90, -90, 20, -20, 160, -160)
 """Degrees at which a label may stand from its point, the preferred ones first."""
-DISTANCES = (7, 13, 21, 31, 43, 57, 73)
+DISTANCES = (7, 13, 21, 31, 43, 57, 73, 91, 111, 133)
 """Points (1/72 inch) from the middle of the marker to the nearest edge of the label; from the third on with a thin line to it."""
 MARKER = 5
 """Half the width of a marker with a little air, points."""
@@ -73,24 +75,22 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return sides[..., 0] * sides[..., 1]
 
 
-def spread(heights: list[float], gap: float) -> list[float]:
-    """The heights moved apart until neighbours are at least `gap` from one another; order and middle of a cluster stay."""
+def spread(heights: list[float], gap: float, low: float = -math.inf, high: float = math.inf) -> list[float]:
+    """The heights moved apart until neighbours are at least `gap` from one another; order and middle of a cluster stay, except where it
+    would leave low to high. As many as have no room there stay `gap` apart and begin at `low`."""
     order = sorted(range(len(heights)), key=lambda i: heights[i])
+
+    def start(cluster: list[int]) -> float:
+        size = gap * (len(cluster) - 1)
+        return max(low, min(sum(heights[i] for i in cluster) / len(cluster) - size / 2, high - size))
+
     clusters: list[list[int]] = []
     for i in order:
         clusters.append([i])
-        while len(clusters) > 1 and _start(clusters[-1], heights, gap) - _end(clusters[-2], heights, gap) < gap:
+        while len(clusters) > 1 and start(clusters[-1]) - start(clusters[-2]) < gap * len(clusters[-2]):
             clusters[-2:] = [clusters[-2] + clusters[-1]]
     placed = list(heights)
     for cluster in clusters:
         for step, i in enumerate(cluster):
-            placed[i] = _start(cluster, heights, gap) + step * gap
+            placed[i] = start(cluster) + step * gap
     return placed
-
-
-def _start(cluster: list[int], heights: list[float], gap: float) -> float:
-    return sum(heights[i] for i in cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
-
-
-def _end(cluster: list[int], heights: list[float], gap: float) -> float:
-    return _start(cluster, heights, gap) + gap * (len(cluster) - 1)

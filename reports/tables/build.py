@@ -14,7 +14,7 @@ from reports.tables import columns as kinds
 from reports.tables.cells import cells_of, costs_of, with_aggregate
 from reports.tables.columns import Column
 from reports.tables.labels import labels
-from reports.tables.lines import listed, notes, title, total, unfinished
+from reports.tables.lines import listed, not_drawn, notes, title, total, unfinished
 from reports.tables.ranks import ranked, with_ties
 from reports.tables.table import KEY, SETTING, Row, Table
 
@@ -53,6 +53,7 @@ def _table(key: dict[str, object], frame: pandas.DataFrame) -> Table:
     ranked_by = next((column.key for column in columns if column.kind == "accuracy" and column.ranks), None)
     lines = [unfinished(frame, dict(zip([tuple(setting) for setting, _ in groups], names, strict=True)))]
     lines += [f"Other weights: {label}: {listed(cells, columns)}." for label, cells in alternates]
+    lines.append(not_drawn(rows, ranked_by))
     lines.append(total(frame))
     return Table(
         key, title(key, rows), columns, ranked(with_ties(rows, columns), ranked_by), ranked_by, tuple(line for line in lines if line)

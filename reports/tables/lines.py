@@ -7,6 +7,7 @@ import pandas
 from bench.spec import Budget
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
+from reports.tables.drawable import undrawn
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import SETTING, Cell, Row
 
@@ -42,6 +43,12 @@ def listed(cells: dict[str, Cell], columns: tuple[Column, ...]) -> str:
     return ", ".join(
         f"{column.header} {kinds.text(column, cells[column.key])}" for column in columns if column.key in cells and column.shown
     )
+
+
+def not_drawn(rows: list[Row], ranked_by: str | None) -> str:
+    """The line that says why a table of accuracies has no figure."""
+    reason = ranked_by and undrawn(rows, ranked_by)
+    return f"No figure: {reason}; leaderboard.csv has every number." if reason else ""
 
 
 def total(frame: pandas.DataFrame) -> str:
