@@ -5,6 +5,7 @@ Its rooms, the ground floor first; each imports from itself and from those befor
     errors        what a person who typed something wrong gets to read
     defaults      what is meant where nothing is said: choices, and where data, scratch files and this code lie
     registry      a folder is a registry, a file an entry: names, summaries and declared values, without importing one
+    domains       which values a hyper-parameter may have, as its type declares it
     budget        how much a run may spend, and how a person writes it
     spec          what a run is, as frozen data: recipe, spec, and the hash that is the run's id
     machine       the computer: hardware, memory, signals, files that are whole or not there, leases

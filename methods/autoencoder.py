@@ -9,6 +9,7 @@ B images in the global batch, D features, S height and width of the view.
 
 from torch import nn
 
+from bench.domains import Count
 from bench.method import Method
 from bench.parts import mean_of_batch
 from bench.reconstruction import decoder, squared_error
@@ -23,7 +24,7 @@ class Autoencoder(Method):
     paper = "doi:10.1126/science.1127647"
     family = "pretext"
 
-    def __init__(self, make_encoder, data, *, width=64):
+    def __init__(self, make_encoder, data, *, width: Count = 64):
         """width: channels of the decoder's first map; the paper's decoder is the mirrored encoder."""
         super().__init__()
         self.views = (View(()),)

@@ -14,6 +14,7 @@ B images in the global batch, D features, P projection.
 import torch
 from torch import Tensor
 
+from bench.domains import Count, Fraction, NonNegative, Positive
 from bench.method import Method
 from bench.parts import full_precision, gather, mlp
 from bench.spec import Recipe
@@ -39,7 +40,17 @@ class BarlowTwins(Method):
     paper = "arXiv:2103.03230"
     family = "joint embedding"
 
-    def __init__(self, make_encoder, data, *, off_diagonal=0.005, scale=0.024, projection=1024, crop_min=0.08, blur=False):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        off_diagonal: NonNegative = 0.005,
+        scale: Positive = 0.024,
+        projection: Count = 1024,
+        crop_min: Fraction = 0.08,
+        blur: bool = False,
+    ):
         """off_diagonal: lambda, 0.005. scale: of the loss, the learning rate of biases over that of weights, 0.0048 / 0.2.
         projection: P, and the width of the projector, 8192. crop_min: smallest area of a crop, 0.08.
         blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""

@@ -16,6 +16,7 @@ import math
 from torch import nn
 from torch.nn import functional as F
 
+from bench.domains import Count, Fraction, Share
 from bench.method import Method
 from bench.parts import Teacher, full_precision, mean_of_batch, mlp
 from bench.spec import Recipe
@@ -32,7 +33,17 @@ class BYOL(Method):
     paper = "arXiv:2006.07733"
     family = "joint embedding"
 
-    def __init__(self, make_encoder, data, *, momentum=0.99, hidden=4096, projection=256, crop_min=0.08, blur=False):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        momentum: Share = 0.99,
+        hidden: Count = 4096,
+        projection: Count = 256,
+        crop_min: Fraction = 0.08,
+        blur: bool = False,
+    ):
         """momentum: of the target network at the start, rising to 1; 0.996 over 1000 epochs, 0.99 over 100 to 300, 0.97 over 40.
         hidden: width of the two heads, 4096. projection: P, 256. crop_min: smallest area of a crop, 0.08.
         blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""

@@ -12,10 +12,14 @@ As the authors' code, not the paper: an image without a clear colour weighs noth
 B images in the global batch, S height and width of the view, h of the feature map, Q colours.
 """
 
+from typing import Annotated, Literal
+
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Fraction, Positive
 from bench.method import Method
 from bench.parts import full_precision, mean_of_batch, upcast
 from bench.reconstruction import (
@@ -29,8 +33,6 @@ from bench.reconstruction import (
 )
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
-
-KINDS = ("classification", "regression")
 
 NOT_GREY = 5
 """An image is in colour if a or b of some place is further from 0 (NonGrayMaskLayer in caffe_traininglayers.py)."""
@@ -67,13 +69,21 @@ class Colorization(Method):
     family = "pretext"
     needs = "feature_map"
 
-    def __init__(self, make_encoder, data, *, kind="classification", neighbours=5, sigma=5.0, uniform=0.5, crop_min=0.47):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        kind: Literal["classification", "regression"] = "classification",
+        neighbours: Annotated[int, Interval(ge=1, le=309)] = 5,
+        sigma: Positive = 5.0,
+        uniform: Fraction = 0.5,
+        crop_min: Fraction = 0.47,
+    ):
         """kind: classification of colours, or regression of a and b (the paper's L2). neighbours: colours in a target, 5 (the authors'
         code: 10). sigma: of their Gaussian, 5. uniform: lambda, how much of the uniform distribution is mixed into that of the colours
         before they are weighted by its inverse, 0.5; at 1 all weigh the same. crop_min: smallest area of a crop, 0.47."""
         super().__init__()
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not '{kind}'")
         if data.channels == 1:
             raise ValueError("these images are grey: there is no colour to predict from their lightness; take a data set in colour")
         self.views = (View((ResizedCrop((crop_min, 1.0), ratio=(1.0, 1.0)), Flip())),)

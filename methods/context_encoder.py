@@ -11,17 +11,19 @@ As the paper, not the authors' train_random.lua: the squared error is that of hi
 B images in the global batch, D features, S height and width of the view, h of the feature map, n places (h * h).
 """
 
+from typing import Annotated, Literal
+
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count
 from bench.method import Method
 from bench.parts import full_precision, mean_of_batch, reverse_gradient, upcast
 from bench.reconstruction import decoder, map_side
 from bench.spec import Group, Recipe
 from bench.views import Flip, View
-
-MASKS = ("blocks", "centre")
 
 LAST_SIDE, WIDEST = 4, 8
 """The adversary halves its map down to so many pixels, and has at most so many times its first channels (train.lua)."""
@@ -77,16 +79,22 @@ class ContextEncoder(Method):
     family = "pretext"
     needs = "feature_map"
 
-    def __init__(self, make_encoder, data, *, mask="blocks", hidden=0.25, blocks=4, adversary=0.0, width=64):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        mask: Literal["blocks", "centre"] = "blocks",
+        hidden: Annotated[float, Interval(gt=0, lt=1)] = 0.25,
+        blocks: Count = 4,
+        adversary: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+        width: Count = 64,
+    ):
         """mask: blocks at random places, or the centre's square. hidden: part of the image that the square covers, or that blocks
         would if none lay over another, 0.25. blocks: how many, "a number of smaller" ones. adversary: weight of the adversarial
         loss, the rest being the squared error's; 0 for features, 0.001 for pictures (README). width: channels of the decoder's
         first stage and of the adversary's, 64 (train.lua: of its last and first)."""
         super().__init__()
-        if mask not in MASKS:
-            raise ValueError(f"mask must be one of {', '.join(MASKS)}, not '{mask}'")
-        if not 0 < hidden < 1 or blocks < 1 or not 0 <= adversary < 1:
-            raise ValueError(f"expected 0 < hidden < 1, blocks >= 1, 0 <= adversary < 1, not {hidden:g}, {blocks}, {adversary:g}")
         size = data.image_size
         self.count = blocks if mask == "blocks" else 1
         self.side = min(size - 1, max(1, round(size * (hidden / self.count) ** 0.5)))

@@ -18,6 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from bench.domains import Count, Fraction, Positive, Probability
 from bench.method import Method
 from bench.parts import full_precision, gather, mlp, upcast
 from bench.patches import cut, grid, patch_side
@@ -61,7 +62,17 @@ class Counting(Method):
     paper = "arXiv:1708.06734"
     family = "pretext"
 
-    def __init__(self, make_encoder, data, *, counts=1000, margin=10.0, hidden=512, grey=0.67, crop_min=0.77):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        counts: Count = 1000,
+        margin: Positive = 10.0,
+        hidden: Count = 512,
+        grey: Probability = 0.67,
+        crop_min: Fraction = 0.77,
+    ):
         """counts: K, 1000; the paper finds little difference to 20. margin: M, 10. hidden: width of the head, 4096. grey: probability
         of a grey image, 0.67. crop_min: smallest area of a crop; the paper cuts 224 of 256 pixels, which is 0.77."""
         super().__init__()

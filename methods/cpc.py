@@ -15,16 +15,18 @@ image's patches, as in v1; of the whole image at once they are recorded beside i
 B images in the global batch, D features, n rows and columns of patches, s pixels a side of a patch, P target.
 """
 
+from typing import Annotated, Literal
+
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
+from bench.domains import Count, CountOrZero, Fraction, Share
 from bench.method import Method
 from bench.parts import classify, full_precision, gather, mean_of_batch, shard, upcast
 from bench.patches import cut, drop_colours, grid, patch_side
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View, lightness
-
-COLOURS = ("grey", "drop", "keep")
 
 LAYERS, SCALE = 5, 0.1
 """Of the context network, and what a prediction is multiplied with (A.2)."""
@@ -65,16 +67,16 @@ class CPC(Method):
         make_encoder,
         data,
         *,
-        patch=0.25,
-        overlap=0.5,
-        directions=1,
-        ignore=1,
-        predict=5,
-        target=64,
-        hidden=64,
-        border=1 / 16,
-        colour="grey",
-        crop_min=0.73,
+        patch: Fraction = 0.25,
+        overlap: Annotated[float, Interval(ge=0, lt=1)] = 0.5,
+        directions: Literal[1, 4] = 1,
+        ignore: CountOrZero = 1,
+        predict: Count = 5,
+        target: Count = 64,
+        hidden: Count = 64,
+        border: Share = 1 / 16,
+        colour: Literal["grey", "drop", "keep"] = "grey",
+        crop_min: Fraction = 0.73,
     ):
         """patch: its side as a fraction of the image's; 64 of 256 pixels. overlap: of two neighbouring patches, 0.5 in v1.
         directions: 1 predicts downwards, as v1; 4 upwards and to either side too, for v2. ignore, predict: rows after the context's that
@@ -82,9 +84,6 @@ class CPC(Method):
         network; 256 there, for 4096 features. border: of a patch, a random part of which is made black; 4 of 64 pixels in v1. colour:
         grey in v1; drop two channels of every patch, as v2; or keep. crop_min: smallest area of a crop; v1 cuts 256 of 300 pixels."""
         super().__init__()
-        if colour not in COLOURS or directions not in (1, 4) or not 0 <= overlap < 1:
-            expected = f"colour of {', '.join(COLOURS)}, directions of 1 or 4, overlap from 0 up and below 1"
-            raise ValueError(f"expected {expected}; got {colour}, {directions}, {overlap:g}")
         self.encoder = make_encoder()
         self.side = patch_side(self.encoder, data.image_size, patch, data.image_size)
         self.stride = max(1, round((1 - overlap) * self.side))

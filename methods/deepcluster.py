@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count, Fraction
 from bench.method import Method
 from bench.parts import full_precision, kmeans, mean_of_batch
 from bench.spec import Recipe
@@ -52,7 +53,17 @@ class DeepCluster(Method):
     paper = "arXiv:1807.05520"
     family = "clustering"
 
-    def __init__(self, make_encoder, data, *, images_per_cluster=128, pca=256, iterations=20, sobel=True, crop_min=0.08):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        images_per_cluster: Count = 128,
+        pca: Count = 256,
+        iterations: Count = 20,
+        sobel: bool = True,
+        crop_min: Fraction = 0.08,
+    ):
         """images_per_cluster: N / K; 128 on ImageNet, where K is 10,000. pca: dimensions that the features are reduced to, 256,
         or D if that is less. iterations: of k-means, 20 (clustering.py). sobel: whether the encoder sees edges instead of colours,
         as in the paper. crop_min: smallest area of a crop, 0.08 (torchvision's default, which clustering.py takes)."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive
 from bench.method import Method
 from bench.parts import Memory, classify, encode_crops, full_precision, gather, kmeans, mean_of_batch, mlp, upcast, whole_patches
 from bench.spec import Recipe
@@ -41,18 +42,18 @@ class DeepClusterV2(Method):
         make_encoder,
         data,
         *,
-        images_per_cluster=100,
-        heads=3,
-        iterations=10,
-        temperature=0.1,
-        projection=128,
-        hidden=512,
-        local_crops=4,
-        local_size=0.6,
-        crop_min=0.08,
-        local_min=0.05,
-        local_max=0.14,
-        color_strength=1.0,
+        images_per_cluster: Count = 100,
+        heads: Count = 3,
+        iterations: Count = 10,
+        temperature: Positive = 0.1,
+        projection: Count = 128,
+        hidden: Count = 512,
+        local_crops: CountOrZero = 4,
+        local_size: Fraction = 0.6,
+        crop_min: Fraction = 0.08,
+        local_min: Fraction = 0.05,
+        local_max: Fraction = 0.14,
+        color_strength: NonNegative = 1.0,
     ):
         """images_per_cluster: N / K, 427 on ImageNet, where K is 3000. heads: H, clusterings at a time, 3. iterations: of k-means, 10.
         temperature: of the softmax, 0.1. projection: P, 128. hidden: of the head, 2048. local_crops: small crops of an image, 4.

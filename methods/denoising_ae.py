@@ -8,15 +8,16 @@ pixels, not a sum, which Adam's steps do not see.
 B images in the global batch, D features, S height and width of the view, h of the feature map, C channels of the data.
 """
 
+from typing import Literal
+
 from torch import Tensor
 
+from bench.domains import Count, Positive
 from bench.method import Method
 from bench.parts import mean_of_batch, upcast
 from bench.reconstruction import decoder, map_side, squared_error
 from bench.spec import Recipe
 from bench.views import View
-
-NOISES = ("masking", "gaussian")
 
 
 class DenoisingAutoencoder(Method):
@@ -24,13 +25,13 @@ class DenoisingAutoencoder(Method):
     family = "pretext"
     needs = "feature_map"
 
-    def __init__(self, make_encoder, data, *, noise="masking", level=0.25, width=64):
+    def __init__(self, make_encoder, data, *, noise: Literal["masking", "gaussian"] = "masking", level: Positive = 0.25, width: Count = 64):
         """noise: masking (2008) or gaussian (2010). level: part of the pixels that is hidden, 0.1 to 0.4 in the paper, chosen for each
         data set; for gaussian noise its standard deviation in units of the data's own. width: channels of the decoder's first stage;
         the paper's decoder is the transposed encoder."""
         super().__init__()
-        if noise not in NOISES:
-            raise ValueError(f"noise must be one of {', '.join(NOISES)}, not '{noise}'")
+        if noise == "masking" and level >= 1:
+            raise ValueError(f"level={level:g} hides every pixel: masking takes more than 0 and below 1")
         self.views = (View(()),)
         # The paper's numbers belong to layer-wise SGD. Adam with its authors' own settings (arXiv:1412.6980); the batch is the benchmark's
         # default, and the warm-up is for ViTs.

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count, CountOrZero, Fraction, Positive, Share
 from bench.method import Method
 from bench.parts import Teacher, encode_crops, full_precision, mean_of_batch, whole_patches
 from bench.spec import Recipe
@@ -79,29 +80,28 @@ class DINO(Method):
         make_encoder,
         data,
         *,
-        local_crops=4,
-        local_size=0.5,
-        area_split=0.4,
-        area_min=0.05,
-        outputs=4096,
-        hidden=512,
-        bottleneck=256,
-        student_temperature=0.1,
-        teacher_temperature=0.07,
-        teacher_temperature_start=0.04,
-        teacher_temperature_warmup=0.1,
-        momentum=0.996,
-        centre_momentum=0.9,
-        frozen=0.01,
+        local_crops: CountOrZero = 4,
+        local_size: Fraction = 0.5,
+        area_split: Fraction = 0.4,
+        area_min: Fraction = 0.05,
+        outputs: Count = 4096,
+        hidden: Count = 512,
+        bottleneck: Count = 256,
+        student_temperature: Positive = 0.1,
+        teacher_temperature: Positive = 0.07,
+        teacher_temperature_start: Positive = 0.04,
+        teacher_temperature_warmup: Share = 0.1,
+        momentum: Share = 0.996,
+        centre_momentum: Share = 0.9,
+        frozen: Share = 0.01,
     ):
         """local_crops: small crops of an image, 8. local_size: their width over the image's, 96 / 224, rounded to whole patches.
-        area_split: large crops cover at least this part of the image and small ones at most, 0.4. area_min: of a small crop, 0.05.
-        outputs: K, 65,536. hidden, bottleneck: of the head, 2048 and 256.
-        student_temperature: 0.1. teacher_temperature: 0.07, reached from teacher_temperature_start, 0.04, in the part
-        teacher_temperature_warmup of the budget, 30 of 300 epochs. momentum: of the teacher at the start, 0.996 (main_dino.py
-        advises 0.9995 at a batch of 256, which a short run has no time for: of 36 steps, the teacher has even so made a fourteenth
-        of the way to the student); to 1 along a cosine. centre_momentum: 0.9.
-        frozen: the part of the budget in which the last layer stays as it is, 1 of 100 epochs."""
+        area_split: large crops cover at least this part of the image and small ones at most, 0.4. area_min: of a small crop, 0.05. outputs:
+        K, 65,536. hidden, bottleneck: of the head, 2048 and 256. student_temperature: 0.1. teacher_temperature: 0.07, reached from
+        teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of the budget, 30 of 300 epochs. momentum: of the teacher at
+        the start, 0.996 (main_dino.py advises 0.9995 at a batch of 256, which a short run has no time for: of 36 steps, the teacher has
+        even so made a fourteenth of the way to the student); to 1 along a cosine. centre_momentum: 0.9. frozen: the part of the budget in
+        which the last layer stays as it is, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()
         self.student = MultiCrop(encoder, Head(encoder.dim, hidden, bottleneck, outputs))

@@ -19,6 +19,7 @@ B images in the global batch, D features, N images of the pretraining split, K c
 import torch
 from torch import Tensor, nn
 
+from bench.domains import Count, CountOrZero, Fraction, NonNegative
 from bench.method import Method
 from bench.parts import classify, gather, mean_of_batch, shard
 from bench.spec import Recipe
@@ -29,14 +30,21 @@ class Exemplar(Method):
     paper = "arXiv:1406.6909"
     family = "pretext"
 
-    def __init__(self, make_encoder, data, *, candidates=0, samples=1, crop_min=0.5, color_strength=0.5):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        candidates: CountOrZero = 0,
+        samples: Count = 1,
+        crop_min: Fraction = 0.5,
+        color_strength: NonNegative = 0.5,
+    ):
         """candidates: how many classes, drawn anew in each step, stand against those of the batch's images; 0: all others, as the paper.
         samples: disguises of an image in a batch, 1; the paper makes them once, and finds that up to about 100 of each help.
         crop_min: smallest area of a crop, from the paper's largest scale, 1 / 1.4 ** 2. color_strength: brightness, contrast and
         saturation take factors of 1 +- this; the paper's lie between 0.5 and 2."""
         super().__init__()
-        if candidates < 0 or samples < 1:
-            raise ValueError(f"expected candidates >= 0 and samples >= 1, not {candidates} and {samples}")
         # Hue by up to 0.1 of the circle either way: the paper's.
         jitter = ColorJitter(color_strength, color_strength, color_strength, 0.1, p=1.0)
         self.views = (View((ResizedCrop((crop_min, 1.0), ratio=(1.0, 1.0)), jitter), count=samples),)

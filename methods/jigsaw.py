@@ -21,11 +21,14 @@ B images in the global batch, D features, s pixels a side of a patch, N permutat
 
 import functools
 import itertools
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import nn
 
+from bench.domains import Count, Fraction, Probability
 from bench.method import Method
 from bench.parts import classify, mean_of_batch, mlp
 from bench.patches import cut, jittered_grid, patch_side, standardised
@@ -54,13 +57,22 @@ class Jigsaw(Method):
     paper = "arXiv:1603.09246"
     family = "pretext"
 
-    def __init__(self, make_encoder, data, *, permutations=100, patch=0.25, normalise=True, grey=0.3, projection=128, hidden=512):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        permutations: Annotated[int, Interval(ge=2, le=1000)] = 100,
+        patch: Fraction = 0.25,
+        normalise: bool = True,
+        grey: Probability = 0.3,
+        projection: Count = 128,
+        hidden: Count = 512,
+    ):
         """permutations: N, 1000 at most; 100 in the authors' code, 1000 in the paper's best. patch: its side as a fraction of the
         image's, 64 / 255. normalise: whether every patch is normalised by itself, as in the paper. grey: probability of a grey image,
         0.3. projection: features of a patch that the head gets, 512. hidden: width of the head, 4096."""
         super().__init__()
-        if not 2 <= permutations <= 1000:
-            raise ValueError(f"permutations must be 2 to 1000, not {permutations}")
         self.encoder = make_encoder()
         # One pixel of jitter at least: patches that always touch are put together by their edges.
         self.side = patch_side(self.encoder, data.image_size, patch, data.image_size // SIDE - 1)

@@ -13,11 +13,14 @@ B images in the global batch, L patches of S x S pixels (K visible, H hidden), D
 """
 
 from functools import partial
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Interval, MultipleOf
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from bench.domains import Count
 from bench.method import Method
 from bench.parts import full_precision, mean_of_batch, upcast
 from bench.spec import Recipe
@@ -91,7 +94,16 @@ class MAE(Method):
     family = "pretext"
     needs = "tokens"
 
-    def __init__(self, make_encoder, data, *, mask_ratio=0.75, decoder_dim=64, decoder_depth=2, norm_pix=True):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        mask_ratio: Annotated[float, Interval(gt=0, lt=1)] = 0.75,
+        decoder_dim: Annotated[int, Ge(1), MultipleOf(HEAD)] = 64,
+        decoder_depth: Count = 2,
+        norm_pix: bool = True,
+    ):
         """mask_ratio: part of the patches that is hidden, 0.75. decoder_dim, decoder_depth: width and blocks of the decoder, 512 and 8;
         32 features to a head. norm_pix: whether the target is normalised within each patch, for better features (PRETRAIN.md)."""
         super().__init__()
@@ -100,8 +112,6 @@ class MAE(Method):
         self.kept = int(self.patches * (1 - mask_ratio))
         if not 0 < self.kept < self.patches:
             raise ValueError(f"mask_ratio={mask_ratio:g} leaves {self.kept} of {self.patches} patches visible; some must be, and some not")
-        if decoder_dim % HEAD or decoder_dim <= 0:
-            raise ValueError(f"decoder_dim must be a multiple of {HEAD}, not {decoder_dim}")
         self.decoder = Decoder(self.encoder.dim, decoder_dim, decoder_depth, self.encoder.side, 3 * self.encoder.patch_size**2)
         self.norm_pix = norm_pix
         self.views = (View((ResizedCrop((0.2, 1.0)), Flip())),)  # main_pretrain.py

@@ -11,6 +11,7 @@ Differs from the paper:
 B images in the global batch, D features, P projection, Q queue length.
 """
 
+from bench.domains import Count, Fraction, Positive, Probability, Share
 from bench.method import Method
 from bench.parts import MomentumContrast, mlp
 from bench.spec import Recipe
@@ -22,7 +23,17 @@ class MoCo(MomentumContrast, Method):
     family = "contrastive"
 
     def __init__(
-        self, make_encoder, data, *, temperature=0.1, momentum=0.99, queue=4096, projection=128, bn_groups=8, crop_min=0.08, blur=0.0
+        self,
+        make_encoder,
+        data,
+        *,
+        temperature: Positive = 0.1,
+        momentum: Share = 0.99,
+        queue: Count = 4096,
+        projection: Count = 128,
+        bn_groups: Count = 8,
+        crop_min: Fraction = 0.08,
+        blur: Probability = 0.0,
     ):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.2 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10,
         0.999 on ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch

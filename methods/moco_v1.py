@@ -10,6 +10,7 @@ B images in the global batch, D features, P projection, Q queue length.
 
 from torch import nn
 
+from bench.domains import Count, Fraction, Positive, Share
 from bench.method import Method
 from bench.parts import MomentumContrast
 from bench.spec import Recipe
@@ -20,7 +21,18 @@ class MoCoV1(MomentumContrast, Method):
     paper = "arXiv:1911.05722"
     family = "contrastive"
 
-    def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.99, queue=4096, projection=128, bn_groups=8, crop_min=0.2):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        temperature: Positive = 0.1,
+        momentum: Share = 0.99,
+        queue: Count = 4096,
+        projection: Count = 128,
+        bn_groups: Count = 8,
+        crop_min: Fraction = 0.2,
+    ):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10, 0.999 on
         ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch over which
         BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop, 0.2."""

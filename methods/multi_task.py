@@ -18,6 +18,7 @@ import dataclasses
 from torch import nn
 
 import methods
+from bench.domains import Names, Numbers
 from bench.method import Method
 
 
@@ -54,7 +55,7 @@ class MultiTask(Method):
     family = "pretext"
     needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
 
-    def __init__(self, make_encoder, data, *, tasks="rotation,npid", weights=""):
+    def __init__(self, make_encoder, data, *, tasks: Names = "rotation,npid", weights: Numbers = ""):
         """tasks: names of methods, with commas; the first one's recipe is used for all. weights: of their losses, in the same order;
         where empty, each is 1. The paper's four tasks are said above."""
         super().__init__()

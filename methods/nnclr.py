@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count, Fraction, NonNegative, Positive, Probability
 from bench.method import Method
 from bench.parts import Queue, classify, full_precision, gather, mlp, upcast
 from bench.spec import Recipe
@@ -42,14 +43,14 @@ class NNCLR(Method):
         make_encoder,
         data,
         *,
-        temperature=0.1,
-        queue=4096,
-        projection=256,
-        hidden=512,
-        predictor_hidden=1024,
-        crop_min=0.08,
-        color_strength=0.5,
-        blur=0.0,
+        temperature: Positive = 0.1,
+        queue: Count = 4096,
+        projection: Count = 256,
+        hidden: Count = 512,
+        predictor_hidden: Count = 1024,
+        crop_min: Fraction = 0.08,
+        color_strength: NonNegative = 0.5,
+        blur: Probability = 0.0,
     ):
         """temperature: of the softmax, 0.1. queue: Q, the size of the support set, 98,304. projection: P, 256. hidden: width of the
         projector, 2048. predictor_hidden: of the predictor, 4096. crop_min: smallest area of a crop, 0.08. color_strength: of the colour

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bench.domains import Count, CountOrZero, Fraction, Positive, Probability, Share
 from bench.method import Method
 from bench.parts import Memory, classify, full_precision, gather, mean_of_batch, upcast
 from bench.spec import Recipe
@@ -49,13 +50,22 @@ class NPID(Method):
     family = "contrastive"
     added = {"negatives": 0}
 
-    def __init__(self, make_encoder, data, *, temperature=0.1, momentum=0.5, projection=128, crop_min=0.2, flip=0.0, negatives=0):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        temperature: Positive = 0.1,
+        momentum: Share = 0.5,
+        projection: Count = 128,
+        crop_min: Fraction = 0.2,
+        flip: Probability = 0.0,
+        negatives: CountOrZero = 0,
+    ):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 in the paper. momentum: of the memory's rows, 0.5.
         projection: P, 128. crop_min: smallest area of a crop, 0.2. flip: probability of a mirror image; 0 on CIFAR-10, 0.5 on ImageNet.
         negatives: K, rows of noise that an image is told from by NCE; 4096 on ImageNet, 0 on CIFAR-10: the softmax over all rows."""
         super().__init__()
-        if negatives < 0:
-            raise ValueError(f"negatives must be 0 (the softmax over all images) or more, not {negatives}")
         # transform_train of the authors' cifar.py.
         ops = (ResizedCrop((crop_min, 1.0)), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Grayscale(0.2))
         self.views = (View((*ops, Flip(flip)) if flip else ops),)

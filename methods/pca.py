@@ -5,10 +5,14 @@ takes the square of the number of pixels. The components are not whitened: each 
 B images, H and W their height and width, N images that are looked at, P pixels (of all channels), K components.
 """
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.domains import Count
 from bench.method import Floor
 from bench.parts import full_precision
 
@@ -34,12 +38,10 @@ def projected(rows: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
 
 
 class PCA(Floor):
-    def __init__(self, make_encoder, data, *, components=128, images=10_000, reduced=32):
+    def __init__(self, make_encoder, data, *, components: Count = 128, images: Annotated[int, Ge(2)] = 10_000, reduced: Count = 32):
         """components: K at most; there are no more than pixels, nor than images minus one. images: N at most; more of them cost memory
         and time, and turn the first components little. reduced: height and width to which larger images are averaged."""
         super().__init__()
-        if components < 1 or images < 2 or reduced < 1:
-            raise ValueError(f"expected components >= 1, images >= 2, reduced >= 1, not {components}, {images}, {reduced}")
         self.side, self.channels = min(reduced, data.image_size), data.channels
         self.images = min(images, data.num_images)
         pixels = data.channels * self.side**2

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count, Fraction, Positive, Share
 from bench.method import Method
 from bench.parts import MomentumContrast, find_first, full_precision, gather, kmeans, upcast
 from bench.spec import Recipe
@@ -58,15 +59,15 @@ class PCL(MomentumContrast, Method):
         make_encoder,
         data,
         *,
-        images_per_cluster=13,
-        granularities=3,
-        negatives=4096,
-        temperature=0.1,
-        momentum=0.99,
-        warmup=0.1,
-        projection=128,
-        bn_groups=8,
-        crop_min=0.2,
+        images_per_cluster: Count = 13,
+        granularities: Count = 3,
+        negatives: Count = 4096,
+        temperature: Positive = 0.1,
+        momentum: Share = 0.99,
+        warmup: Share = 0.1,
+        projection: Count = 128,
+        bn_groups: Count = 8,
+        crop_min: Fraction = 0.2,
     ):
         """images_per_cluster: N / K of the finest clustering, 13 on ImageNet; each other one has half as many clusters as the one
         before. granularities: M, 3. negatives: r, 16,000 (main_pcl.py: 16,384). temperature: of the softmax and the mean

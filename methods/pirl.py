@@ -16,10 +16,14 @@ Differs from the authors' code (vissl, losses/nce_loss.py), not from the paper:
 B images in the global batch, D features, P projection, N images of the pretraining split, K negatives.
 """
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count, Fraction, Positive, Share
 from bench.method import Method
 from bench.parts import Memory, full_precision, gather, mean_of_batch, upcast
 from bench.patches import cut, jittered_grid, patch_side
@@ -50,23 +54,21 @@ class PIRL(Method):
         make_encoder,
         data,
         *,
-        temperature=0.07,
-        weight=0.5,
-        momentum=0.5,
-        negatives=4096,
-        projection=128,
-        patch=0.25,
-        crop_min=0.08,
-        patches_crop_min=0.6,
+        temperature: Positive = 0.07,
+        weight: Share = 0.5,
+        momentum: Share = 0.5,
+        negatives: Annotated[int, Ge(2)] = 4096,
+        projection: Count = 128,
+        patch: Fraction = 0.25,
+        crop_min: Fraction = 0.08,
+        patches_crop_min: Fraction = 0.6,
     ):
         """temperature: of the scores, 0.07. weight: lambda, of the patches' part of the loss, 0.5; at 0 this is NPID by NCE.
         momentum: of the memory's rows, 0.5. negatives: K, 32,000. projection: P, 128. patch: its side as a fraction of the crop's,
         64 / 255. crop_min, patches_crop_min: smallest area of the image's crop and of that which patches are cut from, 0.08 and 0.6."""
         super().__init__()
-        if not 0 <= weight <= 1:
-            raise ValueError(f"weight must be 0 to 1, not {weight:g}")
-        if min(negatives, data.num_images) < 2:
-            raise ValueError(f"{negatives} negatives of {data.num_images} images: both must be 2 or more, since an image is not its own")
+        if data.num_images < 2:
+            raise ValueError("one image has no negatives, since an image is not its own; take more images")
         self.encoder = make_encoder()
         self.side = patch_side(self.encoder, data.image_size, patch, data.image_size // SIDE - 1)
         # vissl's pirl_jigsaw_4node_resnet50.yaml, in its order.

@@ -7,6 +7,7 @@ B images, H and W their height and width, D = 3 H W features; of a grey image al
 
 from torch.nn import functional as F
 
+from bench.domains import Count
 from bench.method import Floor
 
 LARGEST = 64
@@ -14,7 +15,7 @@ LARGEST = 64
 
 
 class Pixels(Floor):
-    def __init__(self, make_encoder, data, *, reduced=32):
+    def __init__(self, make_encoder, data, *, reduced: Count = 32):
         """reduced: height and width to which larger images are averaged, the size of CIFAR's."""
         super().__init__()
         self.reduced = reduced

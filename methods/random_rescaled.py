@@ -12,7 +12,10 @@ Differs from the paper:
 B images, D features.
 """
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from bench.method import Floor
@@ -60,11 +63,9 @@ def rescale(encoder: nn.Module, images: Tensor) -> None:
 class RandomRescaled(Floor):
     paper = "arXiv:1511.06856"
 
-    def __init__(self, make_encoder, data, *, images=160):
+    def __init__(self, make_encoder, data, *, images: Annotated[int, Ge(2)] = 160):
         """images: how many training images the statistics are of, 160 (magic_init.py: 10 batches of 16)."""
         super().__init__()
-        if images < 2:
-            raise ValueError(f"statistics take 2 images or more, not {images}")
         self.encoder = make_encoder()
         self.images, self.shape = images, (3, data.image_size, data.image_size)
 

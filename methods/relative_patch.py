@@ -16,16 +16,17 @@ On grey images colours are left as they are.
 B images in the global batch, D features, P pairs, s pixels a side of a patch.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
+from bench.domains import Count, Fraction, NonNegative, Probability
 from bench.method import Method
 from bench.parts import classify, full_precision, mean_of_batch, mlp
 from bench.patches import cut, drop_colours, grid, patch_side
 from bench.spec import Recipe
 from bench.views import View, resize_matrix, separable
-
-COLOURS = ("drop", "project", "keep")
 
 GREEN_MAGENTA = (-1.0, 2.0, -1.0)
 """The axis along which lenses shift colours, in RGB."""
@@ -54,7 +55,18 @@ class RelativePatch(Method):
     version = 2
 
     def __init__(
-        self, make_encoder, data, *, patch=0.2, gap=0.5, jitter=7 / 96, pairs=4, colour="drop", pixelate=0.33, normalise=True, hidden=512
+        self,
+        make_encoder,
+        data,
+        *,
+        patch: Fraction = 0.2,
+        gap: NonNegative = 0.5,
+        jitter: NonNegative = 7 / 96,
+        pairs: Count = 4,
+        colour: Literal["drop", "project", "keep"] = "drop",
+        pixelate: Probability = 0.33,
+        normalise: bool = True,
+        hidden: Count = 512,
     ):
         """patch: its side as a fraction of the image's, 0.14 to 0.25. gap, jitter: between two patches, and of each in either
         direction, as fractions of the patch's side; 48 and 7 of 96. pairs: P. colour: drop two of a patch's three channels, project the
@@ -62,8 +74,6 @@ class RelativePatch(Method):
         fewer pixels and enlarged again; 0.33 in train.py. normalise: whether every patch is divided by its standard deviation.
         hidden: width of the head, 4096."""
         super().__init__()
-        if colour not in COLOURS:
-            raise ValueError(f"colour must be one of {', '.join(COLOURS)}, not '{colour}'")
         self.encoder = make_encoder()
         self.side = patch_side(self.encoder, data.image_size, patch, data.image_size // 2)
         self.pitch, self.jitter = self.side + round(gap * self.side), max(1, round(jitter * self.side))

@@ -10,6 +10,7 @@ B images in the global batch, D features.
 import torch
 from torch import Tensor, nn
 
+from bench.domains import CountOrZero
 from bench.method import Method
 from bench.parts import classify, mean_of_batch
 from bench.spec import Recipe
@@ -28,7 +29,7 @@ class Rotation(Method):
     paper = "arXiv:1803.07728"
     family = "pretext"
 
-    def __init__(self, make_encoder, data, *, padding=4):
+    def __init__(self, make_encoder, data, *, padding: CountOrZero = 4):
         """padding: pixels of black border that the crop moves over, 4 on CIFAR-10 (dataloader.py)."""
         super().__init__()
         self.views = (View((PaddedCrop(padding), Flip())),)

@@ -13,6 +13,7 @@ B images in the global batch, D features, P projection.
 import torch
 from torch import nn
 
+from bench.domains import Count, Fraction, NonNegative, Positive, Probability
 from bench.method import Method
 from bench.parts import gather, mlp, nt_xent
 from bench.spec import Recipe
@@ -23,7 +24,18 @@ class SimCLR(Method):
     paper = "arXiv:2002.05709"
     family = "contrastive"
 
-    def __init__(self, make_encoder, data, *, temperature=0.5, projection=128, head_layers=2, color_strength=0.5, crop_min=0.08, blur=0.0):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        temperature: Positive = 0.5,
+        projection: Count = 128,
+        head_layers: Count = 2,
+        color_strength: NonNegative = 0.5,
+        crop_min: Fraction = 0.08,
+        blur: Probability = 0.0,
+    ):
         """temperature: of the softmax; 0.5 on CIFAR-10 (B.9), 0.1 on ImageNet. projection: P, 128. head_layers: 2.
         color_strength: of the colour distortion; 0.5 on CIFAR-10 (B.9), 1 on ImageNet.
         crop_min: smallest area of a crop, 0.08 on both. blur: its probability; 0 on CIFAR-10 (B.9), 0.5 on ImageNet."""

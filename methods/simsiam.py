@@ -12,6 +12,7 @@ B images in the global batch, D features, P projection.
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.domains import Count, Fraction, Probability
 from bench.method import Method
 from bench.parts import full_precision, mean_of_batch, mlp
 from bench.spec import Group, Recipe
@@ -28,7 +29,17 @@ class SimSiam(Method):
     paper = "arXiv:2011.10566"
     family = "joint embedding"
 
-    def __init__(self, make_encoder, data, *, projection=2048, hidden=512, head_layers=2, crop_min=0.2, blur=0.0):
+    def __init__(
+        self,
+        make_encoder,
+        data,
+        *,
+        projection: Count = 2048,
+        hidden: Count = 512,
+        head_layers: Count = 2,
+        crop_min: Fraction = 0.2,
+        blur: Probability = 0.0,
+    ):
         """projection: P, 2048 on both. hidden: of the predictor, a quarter of P. head_layers: of the projector; 2 on CIFAR-10, 3 on
         ImageNet. crop_min: smallest area of a crop, 0.2. blur: its probability; 0 on CIFAR-10, 0.5 on ImageNet."""
         super().__init__()

@@ -12,10 +12,13 @@ As the paper, and other than colorization: a target is one colour, and all weigh
 B images in the global batch, D features of both halves, S height and width of the view, h of the feature map, Q colours.
 """
 
+from typing import Literal
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bench.domains import Fraction
 from bench.method import Method
 from bench.parts import classify, mean_of_batch, upcast
 from bench.reconstruction import (
@@ -30,8 +33,6 @@ from bench.reconstruction import (
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
-KINDS = ("classification", "regression")
-
 BIN, BINS = 2, 50
 """Size and number of the steps of lightness, 0 to 100 (section 4.1)."""
 
@@ -41,12 +42,10 @@ class SplitBrain(Method):
     family = "pretext"
     needs = "feature_map"
 
-    def __init__(self, make_encoder, data, *, kind="classification", crop_min=0.49):
+    def __init__(self, make_encoder, data, *, kind: Literal["classification", "regression"] = "classification", crop_min: Fraction = 0.49):
         """kind: classification of colours and of lightness, or regression: the paper's (cl, cl) and (reg, reg). crop_min: smallest area
         of a crop, 0.49 on ImageNet."""
         super().__init__()
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not '{kind}'")
         if data.channels == 1:
             raise ValueError("these images are grey: they have no colour to predict or to predict from; take a data set in colour")
         self.views = (View((ResizedCrop((crop_min, 1.0), ratio=(1.0, 1.0)), Flip())),)

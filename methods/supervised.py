@@ -8,6 +8,7 @@ B images in the global batch, D features.
 
 from torch import nn
 
+from bench.domains import CountOrZero
 from bench.method import Reference
 from bench.parts import classify, mean_of_batch
 from bench.spec import Recipe
@@ -17,7 +18,7 @@ from bench.views import Flip, PaddedCrop, View
 class Supervised(Reference):
     paper = "arXiv:1512.03385"
 
-    def __init__(self, make_encoder, data, num_classes, *, padding=4):
+    def __init__(self, make_encoder, data, num_classes, *, padding: CountOrZero = 4):
         """padding: pixels of black border that the crop moves over, 4 (section 4.2)."""
         super().__init__()
         self.views = (View((PaddedCrop(padding), Flip())),)

@@ -12,10 +12,14 @@ Differs from the paper:
 B images in the global batch (b of this device), V crops, P projection, K prototypes, Q queue length.
 """
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive, Share
 from bench.method import Method
 from bench.parts import Queue, encode_crops, full_precision, gather, mean_of_batch, mlp, shard, sinkhorn, upcast, whole_patches
 from bench.spec import Recipe
@@ -53,20 +57,20 @@ class SwAV(Method):
         make_encoder,
         data,
         *,
-        local_crops=6,
-        local_size=0.43,
-        area_split=0.14,
-        area_min=0.05,
-        color_strength=1.0,
-        prototypes=512,
-        projection=128,
-        hidden=512,
-        temperature=0.1,
-        epsilon=0.05,
-        iterations=3,
-        frozen=0.01,
-        queue=3840,
-        queue_from=0.0375,
+        local_crops: CountOrZero = 6,
+        local_size: Fraction = 0.43,
+        area_split: Fraction = 0.14,
+        area_min: Fraction = 0.05,
+        color_strength: NonNegative = 1.0,
+        prototypes: Count = 512,
+        projection: Count = 128,
+        hidden: Count = 512,
+        temperature: Positive = 0.1,
+        epsilon: Annotated[float, Ge(SMALLEST_EPSILON)] = 0.05,
+        iterations: Count = 3,
+        frozen: Share = 0.01,
+        queue: CountOrZero = 3840,
+        queue_from: Share = 0.0375,
     ):
         """local_crops: small crops of an image, 6. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.14. area_min: of a small crop, 0.05.
@@ -76,8 +80,6 @@ class SwAV(Method):
         queue: Q, features of each large crop from earlier batches that are shared out too, 3840 for a batch of 256; 0, for batches of
         4096, is none. queue_from: the part of the budget after which it is used, 15 of 400 epochs."""
         super().__init__()
-        if epsilon < SMALLEST_EPSILON:
-            raise ValueError(f"epsilon={epsilon:g} is too small for float32; take {SMALLEST_EPSILON:g} or more")
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, hidden, projection)  # with BatchNorm, as src/resnet50.py
         self.prototypes = nn.Linear(projection, prototypes, bias=False)

@@ -14,6 +14,7 @@ B images in the global batch, D features, P projection.
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.domains import Count, Fraction, NonNegative, Probability
 from bench.method import Method
 from bench.parts import full_precision, gather, mlp
 from bench.spec import Recipe
@@ -51,13 +52,13 @@ class VICReg(Method):
         make_encoder,
         data,
         *,
-        invariance=25.0,
-        variance=25.0,
-        decorrelation=1.0,
-        projection=1024,
-        crop_min=0.08,
-        blur=0.0,
-        solarize=0.1,
+        invariance: NonNegative = 25.0,
+        variance: NonNegative = 25.0,
+        decorrelation: NonNegative = 1.0,
+        projection: Count = 1024,
+        crop_min: Fraction = 0.08,
+        blur: Probability = 0.0,
+        solarize: Probability = 0.1,
     ):
         """invariance, variance, decorrelation: weights of the three terms, 25, 25 and 1 on ImageNet, MNIST and CIFAR-10 (section D.4).
         projection: P, and the width of the projector (the expander), 8192. crop_min: smallest area of a crop, 0.08.

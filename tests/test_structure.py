@@ -17,7 +17,7 @@ import methods
 from places import ROOT
 
 ORDER = (
-    *("errors", "defaults", "registry", "budget", "spec", "machine", "compute", "records", "data", "views", "parts", "method"),
+    *("errors", "defaults", "registry", "domains", "budget", "spec", "machine", "compute", "records", "data", "views", "parts", "method"),
     *("encoders", "methods", "training", "evaluation", "run", "suites", "plan", "launch", "search", "conformance", "pages"),
     *("reports", "commands"),
 )
@@ -26,7 +26,16 @@ ORDER = (
 DOORS = {"bench.patches", "bench.reconstruction"}
 """Names that users' own files import from, of modules that lie in a room."""
 
-FOR_METHODS = {"bench.method", "bench.parts", "bench.patches", "bench.reconstruction", "bench.spec", "bench.views", "methods"}
+FOR_METHODS = {
+    "bench.domains",
+    "bench.method",
+    "bench.parts",
+    "bench.patches",
+    "bench.reconstruction",
+    "bench.spec",
+    "bench.views",
+    "methods",
+}
 """`import methods` is for a method that is made of others, which it names as hyper-parameters and never in its code."""
 FOR_REPORTS = {"bench.defaults", "bench.errors", "bench.machine.files", "bench.records.record", "bench.spec"}
 FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench.records.record"}

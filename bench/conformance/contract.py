@@ -8,15 +8,25 @@ import inspect
 
 from bench.conformance.case import Broken, Case, require
 from bench.conformance.state import differing
+from bench.domains import domains
 from bench.method import Reference, on_paper
 from bench.spec import Recipe
 from bench.views.view import View
 
-ALLOWED_MODULES = ("bench.method", "bench.parts", "bench.patches", "bench.reconstruction", "bench.spec", "bench.views", "methods")
+ALLOWED_MODULES = (
+    "bench.domains",
+    "bench.method",
+    "bench.parts",
+    "bench.patches",
+    "bench.reconstruction",
+    "bench.spec",
+    "bench.views",
+    "methods",
+)
 """Of this project; `methods.<name>` to subclass a method whose paper says "X plus ..."."""
 
 ALLOWED_LIBRARIES = (
-    *("torch", "torchvision", "numpy", "timm"),
+    *("torch", "torchvision", "numpy", "timm", "annotated_types"),
     *("__future__", "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools", "itertools", "math"),
     *("operator", "statistics", "types", "typing"),
 )
@@ -59,6 +69,8 @@ def check_hyper_parameters(case: Case) -> None:
             isinstance(parameter.default, bool | int | float | str | None),
             f"the default of {name} must be a number, a text, a truth value or None, so that a record can hold it",
         )
+    for domain in domains(case.cls).values():
+        require(domain.holds(domain.default), f"the default of {domain.name} is {domain.default!r}, and its type takes {domain.words}")
 
 
 def check_declarations(case: Case) -> None:

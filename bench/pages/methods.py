@@ -10,6 +10,7 @@ import torch
 
 import methods
 from bench.compute.randomness import Draws, seeded
+from bench.domains import domains
 from bench.encoders import factory
 from bench.method import Batch, LabelledBatch, Method, build
 from bench.spec import DatasetInfo
@@ -33,6 +34,16 @@ view.
 
 | method | family | paper | views | needs | FLOPs | state, MiB | idea |
 | :--- | :--- | :--- | :--- | :--- | ---: | ---: | :--- |
+"""
+
+HYPER_PARAMETERS = """
+## Hyper-parameters
+
+What `--set` takes, with its default and the values that it may have; what each does is said in the method's file. A value that is none
+of these is refused before anything is trained.
+
+| method | hyper-parameter | default | values |
+| :--- | :--- | ---: | :--- |
 """
 
 
@@ -91,6 +102,12 @@ def row(name: str, costs: dict[str, float]) -> str:
     return f"| {' | '.join((*cells, method.needs, cost, f'{state:.1f}', idea(name)))} |"
 
 
+def hyper_parameters(name: str) -> str:
+    """A line for each hyper-parameter of the method, as its signature declares it."""
+    declared = domains(methods.load(name)).values()
+    return "".join(f"| {name} | {one.name} | {one.default if one.default != '' else '–'} | {one.words} |\n" for one in declared)
+
+
 def page(reference: str) -> str:
     """All of docs/methods.md."""
     costs = {encoder: flops_per_image(made(reference, encoder)) for encoder in ("resnet8", "vit_nano")}
@@ -99,8 +116,10 @@ def page(reference: str) -> str:
         cls = methods.load(name)
         return cls.uses_labels or not cls.trained, FAMILIES.index(cls.family), name
 
-    rows = [row(name, costs) for name in sorted(methods.names(), key=place)]
-    return HEADER.format(reference=reference, encoder="resnet8", vit="vit_nano") + "\n".join(rows) + "\n"
+    names = sorted(methods.names(), key=place)
+    rows = [row(name, costs) for name in names]
+    table = HEADER.format(reference=reference, encoder="resnet8", vit="vit_nano") + "\n".join(rows) + "\n"
+    return table + HYPER_PARAMETERS + "".join(hyper_parameters(name) for name in names)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 B images of the global batch, P projection, Q negatives, K classes.
 """
 
+import contextlib
 import functools
 
 import torch
@@ -21,7 +22,8 @@ def full_precision(function):
     @functools.wraps(function)
     def wrapped(*args, **kwargs):
         device = next(value.device.type for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
-        with torch.autocast(device, enabled=False):
+        # On the meta device, where a plan takes a step, nothing is cast and torch knows no autocast.
+        with contextlib.nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
             return function(*[single(value) for value in args], **{name: single(value) for name, value in kwargs.items()})
 
     return wrapped

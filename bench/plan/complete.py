@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 import methods
 from bench.data import catalogue
 from bench.data.dataset import DataSet
+from bench.domains import domains
 from bench.encoders import factory, table
 from bench.errors import UserError, unknown
 from bench.spec import Recipe, RunSpec, canonical
@@ -98,6 +99,10 @@ def check_hyper_parameters(method: str, cls, given: dict) -> dict:
             raise UserError(f"{method}'s {name} = {value!r}: expected {type(default).__name__}, as its default {default!r}")
     # A whole number where the default is a float is that float: 1 and 1.0 are one run, with one id.
     cast = {name: type(defaults[name])(value) if isinstance(defaults[name], int | float) else value for name, value in given.items()}
+    declared = domains(cls)
+    for name, value in cast.items():
+        if not declared[name].holds(value):
+            raise UserError(f"{method}'s {name} = {value!r}: expected {declared[name].expected(value)}")
     values = defaults | cast
     return {name: value for name, value in values.items() if not (name in cls.added and value == cls.added[name] == defaults[name])}
 

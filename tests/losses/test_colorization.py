@@ -226,11 +226,6 @@ def test_grey_data_is_refused_before_anything_is_trained():
         complete(RunSpec(method="colorization", dataset="mnist5k", budget=Budget("steps", 1)))
 
 
-def test_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="classification, regression"):
-        make(kind="softmax")
-
-
 def test_a_float64_run_stays_float64():
     method, images = make().double(), pictures(2).double()
     method.before_epoch(extract(images), None)

@@ -130,14 +130,6 @@ def test_bfloat16_leaves_the_components_as_they_are():
         assert torch.equal(exact.encode(images), coarse.encode(images))
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong"), [("pca", {"components": 0}), ("pca", {"images": 1}), ("pca", {"reduced": 0}), ("random_rescaled", {"images": 1})]
-)
-def test_wrong_settings_are_refused(name, wrong):
-    with pytest.raises(ValueError, match=r"expected components|2 images or more"):
-        make(name, **wrong)
-
-
 # Rescaled random features.
 
 

@@ -194,8 +194,6 @@ def test_jigsaw_refuses_what_cannot_be():
         make("jigsaw", size=14)
     with pytest.raises(ValueError, match=r"room for 9.*another `patch`"):
         make("jigsaw", size=32, patch=0.4)
-    with pytest.raises(ValueError, match="2 to 1000"):
-        make("jigsaw", permutations=1)
 
 
 # Context prediction.
@@ -336,8 +334,6 @@ def test_grey_images_keep_their_one_colour():
 
 
 def test_relative_patch_refuses_what_cannot_be():
-    with pytest.raises(ValueError, match="drop, project, keep"):
-        make("relative_patch", colour="swap")
     with pytest.raises(ValueError, match=r"take 18 pixels, and an image has 16.*`gap`"):
         make("relative_patch", patch=0.25, gap=2.0)
     with pytest.raises(ValueError, match="image of 12 pixels are 3 pixels wide"):
@@ -472,10 +468,6 @@ def test_a_mistake_in_pirls_memory_is_seen(monkeypatch, right, wrong):
 
 
 def test_pirl_refuses_what_cannot_be():
-    with pytest.raises(ValueError, match="weight must be 0 to 1"):
-        make("pirl", weight=1.5)
-    with pytest.raises(ValueError, match="1 negatives of 64 images"):
-        make("pirl", negatives=1)
     with pytest.raises(ValueError, match="room for 3"):
         make("pirl", size=14)
 
@@ -715,9 +707,6 @@ def test_cpc_evaluates_the_mean_over_patches_and_records_the_whole():
 
 
 def test_cpc_refuses_what_cannot_be():
-    for wrong in ({"directions": 2}, {"colour": "red"}, {"overlap": 1.0}):
-        with pytest.raises(ValueError, match="expected colour of grey, drop, keep, directions of 1 or 4"):
-            make("cpc", **wrong)
     with pytest.raises(ValueError, match="of 3 rows of patches none is left"):
         make("cpc", patch=0.5, ignore=2)
     with pytest.raises(ValueError, match="image of 12 pixels are 3 pixels wide"):

@@ -187,9 +187,10 @@ def test_asking_for_the_decoders_shape_leaves_the_encoder_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items()) and encoder.training
 
 
-def test_unknown_noise_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="masking, gaussian"):
-        make("denoising_ae", noise="salt")
+def test_masking_leaves_pixels():
+    with pytest.raises(ValueError, match="level=1 hides every pixel"):
+        make("denoising_ae", level=1.0)
+    make("denoising_ae", noise="gaussian", level=1.0)
 
 
 def test_denoising_evaluates_what_it_trains():

@@ -290,8 +290,3 @@ def test_everything_is_float64_in_a_float64_run():
     assert method.loss(batch, 0.6).dtype == torch.float64 and method.new_rows[0].dtype == torch.float64
     method.after_step(0.6)
     assert method.queues[0].rows.dtype == torch.float64
-
-
-def test_an_epsilon_that_float32_cannot_hold_is_refused():
-    with pytest.raises(ValueError, match="too small for float32"):
-        make(epsilon=0.02)
