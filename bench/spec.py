@@ -123,6 +123,8 @@ class RunSpec:
     recipe: Recipe | None = None
     recipe_changes: dict[str, Change] = dataclasses.field(default_factory=dict)
     """Fields of the method's own recipe to replace (lr, batch_size, ...); empty in a complete spec."""
+    encoder_version: int = 1
+    """The encoder's `version`; 1 is not written, as in the records of before there was one."""
     method_version: str | None = None
     """The class's `version`; for a user's own file also a hash of its text."""
     data_revision: str | None = None
@@ -162,7 +164,8 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `from_json` is its inverse."""
-        return {key: value for key, value in RUN_SPEC.dump_python(self, mode="json").items() if key != "recipe_changes" or value}
+        unsaid = {"recipe_changes": {}, "encoder_version": 1}
+        return {key: value for key, value in RUN_SPEC.dump_python(self, mode="json").items() if key not in unsaid or value != unsaid[key]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunSpec":

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
+from bench.compute.flops import count_flops
 from bench.encoders.table import FACTS_SIZE, EncoderEntry, Facts
 from bench.errors import UserError
 from bench.evaluation.arrays import Arrays
-from bench.training.meter import count_flops
 from places import ROOT
 
 PAGES = ("add_a_data_set", "add_a_suite", "add_an_encoder", "add_an_evaluator")

@@ -120,6 +120,7 @@ OTHER = {
     "pretrain_split": "train+val",
     "hyper_parameters": COMPLETE["hyper_parameters"] | {"temperature": 0.50001},
     "recipe": dataclasses.replace(COMPLETE["recipe"], lr=0.30001),
+    "encoder_version": 2,
     "method_version": "2",
     "data_revision": "abd",
     "protocol": 2,
@@ -144,6 +145,13 @@ def test_every_field_of_the_recipe_decides_the_id(field):
         "eta": 0.02, "groups": (Group("predictor", lr_scale=9.0),),
     }  # fmt: skip
     assert complete(recipe=dataclasses.replace(COMPLETE["recipe"], **{field: other[field]})).id != complete().id
+
+
+def test_the_first_version_of_an_encoder_is_not_written():
+    """As the records of before encoders had versions: their ids stay, and one that is read has it."""
+    old = complete().to_json()
+    assert "encoder_version" not in old and RunSpec.from_json(old).encoder_version == 1
+    assert complete(encoder_version=2).to_json() == old | {"encoder_version": 2}
 
 
 def test_equal_content_has_an_equal_id():

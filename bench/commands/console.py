@@ -40,9 +40,12 @@ def plan_of(request, look: bool = False):
 
 def describe(plan, request) -> str:
     """'27 runs (9 methods x 3 seeds) on mnist5k, resnet8, 20,000 images: 0 in the store, 27 to do'."""
+    from bench.encoders.table import versioned
+    from bench.spec import settled
+
     first = plan.runs[0]
     counts = [len({getattr(run, name) for run in plan.runs}) for name in ("method", "seed")]
-    where = ", ".join(sorted({f"{run.dataset}, {run.encoder}, {run.budget}" for run in plan.runs}))
+    where = ", ".join(sorted({f"{run.dataset}, {versioned(settled(run.encoder), run.encoder_version)}, {run.budget}" for run in plan.runs}))
     shape = f"{counts[0]} method{'s' * (counts[0] > 1)} x {counts[1]} seed{'s' * (counts[1] > 1)}"
     evaluators = ", ".join(plan.evals)
     return (

@@ -45,6 +45,8 @@ def in_numbers(name: str) -> str:
     import methods
     from bench.encoders.table import FACTS_SIZE, require
 
-    facts = require(name).facts
+    entry = require(name)
+    facts = entry.facts
     cost = f"{in_short(facts.parameters)} parameters, {in_short(facts.flops, ' ')}FLOP an image at {FACTS_SIZE} px"
-    return f"{cost}, {facts.dim} features, {methods.users(name)}"
+    version = f", version {entry.version}" if entry.version > 1 else ""
+    return f"{cost}, {facts.dim} features, {methods.users(name)}{version}"

@@ -9,12 +9,12 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from bench.compute.flops import count_flops
 from bench.compute.precision import computing_in
 from bench.conformance.case import Case, require, steady_globals
 from bench.conformance.state import copied, differing
 from bench.encoders.features import extract
 from bench.method import Method
-from bench.training.meter import count_flops
 from bench.training.step import phase_of
 
 ENCODE_TOLERANCE = 1e-5

@@ -42,6 +42,13 @@ class EncoderEntry:
     facts: Facts
     shape: dict
     """What the family's constructor takes."""
+    version: int = 1
+    """Raised when a change may move the numbers of runs with it, or what their budget buys; above 1 it is part of their ids."""
+
+
+def versioned(name: str, version: int) -> str:
+    """An encoder as tables and plans call it: 'resnet8'; with its version where that is above 1, 'convnext_tiny (version 2)'."""
+    return f"{name} (version {version})" if version > 1 else name
 
 
 @cache
@@ -53,7 +60,7 @@ def entries() -> dict[str, EncoderEntry]:
         for name, variant in NETWORKS.declared(family, "VARIANTS").items():
             if name in found:
                 raise UserError(f"two encoders are called {name}: one of {found[name].family} and one of {family}")
-            found[name] = EncoderEntry(name, family, offers, variant["summary"], Facts(**variant["facts"]), variant["shape"])
+            found[name] = EncoderEntry(name, family, offers, **variant | {"facts": Facts(**variant["facts"])})
     return found
 
 

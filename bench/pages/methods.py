@@ -9,12 +9,12 @@ import sys
 import torch
 
 import methods
+from bench.compute.flops import count_flops
 from bench.compute.randomness import Draws, seeded
 from bench.domains import domains
 from bench.encoders import factory
 from bench.method import Batch, LabelledBatch, Method, build
 from bench.spec import DatasetInfo
-from bench.training.meter import count_flops
 
 DATA = DatasetInfo(45_000, 32)
 """CIFAR-10's training split."""

@@ -39,7 +39,8 @@ def complete(
     info = data.info(spec.pretrain_split, image_size)
     cls = methods.load(spec.method)
     hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
-    if cls.needs not in table.require(encoder).offers:
+    entry = table.require(encoder)
+    if cls.needs not in entry.offers:
         able = [name for name in table.names() if cls.needs in table.require(name).offers]
         raise UserError(
             f"{spec.method} needs {cls.needs} of its encoder, which {encoder} does not offer; expected one of {', '.join(able)}"
@@ -78,6 +79,7 @@ def complete(
         hyper_parameters=hyper_parameters,
         recipe=recipe,
         recipe_changes={},
+        encoder_version=entry.version,
         method_version=methods.version(spec.method, cls, hyper_parameters),
         data_revision=data.revision,
         budget=spec.budget.in_images(info.num_images),

@@ -16,7 +16,8 @@ from bench.training.trainer import Trainer
 def setting(spec: RunSpec) -> tuple:
     """What a step's time depends on."""
     settings = canonical(spec.hyper_parameters)
-    return (spec.method, settings, spec.encoder, spec.image_size, spec.precision, spec.recipe and spec.recipe.batch_size, spec.dataset)
+    network = spec.encoder, spec.encoder_version, spec.image_size, spec.precision
+    return (spec.method, settings, *network, spec.recipe and spec.recipe.batch_size, spec.dataset)
 
 
 def rates_of_records(store: ResultStore, threads: int, on_gpu: bool = False) -> dict[tuple, tuple[float, float, float]]:

@@ -24,7 +24,7 @@ COLUMNS = {
     **{"value": REAL, "split": TEXT, "n": WHOLE, "chosen": TEXT, "correct": TEXT, "weights": TEXT, "part": WHOLE},
     **{"main_weights": TEXT, "uses_labels": FLAG, "trained": FLAG, "error": TEXT},
     # batch_size is a real column because only those have a NaN: what is not trained has no batches.
-    **{"precision": TEXT, "pretrain_split": TEXT, "image_size": WHOLE, "batch_size": REAL, "protocol": WHOLE},
+    **{"precision": TEXT, "pretrain_split": TEXT, "encoder_version": WHOLE, "image_size": WHOLE, "batch_size": REAL, "protocol": WHOLE},
     **dict.fromkeys(("method_source", "method_version", "data_revision", "hyper_parameters", "recipe", "device"), TEXT),
     **{"setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
     **{"hardware": TEXT, "threads": WHOLE, "commit": TEXT, "dirty": FLAG},

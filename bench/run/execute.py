@@ -14,6 +14,7 @@ import torch
 import methods
 from bench.data.catalogue import DataSets
 from bench.data.source import load_source
+from bench.encoders import table
 from bench.encoders.batch_norm import require_shares
 from bench.encoders.compiled import compiled
 from bench.errors import UserError
@@ -158,6 +159,7 @@ def require_as_planned(spec: RunSpec, data: DataSets, processes: int, threads: i
     was made, and so a folder that changed since then is seen."""
     now = {
         "method_version": methods.version(spec.method, methods.load(spec.method), spec.hyper_parameters),
+        "encoder_version": table.require(settled(spec.encoder)).version,
         "data_revision": data.require(spec.dataset).revision,
         "device": hardware.describe_device(processes, threads) if spec.budget.unit == "seconds" else None,
     }

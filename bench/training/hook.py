@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 from torch import Tensor
 
 from bench.compute import collectives
+from bench.compute.flops import count_flops
 from bench.compute.randomness import generator
 from bench.data.source import Source
 from bench.encoders.features import IMAGES_AT_ONCE, extract
 from bench.method import Method
 from bench.spec import RunSpec, settled
-from bench.training.meter import Meter, count_flops
+from bench.training.meter import Meter
 
 
 def has_hook(method: Method) -> bool:

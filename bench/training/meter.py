@@ -1,8 +1,7 @@
 """What a run has spent: steps, images, FLOPs and seconds, and from them `progress` in [0, 1].
 
 FLOPs are measured, never declared: one step is counted by torch on a copy of the method, once for each combination of
-phase and view shapes, and every hook is counted as it runs. Multiplications and additions of matrix products,
-convolutions and attention count (2 per multiply-add), forward and backward; element-wise work, views and searches do not.
+phase and view shapes, and every hook is counted as it runs; what counts is in bench/compute/flops.py.
 """
 
 import contextlib
@@ -10,19 +9,11 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench.spec import Budget
 
 COUNTERS = ("steps", "images", "flops", "seconds", "setup_seconds", "step_flops")
 """What a checkpoint keeps of a meter."""
-
-
-def count_flops(function: Callable[[], object]) -> float:
-    """FLOPs of one call."""
-    with FlopCounterMode(display=False) as counter:
-        function()
-    return float(counter.get_total_flops())
 
 
 class Meter:

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from bench.compute import collectives
+from bench.compute.flops import count_flops
 from bench.compute.precision import computing_in
 from bench.method import Batch, Method
 from bench.spec import Recipe, RunSpec, settled
 from bench.training.batches import Batches
 from bench.training.cuda_graph import CapturedStep, NotCapturable, cuda_graph
-from bench.training.meter import Meter, count_flops
+from bench.training.meter import Meter
 from bench.training.optim import set_progress
 
 

@@ -67,7 +67,8 @@ def slugs(tables: list[Table]) -> list[str]:
 def _slug(table: Table) -> str:
     """A file name that depends on nothing but the table's own key."""
     key = table.key
-    parts = [key["dataset"].replace("\\", "/").rsplit("/", 1)[-1], key["encoder"], f"{key['image_size']}px"]
+    encoder = f"{key['encoder']}-v{key['encoder_version']}" if key["encoder_version"] > 1 else key["encoder"]
+    parts = [key["dataset"].replace("\\", "/").rsplit("/", 1)[-1], encoder, f"{key['image_size']}px"]
     parts += [f"{key['budget_amount']:g}{key['budget_unit']}", key["pretrain_split"], key["precision"], f"protocol{key['protocol']}"]
     return re.sub(r"[^\w.-]+", "_", "-".join([*parts, key["device"]]).rstrip("-"))
 

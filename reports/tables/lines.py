@@ -68,7 +68,8 @@ def title(key: dict[str, object], rows: list[Row]) -> str:
     low, high = min(counts, default=0), max(counts, default=0)
     seeds = f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
     how = "mean with 95 % interval" if high >= FEWEST_SEEDS else f"mean (an interval needs {FEWEST_SEEDS})"
-    parts = [key["dataset"], key["encoder"], f"{key['image_size']} px", f"budget {Budget(key['budget_unit'], key['budget_amount'])}"]
+    encoder = f"{key['encoder']} (version {key['encoder_version']})" if key["encoder_version"] > 1 else key["encoder"]
+    parts = [key["dataset"], encoder, f"{key['image_size']} px", f"budget {Budget(key['budget_unit'], key['budget_amount'])}"]
     parts += [key["device"]] if key["device"] else []
     parts += [f"pretrained on {key['pretrain_split']}"] if key["pretrain_split"] != "train" else []
     return " · ".join(str(part) for part in (*parts, key["precision"], f"protocol {key['protocol']}", f"{seeds}, {how}"))

@@ -11,7 +11,7 @@ import numpy as np
 from reports.tables.columns import Column
 
 KEY = (
-    *("dataset", "data_revision", "encoder", "image_size", "budget_unit", "budget_amount"),
+    *("dataset", "data_revision", "encoder", "encoder_version", "image_size", "budget_unit", "budget_amount"),
     *("pretrain_split", "precision", "protocol", "device"),
 )
 """Runs that differ in one of these never share a table."""

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from bench.compute.flops import count_flops
 from bench.compute.precision import computing_in, upcast
-from bench.training.meter import count_flops
 
 
 def attended(q, k, v, mask=None):

@@ -3,6 +3,7 @@ authors' code written out, ConvNeXt and ViT against timm's; BatchNorm in groups.
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import timm
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 import methods
 from bench import registry
 from bench.commands import listing
+from bench.compute.flops import count_flops
 from bench.encoders import factory, table
 from bench.encoders.batch_norm import GroupedBatchNorm
 from bench.encoders.encoder import Encoder
@@ -25,7 +27,8 @@ from bench.encoders.networks.vit import VisionTransformer, patch_size
 from bench.encoders.networks.wide_resnet import WideResNet
 from bench.errors import UserError
 from bench.parts.teachers import Teacher
-from bench.training.meter import count_flops
+from bench.plan.complete import complete
+from bench.spec import Budget, RunSpec
 
 VITS = [name for name, entry in table.entries().items() if entry.family == "vit"]
 MAPS = {28: (28, 14, 7, 4), 32: (32, 16, 8, 4), 64: (64, 32, 16, 8), 96: (24, 12, 6, 3), 128: (32, 16, 8, 4), 224: (56, 28, 14, 7)}
@@ -153,6 +156,19 @@ def test_facts_are_measured(name):
         measured = sum(p.numel() for p in encoder.parameters()), count_flops(lambda: encoder.eval()(image)), encoder.dim
     facts = table.require(name).facts
     assert (facts.parameters, facts.flops, facts.dim) == measured
+
+
+def test_the_version_of_an_encoder_is_part_of_its_runs_ids_where_it_is_above_one(monkeypatch):
+    asked = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=32)
+    for name, entry in table.entries().items():
+        spec = complete(asked.replace(encoder=name))
+        written = {"encoder_version": entry.version} if entry.version > 1 else {}
+        assert {key: value for key, value in spec.to_json().items() if key == "encoder_version"} == written
+        monkeypatch.setitem(table.entries(), name, replace(entry, version=9))
+        raised = complete(asked.replace(encoder=name))
+        assert raised.encoder_version == 9 and raised.id != spec.id
+    assert listing.in_numbers("vit_nano").endswith("version 9")
+    assert [table.versioned("resnet8", version) for version in (1, 2)] == ["resnet8", "resnet8 (version 2)"]
 
 
 def test_numbers_in_short():

@@ -225,7 +225,7 @@ def validation(value):
 def test_incomparable_runs_never_share_a_table(tmp_path):
     changes = [
         {}, {"protocol": 2}, {"budget": Budget("images", 40000)}, {"budget": Budget("steps", 20000)}, {"encoder": "resnet18"},
-        {"image_size": 32},
+        {"encoder": "resnet18", "encoder_version": 2}, {"encoder": "resnet18", "encoder_version": 3}, {"image_size": 32},
         {"precision": "float32"}, {"pretrain_split": "train+val"}, {"data_revision": "def"}, {"dataset": "cifar10"},
         {"budget": Budget("seconds", 60), "device": "A100 x1"}, {"budget": Budget("seconds", 60), "device": "H100 x1"},
     ]  # fmt: skip
@@ -234,6 +234,7 @@ def test_incomparable_runs_never_share_a_table(tmp_path):
     assert len(tables) == len(changes) and all(len(table.rows) == 2 for table in tables)
     assert len({tuple(table.key.values()) for table in tables}) == len(changes)
     assert sum("H100 x1" in table.title for table in tables) == 1
+    assert [sum(f"· {name} ·" in table.title for table in tables) for name in ("resnet18", "resnet18 (version 2)")] == [1, 1]
     assert (
         len(cost.write(tables, tmp_path / "figures")) == len({path.name for path in (tmp_path / "figures").iterdir()}) == 4 * len(changes)
     )

@@ -8,6 +8,7 @@ import threading
 import pytest
 import torch
 
+from bench.compute.flops import count_flops
 from bench.compute.randomness import seeded
 from bench.data.source import Source
 from bench.encoders.factory import factory
@@ -15,7 +16,6 @@ from bench.machine.signals import Interrupted
 from bench.method import Method
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from bench.training.checkpoint import Checkpoints
-from bench.training.meter import count_flops
 from bench.training.trainer import Controls, Diverged, Trainer
 from bench.views.ops import Flip, ResizedCrop
 from bench.views.view import View

@@ -1,0 +1,55 @@
+"""How many FLOPs a function costs, counted by torch as it runs, and what its counter cannot see.
+
+Products of matrices, convolutions and attention count, 2 for a multiply-add, forward and backward. A part that has a product made by
+another library says so with `also`. What does not count is in docs/protocol.md, with how much it comes to.
+B images, C channels.
+"""
+
+from collections.abc import Callable
+from math import prod
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+aten = torch.ops.aten
+
+_told: list[float] = []
+"""What `also` has said to each of the counts that are going on, the outermost first."""
+
+
+def convolution(images, weight, output, transposed: bool) -> int:
+    """FLOPs of a convolution, from shapes: images [B, C, ...], output [B, K, ...], weight [K, C / groups, ...], or of a transposed one
+    [C, K / groups, ...]. Each weight is used once at every position of the output, of a transposed one at every position of the input."""
+    positions = (images if transposed else output)[2:]
+    return 2 * images[0] * prod(positions) * prod(weight)
+
+
+def convolution_backward(
+    gradient, images, weight, bias, stride, padding, dilation, transposed, output_padding, groups, wanted, *, out_shape=None
+) -> int:
+    """FLOPs of those gradients of a convolution that are wanted: of its input, of its weights. Each is as many products as the convolution.
+
+    In place of torch's own formula, which for the weights takes every channel of the input with every one of the output, whatever the
+    groups (torch 2.15: a depthwise convolution's count is too high by its number of channels)."""
+    return (wanted[0] + wanted[1]) * convolution(images, weight, gradient, transposed)
+
+
+FORMULAS = {aten.convolution_backward: convolution_backward}
+"""Which of torch's formulas are replaced."""
+
+
+def count_flops(function: Callable[[], object]) -> float:
+    """FLOPs of one call. Counts may be nested: the outer one has what the inner one has."""
+    _told.append(0.0)
+    try:
+        with FlopCounterMode(display=False, custom_mapping=FORMULAS) as counter:
+            function()
+        return float(counter.get_total_flops()) + _told[-1]
+    finally:
+        _told.pop()
+
+
+def also(flops: float) -> None:
+    """Said by who makes a product that torch does not see (FAISS's): it counts wherever FLOPs are being counted, and else nowhere."""
+    for number in range(len(_told)):
+        _told[number] += flops

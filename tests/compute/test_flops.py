@@ -1,0 +1,108 @@
+"""FLOPs: of known layers to the last one, of every encoder against a count by hand, and of what is said beside torch's counter."""
+
+import pytest
+import timm.layers
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from bench.compute.flops import also, count_flops
+from bench.encoders import factory, table
+
+B, FIRST, SECOND, THIRD = 8, 5, 7, 3
+
+
+def test_flops_of_a_linear_layer():
+    layer, rows = nn.Linear(FIRST, SECOND), torch.randn(B, FIRST)
+    once = 2 * B * FIRST * SECOND
+    assert count_flops(lambda: layer(rows)) == once
+    # Backward costs one product for the weights; the input asks for no gradient.
+    assert count_flops(lambda: layer(rows).sum().backward()) == 2 * once
+    assert count_flops(lambda: layer(rows.clone().requires_grad_()).sum().backward()) == 3 * once
+
+
+def test_flops_of_two_layers_are_three_times_forward_less_the_first_inputs_gradient():
+    first, second, rows = nn.Linear(FIRST, SECOND), nn.Linear(SECOND, THIRD), torch.randn(B, FIRST)
+    flops = [2 * B * FIRST * SECOND, 2 * B * SECOND * THIRD]
+    assert count_flops(lambda: second(first(rows).relu()).sum().backward()) == 3 * sum(flops) - flops[0]
+
+
+@pytest.mark.parametrize("kind", [nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d])
+@pytest.mark.parametrize(("stride", "padding", "groups"), [(1, 1, 1), (2, 1, 1), (1, 0, 1), (1, 1, 2), (2, 1, 4), (2, 0, 4)])
+def test_flops_of_a_convolution(kind, stride, padding, groups):
+    """Forward, the gradient of the weights, and that of the input, each by itself: as many. torch's formula is wrong of the second."""
+    dims = int(kind.__name__[-2])
+    layer = kind(4, 8, 3, stride, padding, groups=groups, bias=False)
+    images = torch.randn(2, 4, *[7] * dims)
+    side = 7 if "Transpose" in kind.__name__ else (7 + 2 * padding - 3) // stride + 1
+    once = 2 * 2 * 8 * side**dims * (4 // groups) * 3**dims
+    assert count_flops(lambda: layer(images)) == once
+    assert count_flops(lambda: layer(images).sum().backward()) == 2 * once
+    assert count_flops(lambda: layer(images.clone().requires_grad_()).sum().backward()) == 3 * once
+    layer.requires_grad_(False)
+    assert count_flops(lambda: layer(images.clone().requires_grad_()).sum().backward()) == 2 * once
+
+
+def test_flops_of_attention():
+    query = torch.randn(2, 3, 5, 4)
+    assert count_flops(lambda: F.scaled_dot_product_attention(query, query, query)) == 2 * (2 * 2 * 3 * 5 * 5 * 4)
+
+
+def test_flops_without_gradient_are_forward_alone_and_elementwise_work_is_free():
+    layer, rows = nn.Linear(FIRST, SECOND), torch.randn(B, FIRST)
+    with torch.no_grad():
+        assert count_flops(lambda: layer(rows)) == 2 * B * FIRST * SECOND
+    assert count_flops(lambda: rows.relu() * 2 + rows.exp()) == 0
+
+
+def by_hand(network: nn.Module, images: torch.Tensor) -> tuple[float, float]:
+    """FLOPs forward of the layers with weights, and of attention, from the sizes of what goes through them."""
+    layers, attention = [], []
+
+    def count(module, inputs, output):
+        size = inputs[0].shape
+        if isinstance(module, nn.Conv2d):
+            channels, (height, width) = module.in_channels // module.groups, module.kernel_size
+            layers.append(2 * output.numel() * channels * height * width)
+        elif isinstance(module, nn.Linear):
+            layers.append(2 * output.numel() * module.in_features)
+        else:  # every token's scores with all tokens of the image, and as many products for their mean
+            attention.append(2 * 2 * size[0] * size[1] ** 2 * size[2])
+
+    kinds = (nn.Conv2d, nn.Linear, timm.layers.Attention)
+    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, kinds)]
+    network(images)
+    for hook in hooks:
+        hook.remove()
+    return float(sum(layers)), float(sum(attention))
+
+
+@pytest.mark.parametrize(("name", "size"), [*((name, 32) for name in table.names()), ("resnet18", 96), ("convnext_tiny", 96)])
+def test_flops_of_every_encoder_are_those_of_a_count_by_hand(name, size):
+    """Forward, and both gradients: of the weights, and of what goes into each layer; each is as many products as the forward pass."""
+    with torch.device("meta"):
+        encoder, images = factory.factory(name, size)(), torch.empty(2, 3, size, size)
+        layers, attention = by_hand(encoder, images)
+        assert count_flops(lambda: encoder(images)) == layers + attention > 0
+        assert count_flops(lambda: encoder(images.requires_grad_()).sum().backward()) == 3 * (layers + attention)
+
+
+def test_attention_that_keeps_no_scores_makes_them_anew_for_its_gradients():
+    """As torch's kernels do on a CPU and on a GPU: five products backward for two forward."""
+    encoder, images = factory.factory("vit_nano", 32)(), torch.rand(1, 3, 32, 32)
+    layers, attention = by_hand(encoder, images)
+    assert count_flops(lambda: encoder(images.requires_grad_()).sum().backward()) == 3 * layers + 3.5 * attention
+
+
+def test_what_torch_does_not_see_is_said_and_counts_in_every_count_that_is_going_on():
+    also(7.0)  # no count: nobody hears it
+    inner = []
+
+    def work():
+        also(1.0)
+        inner.append(count_flops(lambda: also(10.0)))
+
+    assert (count_flops(work), inner) == (11.0, [10.0])
+    with pytest.raises(ZeroDivisionError):
+        count_flops(lambda: 1 / 0)
+    assert count_flops(lambda: also(3.0)) == 3.0
