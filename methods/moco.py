@@ -7,6 +7,7 @@ Differs from the paper:
 - The key encoder moves at the end of a step, in the authors' code at the start of the next: the same keys, since before the first
   step both encoders are equal.
 - Any batch up to the queue's length: the queue wraps around inside a batch, where the authors demand that the batch divides it.
+- The queue begins empty, and what is empty is no negative; the authors' begins with random vectors.
 - BatchNorm groups are runs of consecutive images, in the demo every eighth image; queries come in random order, keys are permuted.
 B images in the global batch, D features, P projection, Q queue length.
 """
@@ -21,6 +22,7 @@ from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 class MoCo(MomentumContrast, Method):
     paper = "arXiv:2003.04297"
     family = "contrastive"
+    version = 2
 
     def __init__(
         self,

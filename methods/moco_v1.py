@@ -4,7 +4,7 @@ Differs from the paper:
 - Numbers of the authors' CIFAR-10 demo (branch colab-notebook, colab/moco_cifar10_demo.ipynb) where it has them: temperature, momentum,
   queue and weight decay, and its cosine instead of steps (a tenth at 120 and again at 160 of 200 epochs). The demo augments as v2
   without blur; here it is v1's way.
-- What methods/moco.py lists of the key encoder, of batches and of BatchNorm groups.
+- What methods/moco.py lists of the key encoder, of batches, of the queue and of BatchNorm groups.
 B images in the global batch, D features, P projection, Q queue length.
 """
 
@@ -20,6 +20,7 @@ from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 class MoCoV1(MomentumContrast, Method):
     paper = "arXiv:1911.05722"
     family = "contrastive"
+    version = 2
 
     def __init__(
         self,

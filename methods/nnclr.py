@@ -5,6 +5,7 @@ Differs from the paper:
   past embeddings instead of 98,304, which is more than most small data sets have images; batches of 256.
 - Optimizer and augmentation are SimCLR's on ImageNet (arXiv:2002.05709, sections 2.3 and A), with its half strength of colour and without
   its blur on CIFAR-10 (B.9). There is no code by the authors; the paper's own numbers for them were not at hand.
+- Past embeddings are those of views: a place that is still empty is nobody's neighbour, and in the first step a view is its own.
 B images in the global batch, D features, P projection, Q past embeddings.
 """
 
@@ -21,10 +22,12 @@ from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distorti
 
 @torch.no_grad()
 @full_precision
-def nearest(rows: Tensor, support: Tensor) -> Tensor:
-    """For each of the unit rows [B, P] the most similar of the unit rows of the support set [Q, P]: [B, P], without gradient."""
+def nearest(rows: Tensor, support: Tensor, empty: Tensor) -> Tensor:
+    """For each of the unit rows [B, P] the most similar of the unit rows of the support set [Q, P]: [B, P], without gradient. empty: bool
+    [Q], its places without a row; where all are, a row is its own neighbour."""
     support = support.to(rows.dtype)
-    return support[(rows @ support.T).argmax(1)]
+    found = support[(rows @ support.T).masked_fill(empty, float("-inf")).argmax(1)]
+    return torch.where(empty.all(), rows, found)
 
 
 @full_precision
@@ -37,6 +40,7 @@ def find_the_view(neighbours: Tensor, predictions: Tensor, temperature: float) -
 class NNCLR(Method):
     paper = "arXiv:2104.14548"
     family = "contrastive"
+    version = 2
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class NNCLR(Method):
         first, second = (F.normalize(upcast(gather(self.predictor(rows))), dim=1) for rows in projections)
         first_rows, second_rows = (F.normalize(upcast(gather(rows.detach())), dim=1) for rows in projections)
         self.new_rows = first_rows
-        first_neighbours, second_neighbours = (nearest(rows, self.queue.rows) for rows in (first_rows, second_rows))
+        first_neighbours, second_neighbours = (nearest(rows, self.queue.rows, self.queue.empty) for rows in (first_rows, second_rows))
         losses = find_the_view(first_neighbours, second, self.temperature), find_the_view(second_neighbours, first, self.temperature)
         return sum(losses) / 2
 

@@ -10,7 +10,7 @@ Differs from the paper:
   of less than an epoch they are those of the network before it was trained.
 - A concentration is at least a hundredth of the temperature: clusters of equal images would make it 0.
 - A cosine, as PCL v2, instead of steps (a tenth at 60 % and again at 80 % of the epochs).
-- The key encoder moves at the end of a step, in the authors' code at the start of the next.
+- The key encoder moves at the end of a step, in the authors' code at the start of the next. The queue begins empty, as methods/moco.py's.
 B images in the global batch, D features, P projection, N images, M clusterings of K clusters each, r negatives and keys in the queue.
 """
 
@@ -53,6 +53,7 @@ def concentration(rows: Tensor, centroids: Tensor, assignment: Tensor, temperatu
 class PCL(MomentumContrast, Method):
     paper = "arXiv:2005.04966"
     family = "clustering"
+    version = 2
 
     def __init__(
         self,

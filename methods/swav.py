@@ -84,8 +84,6 @@ class SwAV(Method):
         self.projector = mlp(self.encoder.dim, hidden, projection)  # with BatchNorm, as src/resnet50.py
         self.prototypes = nn.Linear(projection, prototypes, bias=False)
         self.queues = nn.ModuleList(Queue(queue, projection) for _ in range(LARGE))
-        for each in self.queues:
-            each.rows.zero_()  # a row of zeros is an empty place
         self.normalise_prototypes()
         # The large crops' features of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
         self.new_rows = None
@@ -124,8 +122,8 @@ class SwAV(Method):
         for new, queue in zip(rows, self.queues, strict=True):
             scores = similarity(new, self.prototypes.weight)
             if progress >= self.queue_from:
-                empty = ~queue.rows.any(1, keepdim=True)
-                scores = torch.cat([scores, similarity(queue.rows, self.prototypes.weight).masked_fill(empty, float("-inf"))])
+                old = similarity(queue.rows, self.prototypes.weight).masked_fill(queue.empty[:, None], float("-inf"))
+                scores = torch.cat([scores, old])
             targets.append(shard(sinkhorn(scores, self.epsilon, self.iterations)[: len(new)]))
         return torch.stack(targets)
 

@@ -48,11 +48,13 @@ def find_first(positive: Tensor, negatives: Tensor) -> Tensor:
 
 
 @full_precision
-def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float, empty: Tensor | None = None) -> Tensor:
     """InfoNCE as MoCo's (arXiv:1911.05722, eq. 1): each query [B, P] must find its key [B, P] among it and the negatives [Q, P], all
-    unit vectors."""
-    positive = (queries * keys).sum(1, keepdim=True)
-    return find_first(positive / temperature, queries @ negatives.to(queries.dtype).T / temperature)
+    unit vectors. empty: bool [Q], which negatives are none (Queue.empty)."""
+    positive, negative = (queries * keys).sum(1, keepdim=True), queries @ negatives.to(queries.dtype).T
+    if empty is not None:
+        negative = negative.masked_fill(empty, float("-inf"))
+    return find_first(positive / temperature, negative / temperature)
 
 
 @full_precision

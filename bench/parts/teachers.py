@@ -45,17 +45,23 @@ def permuted_keys(network: nn.Module, images: Tensor, order: Tensor) -> Tensor:
 
 
 class Queue(nn.Module):
-    """The last Q rows that were enqueued, oldest overwritten first; starts as random unit vectors (MoCo's code)."""
+    """The last Q rows that were enqueued, oldest overwritten first. It starts empty: a place that no row was put in yet is no negative and
+    no neighbour, where MoCo's code has random unit vectors, which are easy to tell from any image."""
 
     rows: Tensor
-    """[Q, P]"""
+    """[Q, P]; a row of zeros is an empty place."""
     position: Tensor
     """int64 []: the row that the next one overwrites."""
 
     def __init__(self, length: int, dim: int):
         super().__init__()
-        self.register_buffer("rows", F.normalize(torch.randn(length, dim), dim=1))
+        self.register_buffer("rows", torch.zeros(length, dim))
         self.register_buffer("position", torch.zeros((), dtype=torch.long))
+
+    @property
+    def empty(self) -> Tensor:
+        """Which places are empty: bool [Q]."""
+        return ~self.rows.any(1)
 
     @torch.no_grad()
     def enqueue(self, rows: Tensor) -> None:
@@ -110,12 +116,13 @@ class MomentumContrast(nn.Module):
         return self.projector(self.encoder(images))
 
     def contrast(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
-        """Unit queries [B, P] of the global batch, and their InfoNCE. permutation: the batch's, which shuffles the keys' images."""
+        """Unit queries [B, P] of the global batch, and their InfoNCE, which is 0 in the first step: the queue is empty then. permutation:
+        the batch's, which shuffles the keys' images."""
         queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
         if len(queries) > len(self.queue.rows):
             raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; make it longer")
         self.new_keys = permuted_keys(self.teacher, key_images, permutation(len(queries)))
-        return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature)
+        return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature, self.queue.empty)
 
     def after_step(self, progress: float) -> None:
         self.teacher.follow(self.student(), self.momentum)

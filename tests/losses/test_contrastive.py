@@ -66,6 +66,8 @@ def make_method(cls, seed=0, **hyper_parameters):
         with torch.no_grad():
             for parameter in method.teacher.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
+    if hasattr(method, "queue"):  # 7 of its places are filled
+        method.queue.enqueue(F.normalize(torch.randn(min(7, len(method.queue.rows)), method.queue.rows.shape[1]), dim=1))
     return method
 
 
@@ -92,7 +94,7 @@ def loop_contrast(queries, keys, queue, temperature):
     total = 0.0
     for query, key in zip(rows_of(queries), rows_of(keys), strict=True):
         positive = math.exp(cosine(query, key) / temperature)
-        negative = sum(math.exp(cosine(query, row) / temperature) for row in rows_of(queue))
+        negative = sum(math.exp(cosine(query, row) / temperature) for row in rows_of(queue) if any(row))
         total -= math.log(positive / (positive + negative))
     return total / len(queries)
 
@@ -238,6 +240,7 @@ def test_whole_losses_are_lightlys():
 
     method = make_method(MoCo, temperature=0.3)
     theirs = NTXentLoss(0.3, memory_bank_size=(12, 5))
+    method.queue.rows.copy_(F.normalize(torch.randn(12, 5), dim=1))  # theirs knows no empty places
     theirs.memory_bank.bank.copy_(method.queue.rows)
     order = Draws(*batch.draws.key, total=8).permutation(8).tolist()
     expected = theirs(method.project(batch.views[0]).detach(), shuffled_keys(method, batch.views[1], order))
@@ -267,7 +270,7 @@ def check_moco_steps(momentum=0.9, mutate=None):
     method = make_method(MoCo, momentum=momentum)
     if mutate:
         mutate(method)
-    queue, place = rows_of(method.queue.rows), 0
+    queue, place = rows_of(method.queue.rows), int(method.queue.position)
     for step in range(2):
         batch = make_batch(8, seed=step)
         order = Draws(*batch.draws.key, total=8).permutation(8).tolist()
@@ -406,6 +409,7 @@ MUTATED_LOSSES = [
     (MoCo, "permutation forgotten", patch(Batch, "permutation", lambda self, n: torch.arange(n)), None),
     (MoCo, "BatchNorm groups forgotten", None, forget_groups),
     (MoCo, "keys by the student", None, use_student_for_keys),
+    (MoCo, "empty places are negatives", patch(Queue, "empty", property(lambda self: torch.zeros(len(self.rows), dtype=torch.bool))), None),
     (
         MoCo,
         "the key is not the first class",

@@ -45,6 +45,8 @@ def make(module, seed=0, **hyper_parameters):
     if module is methods.vicreg:
         with torch.no_grad():
             method.projector[-1].weight.mul_(torch.linspace(0.2, 12, 5)[:, None])
+    if module is methods.nnclr:
+        method.queue.enqueue(F.normalize(torch.randn(min(3, len(method.queue.rows)), 5), dim=1))  # the other places are empty
     return method
 
 
@@ -91,11 +93,11 @@ def loop_vicreg(first, second, invariance, variance, decorrelation):
 
 def loop_nnclr(projections, predictions, queue, temperature):
     """arXiv:2104.14548: for each view, its neighbour in the queue against the other view's predictions of the batch."""
-    support, total = [unit(row) for row in rows_of(queue)], 0.0
+    support, total = [unit(row) for row in rows_of(queue) if any(row)], 0.0
     for own, other in ((0, 1), (1, 0)):
         candidates = [unit(row) for row in rows_of(predictions[other])]
         for place, row in enumerate(rows_of(projections[own])):
-            neighbour = max(support, key=lambda past, row=row: dot(past, row))
+            neighbour = max(support or [unit(row)], key=lambda past, row=row: dot(past, row))
             scores = [math.exp(dot(neighbour, candidate) / temperature) for candidate in candidates]
             total -= math.log(scores[place] / sum(scores)) / 2
     return total / len(predictions[0])
@@ -161,7 +163,24 @@ def test_neighbours_are_lightlys():
     bank = NNMemoryBankModule(size=(12, 5))
     queue, rows = (F.normalize(grown(count, 5, seed=count).detach().float(), dim=1) for count in (12, 7))
     bank.bank.copy_(queue)
-    torch.testing.assert_close(methods.nnclr.nearest(rows, queue), bank(rows))
+    none = torch.zeros(12, dtype=torch.bool)
+    torch.testing.assert_close(methods.nnclr.nearest(rows, queue, none), bank(rows))
+
+
+def test_an_empty_place_is_nobodys_neighbour():
+    rows, queue = (F.normalize(grown(count, 5, seed=count).detach().float(), dim=1) for count in (7, 12))
+    rows[0] = queue[9]  # its nearest is in a place that is taken to be empty
+    empty = torch.arange(12) >= 4
+    assert torch.equal(methods.nnclr.nearest(rows, queue, empty), queue[(rows @ queue[:4].T).argmax(1)])
+    assert torch.equal(methods.nnclr.nearest(-queue[:1], queue, empty | (torch.arange(12) > 0)), queue[:1]), "the only one, however far"
+    assert torch.equal(methods.nnclr.nearest(rows, queue, empty | True), rows), "in the first step a view is its own"
+
+
+def test_the_first_step_of_nnclr_finds_the_view_itself():
+    method = make(methods.nnclr)
+    method.queue.rows.zero_()
+    batch = random_batch(method, 8, SIZE)
+    close(method.loss(batch, 0.0), expected(methods.nnclr, method, batch))
 
 
 # Gradients where something is a constant.
@@ -180,7 +199,8 @@ def check_gradients(module):
     predictions = [F.normalize(method.predictor(rows), dim=1) for rows in projections]
     targets = [F.normalize(rows, dim=1).detach().clone() for rows in projections]
     if module is methods.nnclr:
-        targets = [method.queue.rows[(rows @ method.queue.rows.T).argmax(1)] for rows in targets]
+        filled = method.queue.rows[~method.queue.empty]
+        targets = [filled[(rows @ filled.T).argmax(1)] for rows in targets]
     total = 0.0
     for own, other in ((0, 1), (1, 0)):
         similarity = targets[own] @ predictions[other].T
@@ -203,7 +223,7 @@ def test_targets_are_constants(module):
 def check_queue():
     """Three steps of 5 with a queue of 12: it wraps around inside a batch, and holds the first view's embeddings."""
     method = make(methods.nnclr)
-    kept, place = rows_of(method.queue.rows), 0
+    kept, place = rows_of(method.queue.rows), int(method.queue.position)
     for key in range(3):
         batch = random_batch(method, 5, SIZE, key)
         rows = rows_of(method.projector(method.encoder(batch.views[0])))

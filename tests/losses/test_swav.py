@@ -120,7 +120,7 @@ MISTAKES = {
     "crops of an image torn apart": (".unflatten(0, (len(crops), -1))", ".unflatten(0, (-1, len(crops))).transpose(0, 1)"),
     "the queue's assignments": ("[: len(new)]", "[-len(new) :]"),
     "the queue is never used": ("if progress >= self.queue_from", "if False"),
-    "empty places take part": ('.masked_fill(empty, float("-inf"))', ""),
+    "empty places take part": ('.masked_fill(queue.empty[:, None], float("-inf"))', ""),
     "one queue for both crops": ("zip(rows, self.queues, strict=True)", "zip(rows, [self.queues[0]] * 2, strict=True)"),
     "epsilon ignored": ("sinkhorn(scores, self.epsilon,", "sinkhorn(scores, 0.05,"),
     "iterations ignored": ("self.epsilon, self.iterations)", "self.epsilon, 2)"),

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from bench.compute.collectives import gather
 from bench.parts.heads import mlp
-from bench.parts.losses import classify, full_precision, nt_xent
+from bench.parts.losses import classify, full_precision, info_nce, nt_xent
 from bench.parts.reconstruction import lab
 from bench.parts.teachers import Memory, Queue, Teacher
 from loss_cases import lab_of_one
@@ -99,7 +99,6 @@ def test_teacher_that_follows_wholly_is_the_student():
 def test_queue_overwrites_the_oldest():
     queue, expected, position = Queue(10, 3), None, 0
     expected = queue.rows.clone()
-    assert torch.allclose(expected.norm(dim=1), torch.ones(10))
     for count in (4, 4, 4, 10, 3, 1, 7):
         rows = torch.randn(count, 3)
         queue.enqueue(rows)
@@ -107,8 +106,29 @@ def test_queue_overwrites_the_oldest():
             expected[position] = row
             position = (position + 1) % 10
         assert torch.equal(queue.rows, expected) and queue.position == position
+        assert queue.empty.tolist() == [not any(row) for row in expected.tolist()]
+    assert not queue.empty.any()
     with pytest.raises(ValueError, match="10 rows cannot take 11"):
         queue.enqueue(torch.randn(11, 3))
+
+
+def test_a_queue_begins_empty():
+    queue = Queue(5, 3)
+    assert queue.empty.all()
+    queue.enqueue(torch.randn(2, 3))
+    assert queue.empty.tolist() == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4, 7])
+def test_what_is_empty_is_no_negative(kept):
+    """As if the queue were so much shorter; nothing but the key is there to be found in an empty one."""
+    queries, keys, negatives = (F.normalize(torch.randn(count, 6), dim=1) for count in (5, 5, 7))
+    queries.requires_grad_()
+    empty = torch.arange(7) >= kept
+    masked, short = info_nce(queries, keys, negatives, 0.2, empty), info_nce(queries, keys, negatives[:kept], 0.2)
+    assert torch.allclose(masked, short, atol=1e-6) and (kept or masked == 0)
+    slopes = [torch.autograd.grad(loss, queries)[0] for loss in (masked, short)]
+    assert torch.allclose(*slopes, atol=1e-6) and slopes[0].any() == bool(kept)
 
 
 def test_queue_and_memory_are_in_the_state_from_construction():
