@@ -4,14 +4,16 @@ is wrong.
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bench.data import catalogue
-from bench.data.images import decode, readable
+from bench.data.decoding import REMARKS, decode, readable
 from bench.errors import UserError
 
 
@@ -25,7 +27,7 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
 
     data = catalogue.require(name, root)
     entry = data.entry
-    total, unreadable = 0, []
+    total, unreadable, remarks = 0, [], Counter()
     for split in (split for split in entry.sizes if split != "train+val"):
         items, labels, classes = data.items(split)
         expected = entry.sizes[split]
@@ -36,8 +38,9 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
             digest.update(np.ascontiguousarray(items).data)
         else:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                for content, problem in pool.map(_looked_at, items):
+                for content, problem, said in pool.map(partial(_looked_at, entry.as_shown), items):
                     digest.update(content)
+                    remarks.update(said)
                     if problem:
                         unreadable.append(problem)
                         yield f"BAD   {problem}"
@@ -46,6 +49,8 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
         yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
     if unreadable:
         raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
+    for remark in (remark for remark in REMARKS if remarks[remark]):
+        yield f"note  {remarks[remark]:,} of {total:,} images {REMARKS[remark]}"
     damaged = 0
     for well, line in packed.check(data):
         damaged += not well
@@ -56,11 +61,10 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
     yield f"ok    licence: {entry.licence}; from: {entry.source}"
 
 
-def _looked_at(file: str) -> tuple[bytes, str]:
-    """A digest of a file's bytes, and what is wrong with it as an image."""
+def _looked_at(as_shown: bool, file: str) -> tuple[bytes, str, tuple[str, ...]]:
+    """A digest of a file's bytes; what is wrong with it as an image; what is to be said of it (bench.data.decoding.REMARKS)."""
     try:
         content = hashlib.sha256(readable(lambda file: Path(file).read_bytes(), file)).digest()
-        readable(decode, file)
+        return content, "", readable(lambda file: decode(file, as_shown), file).remarks
     except UserError as error:
-        return b"", str(error)
-    return content, ""
+        return b"", str(error), ()

@@ -42,6 +42,8 @@ class Entry:
     """Where it comes from."""
     compared: str = "pixels and labels, by a hash"
     """What is compared with the original when it is read."""
+    as_shown: bool = field(default=False, repr=False)
+    """Whether image files are decoded as a viewer shows them (bench.data.decoding.decode), or as the field reads published sets."""
     by_hand: str = field(default="", repr=False)
     """What a user has to do where torchvision cannot download it."""
 

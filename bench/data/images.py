@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.data.decoding import decode, readable, say
+from bench.data.entry import Entry
 from bench.defaults import COMMAND
 from bench.errors import UserError
 
@@ -50,42 +52,30 @@ def resize(images: "Tensor", size: int) -> "Tensor":
     return functional.center_crop(torch.cat(pieces), [size, size]).contiguous()
 
 
-def decode_files(files: np.ndarray, size: int, name: str, threads: int, decoded: Callable = lambda: None) -> "Tensor":
-    """Image files -> uint8 [N, 3, size, size], in their order, by so many threads. decoded() is called after each."""
+def decode_files(files: np.ndarray, size: int, data: Entry, threads: int, decoded: Callable = lambda: None) -> "Tensor":
+    """Image files of a data set -> uint8 [N, 3, size, size], in their order, by so many threads. decoded() is called after each."""
     import torch
     from torchvision.transforms.v2.functional import pil_to_tensor
 
     def image(file):
         try:
-            return readable(lambda file: resize(pil_to_tensor(decode(file))[None], size)[0], file)
+            picture = readable(lambda file: decode(file, data.as_shown), file)
+            return resize(pil_to_tensor(picture.image)[None], size)[0], picture.remarks
         except UserError as error:
             return error
 
-    images, unreadable = torch.empty(len(files), 3, size, size, dtype=torch.uint8), []
+    images, unreadable, remarks = torch.empty(len(files), 3, size, size, dtype=torch.uint8), [], set()
     with ThreadPoolExecutor(threads) as pool:
         for index, found in enumerate(pool.map(image, files)):
             if isinstance(found, UserError):
                 unreadable.append(found)
             else:
-                images[index] = found
+                images[index] = found[0]
+                remarks.update(found[1])
             decoded()
     if unreadable:
         count = f"{len(unreadable):,} of {len(files):,} images cannot"
-        raise UserError(f"{unreadable[0]} ({count}; `{COMMAND} data check {name}` names them)")
+        raise UserError(f"{unreadable[0]} ({count}; `{COMMAND} data check {data.name}` names them)")
+    for remark in sorted(remarks):
+        say(data.name, remark)
     return images
-
-
-def decode(file: str):
-    """The image as RGB, decoded to its last row, as torchvision does it."""
-    from PIL import Image
-
-    with open(file, "rb") as content:
-        return Image.open(content).convert("RGB")
-
-
-def readable(read: Callable, path: str):
-    """read(path); whatever goes wrong there becomes a UserError that names the file."""
-    try:
-        return read(path)
-    except Exception as error:  # Pillow raises a dozen kinds, by format and damage
-        raise UserError(f"'{path}' cannot be read as an image: {error}") from error

@@ -83,5 +83,5 @@ def read_split(data: DataSet, split: str, size: int, threads: int) -> Split:
         images = images if rows is None else RowsInMemory(images, torch.from_numpy(rows))
     else:
         items = items if rows is None else items[rows]
-        images = resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else decode_files(items, size, data.name, threads)
+        images = resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else decode_files(items, size, data.entry, threads)
     return Split(images, torch.from_numpy(labels), classes)

@@ -20,6 +20,7 @@ import numpy as np
 
 from bench.data import catalogue
 from bench.data.dataset import DataSet
+from bench.data.entry import Entry
 from bench.data.images import decode_files
 from bench.data.packed import CHANNELS, MANIFEST, Pack, folder_of, read, set_of
 from bench.errors import UserError
@@ -58,7 +59,7 @@ def pack(
                 left.unlink()
             begun = _begun(wanted, rebuild)
             _require_space(begun)
-            return _make(begun, np.concatenate(list(parts.values())), rebuild, advance)
+            return _make(begun, np.concatenate(list(parts.values())), data.entry, rebuild, advance)
     finally:
         if not any(wanted.folder.glob("*.uint8")):
             shutil.rmtree(wanted.folder, ignore_errors=True)
@@ -110,7 +111,7 @@ def _require_space(pack: Pack) -> None:
         raise OSError(errno.ENOSPC, f"the pack needs {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free", str(pack.folder))
 
 
-def _make(pack: Pack, files: np.ndarray, rebuild: bool, advance: Callable[[int, int], None]) -> Pack:
+def _make(pack: Pack, files: np.ndarray, data: Entry, rebuild: bool, advance: Callable[[int, int], None]) -> Pack:
     """Make every shard that is missing, or damaged if asked. files: [N] paths, a pack's rows."""
     for number, digest in enumerate(pack.digests):
         rows = pack.rows_of(number)
@@ -124,7 +125,7 @@ def _make(pack: Pack, files: np.ndarray, rebuild: bool, advance: Callable[[int, 
         images = decode_files(
             files[rows.start : rows.stop],
             pack.facts["image_size"],
-            pack.facts["name"],
+            data,
             threads=cores(),
             decoded=lambda done=done: advance(done(), len(files)),
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.data.decoding import readable
 from bench.data.entry import Entry
-from bench.data.images import readable
 from bench.data.splits import VAL_FRACTION, held_out
 from bench.errors import UserError
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.data.decoding import RULES, decode, readable
 from bench.data.entry import Entry, split_sizes
-from bench.data.images import decode, readable
 from bench.data.splits import VAL_FRACTION, held_out_count
 from bench.errors import UserError
 
@@ -54,13 +54,20 @@ def folder_entry(name: str) -> Entry:
     sizes = split_sizes(sum(counts["train"]) - ("val" not in tree) * val, val, sum(counts.get("test", ())))
     files = [file for split in tree.values() for files in split.values() for file in files]
     listing = sorted(f"{file.removeprefix(str(path))} {readable(os.path.getsize, file)}".replace(os.sep, "/") for file in files)
-    content = hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12]
+    content = hashlib.sha256("\n".join([f"decoding rules {RULES}", *listing]).encode()).hexdigest()[:12]
     train = [file for files in tree["train"].values() for file in files]
     sample = np.linspace(0, len(train) - 1, min(len(train), HEADERS_READ)).round().astype(int)
     size = _image_size_for(tuple(train[index] for index in sample), content, name)
     summary = f"a folder of images, {len(counts['train'])} classes"
     read = partial(_read_folder, tree)
-    more = {"own_val": "val" in tree, "classes": len(counts["train"]), "licence": "yours", "source": "you", "compared": "nothing"}
+    more = {
+        "own_val": "val" in tree,
+        "classes": len(counts["train"]),
+        "licence": "yours",
+        "source": "you",
+        "compared": "nothing",
+        "as_shown": True,
+    }
     return Entry(name, summary, 3, size, True, sizes, content, read, (str(path.resolve()),), **more)
 
 
@@ -96,7 +103,7 @@ def unreadable(files: tuple[tuple[str, int], ...], where: str) -> frozenset[str]
 
     def bad(file):
         try:
-            readable(decode, file)
+            readable(partial(decode, as_shown=True), file)
         except UserError:
             return file
 
