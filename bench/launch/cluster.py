@@ -80,8 +80,11 @@ class Cluster:
             flags |= {key: getattr(self, key)} if getattr(self, key) else {}
         flags |= {"mem": self.memory} if self.memory else {}
         flags |= {"gpus_per_node": self.gpus_per_run // self.nodes_per_run} if self.gpus_per_run else {}
-        # An earlier start's output is kept; whatever the cluster's default, a job that lost its node comes back.
-        return {**flags, "additional_parameters": {"requeue": True}}
+        # A task has what the script exports where the site exports nothing (--export=NONE), and all of its cores: since SLURM 22.05 srun
+        # takes them from its own line alone.
+        flags |= {"srun_args": ["--export=ALL", f"--cpus-per-task={self.cpus}"]}
+        # Whatever the cluster's default, a job that lost its node comes back; whatever $SUBMITIT_PREEMPT_SIGNAL, workers wait for this one.
+        return {**flags, "additional_parameters": {"requeue": True, "signal": f"USR2@{self.warning}"}}
 
 
 PROFILE = TypeAdapter(Cluster)

@@ -4,7 +4,7 @@ Nothing here needs accounting (sacct): states come from squeue, which every clus
 """
 
 import functools
-import getpass
+import os
 import re
 import shutil
 import subprocess
@@ -16,13 +16,17 @@ from bench.errors import UserError
 PATIENCE = 20.0
 """Seconds that a command is given; a controller that is being restarted needs some."""
 
+FILTERS = ("SQUEUE_", "SINFO_", "SCANCEL_")
+"""How variables begin by which a user changes what these commands print or end: no answer may depend on them."""
+
 
 def ask(*command: str) -> str:
     """What the command prints; a UserError where it is not there, fails or does not answer."""
     if shutil.which(command[0]) is None:
         raise UserError(f"there is no SLURM on this machine: no '{command[0]}' on the path; expected --launcher local or debug")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(FILTERS)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment)
     except subprocess.TimeoutExpired:
         raise UserError(f"SLURM does not answer: '{command[0]}' took more than {PATIENCE:.0f} s") from None
     if done.returncode:
@@ -108,9 +112,8 @@ class Queued:
 def queue(names: Iterable[str] = ()) -> list[Queued]:
     """This user's jobs with these names, or all."""
     chosen = [f"--name={','.join(names)}"] if names else []
-    user = f"--user={getpass.getuser()}"
     found = []
-    for line in ask("squeue", "--noheader", "--array", user, *chosen, "--format=%F|%K|%T|%j|%r").splitlines():
+    for line in ask("squeue", "--noheader", "--array", *chosen, "--format=%F|%K|%T|%j|%r").splitlines():
         base, task, state, name, reason = line.strip().split("|", 4)
         array = task.isdigit()
         found.append(Queued(f"{base}_{task}" if array else base, name, int(task) if array else 0, state, reason))

@@ -19,7 +19,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from bench.defaults import data_root
 from bench.errors import UserError
-from bench.launch import slurm, snapshot
+from bench.launch import environment, slurm, snapshot
 from bench.launch.cluster import Cluster
 from bench.launch.submissions import Array, Submission
 from bench.launch.worker import Work
@@ -108,7 +108,8 @@ def submit(specs: tuple[RunSpec, ...], requests: tuple[str, ...], place: Place, 
         works = [Work([spec.to_json() for spec in task], requests, place) for task in tasks]
         made = executor(cluster, array.name, place.processes, submission.logs(place.scratch), source)
         try:
-            with quiet(), made.batch():
+            # Submitit calls sbatch where the batch ends.
+            with quiet(), environment.clean(made.parameters), made.batch():
                 jobs = [made.submit(work) for work in works]
         except (FailedJobError, FailedSubmissionError) as error:
             said = [line for line in str(error).splitlines() if line.strip()]

@@ -14,7 +14,7 @@ from bench.errors import UserError
 from bench.launch import slurm, snapshot, status, submissions
 from bench.launch.cluster import Cluster, check, load
 from bench.launch.shared_folders import mount_of, require_shared
-from bench.launch.submit import grouped, script
+from bench.launch.submit import grouped, script, submit
 from bench.launch.worker import FRUITLESS, Work, fruitless
 from bench.machine import hardware
 from bench.machine.signals import Interrupted
@@ -180,6 +180,74 @@ def test_the_script_says_what_was_asked_for(says, tmp_path):
         assert f"#SBATCH --{line}\n" in text
     assert "#SBATCH --requeue\n" in text and "#SBATCH --signal=USR2@90\n" in text and "job-name=sslbench-mine-" in text
     assert "PYTHONSAFEPATH=1" in text and not (tmp_path / "scratch").exists()
+
+
+@pytest.fixture
+def sbatch(says, tmp_path, monkeypatch):
+    """submitted(cluster, runs=1): the environment that sbatch was called in, and the script that it was given."""
+    says(scontrol="MaxArraySize            = 1001", srun="", squeue="")
+    says(sbatch="")
+    lines = ("#!/bin/sh", f"env > {tmp_path}/environment", f'cp "$1" {tmp_path}/script', "echo Submitted batch job 7", "")
+    (tmp_path / "bin/sbatch").write_text("\n".join(lines))
+    monkeypatch.setattr(snapshot, "take", lambda scratch: "/nowhere")
+
+    def submitted(cluster, runs=1):
+        submit(tuple(spec_of(seed) for seed in range(runs)), ("knn",), Place(tmp_path / "results", tmp_path / "scratch"), cluster)
+        found = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().splitlines() if "=" in line)
+        return found, (tmp_path / "script").read_text()
+
+    return submitted
+
+
+OUTER = {
+    "SLURM_JOB_ID": "3",
+    "SLURM_MEM_PER_CPU": "200",
+    "SLURM_ARRAY_JOB_ID": "3",
+    "SLURM_ARRAY_TASK_ID": "1",
+    "SLURM_CPU_BIND": "quiet,mask_cpu:0x1",
+    "SRUN_DEBUG": "3",
+    "SUBMITIT_EXECUTOR": "slurm",
+    "CUDA_VISIBLE_DEVICES": "3",
+    "RANK": "1",
+}
+"""What an allocation, a task of an array and a worker have in their environment."""
+
+
+def test_a_job_inherits_nothing_of_the_allocation_that_it_was_submitted_from(sbatch, monkeypatch):
+    for name, value in {**OUTER, "SLURM_CONF": "/etc/ours.conf", "SLURM_CLUSTERS": "ours", "MY_OWN": "1"}.items():
+        monkeypatch.setenv(name, value)
+    inherited, _ = sbatch(Cluster(memory="500M"))
+    assert not set(OUTER) & set(inherited)
+    assert (inherited["SLURM_CONF"], inherited["SLURM_CLUSTERS"], inherited["MY_OWN"]) == ("/etc/ours.conf", "ours", "1")
+    assert all(os.environ[name] == value for name, value in OUTER.items()), "the environment of the submitter is as it was"
+
+
+def test_gpus_that_a_user_chose_outside_an_allocation_are_handed_on(sbatch, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert sbatch(Cluster())[0]["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_variables_stand_where_no_option_does_and_nowhere_else(sbatch, monkeypatch):
+    """sbatch lets a variable win over its script."""
+    site = {"SBATCH_PARTITION": "gpu", "SBATCH_ACCOUNT": "vision", "SBATCH_MEM_PER_CPU": "2G", "SBATCH_EXPORT": "NONE"}
+    ours = {"SBATCH_JOB_NAME": "x", "SBATCH_TIMELIMIT": "5", "SBATCH_OUTPUT": "x", "SBATCH_WAIT": "1", "SBATCH_SIGNAL": "KILL@9"}
+    for name, value in {**site, **ours, "SBATCH_ARRAY_INX": "0-9"}.items():
+        monkeypatch.setenv(name, value)
+    inherited, text = sbatch(Cluster(), runs=2)
+    assert {name: value for name, value in inherited.items() if name.startswith("SBATCH_")} == site
+    assert "--export=ALL" in text and "--cpus-per-task=4" in text.split("srun")[1] and "#SBATCH --signal=USR2@90" in text
+    inherited, _ = sbatch(Cluster(partition="long", memory="8G"))
+    assert {name for name in inherited if name.startswith("SBATCH_")} == {"SBATCH_ACCOUNT", "SBATCH_EXPORT"}
+
+
+@pytest.mark.parametrize("variable", ["SQUEUE_STATES", "SQUEUE_PARTITION", "SINFO_FORMAT", "SCANCEL_INTERACTIVE"])
+def test_what_slurm_is_asked_is_not_filtered_by_variables(says, tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, "x")
+    says(squeue="")
+    (tmp_path / "bin/squeue").write_text("#!/bin/sh\nenv\n")
+    said = slurm.ask("squeue")
+    assert f"{variable}=x" not in said and "PATH=" in said
 
 
 @pytest.mark.slow
