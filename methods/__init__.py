@@ -16,6 +16,7 @@ from bench import registry
 from bench.defaults import COMMAND
 from bench.encoders import table as encoders
 from bench.errors import UserError
+from bench.machine.checkout import is_as_committed
 
 METHODS = registry.Registry("method", "methods", f"{COMMAND} list methods")
 
@@ -114,6 +115,9 @@ def load(method: str):
 
 
 def version(method: str, cls, hyper_parameters: dict) -> str:
-    """What identifies the code behind a method: the class's `full_version`; for a user's own file also its text's hash."""
-    own = f"+{digest(method)[:8]}" if is_path(method) else ""
-    return f"{cls.full_version(hyper_parameters)}{own}"
+    """What identifies the code behind a method: the class's `full_version`; where git does not tell the text, also the text's hash. That
+    is a user's own file, and a file of this folder, or of one that the class is made from, that is not as committed."""
+    bases = [base.__module__.removeprefix("methods.") for base in cls.__mro__[1:] if base.__module__.startswith("methods.")]
+    texts = [digest(name) for name in (method, *bases) if is_path(name) or not is_as_committed(f"{FOLDER.name}/{name}.py")]
+    own = texts[0] if len(texts) == 1 else hashlib.sha256("".join(texts).encode()).hexdigest()
+    return f"{cls.full_version(hyper_parameters)}{f'+{own[:8]}' if texts else ''}"

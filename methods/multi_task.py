@@ -82,7 +82,7 @@ class MultiTask(Method):
     def full_version(cls, hyper_parameters):
         """'1+npid1+rotation1': a task whose numbers may move makes another run."""
         names = sorted(names_of(hyper_parameters["tasks"]))
-        return "+".join([str(cls.version), *(f"{name}{task_class(name).version}" for name in names)])
+        return "+".join([str(cls.version), *(f"{name}{methods.version(name, task_class(name), {})}" for name in names)])
 
     def build(self, name, cls, data):
         """A task whose encoder is the shared one; its teachers are copies of that."""

@@ -33,6 +33,7 @@ def examine(root: Path | None = None) -> list[tuple[str, bool, str]]:
 
     from bench.data import catalogue
     from bench.machine import hardware
+    from bench.machine.checkout import state_of_code
 
     env, hard = hardware.environment(torch.get_num_threads()), hardware.hardware()
     rows = [("python", True, env["python"])]
@@ -72,5 +73,7 @@ def examine(root: Path | None = None) -> list[tuple[str, bool, str]]:
             missing.append(name)
     at = f"under {root_of_data(root)}" + ("" if os.environ.get("SSLBENCH_DATA") or root else " ($SSLBENCH_DATA is not set)")
     rows.append(("data sets", True, f"{', '.join(found)}" + (f"; not {at}: {', '.join(missing)}" if missing else "")))
-    rows.append(("commit", True, f"{env['commit'] or 'not a git checkout'}{' with uncommitted changes' if env['dirty'] else ''}"))
+    code = state_of_code()
+    known = f"{code.commit or 'not a git checkout'}{' with uncommitted changes' if code.dirty else ''}"
+    rows.append(("commit", not code.refused, f"not known, and records will not say it: {code.refused}" if code.refused else known))
     return rows

@@ -62,8 +62,12 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
         cluster = prepare(request, options)
     if how["compile"] and request.processes > 1:
         raise UserError(f"--compile is for runs of one process so far, not of {request.processes}")
+    from bench.machine.checkout import state_of_code
+
     click.echo("checking and completing the plan", err=True)
     plan, store = plan_of(request)
+    if plan.todo and (refused := state_of_code().refused):
+        note(f"records will not say the commit: {refused}")
     if chosen:
         from dataclasses import replace
 

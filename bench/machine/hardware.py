@@ -1,11 +1,9 @@
 """What a run ran on: device, processor, versions, commit; all of it provenance, kept in the record."""
 
 import contextlib
-import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 from functools import cache
 from importlib import metadata
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from bench.defaults import ROOT
+from bench.machine.checkout import state_of_code
 from bench.machine.memory import give_back_freed_memory
 
 PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "scikit-learn", "numpy", "pandas", "submitit")
@@ -22,13 +20,6 @@ PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "scikit-le
 def device() -> torch.device:
     """The GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-COMMIT_FILE = "COMMIT.json"
-"""What stands for git in a snapshot of the source (bench/launch/snapshot.py): the commit, and whether it was dirty."""
-
-CODE_FILE = "bench/machine/hardware.py"
-"""This file, which a checkout of this code tracks at this path."""
 
 
 @cache
@@ -78,43 +69,22 @@ def hardware(processes: int = 1) -> dict:
 
 
 def environment(threads: int) -> dict:
-    """The record's environment: versions, commit of the code, whether it had uncommitted changes, CPU threads of a process."""
+    """The record's environment: versions, commit of the code, whether it was as committed, CPU threads of a process."""
     versions = {}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue  # faiss-gpu or faiss-cpu, never both
-    commit, dirty = commit_of_code()
+    code = state_of_code()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": versions,
-        "commit": commit,
-        "dirty": dirty,
+        "commit": code.commit,
+        "dirty": code.dirty,
         "threads": threads,
     }
-
-
-@cache
-def commit_of_code() -> tuple[str | None, bool | None]:
-    """The commit that this code is checked out at, and whether its tracked files were changed; None outside a checkout, and where the
-    code was put into somebody else's, such as a virtual environment inside a project."""
-    folder = ROOT
-    with contextlib.suppress(OSError):
-        noted = json.loads((folder / COMMIT_FILE).read_text())
-        return noted["commit"], noted["dirty"]
-    try:
-        git = ["git", "-C", str(folder)]
-        # Named from the top of the work tree, and only if it is tracked.
-        tracked = subprocess.run([*git, "ls-files", "--full-name", CODE_FILE], capture_output=True, text=True, check=True)
-        if tracked.stdout.strip() != CODE_FILE:
-            return None, None
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        status = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True)
-        return commit, bool(status.stdout.strip())
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
 
 
 def reset_peak_memory() -> None:

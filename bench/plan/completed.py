@@ -19,6 +19,7 @@ from pydantic import ValidationError
 import methods
 from bench import defaults
 from bench.defaults import ROOT
+from bench.machine.checkout import state_of_code
 from bench.machine.files import write
 from bench.machine.lease import machine
 from bench.spec import RunSpec, canonical
@@ -65,4 +66,5 @@ def _state() -> str:
     files = sorted(path for folder in ("bench", "methods") for path in (ROOT / folder).rglob("*.py"))
     facts = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
     gpus = [os.environ.get("CUDA_VISIBLE_DEVICES"), sorted(str(path) for path in Path("/dev").glob("nvidia*"))]
-    return hashlib.sha256(json.dumps([machine(), gpus, facts]).encode()).hexdigest()
+    # A commit changes no file, and yet a method's version (methods.version).
+    return hashlib.sha256(json.dumps([machine(), gpus, facts, state_of_code().changed]).encode()).hexdigest()

@@ -16,7 +16,7 @@ from bench.launch.cluster import Cluster, check, load
 from bench.launch.shared_folders import mount_of, require_shared
 from bench.launch.submit import grouped, script, submit
 from bench.launch.worker import FRUITLESS, Work, fruitless
-from bench.machine import hardware
+from bench.machine import checkout
 from bench.machine.signals import Interrupted
 from bench.plan.complete import complete
 from bench.records.store import ResultStore
@@ -254,10 +254,10 @@ def test_what_slurm_is_asked_is_not_filtered_by_variables(says, tmp_path, monkey
 def test_a_snapshot_is_the_source_and_knows_its_commit(tmp_path):
     place = snapshot.take(tmp_path)
     assert place == snapshot.take(tmp_path) and len(list((tmp_path / "code").iterdir())) == 1
-    code = "import bench.machine.hardware as h, json; print(json.dumps([h.__file__, h.commit_of_code()]))"
+    code = "import bench.machine.checkout as c, json; print(json.dumps([c.__file__, repr(c.state_of_code())]))"
     environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONSAFEPATH": "1"}
-    file, commit = json.loads(subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=ROOT))
-    assert file == str(place / "bench/machine/hardware.py") and tuple(commit) == hardware.commit_of_code()
+    file, state = json.loads(subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=ROOT))
+    assert file == str(place / "bench/machine/checkout.py") and state == repr(checkout.state_of_code())
 
 
 @pytest.fixture
