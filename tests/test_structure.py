@@ -74,10 +74,10 @@ SCALES_LEVELS = {"bench/views/view.py", "bench/data/images.py", "bench/parts/rec
 """Files that divide by the highest level: the one that makes images ready for a network, and two that list all levels there are."""
 
 OF_LIBRARIES = {
-    # No public name, though other code is meant to build on it: the base of every BatchNorm, what tells a buffer that is not saved, the
-    # step of averaged weights.
+    # No public name, though other code is meant to build on it: the base of every BatchNorm, and of these and every InstanceNorm, what
+    # tells a buffer that is not saved, the step of averaged weights.
     "bench/encoders/batch_norm.py": {"_BatchNorm"},
-    "bench/training/optim.py": {"_BatchNorm"},
+    "bench/training/optim.py": {"_NormBase"},
     "bench/conformance/calls.py": {"_BatchNorm"},
     "methods/random_rescaled.py": {"_BatchNorm"},
     "bench/conformance/state.py": {"_non_persistent_buffers_set"},
