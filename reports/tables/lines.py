@@ -11,12 +11,15 @@ from reports.tables.drawable import undrawn
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import SETTING, Cell, Row
 
+COLLAPSED = "collapsed_centred"
+"""The flag that a row's note is of. `collapsed`, its forerunner, took what is common to all images for a collapse."""
+
 
 def notes(runs: pandas.DataFrame) -> tuple[str, ...]:
     """What a reader must know of this row beside its numbers."""
     notes = []
     total = runs.id.nunique()
-    collapsed = runs[(runs.metric == "collapsed") & (runs.value > 0) & runs.weights.isna()].id.nunique()
+    collapsed = runs[(runs.metric == COLLAPSED) & (runs.value > 0) & runs.weights.isna()].id.nunique()
     if collapsed:
         notes.append("collapsed" if collapsed == total else f"{collapsed} of {total} collapsed")
     counts = runs.drop_duplicates("id").status.value_counts()

@@ -321,7 +321,8 @@ def test_collapsed_features_give_chance_and_a_flag(digits, value):
     assert result.value == pytest.approx(100 * (digits.test_y == most_frequent).mean())
     assert all(np.isfinite(r.value) for r in knn.evaluate(collapsed))
     values = {r.metric: r.value for r in label_free.evaluate(collapsed)}
-    assert values["collapsed"] == 1 and values["feature_std"] == pytest.approx(0, abs=1e-6) and values["alpha_req"] is None
+    assert values["collapsed_centred"] == 1 and values["rankme_centred"] is None and values["alpha_req"] is None
+    assert values["feature_std"] == pytest.approx(0, abs=1e-6)
     assert values["uniformity"] == pytest.approx(0, abs=1e-9)
     assert values["rankme"] is None if value == 0 else values["rankme"] == pytest.approx(1, abs=1e-3)
 
@@ -329,7 +330,7 @@ def test_collapsed_features_give_chance_and_a_flag(digits, value):
 def test_equal_but_for_rounding_is_constant(digits):
     noise = np.random.default_rng(0).integers(0, 2, (50, 8)).astype(np.float32) * np.float32(1e-7)
     probe = logistic.fit(1 + noise, digits.train_y[:50], (1e-3,))
-    assert (probe.scale == 0).all() and label_free.alpha_req(1 + noise) is None
+    assert (probe.scale == 0).all() and len(label_free.spectrum(1 + noise)) == 0
 
 
 # What holds for every evaluator that reads test.
@@ -421,7 +422,7 @@ def test_alpha_req_recovers_a_power_law(alpha):
     basis = np.linalg.qr(random.normal(size=(400, 120)))[0]
     basis = np.linalg.qr(basis - basis.mean(axis=0))[0]
     x = (basis * np.arange(1, 121) ** (-alpha / 2)).astype(np.float32)
-    assert label_free.alpha_req(x) == pytest.approx(alpha, abs=1e-3)
+    assert label_free.alpha_req(label_free.spectrum(x)) == pytest.approx(alpha, abs=1e-3)
 
 
 def test_alpha_req_fit(digits):
@@ -431,7 +432,7 @@ def test_alpha_req_fit(digits):
     rank = np.arange(4, count + 1)
     a = np.stack([-np.log(rank), np.ones(len(rank))], axis=1)
     slope, _ = np.linalg.solve(a.T @ (a / rank[:, None]), (a / rank[:, None]).T @ np.log(eigenvalues[3:count]))
-    assert label_free.alpha_req(digits.train_x) == pytest.approx(slope, rel=1e-6)
+    assert label_free.alpha_req(label_free.spectrum(digits.train_x)) == pytest.approx(slope, rel=1e-6)
 
 
 def test_feature_std_of_evenly_spread_features():
@@ -440,15 +441,57 @@ def test_feature_std_of_evenly_spread_features():
     assert label_free.feature_std(x + 100) < 0.1
 
 
+def features(generator, directions, mean=0.0, noise=0.0, count=500, width=64):
+    """Features that differ in so many directions of equal weight, around a mean common to all: float32 [count, width]."""
+    axes = np.linalg.qr(generator.normal(size=(width, directions)))[0].T
+    x = mean * np.ones(width) + generator.normal(size=(count, directions)) @ axes
+    return (x + noise * generator.normal(size=x.shape)).astype(np.float32)
+
+
+COLLAPSES = {
+    "constant": lambda g: np.full((500, 64), 0.3),
+    "constant but for rounding": lambda g: 0.3 + 1e-8 * g.normal(size=(500, 64)),
+    "zero": lambda g: np.zeros((500, 64)),
+    "one direction": lambda g: features(g, 1),
+    "one direction far from zero": lambda g: features(g, 1, mean=1000.0),
+    "one direction and a little noise": lambda g: features(g, 1, noise=1e-3),
+    "all units dead but one": lambda g: np.maximum(features(g, 64), 0) * (np.arange(64) == 7),
+}
+HEALTHY = {
+    "all directions": lambda g: features(g, 64),
+    "a large common mean": lambda g: features(g, 64, mean=1000.0),
+    "few directions and a common mean": lambda g: features(g, 5, mean=100.0),
+    "half of the units dead": lambda g: np.maximum(features(g, 64), 0) * (np.arange(64) % 2),
+    "small": lambda g: 1e-6 * features(g, 64),
+    "one direction three times the rest": lambda g: features(g, 8) * np.where(np.arange(64) == 0, 3, 1),
+}
+
+
+@pytest.mark.parametrize("name", [*COLLAPSES, *HEALTHY])
+def test_the_flag_says_what_has_collapsed_and_nothing_else(name):
+    x = (COLLAPSES | HEALTHY)[name](np.random.default_rng(0)).astype(np.float32)
+    values = {result.metric: result.value for result in label_free.measure("x", x, (x, x))}
+    assert values["collapsed_centred"] == (name in COLLAPSES), values["rankme_centred"]
+
+
+def test_directions_are_counted_around_the_mean():
+    generator = np.random.default_rng(1)
+    for directions in (1, 3, 20):
+        x = features(generator, directions, mean=50.0, count=4000)
+        assert label_free.rankme_centred(label_free.spectrum(x)) == pytest.approx(directions, rel=0.02)
+        centred = x - x.mean(0)
+        assert label_free.rankme_centred(label_free.spectrum(x)) == pytest.approx(label_free.rankme(centred), rel=0.01)
+
+
 def test_label_free_results(digits, monkeypatch):
     monkeypatch.setattr(label_free, "MOST_IMAGES", 400)
     results = {r.metric: r for r in label_free.evaluate(FakeSubject(digits))}
-    assert list(results) == ["rankme", "uniformity", "alignment", "alpha_req", "feature_std", "collapsed"]
+    assert list(results) == ["rankme", "uniformity", "alignment", "alpha_req", "feature_std", "rankme_centred", "collapsed_centred"]
     images = len(digits.train_x)  # the crops that the subject gives are measured whole
     counts = {metric: (r.evaluator, r.split, r.n, r.dataset) for metric, r in results.items()}
     assert counts.pop("alignment") == ("label_free", "train", images, "digits")
     assert set(counts.values()) == {("label_free", "train", 400, "digits")}
-    assert results["collapsed"].value == 0 and results["rankme"].value == label_free.rankme(digits.train_x[evenly(images, 400)])
+    assert results["collapsed_centred"].value == 0 and results["rankme"].value == label_free.rankme(digits.train_x[evenly(images, 400)])
 
 
 def test_validation_never_reads_test(digits):

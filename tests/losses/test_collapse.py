@@ -16,6 +16,7 @@ from torch.nn import functional as F
 import methods.byol
 import methods.dino
 import methods.moco
+import methods.rotation
 import methods.simsiam
 import methods.vicreg
 from bench.data import catalogue
@@ -23,6 +24,7 @@ from bench.data.images import channel_stats
 from bench.data.load import load_split
 from bench.data.source import Source
 from bench.encoders.networks.resnet import ResNet
+from bench.evaluation.evaluators import label_free
 from bench.spec import Budget, RunSpec
 from bench.training.trainer import Trainer
 from bench.views.view import normalise
@@ -67,6 +69,25 @@ def test_simsiam_needs_its_stopped_gradient(monkeypatch):
     assert spread(methods.simsiam.SimSiam, 70, 0.3, **SIMSIAM) > SPREAD
     mutate(monkeypatch, methods.simsiam, "projections.detach()", "projections")
     assert spread(methods.simsiam.SimSiam, 70, 0.3, **SIMSIAM) < COLLAPSED
+
+
+def directions(cls, *arguments, **hyper_parameters):
+    """In how many directions the encoder's features of test images differ, after a training."""
+    method, images = trained(cls, *arguments, **hyper_parameters)
+    with torch.no_grad():
+        return label_free.rankme_centred(label_free.spectrum(method.encode(images).numpy()))
+
+
+@pytest.mark.slow
+def test_an_encoder_is_said_to_have_collapsed_when_it_has(monkeypatch):
+    """Untrained, and trained as it should be, it has not, though its features have a large mean in common; nor at the step where the
+    projections have collapsed and its own features tell digits as before, but when a probe on them has fallen to half."""
+    assert directions(methods.rotation.Rotation, 1, 1e-9) > 3 * label_free.COLLAPSED
+    assert directions(methods.rotation.Rotation, 70, 0.1) > 3 * label_free.COLLAPSED
+    assert directions(methods.simsiam.SimSiam, 70, 0.3, **SIMSIAM) > 3 * label_free.COLLAPSED
+    mutate(monkeypatch, methods.simsiam, "projections.detach()", "projections")
+    assert directions(methods.simsiam.SimSiam, 70, 0.3, **SIMSIAM) > 3 * label_free.COLLAPSED
+    assert directions(methods.simsiam.SimSiam, 600, 1.0, **SIMSIAM) < label_free.COLLAPSED
 
 
 BYOL = {"projection": 32, "hidden": 64, "momentum": 0.9}

@@ -60,7 +60,7 @@ def run(method, accuracy, seed=0, status="done", flops=2.4e12, collapsed=0.0, ta
             *(result("transfer", name, "linear_top1", accuracy - 2, seed) for name in targets),
             *(result("linear", made.dataset, "top1", accuracy - 5, seed, weights=name) for name in weights),
             Result(evaluator="label_free", dataset=made.dataset, split="train", metric="rankme", value=41.0 + seed, n=N),
-            Result(evaluator="label_free", dataset=made.dataset, split="train", metric="collapsed", value=collapsed, n=N),
+            Result(evaluator="label_free", dataset=made.dataset, split="train", metric="collapsed_centred", value=collapsed, n=N),
         )
     cost = Cost(steps=78, images=20000, flops=flops, seconds=15.0 + seed, peak_memory_bytes=2**29)
     evals = ("linear", "knn", "label_free") if status == "done" else ()
@@ -299,9 +299,18 @@ def test_the_csv_is_tidy_and_complete(frame, tmp_path):
     assert not table.duplicated(["dataset", "method", "column"]).any()
     row = table[(table.method == "simclr") & (table.column == "rankme")].iloc[0]
     assert (row["mean"], row.n, row["values"], row["rank"]) == (42, 3, "0=41 1=42 2=43", 1)
-    assert {"linear", "knn", "knn_k200_T0.1", "transfer:digits", "tflop", "seconds", "images", "peak_memory", "steps", "collapsed"} <= set(
-        table.column
-    )
+    assert {
+        "linear",
+        "knn",
+        "knn_k200_T0.1",
+        "transfer:digits",
+        "tflop",
+        "seconds",
+        "images",
+        "peak_memory",
+        "steps",
+        "collapsed_centred",
+    } <= set(table.column)
     assert len(list(csv.reader(io.StringIO(path.read_text())))) == len(table) + 1
 
 

@@ -122,6 +122,15 @@ def test_a_suite_that_lists_a_run_twice_is_refused(tmp_path):
         make_plan([run, run.replace(encoder="resnet8")], ("knn",), ResultStore(tmp_path))
 
 
+def test_the_second_pca_has_as_many_components_as_the_encoder_has_features():
+    runs = [run for run in suites.load("cifar10").runs if run.method == "pca" and run.hyper_parameters]
+    assert [run.encoder for run in runs] == list(cifar10.CHOSEN)
+    for run in runs:
+        with torch.device("meta"):
+            width = factory.factory(run.encoder, 32)().dim
+        assert run.hyper_parameters == {"components": width}
+
+
 def test_tiny_imagenet_has_the_steps_and_learning_rates_of_cifar10():
     runs = suites.load("tiny_imagenet50").runs
     chosen = cifar10.CHOSEN["resnet8"]
@@ -166,7 +175,7 @@ def test_the_page_of_200_epochs_is_that_of_its_record(tmp_path):
 
 def name_of(method, encoder, seed, hyper_parameters, **rest):
     """What tells the runs of a suite apart, as planned and as recorded with every default filled in: (row, seed)."""
-    return (method, encoder, hyper_parameters.get("normalise", True)), seed
+    return (method, encoder, hyper_parameters.get("normalise", True), hyper_parameters.get("components", 128)), seed
 
 
 @pytest.mark.parametrize("name", WITH_RECORDS)
