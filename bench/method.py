@@ -76,6 +76,9 @@ class Method(nn.Module):
     """Values of progress at which its graph changes (a layer unfreezes, a queue switches on), or a schedule within `loss` ends."""
     uses_labels: bool = False
     trained: bool = True
+    sees_whole_images: bool = True
+    """Whether its encoder sees in training what is evaluated, whole images or crops of them enlarged to that size. Where not (it sees
+    patches, tiles), the running statistics of its BatchNorms are taken anew on whole training images before it is evaluated."""
     weights: str = "encoder"
     """Which weights `encode` uses, as the paper evaluates: encoder, teacher."""
     added: dict = {}

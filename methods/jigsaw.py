@@ -12,6 +12,9 @@ Differs from the paper:
   leaves the network chromatic aberration to tell places by. Nor are colours projected, as in the authors' data_transformer.cpp.
 - No flips and no crops, as in the authors' train_val_cfn_jps.prototxt; their image is cut by one pixel each way.
 - A cosine with warm-up instead of steps, and the learning rate of ResNets, not of AlexNet.
+- What is evaluated is a whole image, and the encoder has only seen patches, each normalised by itself. So BatchNorm's statistics are taken
+  anew on 500 whole training images at the end: on CIFAR-10 (resnet8, 3 TFLOP, seed 0) a linear probe has 41.3 on val instead of 39.5;
+  with 160 images 41.3, with 2,000 41.1. AlexNet has no BatchNorm.
 
 The paper's known failure: without `normalise`, neighbours are told by what is the same in both, brightness and contrast, and less is
 learnt. results/tiny_imagenet50 has it: 2.7 points less at the best stage.
@@ -56,6 +59,8 @@ def distant_permutations(count: int) -> np.ndarray:
 class Jigsaw(Method):
     paper = "arXiv:1603.09246"
     family = "pretext"
+    version = 2
+    sees_whole_images = False
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from bench.method import Floor
+from bench.parts import taking_statistics
 
 LAYERS = (nn.Conv2d, nn.Linear)
 
@@ -40,21 +41,13 @@ def normalise_layer(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> 
     return (output - mean.view(shape)) / deviation.view(shape)
 
 
-def normalise_batch_norm(norm: nn.Module, inputs: tuple[Tensor]) -> None:
-    """A hook before BatchNorm's forward pass in eval mode: its running statistics become those of its input."""
-    variance, mean = torch.var_mean(inputs[0], [0, 2, 3], correction=0)
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
-
-
 @torch.no_grad()
 def rescale(encoder: nn.Module, images: Tensor) -> None:
     """One forward pass in eval mode, in which each layer is normalised before the next one sees its output. images: [B, 3, H, W]."""
     hooks = [module.register_forward_hook(normalise_layer) for module in encoder.modules() if isinstance(module, LAYERS)]
-    norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    hooks += [norm.register_forward_pre_hook(normalise_batch_norm) for norm in norms]
     try:
-        encoder(images)
+        with taking_statistics(encoder):
+            encoder(images)
     finally:
         for hook in hooks:
             hook.remove()

@@ -79,7 +79,7 @@ OF_LIBRARIES = {
     "bench/encoders/batch_norm.py": {"_BatchNorm"},
     "bench/training/optim.py": {"_NormBase"},
     "bench/conformance/calls.py": {"_BatchNorm"},
-    "methods/random_rescaled.py": {"_BatchNorm"},
+    "bench/parts/statistics.py": {"_BatchNorm"},
     "bench/conformance/state.py": {"_non_persistent_buffers_set"},
     "bench/parts/teachers.py": {"_foreach_lerp_"},
     # torch compiles a module in place, and has nothing to undo it.

@@ -8,6 +8,7 @@ from bench.compute.precision import upcast
 from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, whole_patches
 from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
+from bench.parts.statistics import taking_statistics
 from bench.parts.teachers import Memory, MomentumContrast, Queue, Teacher, permuted_keys
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "reverse_gradient",
     "shard",
     "sinkhorn",
+    "taking_statistics",
     "upcast",
     "whole_patches",
 ]

@@ -93,6 +93,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
             company = shared(place.processes if trainer.progress < 1 else 1, job, folder)
             with company, compiled(method, place.compile):
                 trainer.run()
+            trainer.retake_statistics()
         else:
             meter = fit(method, as_seen_by(method, source), spec)
         heartbeat.write("evaluating", trainer)

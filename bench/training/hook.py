@@ -1,4 +1,5 @@
-"""A method's `before_epoch` (bench/method.py): what it is handed, what it costs, and its one call where a method is not trained."""
+"""What a method does between steps (bench/method.py): its `before_epoch`, what that is handed and costs, its one call where a method is not
+trained; and BatchNorm's statistics taken anew where it has not seen whole images."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,8 +11,13 @@ from bench.compute.randomness import generator
 from bench.data.source import Source
 from bench.encoders.features import IMAGES_AT_ONCE, extract
 from bench.method import Method
+from bench.parts.statistics import batch_norms, taking_statistics
 from bench.spec import RunSpec, settled
 from bench.training.meter import Meter
+
+STATISTICS_IMAGES = 500
+"""Training images that BatchNorm's statistics are taken anew on, in one forward pass, as many as features are extracted of at a time. Four
+times as many change nothing that can be told (methods/jigsaw.py)."""
 
 
 def has_hook(method: Method) -> bool:
@@ -48,6 +54,23 @@ def run_hook(
     everything = count_flops(hook)
     # What every device does for itself counts once, what they share counts as a whole: the same for any number of devices.
     return everything - sum(shared) + collectives.total(sum(shared)), named
+
+
+def retake_statistics(method: Method, source: Source, spec: RunSpec) -> float:
+    """Take the running statistics of every BatchNorm that `encode` (or else `encode_also`) uses on the first whole training images,
+    without labels or augmentation, in eval mode. -> FLOPs: none where the method sees whole images, or has no BatchNorm."""
+    if method.sees_whole_images or not batch_norms(method):
+        return 0.0
+
+    def take() -> None:
+        taken = []
+        for function in (method.encode, *method.encode_also().values()):
+            with taking_statistics(method, but=tuple(taken)) as now:
+                setting = source.images[:STATISTICS_IMAGES], source.mean, source.std, settled(spec.precision)
+                extract(method, function, *setting, images_at_once=STATISTICS_IMAGES)
+            taken += now
+
+    return count_flops(take)
 
 
 def fit(method: Method, source: Source, spec: RunSpec) -> Meter:

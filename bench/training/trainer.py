@@ -20,7 +20,7 @@ from bench.spec import RunSpec, settled
 from bench.training.batches import Batches
 from bench.training.checkpoint import Checkpoints
 from bench.training.cuda_graph import CapturedStep
-from bench.training.hook import has_hook, run_hook
+from bench.training.hook import has_hook, retake_statistics, run_hook
 from bench.training.loss_curve import Curve, Unread
 from bench.training.meter import Meter
 from bench.training.optim import build_optimizer, clear_state, load_state_by_name, state_by_name
@@ -62,7 +62,7 @@ class Trainer:
         self.optimizer = build_optimizer(method, self.recipe)
         self.images_at_once = features.IMAGES_AT_ONCE
         """Images per forward pass where the method's hook asks for features; they do not depend on it beyond rounding."""
-        self.hooked_epoch, self.loss = -1, math.nan
+        self.hooked_epoch, self.retaken, self.loss = -1, False, math.nan
         self.saved_at, self.saved = time.monotonic(), None
         self.origin: dict = {}
         """Hardware and environment that the training began with; kept in the checkpoint for the record."""
@@ -135,6 +135,14 @@ class Trainer:
             self.captured_steps.forget_if_moved()
         self.hooked_epoch = self.epoch
 
+    def retake_statistics(self) -> None:
+        """After the last step, once, in the run's first process: BatchNorm's statistics of whole images, where the method has seen none."""
+        if not self.retaken and not self.method.sees_whole_images:
+            with self.meter.charging():
+                self.meter.flops += retake_statistics(self.method, self.source, self.spec)
+            self.retaken = True
+            self.save()
+
     def step(self, method: Method, optimizer: torch.optim.Optimizer | None, batch: Batch, progress: float) -> Tensor:
         """A step of this run's recipe and precision (bench/training/step.py). Returns the loss [], on the device."""
         return make_step(method, optimizer, batch, progress, self.spec)
@@ -177,7 +185,7 @@ class Trainer:
 
     def save(self, wait: bool = True) -> None:
         """A checkpoint of this very state, unless there is one. wait: it is on disk when this returns."""
-        state, checkpoints = (self.meter.steps, self.hooked_epoch), self.controls.checkpoints
+        state, checkpoints = (self.meter.steps, self.hooked_epoch, self.retaken), self.controls.checkpoints
         if checkpoints and self.saved != state:
             (checkpoints.save if wait else checkpoints.begin)(self.meter.steps, self.state_dict())
         elif checkpoints and wait:
@@ -191,6 +199,7 @@ class Trainer:
             "optimizer": state_by_name(self.optimizer),
             "meter": self.meter.state_dict(),
             "hooked_epoch": self.hooked_epoch,
+            "retaken": self.retaken,
             "curve": [self.curve.points, self.curve.total, self.curve.count],
             "threads": self.controls.threads,
             "origin": self.origin,
@@ -204,4 +213,5 @@ class Trainer:
         self.hooked_epoch = state["hooked_epoch"]
         points, total, count = state["curve"]
         self.curve = Curve([tuple(point) for point in points], total, count)
-        self.origin, self.saved = state["origin"], (self.meter.steps, self.hooked_epoch)
+        self.retaken = state.get("retaken", False)  # checkpoints of methods before there was such a thing have none
+        self.origin, self.saved = state["origin"], (self.meter.steps, self.hooked_epoch, self.retaken)

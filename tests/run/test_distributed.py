@@ -125,10 +125,13 @@ def planned(**changes) -> RunSpec:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("budget", [Budget("steps", 6), Budget("flops", 3e9)], ids=str)
-def test_a_run_in_two_processes_is_the_run_in_one(tmp_path, budget):
-    """Losses and the number of steps agree; the record says how many shared it, and its id does not."""
-    spec, curves = planned(budget=budget), []
+@pytest.mark.parametrize(
+    ("method", "budget"), [("moco", Budget("steps", 6)), ("moco", Budget("flops", 3e9)), ("jigsaw", Budget("steps", 3))], ids=str
+)
+def test_a_run_in_two_processes_is_the_run_in_one(tmp_path, method, budget):
+    """Losses, the number of steps and what was paid agree, BatchNorm's statistics of whole images included; the record says how many
+    shared it, and its id does not."""
+    spec, curves = planned(method=method, budget=budget), []
     for processes in (1, 2):
         place = Place(tmp_path / f"results{processes}", tmp_path / f"scratch{processes}", processes=processes)
         execute(spec, ("knn",), place)

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import methods
 from bench.data import catalogue
@@ -129,6 +130,32 @@ def test_the_record_says_what_was_done(undisturbed, spec):
 def test_same_spec_same_bytes(spec, undisturbed, place):
     execute(spec, EVALS, place)
     equal_outcome(the_record(place), undisturbed)
+
+
+def test_statistics_of_whole_images_are_in_weights_cost_and_checkpoint(place, tmp_path, monkeypatch):
+    """Stopped in evaluation and started again, the run is the undisturbed one; a later evaluation finds the same weights."""
+    facts = {"dataset": "digits", "image_size": 16, "budget": Budget("steps", 2), "precision": "float32"}
+    spec = complete(RunSpec(method="jigsaw", recipe_changes={"batch_size": 64}, **facts))
+    execute(spec, ("knn",), Place(tmp_path / "undisturbed", tmp_path / "other", threads=1))
+    (undisturbed,) = ResultStore(tmp_path / "undisturbed").records()
+
+    def stopped(*arguments):
+        raise Interrupted("in evaluation")
+
+    monkeypatch.setattr(execute_module, "evaluate", stopped)
+    with pytest.raises(Interrupted):
+        execute(spec, ("knn",), place)
+    monkeypatch.undo()
+    execute(spec, ("knn",), place)
+    record = the_record(place)
+    equal_outcome(record, undisturbed)
+    state = Checkpoints(place.scratch, spec.id).load()
+    exported = load_file(place.scratch / spec.id / "weights.safetensors")
+    assert state["retaken"] and all(torch.equal(value, exported[name]) for name, value in state["method"].items())
+    step = sum(state["meter"]["step_flops"].values())
+    assert state["meter"]["flops"] == record.cost.flops > 2 * step, "two steps, and a look at whole images"
+    execute(spec, ("knn", "label_free"), place)
+    assert len({part.weights_sha256 for part in ResultStore(place.results).records()}) == 1
 
 
 def test_what_is_stored_is_not_repeated(spec, undisturbed, place, monkeypatch):
@@ -315,8 +342,6 @@ def test_floors_cost_what_they_compute_and_a_reference_is_marked(place):
 
 @pytest.mark.slow
 def test_exported_weights_are_the_runs(spec, undisturbed, place):
-    from safetensors.torch import load_file
-
     execute(spec, EVALS, place)
     saved = load_file(place.scratch / spec.id / "weights.safetensors")
     state = Checkpoints(place.scratch, spec.id).load()["method"]
