@@ -29,12 +29,15 @@ def say_problems(store) -> None:
 
 
 def plan_of(request, look: bool = False):
-    """The request's plan and store; records that cannot be read are said. look: nothing will be trained by it."""
+    """The request's plan and store; records that cannot be read are said. look: nothing will be trained by it; else a run whose record is a
+    newer program's is refused."""
     if away_from_checkout() and not request.results.exists():
         note(f"there are no results yet: they would go to {request.results.absolute()} (--results)")
     plan, store = request.plan(look)
     store.check()
     say_problems(store)
+    if not look:
+        store.require_known(plan.runs)
     return plan, store
 
 

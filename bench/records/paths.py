@@ -6,6 +6,7 @@ import functools
 import operator
 import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,12 +52,39 @@ def run_of(path: str) -> tuple[str, str]:
     return order_below(path)[:2]
 
 
-def listing(folder: Path) -> dict[str, State]:
-    """Every file that could be a record, by its path below the folder, as it is now; in the order in which the system lists them."""
+def listing(folder: Path, problem: Callable[[str, str], None] = lambda path, reason: None) -> dict[str, State]:
+    """Every file that could be a record, by its path below the folder, as it is now; in the order in which the system lists them.
+    problem: hears of a path below the folder that cannot be looked at, and why."""
     found = {}
-    for directory in os.scandir(folder) if folder.is_dir() else ():
-        below = f"{directory.name}/"
-        for entry in os.scandir(directory) if directory.is_dir() else ():
-            if (name := entry.name).endswith(".json") and name[0] != ".":
-                found[below + name] = state_of(entry.stat())
+    for directory in looked_at(folder, "", problem):
+        for entry in looked_at(Path(directory.path), f"{directory.name}/", problem) if stat.S_ISDIR(mode(directory, "", problem)) else ():
+            if (name := entry.name).endswith(".json") and name[0] != "." and (kind := mode(entry, f"{directory.name}/", problem)):
+                if stat.S_ISREG(kind):
+                    found[f"{directory.name}/{name}"] = state_of(entry.stat())
+                else:
+                    problem(f"{directory.name}/{name}", "it is not a file")
     return found
+
+
+def looked_at(folder: Path, below: str, problem: Callable[[str, str], None]) -> list[os.DirEntry]:
+    """What is in a folder; nothing where there is none, and where it cannot be read."""
+    try:
+        return list(os.scandir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problem(below, error.strerror or str(error))
+        return []
+
+
+def mode(entry: os.DirEntry, below: str, problem: Callable[[str, str], None]) -> int:
+    """Of what it leads to; 0 where it leads nowhere, or in a circle."""
+    try:
+        return entry.stat().st_mode
+    except OSError as error:
+        # What is gone since the folder was read is no problem; a link that leads nowhere is.
+        if entry.is_symlink():
+            problem(below + entry.name, f"a link that leads nowhere: {error.strerror}")
+        elif not isinstance(error, FileNotFoundError):
+            problem(below + entry.name, error.strerror or str(error))
+        return 0

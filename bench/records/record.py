@@ -1,16 +1,20 @@
 """One run's record: what is written once and never edited. Schema of the file: results/README.md, and the classes below."""
 
 import base64
+import contextlib
 import dataclasses
 import json
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 SCHEMA = 1
-"""Version of the record's layout."""
+"""Version of the layout that is written."""
+
+LAYOUTS = (1,)
+"""Those that are read."""
 
 # NaN and infinity are not JSON: a metric that is not a number is stored as null.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -97,6 +101,33 @@ def pack(correct: np.ndarray) -> str:
 def unpack(text: str, n: int) -> np.ndarray:
     """The inverse of `pack`: bool [n]."""
     return np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8), count=n).astype(bool)
+
+
+class MadeByNewer(ValueError):
+    """A record of a layout that this program does not know yet."""
+
+
+def from_text(content: bytes) -> RunRecord:
+    """A record's file. Raises MadeByNewer, before anything else of it is read; else ValidationError or ValueError."""
+    try:
+        record = RUN_RECORD.validate_json(content)
+        version = record.schema_version
+    except ValidationError:
+        version = version_of(content)
+        if version in LAYOUTS:
+            raise
+    if version not in LAYOUTS:
+        kind, said = (MadeByNewer, "made by a newer program: ") if version > SCHEMA else (ValueError, "")
+        raise kind(f"{said}it has layout {version}, and this version reads layout {' and '.join(map(str, LAYOUTS))}")
+    return record
+
+
+def version_of(content: bytes) -> int:
+    """The layout that a file claims to have; today's where it claims none, or is no JSON."""
+    with contextlib.suppress(ValueError, AttributeError):
+        version = json.loads(content).get("schema_version")
+        return version if type(version) is int else SCHEMA
+    return SCHEMA
 
 
 def to_text(record: RunRecord) -> str:

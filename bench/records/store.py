@@ -22,14 +22,12 @@ from bench.machine.memory import no_collection
 from bench.records.frame import merge, tidy
 from bench.records.index import Index, Part
 from bench.records.paths import State, listing, order, order_below, path_below, run_of, state_of
-from bench.records.record import RUN_RECORD, SCHEMA, RunRecord, to_text
+from bench.records.record import MadeByNewer, RunRecord, from_text, to_text
+from bench.records.standing import covers, same_weights
 from bench.spec import RunSpec, spec_hash
 
 if TYPE_CHECKING:  # it takes half a second to import: only frame() pays for it
     import pandas
-
-STANDING = {"failed": 0, "diverged": 1, "done": 2}
-"""Of two records of one run the higher one stands: a crash may be retried, a divergence is deterministic, done is done."""
 
 
 class ResultStore:
@@ -40,6 +38,8 @@ class ResultStore:
         self.folder = Path(folder)
         self.problems: list[tuple[Path, str]] = []
         """Files that were skipped since the last `records()`, `check()` or `frame()` began, and why."""
+        self.newer: set[Path] = set()
+        """Those of them that a newer program made."""
         self._index: Index | None = None
 
     @property
@@ -77,7 +77,7 @@ class ResultStore:
                 except FileExistsError:
                     # None where it is broken: a broken part holds nothing, and stays.
                     earlier.append(self._part(f"{directory.name}/{path.name}"))
-                    if _covers([existing for existing in earlier if existing], record):
+                    if covers([existing for existing in earlier if existing], record):
                         return path
         finally:
             temporary.unlink(missing_ok=True)
@@ -99,20 +99,20 @@ class ResultStore:
 
     def find(self, run_id: str) -> list[RunRecord]:
         """The parts of one run, in order; empty if the store has none."""
-        paths = [path for path in self.folder.glob("*/*.json") if f"-{run_id}." in path.name]
-        return [record for path in sorted(paths, key=order) if (record := self._read(path, state_of(path.stat())))]
+        found = [(path, state) for path, state in self._in_order() if f"-{run_id}." in path]
+        return [record for path, state in found if (record := self._read(self.folder / path, state))]
 
     def parts(self, spec: RunSpec) -> list[Part]:
         """What is known of each part of one run, in order, without listing the folder: a plan asks this for thousands of specs."""
         names = (path_below(spec.dataset, spec.method, spec.seed, spec.id, part) for part in itertools.count(1))
-        there = itertools.takewhile(lambda below: os.path.exists(os.path.join(self.folder, below)), names)
+        there = itertools.takewhile(lambda below: os.path.lexists(os.path.join(self.folder, below)), names)
         return [part for below in there if (part := self._part(below))]
 
     def missing(self, spec: RunSpec, evals: Iterable[str], parts: list[Part] | None = None) -> tuple[str, ...]:
         """Which of these evaluators the run still needs: all if it failed or never ran, none if it diverged. parts: as `parts` says
         them, where the caller has them."""
         parts = self.parts(spec) if parts is None else parts
-        held = {name for record in _same_weights(parts) for name in record.evals}
+        held = {name for record in same_weights(parts) for name in record.evals}
         diverged = any(record.status == "diverged" for record in parts) and not any(record.status == "done" for record in parts)
         return () if diverged else tuple(name for name in evals if name not in held)
 
@@ -123,15 +123,16 @@ class ResultStore:
         self.problems = []
         if not self.index.whole:
             self._index = Index(self.folder, whole=True)
-        index, now = self.index, listing(self.folder)
+        index, now = self.index, self._listing()
         frame = index.table()
         # A run's rows depend on all of its parts: one that is new, changed or gone makes all of them anew.
         changed = set() if index.framed_as(now) else {run_of(path) for path, _ in index.framed.items() ^ now.items()}
         if changed:
-            again = sorted((path for path in now if run_of(path) in changed), key=order_below)
+            # Rows are known by their run's id, which a copy in another folder has too.
+            ids = {stem[-16:] for _, stem in changed}
+            again = sorted((path for path in now if run_of(path)[1][-16:] in ids), key=order_below)
             read = (self._of_run(list(paths), now) for _, paths in itertools.groupby(again, key=run_of))
-            ids = [stem[-16:] for _, stem in changed]
-            frame = merge(frame.loc[~frame["id"].isin(ids)], tidy((parts, sound) for parts, sound in read if parts))
+            frame = merge(frame.loc[~frame["id"].isin(list(ids))], tidy((parts, sound) for parts, sound in read if parts))
             index.put_table(frame, {path: state for path, state in now.items() if index.part(path, state)})
             index.save()
         self._name_left_out(now)
@@ -145,18 +146,22 @@ class ResultStore:
         for (directory, stem), paths in itertools.groupby(later, key=run_of):
             those = [path for path in (f"{directory}/{stem}.json", *paths) if path in now]
             parts = [(path, part) for path in those if (part := self.index.part(path, now[path]))]
-            sound = _same_weights([part for _, part in parts])
+            sound = same_weights([part for _, part in parts])
             for path in (path for path, part in parts if part.status == "done" and part not in sound):
                 self._problem(self.folder / path, "its weights are not those of the run's first part; its results are left out")
 
     def _of_run(self, paths: list[str], states: dict[str, State]) -> tuple[list[tuple[int, RunRecord]], list[RunRecord]]:
         """(part number, record) of each part of a run, and those whose results count."""
         parts = [(order_below(path)[2], record) for path in paths if (record := self._read(self.folder / path, states[path]))]
-        return parts, _same_weights([record for _, record in parts])
+        return parts, same_weights([record for _, record in parts])
+
+    def _listing(self) -> dict[str, State]:
+        """Every file that could be a record; what cannot be looked at is in `problems`."""
+        return listing(self.folder, lambda below, reason: self._problem(self.folder / below, reason))
 
     def _in_order(self) -> list[tuple[str, State]]:
         """Every file that could be a record, by directory, run and part."""
-        return sorted(listing(self.folder).items(), key=lambda item: order_below(item[0]))
+        return sorted(self._listing().items(), key=lambda item: order_below(item[0]))
 
     def _part(self, below: str) -> Part | None:
         """What is known of the record at this path below the folder, from the index or from the file; None if it is not sound."""
@@ -170,9 +175,7 @@ class ResultStore:
     def _read(self, path: Path, state: State) -> RunRecord | None:
         """The record at this path if it is sound, for the index too; else None, and the reason in `problems`."""
         try:
-            record = RUN_RECORD.validate_json(path.read_bytes())
-            if record.schema_version != SCHEMA:
-                raise ValueError(f"it has layout {record.schema_version}; this version reads layout {SCHEMA}")
+            record = from_text(path.read_bytes())
             # What hashes to its id is the spec that was written; only else is it worth the time to look closer.
             if spec_hash(record.spec) != record.id and not ((spec := RunSpec.from_json(record.spec)).complete and spec.id == record.id):
                 raise ValueError(f"its id {record.id} is not the hash of its spec")
@@ -186,23 +189,23 @@ class ResultStore:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(step) for step in first["loc"])
             self._problem(path, f"{where}: {first['msg']}" if where else first["msg"])
+        except MadeByNewer as error:
+            self.newer.add(path)
+            self._problem(path, str(error))
         except (OSError, UserError, ValueError, AssertionError, KeyError) as error:
             self._problem(path, str(error))
         return None
 
+    def require_known(self, specs: Iterable[RunSpec]) -> None:
+        """A UserError where a record of one of these runs, whose parts were looked at, is a newer program's: to train such a run again
+        would be to repeat it."""
+        for path in sorted(self.newer):
+            spec = next((spec for spec in specs if f"-{spec.id}." in path.name), None)
+            if spec:
+                raise UserError(
+                    f"the record of {spec.name}, {path}, was made by a newer program; update this one, or give another --results"
+                )
+
     def _problem(self, path: Path, reason: str):
         if (path, reason) not in self.problems:
             self.problems.append((path, reason))
-
-
-def _same_weights(parts: list) -> list:
-    """The done parts that measured the weights that the first one measured."""
-    done = [record for record in parts if record.status == "done"]
-    return [record for record in done if record.weights_sha256 == done[0].weights_sha256]
-
-
-def _covers(parts: list[Part], record: RunRecord) -> bool:
-    """Whether these parts already say all that this record says."""
-    trusted = [record.weights_sha256, *(part.weights_sha256 for part in _same_weights(parts))]
-    equal = [part for part in parts if STANDING[part.status] >= STANDING[record.status] and part.weights_sha256 in trusted]
-    return bool(equal) and set(record.evals) <= {name for part in equal for name in part.evals}

@@ -58,6 +58,7 @@ def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: Sto
         missing = store.missing(spec, requests)
         if not missing:
             return None
+        store.require_known([spec])
         with contextlib.nullcontext(signals) if signals else StopSignals() as active:
             try:
                 return make_record(spec, missing, store, place, active, lease)

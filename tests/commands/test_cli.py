@@ -192,6 +192,20 @@ def test_a_truncated_record_is_said_skipped_and_kept(one_run, bench, here):
     assert len(victim.read_text()) == 500
 
 
+def test_what_a_newer_program_recorded_is_not_trained_again(one_run, bench, here):
+    victim = next((here / "results/digits").glob("rotation*"))
+    text = victim.read_text().replace('"schema_version": ', '"schema_version": 9')
+    victim.write_text(text)
+    described = ["--method", "rotation,random", *SMALL, "--seeds", "0", "--evals", "knn"]
+    for command in (["run", *described, "--launcher", "debug"], ["retry", *described], ["plan", *described]):
+        code, _, err = bench(*command)
+        assert code == 2 and re.search(r"error: the record of rotation seed 0, .* was made by a newer program; update this one", err)
+    for command in (["report"], ["status", *described]):  # who looks sees the others
+        code, out, err = bench(*command)
+        assert code == 0 and "random" in out and "made by a newer program" in err
+    assert victim.read_text() == text and len(list(victim.parent.iterdir())) == 2
+
+
 def test_the_plan_says_what_and_how_long(bench, here):
     code, out, _ = bench("plan", "--method", "simclr", *SMALL, "--seeds", "0,1")
     assert code == 0 and "2 to do" in out and re.search(r"time   about \d+ s", out) and not (here / "results").exists()

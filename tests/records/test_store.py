@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from bench.errors import UserError
 from bench.records import record as record_module
 from bench.records.frame import COLUMNS
 from bench.records.record import Cost, Result, RunRecord
@@ -182,7 +184,7 @@ def test_broken_files_are_reported_and_stay(store):
     unknown_field = store.publish(make_record(make_spec(seed=3)))
     unknown_field.write_text(unknown_field.read_text().replace('"suite"', '"suit"'))
     newer = store.publish(make_record(make_spec(seed=4)))
-    newer.write_text(newer.read_text().replace('"schema_version": 1', '"schema_version": 2'))
+    newer.write_text(newer.read_text().replace(f'"schema_version": {record_module.SCHEMA}', '"schema_version": 99, "sheets": [3]'))
     misplaced = whole.with_name("copy.json")
     misplaced.write_bytes(whole.read_bytes())
     (whole.parent / ".1234.tmp").write_text("{")
@@ -195,14 +197,79 @@ def test_broken_files_are_reported_and_stay(store):
     assert "EOF" in reasons[truncated]
     assert "is not the hash of its spec" in reasons[foreign]
     assert "suit" in reasons[unknown_field]
-    assert "layout 2" in reasons[newer]
+    assert reasons[newer].startswith("made by a newer program: it has layout 99, and this version reads layout ")
     assert f"belongs at mnist5k/{whole.name}" in reasons[misplaced]
     assert files(store) == before
+
+    # A run that a newer program made is refused, and not made again.
+    with pytest.raises(UserError, match=r"the record of simclr seed 4, .* was made by a newer program"):
+        store.require_known([make_spec(seed=1), make_spec(seed=4)])
+    store.require_known([make_spec(seed=seed) for seed in range(4)])
 
     # The run behind a broken file counts as missing, and its new record goes beside it.
     assert store.missing(make_spec(seed=1), ["knn"]) == ("knn",)
     assert store.publish(make_record(make_spec(seed=1))).name.endswith(".2.json")
     assert store.missing(make_spec(seed=1), ["knn"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('{"schema_version": 99, "runs": []}', "made by a newer program: it has layout 99"),
+        ('{"schema_version": 0}', "it has layout 0, and this version reads"),
+        ('{"schema_version": true, "runs": []}', "id: Field required"),
+        ('{"runs": []}', "id: Field required"),
+        ("[99]", "Input should be an object"),
+    ],
+)
+def test_a_layout_is_told_before_anything_else_of_a_record(store, said, reason):
+    path = store.path(make_spec())
+    path.parent.mkdir(parents=True)
+    path.write_text(said)
+    assert store.records() == []
+    ((where, why),) = store.problems
+    assert where == path and (why.startswith(reason) or reason in why), why
+
+
+def test_links_that_lead_nowhere_and_what_is_no_file_are_reported_and_skipped(store):
+    whole = store.publish(make_record())
+    folder = whole.parent
+    (store.folder / "gone").symlink_to("nowhere")
+    (store.folder / "loop").symlink_to("loop")
+    (folder / "dangling.json").symlink_to("nowhere.json")
+    (folder / "circle.json").symlink_to("circle.json")
+    (folder / "folder.json").mkdir()
+    os.mkfifo(folder / "pipe.json")  # to open it would wait for ever
+    (store.folder / "elsewhere").symlink_to(folder)  # a link to what is there is what is there
+    for look in (store.records, store.check, store.frame, lambda: store.find(make_spec().id)):
+        look()
+        reasons = {path.relative_to(store.folder).as_posix(): reason for path, reason in store.problems}
+        assert set(reasons) >= {"gone", "loop", *(f"mnist5k/{name}.json" for name in ("dangling", "circle", "folder", "pipe"))}, reasons
+        assert reasons["gone"].startswith("a link that leads nowhere") and reasons["mnist5k/pipe.json"] == "it is not a file"
+    assert len(store.frame()) == 1
+
+
+def test_a_link_in_a_records_place_is_a_broken_part(store):
+    """The run is made again beside it, once."""
+    path = store.path(make_spec())
+    path.parent.mkdir(parents=True)
+    path.symlink_to("nowhere.json")
+    assert store.missing(make_spec(), ["knn"]) == ("knn",)
+    assert store.publish(make_record()).name.endswith(".2.json") and store.missing(make_spec(), ["knn"]) == ()
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem(store, monkeypatch):
+    refused = store.publish(make_record(make_spec(dataset="digits"))).parent
+    store.publish(make_record())
+    scandir = os.scandir
+
+    def without(folder):
+        if Path(folder) == refused:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", without)
+    assert len(store.frame()) == 1 and store.problems == [(refused, "Permission denied")]
 
 
 def test_a_record_must_be_of_its_spec(store):
