@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.console import console, request_of, say_problems
+from bench.commands.console import console, note, request_of, say_problems
 from bench.commands.options import RUNS
 from bench.defaults import away_from_checkout
 from bench.errors import UserError
@@ -16,6 +16,10 @@ from bench.errors import UserError
 def report(output, **described):
     """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
     request = request_of(**described)
+    folder = Path(output or Path("reports") / request.name)
+    refused = cannot_write(folder)
+    if output and refused:
+        raise refused
     import methods
     from bench.data import catalogue
     from bench.records.store import ResultStore
@@ -39,13 +43,26 @@ def report(output, **described):
     say_problems(store)
     if frame.empty:
         raise UserError(f"there is nothing to report: {request.results} holds no record of it{elsewhere(request.results)}")
-    folder = Path(output or Path("reports") / request.name)
     tables = build(frame)
     leaderboard.print_table(tables, console())
+    if refused:
+        note(f"no page and no figure is written: {refused}")
+        return
     written = leaderboard.write(tables, folder) + differences.write(tables, folder) + cost.write(tables, folder)
     written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
     written += published.write(tables, folder, frame, {name: catalogue.entry(name).sizes for name in catalogue.names()})
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
+
+
+def cannot_write(folder: Path) -> UserError | None:
+    """Why pages could not be written there, known before the table is made; None where they can."""
+    from bench.commands.request import require_writable
+
+    try:
+        require_writable("--output", folder)
+    except UserError as error:
+        return error
+    return None
 
 
 def elsewhere(results: Path) -> str:

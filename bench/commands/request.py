@@ -69,14 +69,25 @@ def data_folder(data_root: str | None) -> Path | None:
 
 
 def check_places(results: Path, scratch: Path) -> None:
-    """A UserError where records or checkpoints could not be written, before anything is trained for them."""
-    for what, folder in (("--results", results), ("--scratch, or $SSLBENCH_SCRATCH", scratch)):
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK):
-            reason = "it is not a folder" if not there.is_dir() else "it cannot be written to"
-            raise UserError(f"'{folder}' ({what}) cannot be used: of '{there}', {reason}")
+    """A UserError where these cannot be the folders of records and of checkpoints. Whoever only looks need not be able to write to them."""
+    for what, folder in places(results, scratch):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise UserError(f"'{folder}' ({what}) cannot be used: it is not a folder")
     if scratch.resolve().is_relative_to(results.resolve()):
         raise UserError(f"the scratch folder '{scratch}' lies in the results folder '{results}'; records and checkpoints must be apart")
+
+
+def places(results: Path, scratch: Path) -> tuple[tuple[str, Path], ...]:
+    """Both with the options that name them."""
+    return ("--results", results), ("--scratch, or $SSLBENCH_SCRATCH", scratch)
+
+
+def require_writable(what: str, folder: Path) -> None:
+    """A UserError where nothing can be written to the folder, which need not be there yet; before anything is done for it."""
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "it is not a folder" if not there.is_dir() else "it cannot be written to"
+        raise UserError(f"'{folder}' ({what}) cannot be used: of '{there}', {reason}")
 
 
 class Request:
@@ -162,6 +173,12 @@ class Request:
         """Itself; a UserError where it describes no run."""
         if not self.specs:
             raise UserError(f"nothing to do: name a suite ({COMMAND} list suites), or describe runs with --method and --budget")
+        return self
+
+    def require_places(self) -> "Request":
+        """Itself; a UserError where records or checkpoints could not be written, before anything is trained for them."""
+        for what, folder in places(self.results, self.scratch):
+            require_writable(what, folder)
         return self
 
     def plan(self, look: bool = False) -> tuple[Plan, ResultStore]:

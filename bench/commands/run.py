@@ -25,7 +25,7 @@ def cluster_options(described: dict) -> dict:
 def run(launcher, workers, checkpoint_every, compiled, dry_run, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     options = cluster_options(described)
-    request = request_of(launcher=launcher, **described).require_runs()
+    request = request_of(launcher=launcher, **described).require_runs().require_places()
     start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options)
 
 
@@ -39,7 +39,7 @@ def retry(launcher, workers, checkpoint_every, compiled, dry_run, failed, **desc
     from bench.launch.status import WENT_WRONG, run_states
 
     options = cluster_options(described)
-    request = request_of(launcher=launcher, **described).require_runs()
+    request = request_of(launcher=launcher, **described).require_runs().require_places()
     states = (*WENT_WRONG, *(() if failed else ("stopped", "cancelled")))
 
     def chosen(plan, store):
