@@ -47,7 +47,7 @@ def examine(root: Path | None = None) -> list[tuple[str, bool, str]]:
         exact = bool((index.search(np.eye(4, dtype=np.float32), 1)[1][:, 0] == np.arange(4)).all())
         rows.append(("faiss search", exact and not both, "faiss-cpu and faiss-gpu are both installed: remove one" if both else "exact"))
     except ImportError as error:
-        rows.append(("faiss search", False, f"{error}: install faiss-gpu (Linux) or faiss-cpu"))
+        rows.append(("faiss search", False, f"{error}: install faiss-gpu (Linux on x86-64) or faiss-cpu (elsewhere)"))
     rows.append(("gpu", True, hard["gpu"] or "none: runs use the CPU"))
     rows.append(("cpu", True, f"{hard['cpu']}, {hard['cores']} cores, {env['threads']} threads"))
     slurm = shutil.which("sbatch")
