@@ -129,6 +129,9 @@ class Floor(Method):
     evaluated, where it has to know the training images; what that costs is recorded."""
 
     trained = False
+    deterministic: bool = False
+    """Whether no seed decides anything of it, as where there is no encoder: its numbers are the same at every seed. Tables then compare it
+    with every seed of the others, and give it an interval, from test images alone, at one seed."""
 
 
 def build(cls: type[Method], make_encoder: Callable, data: DatasetInfo, num_classes: int, hyper_parameters: dict) -> Method:

@@ -38,6 +38,8 @@ def projected(rows: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
 
 
 class PCA(Floor):
+    deterministic = True
+
     def __init__(self, make_encoder, data, *, components: Count = 128, images: Annotated[int, Ge(2)] = 10_000, reduced: Count = 32):
         """components: K at most; there are no more than pixels, nor than images minus one. images: N at most; more of them cost memory
         and time, and turn the first components little. reduced: height and width to which larger images are averaged."""

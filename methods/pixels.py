@@ -15,6 +15,8 @@ LARGEST = 64
 
 
 class Pixels(Floor):
+    deterministic = True
+
     def __init__(self, make_encoder, data, *, reduced: Count = 32):
         """reduced: height and width to which larger images are averaged, the size of CIFAR's."""
         super().__init__()

@@ -129,6 +129,10 @@ def check_fit(case: Case) -> None:
     with torch.no_grad():
         features = [each.eval().encode(case.normalised()) for each in (method, other)]
     require(torch.equal(*features), "features differ once state_dict() is loaded into another construction: it must hold what was found")
+    if case.cls.deterministic:
+        with torch.no_grad():
+            of_seeds = [case.fitted(seed).eval().encode(case.normalised()) for seed in (0, 1)]
+        require(torch.equal(*of_seeds), "deterministic = True, and two seeds have other features: no seed may decide anything of it")
 
 
 def check_budget(case: Case) -> None:

@@ -22,7 +22,7 @@ COLUMNS = {
     **{"steps": WHOLE, "images": WHOLE, "flops": REAL, "seconds": REAL},
     **dict.fromkeys(("evaluator", "eval_dataset", "metric"), TEXT),
     **{"value": REAL, "split": TEXT, "n": WHOLE, "chosen": TEXT, "correct": TEXT, "weights": TEXT, "part": WHOLE},
-    **{"main_weights": TEXT, "uses_labels": FLAG, "trained": FLAG, "error": TEXT},
+    **{"main_weights": TEXT, "uses_labels": FLAG, "trained": FLAG, "deterministic": FLAG, "error": TEXT},
     # batch_size is a real column because only those have a NaN: what is not trained has no batches.
     **{"precision": TEXT, "pretrain_split": TEXT, "encoder_version": WHOLE, "image_size": WHOLE, "batch_size": REAL, "protocol": WHOLE},
     **dict.fromkeys(("method_source", "method_version", "data_revision", "hyper_parameters", "recipe", "device"), TEXT),
@@ -75,6 +75,7 @@ def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:
         **{"method": method_name(spec.method), "method_source": spec.method, "batch_size": spec.batch_size},
         **{"budget_unit": spec.budget.unit, "budget_amount": spec.budget.amount},
         **{"main_weights": source.weights, "uses_labels": source.uses_labels, "trained": source.trained},
+        "deterministic": source.deterministic,
         "evaluation_seconds": sum(record.cost.evaluation_seconds for record in sound or [source]),
         **{"hardware": source.hardware.get("model"), "threads": source.environment.get("threads") or 0},
         **{"commit": source.environment.get("commit"), "dirty": bool(source.environment.get("dirty"))},

@@ -79,6 +79,8 @@ class RunRecord:
     """Hash of the final weights: a later evaluation must find the same ones."""
     uses_labels: bool = False
     trained: bool = True
+    deterministic: bool = False
+    """Of what is not trained: whether no seed decides anything of it. Older records do not say so."""
     error: str | None = None
     """Why a run is not done: 'NaN loss at step 12', or the exception's type and message."""
     hardware: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -23,6 +23,7 @@ from bench.machine import hardware
 from bench.machine.lease import Lease, claim
 from bench.machine.memory import keep_freed_memory
 from bench.machine.signals import Interrupted, StopSignals
+from bench.method import Floor
 from bench.records.record import Cost, RunRecord
 from bench.records.store import ResultStore
 from bench.run import weights
@@ -128,6 +129,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         weights_sha256=weights.sha256(method) if method is not None else None,
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
+        deterministic=bool(isinstance(method, Floor) and method.deterministic),
         error=error,
         **provenance(trainer, surroundings(place, spec, threads)),
         started=started,

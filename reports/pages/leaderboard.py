@@ -25,7 +25,7 @@ LEGEND = """\
 - **=** not distinguishable from the best of its column, in a comparison paired by seed and by test image.
 - **#** by the mean of the first accuracy column, then kNN; the best and those right below it that cannot be told from it share rank 1.
 - **floor** no training at all: what comes for free. **ceiling** trained with labels at the same budget. Neither ranks.
-- **below …** worse than that floor. **collapsed** images differ in (nearly) one direction, or not at all, around the mean of their features.
+- **below …** worse than that floor. **collapsed** around their mean, features differ in (nearly) one direction, or not at all.
 - **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).
 - **→ name** linear probe on another data set. **transfer IQM** mean of the middle half of all (seed, target) scores, stratified bootstrap.
 - **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded; mean per run.

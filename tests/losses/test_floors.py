@@ -235,8 +235,31 @@ class Late(Looks):
         return ()
 
 
+class Fixed(Looks):
+    deterministic = True
+
+
+class Seeded(Fixed):
+    """Says that no seed decides anything, and has an encoder."""
+
+    def __init__(self, make_encoder, data):
+        super().__init__(make_encoder, data)
+        self.encoder = make_encoder()
+
+    def encode(self, images):
+        return self.encoder(images)
+
+
 @pytest.mark.parametrize(
-    ("cls", "reason"), [(Looks, ""), (Forgets, "loaded into another construction"), (Draws20, "two fits differ in mean"), (Late, "late")]
+    ("cls", "reason"),
+    [
+        (Looks, ""),
+        (Fixed, ""),
+        (Seeded, "two seeds have other features"),
+        (Forgets, "loaded into another construction"),
+        (Draws20, "two fits differ in mean"),
+        (Late, "late"),
+    ],
 )
 def test_the_check_of_a_look_finds_what_is_wrong(cls, reason):
     (check,) = (check for check in checks(trained=False) if name_of(check) == "fit")

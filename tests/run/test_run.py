@@ -336,6 +336,7 @@ def test_floors_cost_what_they_compute_and_a_reference_is_marked(place):
     assert (frame.loc[["random", "pixels"], ["steps", "flops", "seconds"]] == 0).all(axis=None)
     # One look at the training images, without a step.
     assert frame.loc["pca", "steps"] == 0 and frame.loc["pca", "flops"] > 0 and frame.loc["pca", "seconds"] > 0
+    assert frame.deterministic.to_dict() == {"random": False, "pixels": True, "pca": True, "supervised": False}
     assert not frame.loc["random", "trained"] and not frame.loc["random", "uses_labels"]
     assert frame.loc["supervised", "uses_labels"] and np.isclose(frame.loc["supervised", "steps"], 3)
 
