@@ -2,7 +2,7 @@
 
 A method owns its views, its loss, what happens after a step and before an epoch, its recipe, and which tensor is the
 representation. The harness owns data, labels, the encoder's construction, optimizer, schedule, precision, devices,
-budget, checkpoints and evaluation. A method sees time only as `progress` in [0, 1].
+budget, checkpoints and evaluation. A method sees time only as `progress` in [0, 1], over the part of the budget that is left for steps.
 
     class Mine(Method):
         paper = "arXiv:0000.00000"

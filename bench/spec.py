@@ -34,7 +34,7 @@ class Group:
 @dataclass(frozen=True, config=STRICT)
 class Recipe:
     """How the weights are updated. The learning rate of the first step after warm-up is
-    `lr * batch_size / lr_per_batch`, or `lr` where lr_per_batch is None; warm-up is a fraction of the budget."""
+    `lr * batch_size / lr_per_batch`, or `lr` where lr_per_batch is None; warm-up is a fraction of progress (bench/training/clock.py)."""
 
     optimizer: Literal["sgd", "lars", "adam", "adamw"]
     lr: float

@@ -67,6 +67,7 @@ def classification(logits: Tensor, target: Tensor, weights: Tensor, coloured: Te
 class Colorization(Method):
     paper = "arXiv:1603.08511"
     family = "pretext"
+    version = 2
     needs = "feature_map"
 
     def __init__(

@@ -52,6 +52,7 @@ def balanced_classification(logits: Tensor, target: Tensor, weights: Tensor) -> 
 class DeepCluster(Method):
     paper = "arXiv:1807.05520"
     family = "clustering"
+    version = 2
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ def tell_apart(rows: Tensor, centroids: Tensor, own: Tensor, temperature: float)
 class DeepClusterV2(Method):
     paper = "arXiv:2006.09882"
     family = "clustering"
+    version = 2
 
     def __init__(
         self,

@@ -98,9 +98,9 @@ class DINO(Method):
         """local_crops: small crops of an image, 8. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.4. area_min: of a small crop, 0.05. outputs:
         K, 65,536. hidden, bottleneck: of the head, 2048 and 256. student_temperature: 0.1. teacher_temperature: 0.07, reached from
-        teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of the budget, 30 of 300 epochs. momentum: of the teacher at
+        teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of progress, 30 of 300 epochs. momentum: of the teacher at
         the start, 0.996 (main_dino.py advises 0.9995 at a batch of 256, which a short run has no time for: of 36 steps, the teacher has
-        even so made a fourteenth of the way to the student); to 1 along a cosine. centre_momentum: 0.9. frozen: the part of the budget in
+        even so made a fourteenth of the way to the student); to 1 along a cosine. centre_momentum: 0.9. frozen: the part of progress in
         which the last layer stays as it is, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()

@@ -72,7 +72,7 @@ class PCL(MomentumContrast, Method):
     ):
         """images_per_cluster: N / K of the finest clustering, 13 on ImageNet; each other one has half as many clusters as the one
         before. granularities: M, 3. negatives: r, 16,000 (main_pcl.py: 16,384). temperature: of the softmax and the mean
-        concentration, 0.1. momentum: of the key encoder, 0.999. warmup: part of the budget without prototypes, 20 of 200 epochs.
+        concentration, 0.1. momentum: of the key encoder, 0.999. warmup: part of progress without prototypes, 20 of 200 epochs.
         projection: P, 128. bn_groups: groups of the batch over which BatchNorm's statistics are taken, one for each of the
         authors' 4 or 8 GPUs. crop_min: smallest area of a crop, 0.2."""
         super().__init__()

@@ -76,9 +76,9 @@ class SwAV(Method):
         area_split: large crops cover at least this part of the image and small ones at most, 0.14. area_min: of a small crop, 0.05.
         color_strength: of the colour distortion, 1. prototypes: K, 3000.
         projection: P, 128. hidden: of the head, 2048. temperature: of the prediction, 0.1. epsilon, iterations: of Sinkhorn's algorithm,
-        0.05 and 3. frozen: the part of the budget in which the prototypes stay as they are, 1 of 100 epochs (of 400 with a queue).
+        0.05 and 3. frozen: the part of progress in which the prototypes stay as they are, 1 of 100 epochs (of 400 with a queue).
         queue: Q, features of each large crop from earlier batches that are shared out too, 3840 for a batch of 256; 0, for batches of
-        4096, is none. queue_from: the part of the budget after which it is used, 15 of 400 epochs."""
+        4096, is none. queue_from: the part of progress after which it is used, 15 of 400 epochs."""
         super().__init__()
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, hidden, projection)  # with BatchNorm, as src/resnet50.py

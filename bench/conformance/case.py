@@ -89,7 +89,7 @@ class EndedRun:
     state: dict[str, Tensor]
     """A copy of the method's state at the end."""
     losses: tuple[tuple[float, float], ...]
-    """(progress, loss) of every step."""
+    """(share of the budget that was spent, loss) of every step."""
     plain_before: dict[str, object]
     plain_after: dict[str, object]
     """Fingerprints of what is outside the state_dict, after construction and at the end."""

@@ -72,7 +72,7 @@ class RunRecord:
     cost: Cost
     results: tuple[Result, ...] = ()
     loss_curve: tuple[tuple[float, float], ...] = ()
-    """(progress, loss) at about a hundred points."""
+    """(share of the budget that was spent, loss) at about a hundred points."""
     weights: str = "encoder"
     """Which weights `encode` used: encoder, teacher, none."""
     weights_sha256: str | None = None

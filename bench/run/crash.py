@@ -16,7 +16,7 @@ def explain(error: Exception, trainer: Trainer | None) -> str:
     said = f"{type(error).__name__}: {error}"
     if not is_out_of_memory(error):
         return said
-    if trainer is None or trainer.progress >= 1:
+    if trainer is None or trainer.share >= 1:
         return f"out of memory outside training ({said})"
     spec, batch = trainer.spec, trainer.recipe.batch_size
     # The frames of the step that failed hold all that it had made.

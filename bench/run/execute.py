@@ -92,7 +92,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
             # A training that has ended needs no company.
             meter, shared = trainer.meter, shared_by_tasks if place.tasks else shared_by_processes
             job = follower_job(spec, place, state, threads)
-            company = shared(place.processes if trainer.progress < 1 else 1, job, folder)
+            company = shared(place.processes if trainer.share < 1 else 1, job, folder)
             with company, compiled(method, place.compile):
                 trainer.run()
             trainer.retake_statistics()

@@ -1,5 +1,5 @@
 """A small file beside a run's checkpoints that says how the run is getting on: written by whoever runs it, read by `status`
-and the progress bars.
+and the progress bars. Its "progress" is the share of the budget that is spent, as theirs.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ class Heartbeat:
         self.last = time.monotonic()
         beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time(), "log": own_log()}
         if trainer:
-            meter, progress = trainer.meter, trainer.progress
+            meter, share = trainer.meter, trainer.share
             beat |= {
-                "progress": progress,
+                "progress": share,
                 "spent": getattr(meter, self.spec.budget.unit),
                 "images_per_second": meter.images / meter.seconds if meter.seconds else 0.0,
                 "loss": trainer.loss,
-                "seconds_left": meter.seconds / progress * (1 - progress) if progress else None,
+                "seconds_left": meter.seconds / share * (1 - share) if share else None,
             }
         write(self.path, json.dumps(beat))
 

@@ -22,27 +22,27 @@ class Curve:
     total: float = 0.0
     count: int = 0
 
-    def add(self, progress: float, loss: float) -> None:
+    def add(self, share: float, loss: float) -> None:
         self.total, self.count = self.total + loss, self.count + 1
-        if progress >= 1 or math.floor(progress * CURVE_POINTS) > math.floor((self.points[-1][0] if self.points else 0) * CURVE_POINTS):
-            self.points.append((progress, self.total / self.count))
+        if share >= 1 or math.floor(share * CURVE_POINTS) > math.floor((self.points[-1][0] if self.points else 0) * CURVE_POINTS):
+            self.points.append((share, self.total / self.count))
             self.total, self.count = 0.0, 0
 
 
 @dataclass
 class Unread:
-    """Losses that are still on the device, each with its step and with the progress after it."""
+    """Losses that are still on the device, each with its step and with the share of the budget that is spent after it."""
 
     steps: list[tuple[int, float, Tensor]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def add(self, step: int, progress: float, loss: Tensor) -> None:
-        self.steps.append((step, progress, loss))
+    def add(self, step: int, share: float, loss: Tensor) -> None:
+        self.steps.append((step, share, loss))
 
     def read(self) -> Iterator[tuple[int, float, float]]:
-        """(step, progress, loss) of every step since the last reading; waits for the device once."""
+        """(step, share, loss) of every step since the last reading; waits for the device once."""
         steps, self.steps = self.steps, []
         losses = torch.stack([loss for *_, loss in steps]).tolist() if steps else []
-        yield from ((step, progress, loss) for (step, progress, _), loss in zip(steps, losses, strict=True))
+        yield from ((step, share, loss) for (step, share, _), loss in zip(steps, losses, strict=True))

@@ -1,4 +1,4 @@
-"""What a run has spent: steps, images, FLOPs and seconds, and from them `progress` in [0, 1].
+"""What a run has spent: steps, images, FLOPs and seconds, and from them the share of its budget that is spent, in [0, 1].
 
 FLOPs are measured, never declared: one step is counted by torch on a copy of the method, once for each combination of
 phase and view shapes, and every hook is counted as it runs; what counts is in bench/compute/flops.py.
@@ -68,9 +68,13 @@ class Meter:
                 self.step_flops[key] = measure()
         return self.step_flops[key]
 
-    def progress(self, budget: Budget) -> float:
-        """The part of the budget that is spent, in [0, 1]; 1 exactly when it is used up."""
-        return min(1.0, getattr(self, budget.unit) / budget.amount)
+    def spent(self, budget: Budget) -> float:
+        """How much is spent, in the budget's unit."""
+        return getattr(self, budget.unit)
+
+    def share(self, budget: Budget) -> float:
+        """The share of the budget that is spent, in [0, 1]; 1 exactly when it is used up."""
+        return min(1.0, self.spent(budget) / budget.amount)
 
     def state_dict(self) -> dict:
         return {name: getattr(self, name) for name in COUNTERS}

@@ -26,7 +26,7 @@ def schedule_at(shape: str, progress: float, warmup: float = 0.0) -> float:
 
 
 def lr_at(recipe: Recipe, progress: float, shape: str | None = None) -> float:
-    """Learning rate at `progress` of the budget, scaled to the global batch."""
+    """Learning rate at `progress`, scaled to the global batch."""
     base = recipe.lr * (recipe.batch_size / recipe.lr_per_batch if recipe.lr_per_batch else 1)
     return base * schedule_at(shape or recipe.schedule, progress, recipe.warmup)
 

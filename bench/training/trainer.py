@@ -19,6 +19,7 @@ from bench.method import Batch, Method
 from bench.spec import RunSpec, settled
 from bench.training.batches import Batches
 from bench.training.checkpoint import Checkpoints
+from bench.training.clock import Clock
 from bench.training.cuda_graph import CapturedStep
 from bench.training.hook import has_hook, retake_statistics, run_hook
 from bench.training.loss_curve import Curve, Unread
@@ -56,6 +57,7 @@ class Trainer:
         self.method, self.spec, self.controls = method, spec, controls or Controls()
         self.recipe, self.batches = settled(spec.recipe), Batches(method, source, spec)
         self.meter, self.curve = Meter(source.device), Curve()
+        self.clock = Clock(self.meter, spec.budget, self.batches.steps_per_epoch)
         # In a budget of seconds the clock decides the next step's learning rate, so every step is waited for.
         self.unread, self.at_once = Unread(), AT_ONCE if source.device.type == "cuda" and spec.budget.unit != "seconds" else 1
         self.captured_steps = CapturedSteps(method, self.batches, spec)
@@ -77,19 +79,28 @@ class Trainer:
         return self.meter.steps // self.batches.steps_per_epoch
 
     @property
+    def share(self) -> float:
+        """Of the budget that is spent, hooks included."""
+        return self.meter.share(self.spec.budget)
+
+    @property
     def progress(self) -> float:
-        return self.meter.progress(self.spec.budget)
+        """Of the step that begins now (clock.py): what methods, schedules and phases go by."""
+        return self.clock.progress(self.hooked_epoch)
 
     def run(self) -> None:
-        """Train until progress is 1. Raises Diverged or Interrupted."""
+        """Train until the budget is spent. Raises Diverged or Interrupted."""
         self.method.train()
         self.meet()
-        while (progress := self.progress) < 1:
+        while self.share < 1:
             if self.epoch > self.hooked_epoch:  # the hook may use up the budget: look again
+                before = self.meter.spent(self.spec.budget)
                 with self.meter.charging():
                     self.before_epoch()
                 self.meet()
+                self.clock.charge_hook(self.meter.spent(self.spec.budget) - before if has_hook(self.method) else 0.0)
                 continue
+            progress = self.clock.look(self.hooked_epoch)
             flops = self.meter.flops_of_step(phase_of(self.method, progress), lambda p=progress: self.measure_step(p))
             if flops == 0 and self.spec.budget.unit == "flops":
                 raise ValueError("a step costs no FLOPs, so a budget in FLOPs would never end; take another unit")
@@ -99,8 +110,8 @@ class Trainer:
             self.meter.steps += 1
             self.meter.images += self.recipe.batch_size
             self.meter.flops += flops
-            self.unread.add(self.meter.steps, self.progress, loss)
-            if len(self.unread) < self.at_once and self.progress < 1 and self.epoch == self.hooked_epoch:
+            self.unread.add(self.meter.steps, self.share, loss)
+            if len(self.unread) < self.at_once and self.share < 1 and self.epoch == self.hooked_epoch:
                 continue
             self.read_losses()
             asked = self.agree()
@@ -115,11 +126,11 @@ class Trainer:
     def read_losses(self) -> None:
         """Those of the steps since the last reading go into the curve. Raises Diverged at the first that is not a number."""
         self.meter.settle()
-        for step, progress, loss in self.unread.read():
+        for step, share, loss in self.unread.read():
             self.loss = loss
             if not math.isfinite(loss):
                 raise Diverged(f"loss is {loss} at step {step}")
-            self.curve.add(progress, loss)
+            self.curve.add(share, loss)
 
     def before_epoch(self) -> None:
         """The method's hook, with its FLOPs counted as it runs. Raises Diverged where features of the training set are not finite."""
@@ -166,7 +177,7 @@ class Trainer:
         return flops
 
     def meet(self) -> None:
-        """Wait for every device, off the clock, and take the first one's clock: progress is one number on all of them."""
+        """Wait for every device, off the clock, and take the first one's seconds: what is spent is one number on all of them."""
         (self.meter.seconds,) = collectives.agree([self.meter.seconds])
 
     def agree(self) -> tuple[bool, bool]:
@@ -177,9 +188,9 @@ class Trainer:
 
     def save_if_due(self, stop: bool, due: bool) -> None:
         """A checkpoint every so many seconds, written while the training goes on; and one when asked to stop."""
-        if stop and self.progress < 1:
+        if stop and self.share < 1:
             self.save()
-            raise Interrupted(f"stopped at {self.progress:.0%} of the budget")
+            raise Interrupted(f"stopped at {self.share:.0%} of the budget")
         if due:
             self.save(wait=False)
 
@@ -198,6 +209,7 @@ class Trainer:
             "method": self.method.state_dict(),
             "optimizer": state_by_name(self.optimizer),
             "meter": self.meter.state_dict(),
+            "clock": self.clock.state_dict(),
             "hooked_epoch": self.hooked_epoch,
             "retaken": self.retaken,
             "curve": [self.curve.points, self.curve.total, self.curve.count],
@@ -210,6 +222,7 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         load_state_by_name(self.optimizer, state["optimizer"])
         self.meter.load_state_dict(state["meter"])
+        self.clock.load_state_dict(state.get("clock", self.clock.state_dict()))  # an older checkpoint is of a run without charged hooks
         self.hooked_epoch = state["hooked_epoch"]
         points, total, count = state["curve"]
         self.curve = Curve([tuple(point) for point in points], total, count)

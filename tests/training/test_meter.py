@@ -1,4 +1,4 @@
-"""The meter: whose time is charged, and progress in every unit."""
+"""The meter: whose time is charged, and the share of a budget that is spent, in every unit."""
 
 import time
 
@@ -47,24 +47,24 @@ def test_a_step_of_each_kind_is_measured_once_and_off_the_clock():
 
 
 @pytest.mark.parametrize(("unit", "counter"), [("steps", "steps"), ("images", "images"), ("flops", "flops"), ("seconds", "seconds")])
-def test_progress(unit, counter):
+def test_share(unit, counter):
     meter, budget = Meter(), Budget(unit, 30)
     seen = []
     for spent in (0, 10, 15, 29, 30, 31):
         setattr(meter, counter, spent)
-        seen.append(meter.progress(budget))
+        seen.append(meter.share(budget))
     assert seen == [0, 10 / 30, 0.5, 29 / 30, 1, 1]
-    assert all(Meter().progress(Budget(other, 1)) == 0 for other in ("steps", "images", "flops", "seconds"))
+    assert all(Meter().share(Budget(other, 1)) == 0 for other in ("steps", "images", "flops", "seconds"))
 
 
-def test_progress_is_one_only_when_all_is_spent():
+def test_share_is_one_only_when_all_is_spent():
     meter = Meter()
     for amount in (3, 7, 1e5, 123456789, 2e15):
         budget = Budget("flops", amount)
         meter.flops = float(torch.nextafter(torch.tensor(amount, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64)))
-        assert meter.progress(budget) < 1
+        assert meter.share(budget) < 1
         meter.flops = amount
-        assert meter.progress(budget) == 1
+        assert meter.share(budget) == 1
 
 
 def test_state_round_trip_adds_up_across_restarts():
