@@ -38,6 +38,7 @@ def projected(rows: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
 
 
 class PCA(Floor):
+    version = 2
     deterministic = True
 
     def __init__(self, make_encoder, data, *, components: Count = 128, images: Annotated[int, Ge(2)] = 10_000, reduced: Count = 32):

@@ -51,6 +51,7 @@ def swapped_prediction(scores: Tensor, targets: Tensor, temperature: float) -> T
 class SwAV(Method):
     paper = "arXiv:2006.09882"
     family = "clustering"
+    version = 2
 
     def __init__(
         self,

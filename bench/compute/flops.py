@@ -1,7 +1,7 @@
 """How many FLOPs a function costs, counted by torch as it runs, and what its counter cannot see.
 
-Products of matrices, convolutions and attention count, 2 for a multiply-add, forward and backward. A part that has a product made by
-another library says so with `also`. What does not count is in docs/protocol.md, with how much it comes to.
+Products of matrices and vectors, convolutions, attention and eigenvectors count, 2 for a multiply-add, forward and backward. A part that
+has a product made by another library says so with `add_flops`. What does not count is in docs/protocol.md, with how much it comes to.
 B images, C channels.
 """
 
@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 aten = torch.ops.aten
 
 _told: list[float] = []
-"""What `also` has said to each of the counts that are going on, the outermost first."""
+"""What `add_flops` has said to each of the counts that are going on, the outermost first."""
 
 
 def convolution(images, weight, output, transposed: bool) -> int:
@@ -34,8 +34,30 @@ def convolution_backward(
     return (wanted[0] + wanted[1]) * convolution(images, weight, gradient, transposed)
 
 
-FORMULAS = {aten.convolution_backward: convolution_backward}
-"""Which of torch's formulas are replaced."""
+def matrix_by_vector(matrix, vector, *rest, **options) -> int:
+    """FLOPs of [m, n] by [n]; or of [n] by [n]."""
+    return 2 * prod(matrix)
+
+
+def added_matrix_by_vector(added, matrix, *rest, **options) -> int:
+    """FLOPs of [m, n] by [n], added to [m]."""
+    return 2 * prod(matrix)
+
+
+def eigenvectors(matrices, triangle="L", compute_v=True, **options) -> int:
+    """FLOPs of the eigenvalues of symmetric matrices [..., n, n], 4/3 n^3 of one, and with the eigenvectors 9 n^3 (Golub and Van Loan,
+    Matrix Computations, section 8.3, the symmetric QR algorithm)."""
+    cube = prod(matrices) * matrices[-1]
+    return 9 * cube if compute_v else 4 * cube // 3
+
+
+FORMULAS = {
+    aten.convolution_backward: convolution_backward,
+    **dict.fromkeys((aten.mv, aten.dot, aten.vdot), matrix_by_vector),
+    aten.addmv: added_matrix_by_vector,
+    aten._linalg_eigh: eigenvectors,
+}
+"""Which of torch's formulas are replaced, and what it has none for."""
 
 
 def count_flops(function: Callable[[], object]) -> float:
@@ -49,7 +71,7 @@ def count_flops(function: Callable[[], object]) -> float:
         _told.pop()
 
 
-def also(flops: float) -> None:
+def add_flops(flops: float) -> None:
     """Said by who makes a product that torch does not see (FAISS's): it counts wherever FLOPs are being counted, and else nowhere."""
     for number in range(len(_told)):
         _told[number] += flops

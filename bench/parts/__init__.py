@@ -4,6 +4,7 @@ A user's own method imports from here; what each name is stands in the file that
 """
 
 from bench.compute.collectives import gather, mean_of_batch, shard
+from bench.compute.flops import add_flops
 from bench.compute.precision import upcast
 from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, whole_patches
@@ -16,6 +17,7 @@ __all__ = [
     "MomentumContrast",
     "Queue",
     "Teacher",
+    "add_flops",
     "classify",
     "encode_crops",
     "find_first",

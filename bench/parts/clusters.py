@@ -6,6 +6,7 @@ B images of the global batch, K clusters or prototypes.
 import torch
 from torch import Tensor
 
+from bench.compute.flops import add_flops
 from bench.parts.losses import full_precision
 
 
@@ -16,7 +17,7 @@ def kmeans(
 
     spherical: centroids have unit length and are compared by inner product; else by Euclidean distance. A cluster that runs
     empty is put beside a large one, so that it takes a part of it; where rows are equal, some are empty in the end all the same.
-    On the CPU and in float32; the same rows and generator give the same clusters."""
+    On the CPU and in float32; the same rows and generator give the same clusters. Its products count, as torch's do."""
     import faiss  # here, since most methods do without it and its import costs time
 
     if not 1 <= clusters <= len(rows):
@@ -25,6 +26,7 @@ def kmeans(
     # By itself FAISS looks at 256 rows for each cluster, and warns of fewer than 39.
     limits = {"min_points_per_centroid": 1, "max_points_per_centroid": len(rows)}
     solver = faiss.Kmeans(rows.shape[1], clusters, niter=iterations, spherical=spherical, seed=seed, **limits)
+    add_flops(2.0 * len(rows) * rows.shape[1] * clusters * (iterations + 1))  # every row by every centroid, each time and for the last word
     array = rows.detach().to("cpu", torch.float32).numpy()
     solver.train(array)
     return torch.from_numpy(solver.centroids).to(rows), torch.from_numpy(solver.assign(array)[1]).to(rows.device)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.compute.flops import also, count_flops
+from bench.compute.flops import add_flops, count_flops
 from bench.encoders import factory, table
 
 B, FIRST, SECOND, THIRD = 8, 5, 7, 3
@@ -95,14 +95,25 @@ def test_attention_that_keeps_no_scores_makes_them_anew_for_its_gradients():
 
 
 def test_what_torch_does_not_see_is_said_and_counts_in_every_count_that_is_going_on():
-    also(7.0)  # no count: nobody hears it
+    add_flops(7.0)  # no count: nobody hears it
     inner = []
 
     def work():
-        also(1.0)
-        inner.append(count_flops(lambda: also(10.0)))
+        add_flops(1.0)
+        inner.append(count_flops(lambda: add_flops(10.0)))
 
     assert (count_flops(work), inner) == (11.0, [10.0])
     with pytest.raises(ZeroDivisionError):
         count_flops(lambda: 1 / 0)
-    assert count_flops(lambda: also(3.0)) == 3.0
+    assert count_flops(lambda: add_flops(3.0)) == 3.0
+
+
+def test_products_with_a_vector_and_eigenvectors_count():
+    matrix, vector = torch.randn(5, 7), torch.randn(7)
+    assert count_flops(lambda: matrix @ vector) == count_flops(lambda: vector @ matrix.T) == 2 * 5 * 7
+    assert count_flops(lambda: torch.addmv(vector[:5], matrix, vector)) == 2 * 5 * 7
+    assert count_flops(lambda: vector @ vector) == 2 * 7
+    symmetric = matrix.T @ matrix
+    assert count_flops(lambda: torch.linalg.eigh(symmetric)) == 9 * 7**3
+    assert count_flops(lambda: torch.linalg.eigh(symmetric.expand(3, 7, 7))) == 3 * 9 * 7**3
+    assert count_flops(lambda: torch.linalg.eigvalsh(symmetric)) == 4 * 7**3 // 3
