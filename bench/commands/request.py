@@ -12,6 +12,7 @@ from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEED
 from bench.encoders import table
 from bench.errors import UserError, unknown
 from bench.evaluation import registry
+from bench.machine.users import share_with_group
 from bench.plan import completed, recipes
 from bench.plan.names import check_all
 from bench.plan.plan import Plan, make_plan
@@ -127,6 +128,7 @@ class Request:
         if given:
             self.specs = self.described(**described)
         check_places(self.results, self.scratch)
+        share_with_group(self.results, self.scratch)
         check_all(self.specs, self.requests, self.data)
 
     def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):

@@ -130,16 +130,19 @@ def submit(plan, store, place, cluster, request, dry_run) -> None:
     from dataclasses import replace
 
     from bench.launch import submit as jobs
+    from bench.launch.shared_folders import require_writable
     from bench.launch.status import AT_WORK, run_states
     from bench.plan.estimate import job_hours
 
     place = replace(place, tasks=request.processes > 1)
-    busy = {run.spec.id for run in run_states(plan.todo, plan.evals, request.scratch, store, note) if run.state in AT_WORK}
+    found = run_states(plan.todo, plan.evals, request.scratch, store, note)
+    busy = {run.spec.id: run.whose or "somebody" for run in found if run.state in AT_WORK and run.serves}
     todo = tuple(run for run in plan.todo if run.id not in busy)
     if busy:
-        click.echo(f"skip   {len(busy)} runs are running or queued already")
+        click.echo(f"skip   {len(busy)} runs are running or queued already, {', '.join(sorted(set(busy.values())))}'s")
     if not todo:
         return
+    require_writable(place, todo)
     if dry_run:
         click.echo(jobs.script(todo, place, cluster))
         for line in job_hours(todo, store, request.data, request.threads, cluster.gpus_per_run, cluster.pack, note):

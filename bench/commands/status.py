@@ -59,8 +59,12 @@ def cancel(**described):
 
     request = request_of(**described).require_runs()
     plan, store = plan_of(request, look=True)
-    jobs, processes = end(run_states(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
-    click.echo(f"cancelled {jobs} jobs of SLURM; asked {processes} processes of this machine to stop")
+    done = end(run_states(plan.runs, plan.evals, request.scratch, store, note), request.scratch)
+    click.echo(f"cancelled {done.jobs} jobs of SLURM; asked {done.processes} processes of this machine to stop")
+    if done.others:
+        click.echo(f"with them {len(done.others)} runs that share a job (--pack) were cancelled: {', '.join(done.others)}")
+    for sentence in done.left:
+        note(sentence)
 
 
 @click.command()

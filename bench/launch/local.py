@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ def launch(
     """Execute the runs and wait for them. Returns what went wrong, as (exit code, sentence); raises KeyboardInterrupt once
     every worker has written its checkpoint. `watch` is called several times a second while runs are under way."""
     folder = place.scratch / "submitit"
-    work = Work([spec.to_json() for spec in specs], requests, place)
+    work = Work([spec.to_json() for spec in specs], requests, replace(place, launch=uuid.uuid4().hex))
     if launcher == "debug":
         return in_this_process(work, folder, watch)
     count = min(workers or workers_here(len(specs), place.threads * place.processes), len(specs))

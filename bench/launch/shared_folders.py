@@ -1,9 +1,16 @@
-"""Can the nodes of a cluster see this folder? Refused where it is certain that they cannot."""
+"""Can the nodes of a cluster see this folder, and may this user write in it? Refused where it is certain that they cannot."""
 
+import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import UserError
+from bench.machine.users import owner_of
+from bench.records.paths import path_below
+from bench.run.folder import run_folder
+from bench.run.place import Place
+from bench.spec import RunSpec
 
 IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs", "squashfs")
 """File systems that exist on one machine only."""
@@ -40,3 +47,17 @@ def require_shared(what: str, folder: Path, addresses: tuple[str, ...]) -> None:
     if kind in IN_MEMORY or local:
         reason = f"{point} is {kind}, in this machine's memory" if kind in IN_MEMORY else f"{local} is every machine's own"
         raise UserError(f"'{folder}' ({what}) cannot be seen by the cluster's nodes: {reason}; expected a folder on a shared file system")
+
+
+def require_writable(place: Place, specs: Iterable[RunSpec]) -> None:
+    """A UserError where one of the folders that these runs write to is there and may not be written in: another user has made it."""
+    inside = {place.scratch / name for name in ("submissions", "submitit", "code")}
+    inside |= {run_folder(place.scratch, spec.id).path for spec in specs}
+    inside |= {(place.results / path_below(spec.dataset, spec.method, spec.seed, spec.id, 1)).parent for spec in specs}
+    for folder in sorted(inside):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            root = place.results if folder.is_relative_to(place.results) else place.scratch
+            raise UserError(
+                f"'{folder}' is {owner_of(folder)}'s and cannot be written to; who shares '{root}' needs a group for it: "
+                f"chgrp -R GROUP {root}; chmod -R g+rwX {root}; find {root} -type d -exec chmod g+s {{}} +"
+            )

@@ -106,18 +106,38 @@ class Queued:
     """Its number in the array; 0 where it is none."""
     state: str
     """PENDING, RUNNING, COMPLETING, ..."""
+    uid: int
+    """Of the user whose job it is."""
     reason: str
 
 
+NAMES_AT_ONCE = 500
+"""Names in one question."""
+
+
 def queue(names: Iterable[str] = ()) -> list[Queued]:
-    """This user's jobs with these names, or all."""
-    chosen = [f"--name={','.join(names)}"] if names else []
-    found = []
-    for line in ask("squeue", "--noheader", "--array", *chosen, "--format=%F|%K|%T|%j|%r").splitlines():
-        base, task, state, name, reason = line.strip().split("|", 4)
-        array = task.isdigit()
-        found.append(Queued(f"{base}_{task}" if array else base, name, int(task) if array else 0, state, reason))
+    """Everybody's jobs with these names, or all jobs; those in hidden partitions too."""
+    names, found = list(names), []
+    for start in range(0, max(1, len(names)), NAMES_AT_ONCE):
+        chosen = [f"--name={','.join(names[start : start + NAMES_AT_ONCE])}"] if names else []
+        lines = ask("squeue", "--noheader", "--all", "--array", *chosen, "--format=%F|%K|%T|%j|%U|%r").splitlines()
+        # Where $SLURM_CLUSTERS is set a line names the cluster.
+        for base, task, state, name, uid, reason in (line.strip().split("|", 5) for line in lines if "|" in line):
+            array = task.isdigit()
+            found.append(Queued(f"{base}_{task}" if array else base, name, int(task) if array else 0, state, int(uid), reason))
     return found
+
+
+@functools.lru_cache(maxsize=1)
+def hides_jobs_of_others() -> bool:
+    """Whether this user is shown no jobs but its own (PrivateData=jobs); True where SLURM does not say."""
+    if os.geteuid() == 0:
+        return False
+    try:
+        match = re.search(r"PrivateData\s*=\s*(\S+)", ask("scontrol", "show", "config"))
+    except UserError:
+        return True
+    return match is not None and "jobs" in match[1].split(",")
 
 
 def cancel(jobs: Iterable[str]) -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from bench.launch import slurm
 from bench.launch.submissions import UNASKED, Task, read_all, tasks_of
-from bench.machine.lease import holder, machine
+from bench.machine.lease import describe, holder
+from bench.machine.process import machine
+from bench.machine.users import me
 from bench.records.store import ResultStore
+from bench.run.aim import is_for, serves
 from bench.run.folder import run_folder
 from bench.run.heartbeat import read_heartbeat
 from bench.spec import RunSpec
@@ -35,6 +38,10 @@ class RunState:
     log: Path | None
     task: Task | None
     holder: dict | None
+    whose: str | None = None
+    """Who is at it, or has it in SLURM's queue; None: nobody."""
+    serves: bool = True
+    """Whether what is at work, or in the queue, is for all of the evaluators."""
 
 
 def run_states(
@@ -43,7 +50,7 @@ def run_states(
     """The state of each run. `note` hears why SLURM could not be asked."""
     recorded = {spec.id: store.parts(spec) for spec in specs}
     open_runs = {spec.id for spec in specs if store.missing(spec, requests, recorded[spec.id])}
-    tasks = tasks_of(open_runs, scratch, note)
+    tasks = tasks_of(open_runs, scratch, note, store.folder, requests)
     return [
         of_open(spec, requests, scratch, store, recorded[spec.id], tasks.get(spec.id))
         if spec.id in open_runs
@@ -66,8 +73,16 @@ def of_open(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: Resu
         if not store.missing(spec, requests, parts):
             return of_ended(spec, requests, parts)
     log = task.log if task else Path(beat["log"]) if beat and beat.get("log") else None
-    state, detail = state_of(beat, who, task, parts[-1] if parts else None)
-    return RunState(spec, state, detail, log, task, who)
+    last, elsewhere = parts[-1] if parts else None, bool(who) and not is_for(who, store.folder)
+    # Whoever makes the same run's records in another folder has the checkpoints; this folder's task waits for it (bench/launch/worker.py).
+    state, detail = state_of(None if elsewhere else beat, None if elsewhere else who, task, last)
+    if who and elsewhere:
+        detail = f"{detail}  at work for {who['results']}".strip()
+        who = None
+    whose = who.get("user") if who else task.user if task and task.state else None
+    served = serves(who, store.folder, requests) if who else task is None or task.serves(requests)
+    detail += f"  ({whose}'s)" if state in AT_WORK and whose not in (None, me()) else ""
+    return RunState(spec, state, detail, log, task, who, whose, served)
 
 
 def state_of(beat: dict | None, who: dict | None, task: Task | None, record) -> tuple[str, str]:
@@ -79,7 +94,7 @@ def state_of(beat: dict | None, who: dict | None, task: Task | None, record) -> 
     if task and task.state == "PENDING":
         return "pending", task.reason + (f"; {spent} done" if spent else "")
     if task and task.state == UNASKED:
-        return "submitted", "SLURM does not answer"
+        return "submitted", task.reason
     if task and task.state:
         return "starting", f"SLURM says {task.state}"
     if record and record.status == "failed":
@@ -106,20 +121,58 @@ def ago(when: float) -> str:
     return f"{seconds:.0f} s ago" if seconds < 90 else f"{seconds / 60:.0f} min ago" if seconds < 5400 else f"{seconds / 3600:.0f} h ago"
 
 
-def cancel(found: list[RunState], scratch: Path) -> tuple[int, int]:
-    """End what is at work on these runs: (jobs of SLURM, processes of this machine, which write their checkpoints)."""
-    jobs = {run.task.job for run in found if run.task and run.task.job and run.task.state not in (None, UNASKED)}
-    if jobs:
-        slurm.cancel(sorted(jobs))
-        ended = {run.spec.id for run in found if run.task and run.task.job in jobs}
+@dataclass(frozen=True)
+class Cancelled:
+    """What `cancel` has done."""
+
+    jobs: int
+    """Of SLURM."""
+    processes: int
+    """Of this machine, which write their checkpoints."""
+    others: tuple[str, ...]
+    """Ids of runs that were not to be cancelled and end with the same jobs."""
+    left: tuple[str, ...]
+    """Sentences: what could not be ended, and who can."""
+
+
+def cancel(found: list[RunState], scratch: Path) -> Cancelled:
+    """End what is at work on these runs."""
+    left, mine = [], {}
+    for run in found:
+        task = run.task
+        if not task or not task.job or not task.state:
+            continue
+        if task.state == UNASKED:
+            left.append(f"{run.spec.name}, job {task.job}: {task.reason}")
+        elif task.user in (None, me()) or os.geteuid() == 0:
+            mine[task.job] = task
+        else:
+            left.append(f"{run.spec.name}: job {task.job} is {task.user}'s, who alone can end it")
+    others: set[str] = set()
+    if mine:
+        slurm.cancel(sorted(mine))
+        others = {other for task in mine.values() for other in task.runs} - {run.spec.id for run in found}
         for submission in read_all(scratch):
-            own = {run for array in submission.arrays for run in array.runs & ended}
-            submission.cancelled = sorted(own.union(submission.cancelled))
-            submission.write(scratch)
-    here = {run.holder["pid"] for run in found if run.holder and not run.holder.get("job") and run.holder.get("machine") == machine()}
-    for pid in here:
-        os.kill(pid, signal.SIGTERM)
-    return len(jobs), len(here)
+            ended = {run for task in mine.values() if task.token == submission.token for run in task.runs}
+            if not ended <= set(submission.cancelled):
+                submission.cancelled = sorted(ended.union(submission.cancelled))
+                submission.write(scratch)
+    here = set()
+    for run in found:
+        # A worker in an interactive allocation has a job, which is not to be ended for it.
+        if not run.holder or run.holder.get("job") in mine or (run.task and run.task.state):
+            continue
+        if run.holder.get("machine") != machine():
+            left.append(f"{run.spec.name} is done by {describe(run.holder)}: end it there")
+        elif run.holder["pid"] not in here:
+            try:
+                os.kill(run.holder["pid"], signal.SIGTERM)
+                here.add(run.holder["pid"])
+            except ProcessLookupError:
+                pass
+            except PermissionError:
+                left.append(f"{run.spec.name} is done by {describe(run.holder)}, who alone can end it")
+    return Cancelled(len(mine), len(here), tuple(sorted(others)), tuple(left))
 
 
 def outcome(run, plan, store) -> str:

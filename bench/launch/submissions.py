@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.errors import UserError
 from bench.launch import slurm
 from bench.machine.files import write
+from bench.machine.users import me, name_of
 
 UNASKED = "UNASKED"
 
@@ -30,6 +31,8 @@ class Array:
     """Ids of the runs of each task."""
     job: str | None = None
     """The number that SLURM gave it; None: not noted."""
+    refused: bool = False
+    """Whether sbatch said that it is not submitted."""
 
     @property
     def runs(self) -> set[str]:
@@ -46,12 +49,22 @@ class Submission:
     arrays: list[Array] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     """Ids of the runs that somebody cancelled."""
+    results: str | None = None
+    """Folder of the records that its runs are for; None: not noted, as in files of earlier versions."""
+    evals: list[str] | None = None
+    """Evaluators that its runs are for."""
+    user: str | None = None
+    """Who submitted it."""
     submitted: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def write(self, scratch: Path) -> None:
         folder = scratch / "submissions"
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / f"{self.token}.json", json.dumps(asdict(self)))
+
+    def is_for(self, results: Path | None) -> bool:
+        """Whether its records go to this folder."""
+        return self.results is None or results is None or self.results == str(results.resolve())
 
     def logs(self, scratch: Path) -> Path:
         """Where Submitit puts pickles and logs of this submission."""
@@ -81,6 +94,18 @@ class Task:
     cancelled: bool
     log: Path | None
     """Standard error of its first process; None: no job."""
+    user: str | None = None
+    """Who submitted it."""
+    evals: frozenset[str] | None = None
+    """Evaluators that it was submitted for; None: not known."""
+    runs: tuple[str, ...] = ()
+    """Ids of all runs of the task."""
+    token: str = ""
+    """Of its submission."""
+
+    def serves(self, requests: Iterable[str]) -> bool:
+        """Whether these evaluators are among its own."""
+        return self.evals is None or self.evals.issuperset(requests)
 
     @property
     def logs(self) -> list[Path]:
@@ -88,30 +113,41 @@ class Task:
         return sorted(self.log.parent.glob(self.log.name.replace(FIRST_LOG, "_*_log.*"))) if self.log else []
 
 
-def tasks_of(ids: Iterable[str], scratch: Path, note=lambda text: None) -> dict[str, Task]:
-    """The last task of each of these runs that was submitted. `note` hears why SLURM could not be asked."""
-    wanted, submissions = set(ids), read_all(scratch)
+def tasks_of(
+    ids: Iterable[str], scratch: Path, note=lambda text: None, results: Path | None = None, requests: Iterable[str] = ()
+) -> dict[str, Task]:
+    """The task of each of these runs that says most: one in the queue before one that is over, one for all of these evaluators before
+    one for fewer, else the last. results: submissions for other folders do not count. `note` hears why SLURM could not be asked."""
+    wanted, requests = set(ids), frozenset(requests)
+    submissions = [submission for submission in read_all(scratch) if submission.is_for(results)]
     arrays = [(submission, array) for submission in submissions for array in submission.arrays if array.runs & wanted]
-    known, absent = {}, None
+    known, silent = {}, False
     if arrays:
         try:
-            # By name, in one question: an array's number may not have been noted. All jobs of the user's, where names are many.
-            names = [array.name for _, array in arrays] if len(arrays) < 50 else ()
-            known = {(job.name, job.task): job for job in slurm.queue(names)}
+            # By name: an array's number may not have been noted, and it may be anybody's.
+            known = {(job.name, job.task): job for job in slurm.queue({array.name for _, array in arrays})}
         except UserError as error:
-            absent = UNASKED
+            silent = True
             note(f"{error}; what is said is from records and heartbeats alone")
     found: dict[str, Task] = {}
+    rank = lambda task: (task.state is not None, task.serves(requests))  # noqa: E731
     for submission, array in arrays:
+        user, evals = submission.user, None if submission.evals is None else frozenset(submission.evals)
+        another = user not in (None, me())
         for number, runs in enumerate(array.tasks):
             queued = known.get((array.name, number))
+            if array.refused and not queued:
+                continue
             job = queued.job if queued else number_in(array, number)
             log = submission.logs(scratch) / f"{job}{FIRST_LOG}" if job else None
+            state, reason = (queued.state, queued.reason) if queued else (None, "")
+            if not queued and (silent or (another and slurm.hides_jobs_of_others())):
+                state, reason = UNASKED, "SLURM does not answer" if silent else "SLURM shows nobody the jobs of others (PrivateData)"
+            whose = name_of(queued.uid) if queued else user
             for run in wanted.intersection(runs):
-                # A task that is still queued says more than a later one that is over.
-                if queued or absent or not (run in found and found[run].state):
-                    state, reason = (queued.state, queued.reason) if queued else (absent, "")
-                    found[run] = Task(job, state, reason, run in submission.cancelled, log)
+                task = Task(job, state, reason, run in submission.cancelled, log, whose, evals, tuple(runs), submission.token)
+                if run not in found or rank(task) >= rank(found[run]):
+                    found[run] = task
     return found
 
 

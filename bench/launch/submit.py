@@ -23,6 +23,7 @@ from bench.launch import environment, slurm, snapshot
 from bench.launch.cluster import Cluster
 from bench.launch.submissions import Array, Submission
 from bench.launch.worker import Work
+from bench.machine.users import me
 from bench.run.place import Place
 from bench.spec import RunSpec, method_name
 
@@ -92,10 +93,12 @@ def array_name(suite: str, token: str, number: int) -> str:
 
 def submit(specs: tuple[RunSpec, ...], requests: tuple[str, ...], place: Place, cluster: Cluster, note=lambda text: None) -> Submission:
     """Submit these runs; `note` hears of each array. Raises UserError where SLURM refuses one; those before it stay submitted."""
-    place = absolute(place)
+    token = uuid.uuid4().hex[:8]
+    place = replace(absolute(place), launch=token)
     place.results.mkdir(parents=True, exist_ok=True)
     source = snapshot.take(place.scratch)
-    submission = Submission(uuid.uuid4().hex[:8], place.suite)
+    aim = {"results": str(place.results.resolve()), "evals": list(requests), "user": me()}
+    submission = Submission(token, place.suite, **aim)
     arrays = grouped(specs, cluster.pack, slurm.largest_array())
     # All arrays together keep to the limit of jobs at a time.
     cluster = replace(cluster, parallel=max(1, cluster.parallel // len(arrays)))
@@ -113,6 +116,10 @@ def submit(specs: tuple[RunSpec, ...], requests: tuple[str, ...], place: Place, 
                 jobs = [made.submit(work) for work in works]
         except (FailedJobError, FailedSubmissionError) as error:
             said = [line for line in str(error).splitlines() if line.strip()]
+            # Nothing of this array and of those after it is in the queue; where SLURM took it and could not say so, its name tells.
+            for refused in submission.arrays[submission.arrays.index(array) :]:
+                refused.refused = True
+            submission.write(place.scratch)
             raise UserError(f"SLURM refused the jobs: {said[-1].strip()}") from error
         array.job = jobs[0].job_id.split("_")[0]
         submission.write(place.scratch)

@@ -10,8 +10,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import submitit
@@ -22,7 +21,10 @@ from bench.machine import lease
 from bench.machine.files import write
 from bench.machine.job import job_here
 from bench.machine.signals import Interrupted, StopSignals
+from bench.machine.users import share_with_group
+from bench.run.aim import serves
 from bench.run.folder import RunFolder, run_folder
+from bench.run.heartbeat import read_heartbeat
 from bench.run.place import Place
 from bench.spec import RunSpec
 
@@ -31,6 +33,10 @@ FRUITLESS = 10
 
 OTHERS_CHECKPOINT = 30.0
 """Seconds that the first of several packed workers waits for the others' checkpoints before it gives the job back."""
+
+
+LOOK = 1.0
+"""Seconds between two looks at a run that somebody else has."""
 
 
 @dataclass
@@ -43,12 +49,11 @@ class Work:
     place: Place
     gpu: str | None = None
     """This worker's entry of CUDA_VISIBLE_DEVICES."""
-    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    """A run that failed since then is left alone: the next launch tries it again, not the next worker."""
 
     def __call__(self) -> list[tuple[int, str]]:
         """Execute every run that nobody else holds. Returns what went wrong: (2 for a mistake of the user's or 1, sentence)."""
         number, tasks = number_in_job()
+        share_with_group(self.place.results, self.place.scratch)
         if self.gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = self.gpu
         elif self.place.tasks and (visible := os.environ.get("CUDA_VISIBLE_DEVICES")):
@@ -78,16 +83,17 @@ class Work:
 
     def one(self, spec: RunSpec, signals: StopSignals) -> list[tuple[int, str]]:
         """One run, if it is to be done; what went wrong."""
-        from bench.records.store import ResultStore
         from bench.run.execute import RunFailed, execute
 
         signals.check()
-        if any(record.status == "failed" and record.finished >= self.started for record in ResultStore(self.place.results).parts(spec)):
+        beat = read_heartbeat(self.place.scratch, spec.id) or {}
+        if beat.get("state") == "failed" and beat.get("launch") == self.place.launch:
             return []
         if under_slurm():
             lease.wait_for_a_sign(self.folder(spec).path)
         try:
-            execute(spec, self.requests, self.place, signals)
+            while execute(spec, self.requests, self.place, signals) is None and self.held_for_others(spec, signals):
+                signals.check()
         except (UserError, OSError, RunFailed) as error:
             problem = f"{spec.name} ({spec.id}): {error}"
             if under_slurm():
@@ -96,6 +102,18 @@ class Work:
             return [(2 if isinstance(error, UserError) else 1, problem)]
         signals.check()
         return []
+
+    def held_for_others(self, spec: RunSpec, signals: StopSignals) -> bool:
+        """Where somebody has the run for another folder of results, or for fewer evaluators: wait until it is free, then True. Its
+        checkpoints are in this scratch folder too, so nothing is trained twice."""
+        folder, said = self.folder(spec).path, False
+        while (facts := lease.holder(folder)) and not serves(facts, self.place.results, self.requests):
+            if not said:
+                print(f"waiting for {spec.name} ({spec.id}): {lease.describe(facts)} has it", file=sys.stderr, flush=True)
+            said = True
+            signals.check()
+            time.sleep(LOOK)
+        return said
 
     def attend(self, specs: list[RunSpec], rank: int, tasks: int) -> list[tuple[int, str]]:
         """The share of a task that is not the first in the runs of this job, which all its tasks share: its number is its rank."""

@@ -5,7 +5,8 @@
 
 A lease is a file that is created exclusively, lease-0000001.json; to take over one whose holder is gone is to create the next number,
 which only one process can. Its holder touches it every few seconds. On the holder's own machine a lease ends with its process, on
-others once it has not been touched for a minute, by the file system's clock. None of it needs locks, which network file systems lack.
+others once it has not been touched for a minute, by the file system's clock, nor while one watches. None of it needs locks, which
+network file systems lack.
 """
 
 import contextlib
@@ -16,11 +17,12 @@ import socket
 import threading
 import time
 import uuid
-from functools import cache
 from pathlib import Path
 
 from bench.machine.files import put, write
 from bench.machine.job import job_here
+from bench.machine.process import HIDDEN, began, machine
+from bench.machine.users import me, owner_of
 
 RENEW = 5.0
 """Seconds between two touches."""
@@ -28,34 +30,10 @@ RENEW = 5.0
 STALE = 60.0
 """Seconds without a touch after which a holder on another machine counts as gone."""
 
+SKEW = 600.0
+"""Seconds by which this machine's clock may differ from the file server's, which counts where nothing there may be written to."""
+
 NAME = re.compile(r"lease-(\d{7})\.json")
-
-
-@cache
-def machine() -> str:
-    """What tells whether a process number means the same here: host, boot, and the container's own numbering."""
-    with contextlib.suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{socket.gethostname()} {boot} {os.stat('/proc/self/ns/pid').st_ino}"
-    return socket.gethostname()
-
-
-def began(pid: int) -> str | None:
-    """When this process began, in the kernel's ticks: a number that comes again is another process. None: there is none."""
-    try:
-        # After the name, which stands in brackets and may hold anything: state is the 3rd field, the start the 22nd.
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if state in "ZX" else fields[18]
-    except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return None
-    try:
-        os.kill(pid, 0)  # no /proc, as on macOS
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "unknown"
 
 
 class Lease:
@@ -121,31 +99,70 @@ def file_system_time(folder: Path) -> float:
         probe.touch()
         return probe.stat().st_mtime
     finally:
-        probe.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            probe.unlink()
 
 
-def holder(folder: Path) -> dict | None:
-    """Who does this run now; None where nobody does."""
+def age(folder: Path, touched: float) -> float:
+    """Seconds since a file of the folder was touched. The folder may be another user's: then the one above it tells the time, and where
+    that is not to be written to either this machine's own clock, which is believed to no more than some minutes."""
+    for place in (folder, folder.parent):
+        with contextlib.suppress(OSError):
+            return file_system_time(place) - touched
+    return time.time() - touched - SKEW
+
+
+def last(folder: Path) -> tuple[Path, float, dict] | None:
+    """(file, when it was touched, facts) of the lease that counts; None where there is none, or it was released."""
     found = numbers(folder)
     if not found:
         return None
     path = path_of(folder, found[-1])
     try:
-        touched, text = path.stat().st_mtime, path.read_text()
+        with path.open() as file:
+            # Of the open file: a name's state may be a minute old in a network file system's cache.
+            touched, text = os.fstat(file.fileno()).st_mtime, file.read()
+        facts = json.loads(text)
     except FileNotFoundError:
         return None
-    try:
-        facts = json.loads(text)
-    except json.JSONDecodeError:
-        facts = {}  # where there are no hard links, a lease is empty for a moment
-    if facts.get("released"):
+    except (PermissionError, json.JSONDecodeError):
+        # Another user's who shares nothing; or, where there are no hard links, empty for a moment.
+        touched, facts = path.stat().st_mtime, {"user": owner_of(path)}
+    return None if facts.get("released") else (path, touched, facts)
+
+
+def holder(folder: Path) -> dict | None:
+    """Who does this run now; None where nobody does."""
+    found = last(folder)
+    if not found:
         return None
+    _, touched, facts = found
     if facts.get("machine") == machine():
-        return facts if began(facts["pid"]) == facts["began"] else None
-    try:
-        return facts if file_system_time(folder) - touched < STALE else None
-    except OSError:
-        return facts  # a folder that cannot be written to: nobody could take the run over either
+        now = began(facts["pid"])
+        if now != HIDDEN or facts["began"] == HIDDEN:
+            return facts if now == facts["began"] else None
+    return facts if age(folder, touched) < STALE else None
+
+
+def describe(facts: dict) -> str:
+    """'process 12 of ann on n1, in job 3'"""
+    job = f", in job {facts['job']}" if facts.get("job") else ""
+    return f"process {facts.get('pid', '?')} of {facts.get('user', '?')} on {facts.get('host', 'another machine')}{job}"
+
+
+def is_touched(folder: Path) -> bool:
+    """Whether somebody on another machine touches the lease, seen by watching it: two clocks may be minutes apart, on file systems too
+    that date a file by the clock of whoever touches it."""
+    before = last(folder)
+    if not before or before[2].get("machine") == machine() or is_former_self(before[2]):
+        return False
+    deadline = time.monotonic() + 2 * RENEW
+    while time.monotonic() < deadline:
+        time.sleep(RENEW / 5)
+        now = last(folder)
+        if now and now[:2] != before[:2]:
+            return True
+    return False
 
 
 def is_former_self(facts: dict) -> bool:
@@ -168,19 +185,22 @@ def wait_for_a_sign(folder: Path) -> None:
             time.sleep(RENEW / 5)
 
 
-def claim(folder: Path) -> Lease | None:
-    """The lease of the run whose folder this is; None where another process has it. The folder must exist."""
+def claim(folder: Path, aim: dict | None = None) -> Lease | None:
+    """The lease of the run whose folder this is; None where another process has it. The folder must exist. aim: what the run is done for,
+    for the others to read."""
     found, now = numbers(folder), holder(folder)
-    if now and not is_former_self(now):
+    if (now and not is_former_self(now)) or (not now and is_touched(folder)):
         return None
     job, restarts = job_here()
     facts = {
         "host": os.environ.get("SLURMD_NODENAME", socket.gethostname()),
+        "user": me(),
         "pid": os.getpid(),
         "machine": machine(),
         "began": began(os.getpid()),
         "job": job,
         "restarts": restarts,
+        **(aim or {}),
     }
     mine = path_of(folder, (found or [0])[-1] + 1)
     temporary = folder / f".{uuid.uuid4().hex}.lease"

@@ -27,6 +27,7 @@ from bench.method import Floor
 from bench.records.record import Cost, RunRecord
 from bench.records.store import ResultStore
 from bench.run import weights
+from bench.run.aim import aim
 from bench.run.build import as_seen_by, build_method, make_trainer
 from bench.run.crash import explain
 from bench.run.folder import run_folder
@@ -52,7 +53,7 @@ def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: Sto
     store = ResultStore(place.results)
     folder = run_folder(place.scratch, spec.id).path
     folder.mkdir(parents=True, exist_ok=True)
-    lease = claim(folder)
+    lease = claim(folder, aim(place.results, requests))
     if lease is None:
         return None
     with lease:
@@ -72,7 +73,7 @@ def execute(spec: RunSpec, requests: tuple[str, ...], place: Place, signals: Sto
 def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, place: Place, signals: StopSignals, lease: Lease) -> Path:
     """Train, evaluate, publish. A run that diverged or crashed is a record too, with its reason."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    heartbeat = Heartbeat(place.scratch, spec)
+    heartbeat = Heartbeat(place.scratch, spec, place.launch)
     heartbeat.write("starting")
     hardware.reset_peak_memory()
     checkpoints, folder = Checkpoints(place.scratch, spec.id), run_folder(place.scratch, spec.id)

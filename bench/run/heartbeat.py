@@ -19,7 +19,9 @@ INTERVAL = 0.5
 class Heartbeat:
     """The heartbeat of one run; the folder must exist."""
 
-    def __init__(self, scratch: Path, spec: RunSpec):
+    def __init__(self, scratch: Path, spec: RunSpec, launch: str = ""):
+        """launch: as bench.run.place.Place has it."""
+        self.launch = launch
         self.path, self.spec, self.last = run_folder(scratch, spec.id).heartbeat, spec, 0.0
 
     def write(self, state: str, trainer=None) -> None:
@@ -28,6 +30,7 @@ class Heartbeat:
             return
         self.last = time.monotonic()
         beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time(), "log": own_log()}
+        beat["launch"] = self.launch
         if trainer:
             meter, share = trainer.meter, trainer.share
             beat |= {

@@ -24,3 +24,5 @@ class Place:
     """Whether encoders are compiled for the training."""
     tasks: bool = False
     """Whether those processes are the tasks of one SLURM job, which are there already, and not started by the first."""
+    launch: str = ""
+    """Names the launch: what failed in it is left alone by its other workers, and tried again by the next one."""

@@ -6,21 +6,26 @@ import signal
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.errors import UserError
-from bench.launch import slurm, snapshot, status, submissions
+from bench.launch import slurm, snapshot, status, submissions, worker
 from bench.launch.cluster import Cluster, check, load
-from bench.launch.shared_folders import mount_of, require_shared
+from bench.launch.shared_folders import mount_of, require_shared, require_writable
 from bench.launch.submit import grouped, script, submit
 from bench.launch.worker import FRUITLESS, Work, fruitless
-from bench.machine import checkout
+from bench.machine import checkout, hardware
+from bench.machine.lease import claim, describe
 from bench.machine.signals import Interrupted
+from bench.machine.users import me, share_with_group
 from bench.plan.complete import complete
 from bench.records.store import ResultStore
+from bench.run.aim import aim
 from bench.run.execute import execute
+from bench.run.heartbeat import Heartbeat
 from bench.run.place import Place
 from bench.spec import Budget, RunSpec
 from places import ROOT
@@ -271,7 +276,7 @@ def submitted(tmp_path):
 
 def test_jobs_are_found_by_name_even_where_their_number_was_not_noted(tmp_path, submitted, says):
     specs, made = submitted
-    says(squeue="77|1|PENDING|sslbench-mine-abc-0|Priority\n80|N/A|RUNNING|another|None")
+    says(squeue="CLUSTER: ours\n77|1|PENDING|sslbench-mine-abc-0|0|Priority\n80|N/A|RUNNING|another|0|None")
     tasks = submissions.tasks_of([spec.id for spec in specs], tmp_path)
     assert tasks[specs[0].id].job is None and tasks[specs[0].id].state is None
     assert tasks[specs[2].id].job == "77_1" and tasks[specs[2].id].reason == "Priority"
@@ -282,6 +287,122 @@ def test_jobs_are_found_by_name_even_where_their_number_was_not_noted(tmp_path, 
     notes = []
     tasks = submissions.tasks_of([spec.id for spec in specs], tmp_path, notes.append)
     assert tasks[specs[0].id].state == submissions.UNASKED and tasks[specs[0].id].job == "77_0" and "Unable to contact" in notes[0]
+
+
+def submitted_by(tmp_path, user, **changes):
+    """A run, and a submission of it by this user."""
+    spec = spec_of()
+    facts = {"results": str(tmp_path / "results"), "evals": ["knn"], "user": user} | changes
+    submissions.Submission("abc", "mine", [submissions.Array("sslbench-mine-abc-0", [[spec.id]], "77")], **facts).write(tmp_path)
+    return spec
+
+
+def look(spec, tmp_path, requests=("knn",), results="results"):
+    return status.run_states((spec,), requests, tmp_path, ResultStore(tmp_path / results))[0]
+
+
+def test_the_jobs_of_another_user_are_known_and_said_to_be_theirs(tmp_path, says, monkeypatch):
+    spec = submitted_by(tmp_path, "ann")
+    says(squeue="77|N/A|PENDING|sslbench-mine-abc-0|54321|Priority")
+    found = look(spec, tmp_path)
+    assert (found.state, found.detail, found.whose) == ("pending", "Priority  (54321's)", "54321")
+    says(scancel="")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    done = status.cancel([found], tmp_path)
+    assert (done.jobs, done.left) == (0, ("random seed 0: job 77 is 54321's, who alone can end it",))
+    assert not submissions.read_all(tmp_path)[0].cancelled
+
+
+@pytest.mark.parametrize(("hidden", "state"), [("jobs,usage", "submitted"), ("none", "lost")])
+def test_where_slurm_shows_nobody_the_jobs_of_others_they_are_not_lost(tmp_path, says, monkeypatch, hidden, state):
+    spec = submitted_by(tmp_path, "ann")
+    slurm.hides_jobs_of_others.cache_clear()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    says(squeue="", scontrol=f"PrivateData             = {hidden}")
+    assert look(spec, tmp_path).state == state
+    slurm.hides_jobs_of_others.cache_clear()
+
+
+def test_the_queue_is_for_a_folder_of_results_and_for_evaluators(tmp_path, says):
+    """A run's id says neither: who wants another folder's record, or one more evaluator's results, has nothing in the queue."""
+    spec = submitted_by(tmp_path, "root")
+    says(squeue="77|N/A|PENDING|sslbench-mine-abc-0|0|Priority")
+    assert (look(spec, tmp_path).state, look(spec, tmp_path).serves) == ("pending", True)
+    assert look(spec, tmp_path, results="others").state == "to do"
+    assert not look(spec, tmp_path, ("knn", "linear")).serves
+
+
+def test_a_run_that_is_made_for_another_folder_is_not_this_ones(tmp_path, says):
+    spec = spec_of()
+    (tmp_path / spec.id).mkdir()
+    with claim(tmp_path / spec.id, aim(tmp_path / "results", ("knn",))):
+        assert (look(spec, tmp_path).state, look(spec, tmp_path).serves) == ("running", True)
+        assert (look(spec, tmp_path, ("linear",)).state, look(spec, tmp_path, ("linear",)).serves) == ("running", False)
+        found = look(spec, tmp_path, results="others")
+        assert (found.state, found.holder) == ("to do", None) and found.detail == f"at work for {tmp_path / 'results'}"
+        assert status.cancel([found], tmp_path) == status.Cancelled(0, 0, (), ())
+
+
+def test_what_slurm_refused_was_never_submitted(sbatch, says, tmp_path):
+    (tmp_path / "bin/sbatch").write_text("#!/bin/sh\necho 'sbatch: error: Batch job submission failed: Invalid qos' >&2\nexit 1\n")
+    with pytest.raises(UserError, match=r"SLURM refused the jobs: .*Invalid qos"):
+        sbatch(Cluster())
+    says(squeue="")
+    place = Place(tmp_path / "results", tmp_path / "scratch")
+    assert [run.state for run in status.run_states((spec_of(),), ("knn",), place.scratch, ResultStore(place.results))] == ["to do"]
+    name = submissions.read_all(place.scratch)[0].arrays[0].name
+    says(squeue=f"77|N/A|PENDING|{name}|0|Priority")
+    (found,) = status.run_states((spec_of(),), ("knn",), place.scratch, ResultStore(place.results))
+    assert found.state == "pending", "sbatch may have waited in vain for an answer of a controller that took it"
+
+
+def test_cancelling_one_of_a_pack_says_what_else_ends(tmp_path, submitted, says):
+    specs, _ = submitted
+    says(squeue="77|1|RUNNING|sslbench-mine-abc-0|0|None", scancel="")
+    found = status.run_states(tuple(specs[1:2]), ("knn",), tmp_path, ResultStore(tmp_path / "results"))
+    done = status.cancel(found, tmp_path)
+    assert (done.jobs, done.others) == (1, (specs[2].id,))
+    assert submissions.read_all(tmp_path)[0].cancelled == sorted([specs[1].id, specs[2].id])
+
+
+def test_cancel_reaches_a_worker_in_an_interactive_allocation(tmp_path, says, monkeypatch):
+    """It has a job, which is the user's shell and not the run's."""
+    says(squeue="")
+    monkeypatch.setenv("SLURM_JOB_ID", "99")
+    (tmp_path / spec_of().id).mkdir()
+    stopped = []
+    monkeypatch.setattr(status.os, "kill", lambda pid, number: stopped.append((pid, number)))
+    with claim(tmp_path / spec_of().id, aim(tmp_path / "results", ("knn",))) as mine:
+        found = look(spec_of(), tmp_path)
+        assert mine.facts["job"] == "99" and status.cancel([found], tmp_path).processes == 1
+        assert stopped == [(os.getpid(), signal.SIGTERM)]
+        monkeypatch.setattr(status, "machine", lambda: "another machine")
+        (left,) = status.cancel([found], tmp_path).left
+        assert left == f"random seed 0 is done by {describe(mine.facts)}: end it there" and "in job 99" in left
+
+
+def test_a_folder_that_another_user_keeps_to_themselves_is_refused_with_what_would_help(tmp_path, monkeypatch):
+    place = Place(tmp_path / "results", tmp_path / "scratch")
+    require_writable(place, [spec_of()])
+    (place.scratch / "submissions").mkdir(parents=True)
+    require_writable(place, [spec_of()])
+    # Root may write anywhere; what another user may is what os.access would tell them.
+    monkeypatch.setattr(os, "access", lambda path, how: Path(path).name != "submissions")
+    with pytest.raises(UserError, match=rf"submissions' is {me()}'s and cannot be written to; .*chgrp -R GROUP .*chmod g\+s"):
+        require_writable(place, [spec_of()])
+
+
+def test_what_is_made_in_a_groups_folder_is_the_groups(tmp_path):
+    before = os.umask(0o022)
+    try:
+        share_with_group(tmp_path / "results", tmp_path)
+        assert os.umask(0o022) == 0o022, "a folder of one's own stays so"
+        tmp_path.chmod(0o2775)
+        share_with_group(tmp_path / "results/deeper")
+        (tmp_path / "made").mkdir()
+        assert (tmp_path / "made").stat().st_mode & 0o2070 == 0o2070
+    finally:
+        os.umask(before)
 
 
 def task(state=None, cancelled=False):
@@ -301,7 +422,7 @@ def beat(state):
         ((None, None, task("CONFIGURING")), ("starting", "SLURM says CONFIGURING")),
         ((beat("training"), {"pid": 1}, task("RUNNING")), ("running", "40% of the budget, 100 images/s  1:00 left")),
         ((beat("training"), {"pid": 1}, task(submissions.UNASKED)), ("running", "40% of the budget, 100 images/s  1:00 left")),
-        ((None, None, task(submissions.UNASKED)), ("submitted", "SLURM does not answer")),
+        ((None, None, task(submissions.UNASKED)), ("submitted", "Priority")),
         ((beat("training"), None, task()), ("lost", "at 40% of the budget, 100 images/s, training; its last sign was 3 min ago")),
         ((beat("evaluating"), None, None), ("lost", "at 40% of the budget, 100 images/s, evaluating; its last sign was 3 min ago")),
         ((None, None, task()), ("lost", "its job ended before the run began")),
@@ -319,7 +440,7 @@ def test_a_run_that_ends_while_slurm_is_asked_is_done(tmp_path, monkeypatch):
     spec = complete(RunSpec(method="random", dataset="digits", **facts))
     place = Place(tmp_path / "results", tmp_path / "scratch", threads=1)
 
-    def silent(ids, scratch, note):
+    def silent(ids, scratch, *_):
         execute(spec, ("knn",), place)
         return {spec.id: task(submissions.UNASKED)}
 
@@ -364,3 +485,38 @@ def test_elsewhere_too_a_preempted_worker_hands_over_to_submitit(tmp_path, monke
     finally:
         signal.signal(signal.SIGUSR2, former)
     assert heard == [signal.SIGUSR2]
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Times that a worker of this test has executed a run; as if another process had it each time."""
+    import bench.run.execute
+
+    calls = []
+    monkeypatch.setattr(bench.run.execute, "execute", lambda spec, *_: calls.append(spec.id))
+    return calls
+
+
+def test_what_failed_in_this_launch_is_left_to_the_next_one_whatever_the_clocks_say(tmp_path, executed):
+    spec = spec_of()
+    (tmp_path / spec.id).mkdir()
+    place = Place(tmp_path / "results", tmp_path, launch="first")
+    Heartbeat(tmp_path, spec, "first").write("failed")
+    assert Work([spec.to_json()], ("knn",), place)() == [] and not executed
+    Work([spec.to_json()], ("knn",), replace(place, launch="retry"))()
+    assert executed == [spec.id]
+
+
+def test_a_worker_waits_for_a_run_that_is_made_for_another_folder(tmp_path, executed, monkeypatch, capsys):
+    monkeypatch.setattr(worker, "LOOK", 0.01)
+    spec, place = spec_of(), Place(tmp_path / "results", tmp_path)
+    (tmp_path / spec.id).mkdir()
+    with claim(tmp_path / spec.id, aim(place.results, ("knn",))):
+        Work([spec.to_json()], ("knn",), place)()
+        assert len(executed) == 1, "somebody makes the same record: nothing is left for this one"
+    for other in (aim(tmp_path / "others", ("knn",)), aim(place.results, ("linear",))):
+        executed.clear()
+        mine = claim(tmp_path / spec.id, other)
+        monkeypatch.setattr(worker.time, "sleep", lambda seconds, mine=mine: mine.release())
+        Work([spec.to_json()], ("knn",), place)()
+        assert len(executed) == 2 and f"waiting for random seed 0 ({spec.id}): process {os.getpid()} of" in capsys.readouterr().err

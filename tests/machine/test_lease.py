@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.machine import lease
+from bench.machine import process as processes_here
 
 CLAIM = """
 import sys, time
@@ -89,7 +90,9 @@ def test_threads_race_for_a_stale_lease_and_one_gets_it(tmp_path, elsewhere):
         winners[0].release()
 
 
-def test_on_another_machine_a_lease_counts_for_a_minute(tmp_path, elsewhere):
+def test_on_another_machine_a_lease_counts_for_a_minute(tmp_path, elsewhere, monkeypatch):
+    monkeypatch.setattr(lease, "RENEW", 0.05)
+    monkeypatch.setattr(lease.Lease, "_renew_once", lambda self: None)  # it stands still
     with lease.claim(tmp_path):
         elsewhere()
         assert lease.claim(tmp_path) is None
@@ -157,3 +160,77 @@ def test_without_hard_links_a_lease_is_exclusive_too(tmp_path, monkeypatch):
     with lease.claim(tmp_path) as mine:
         assert mine and lease.claim(tmp_path) is None
     assert not list(Path(tmp_path).glob(".*"))
+
+
+def test_whoever_touches_a_lease_has_it_whatever_the_clocks_say(tmp_path, elsewhere, monkeypatch):
+    """Minutes between two machines' clocks, where a file is dated by the one that touches it: only watching tells."""
+    monkeypatch.setattr(lease, "RENEW", 0.05)
+    ahead = [600.0]
+
+    def touch(self):
+        ahead[0] += 1
+        os.utime(self.path, (time.time() - ahead[0],) * 2)
+
+    monkeypatch.setattr(lease.Lease, "_renew_once", touch)
+    with lease.claim(tmp_path) as mine:
+        age(tmp_path, 600)
+        elsewhere()
+        assert lease.holder(tmp_path) is None and lease.claim(tmp_path) is None
+        mine.over.set()
+        mine.renewer.join()
+        with lease.claim(tmp_path) as second:
+            assert second, "it stood still while one watched"
+
+
+def test_a_folder_of_another_user_tells_who_has_it_and_for_how_long(tmp_path, elsewhere, monkeypatch):
+    """Nothing may be written there: the folder above tells the time, or else this machine's clock, with minutes to spare."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    closed, touch = [folder], Path.touch
+
+    def refusing(path, *_, **__):
+        if path.parent in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        touch(path)
+
+    monkeypatch.setattr(lease.Lease, "_renew_once", lambda self: None)
+    with lease.claim(folder):
+        elsewhere()
+        monkeypatch.setattr(Path, "touch", refusing)
+        assert lease.holder(folder)["user"]
+        age(folder, lease.STALE + 1)
+        assert lease.holder(folder) is None
+        closed.append(tmp_path)
+        assert lease.holder(folder)
+        age(folder, lease.STALE + lease.SKEW + 1)
+        assert lease.holder(folder) is None
+
+
+def test_a_process_that_the_kernel_hides_is_not_gone(tmp_path, monkeypatch):
+    """/proc with hidepid shows nobody another user's processes; to send one a signal is refused, and so it is there."""
+    with lease.claim(tmp_path):
+        monkeypatch.setattr(processes_here, "Path", lambda text: Path("/nowhere" if str(text).startswith("/proc") else text))
+
+        def refused(pid, number):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "kill", refused)
+        assert lease.holder(tmp_path)
+        age(tmp_path, lease.STALE + 1)
+        assert lease.holder(tmp_path) is None, "a number may come again: it counts for as long as on another machine"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be another user takes root")
+def test_a_lease_that_may_not_be_read_is_held(tmp_path):
+    tmp_path.chmod(0o755)
+    with lease.claim(tmp_path) as mine:
+        mine.path.chmod(0o600)
+        pid = os.fork()
+        if not pid:
+            try:
+                os.chdir(tmp_path)
+                os.setuid(54321)
+                os._exit(0 if lease.holder(Path(".")) == {"user": "root"} else 1)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
