@@ -17,7 +17,7 @@ from bench.launch.cluster import Cluster, check, load
 from bench.launch.shared_folders import mount_of, require_shared, require_writable
 from bench.launch.submit import grouped, script, submit
 from bench.launch.worker import FRUITLESS, Work, fruitless
-from bench.machine import checkout, hardware
+from bench.machine import checkout
 from bench.machine.lease import claim, describe
 from bench.machine.signals import Interrupted
 from bench.machine.users import me, share_with_group
