@@ -66,6 +66,9 @@ class Method(nn.Module):
 
     paper: str = ""
     """arXiv id or DOI."""
+    source: str = ""
+    """The code that it was read in: 'owner/name@commit' of GitHub, several with commas; 'paper alone' where there is none. Files that the
+    docstring and comments name are those of that commit."""
     family: str = "other"
     """pretext | contrastive | joint embedding (two views agree, nothing repels) | clustering | other: how tables and figures sort it."""
     version: int = 1

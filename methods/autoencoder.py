@@ -22,6 +22,7 @@ START = 4
 
 class Autoencoder(Method):
     paper = "doi:10.1126/science.1127647"
+    source = "paper alone"
     family = "pretext"
 
     def __init__(self, make_encoder, data, *, width: Count = 64):

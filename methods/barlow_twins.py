@@ -8,6 +8,7 @@ Differs from the paper:
   0.024 of the paper's too. VISSL does it in this way (scale_loss of its barlow_twins_loss).
 - Columns are standardised with the epsilon of BatchNorm, as in main.py.
 - Colour jitter and crops differ from BYOL's, which the paper takes, as methods/byol.py lists.
+- The last BatchNorm of a residual block starts as the harness's encoder has it, at 1; theirs at 0 (zero_init_residual in main.py).
 B images in the global batch, D features, P projection.
 """
 
@@ -38,6 +39,7 @@ def redundancy(first: Tensor, second: Tensor, off_diagonal: float) -> Tensor:
 
 class BarlowTwins(Method):
     paper = "arXiv:2103.03230"
+    source = "facebookresearch/barlowtwins@8e8d284"
     family = "joint embedding"
 
     def __init__(

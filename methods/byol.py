@@ -7,7 +7,9 @@ Differs from the paper:
 - No blur, as SimCLR on CIFAR-10 (arXiv:2002.05709, B.9); solarization of the second view stays.
 - Target and online network start equal; byol_experiment.py draws them apart and says that it made no difference.
 - Colour jitter as torchvision's: brightness is a factor (the authors: an offset), contrast is around the mean lightness (each
-  channel's), saturation blends with grey (HSV's S). Crops are resized linearly (bicubic).
+  channel's), saturation blends with grey (HSV's S). Crops are resized linearly (bicubic). Where a side of a crop is longer than the image
+  the authors' code (byol/utils/dataset.py) shortens that side; here another crop is drawn, as by torchvision.
+- The last BatchNorm of a residual block starts at 1, as in the paper; the code has 0, and no difference for a ResNet-50 (byol/README.md).
 B images in the global batch, D features, P projection.
 """
 
@@ -31,6 +33,7 @@ def regression(predictions, targets):
 
 class BYOL(Method):
     paper = "arXiv:2006.07733"
+    source = "google-deepmind/deepmind-research@f5de0ed"
     family = "joint embedding"
 
     def __init__(

@@ -60,6 +60,7 @@ def count_loss(whole: Tensor, parts: Tensor, margin: float) -> Tensor:
 
 class Counting(Method):
     paper = "arXiv:1708.06734"
+    source = "ahmdtaha/tf_learning_to_count@916ed75"
     family = "pretext"
 
     def __init__(

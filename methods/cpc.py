@@ -60,6 +60,7 @@ class Context(nn.Module):
 
 class CPC(Method):
     paper = "arXiv:1807.03748"
+    source = "loeweX/Greedy_InfoMax@22d17e4"
     family = "contrastive"
 
     def __init__(

@@ -51,6 +51,7 @@ def balanced_classification(logits: Tensor, target: Tensor, weights: Tensor) -> 
 
 class DeepCluster(Method):
     paper = "arXiv:1807.05520"
+    source = "facebookresearch/deepcluster@2d1927e"
     family = "clustering"
     version = 2
 

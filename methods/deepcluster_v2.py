@@ -35,6 +35,7 @@ def tell_apart(rows: Tensor, centroids: Tensor, own: Tensor, temperature: float)
 
 class DeepClusterV2(Method):
     paper = "arXiv:2006.09882"
+    source = "facebookresearch/swav@06b1b7c"
     family = "clustering"
     version = 2
 

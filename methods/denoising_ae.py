@@ -22,6 +22,7 @@ from bench.views import View
 
 class DenoisingAutoencoder(Method):
     paper = "doi:10.1145/1390156.1390294"
+    source = "paper alone"
     family = "pretext"
     needs = "feature_map"
 

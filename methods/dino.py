@@ -72,6 +72,7 @@ class MultiCrop(nn.Module):
 
 class DINO(Method):
     paper = "arXiv:2104.14294"
+    source = "facebookresearch/dino@7c446df"
     family = "joint embedding"
     weights = "teacher"
 

@@ -28,6 +28,7 @@ from bench.views import ColorJitter, ResizedCrop, View
 
 class Exemplar(Method):
     paper = "arXiv:1406.6909"
+    source = "google/revisiting-self-supervised@b530e3b"
     family = "pretext"
 
     def __init__(

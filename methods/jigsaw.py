@@ -10,6 +10,7 @@ Differs from the paper:
   gaps of 2 on average, where the authors have 21 and 21. One in nine pairs of neighbours touches at 32 pixels, one in 36 at 64.
 - Colour channels are not shifted against each other: the paper's 2 of 255 pixels are a quarter of a pixel at 32. On larger images this
   leaves the network chromatic aberration to tell places by. Nor are colours projected, as in the authors' data_transformer.cpp.
+- Three in ten images are grey, as the paper says; in data_transformer.cpp it is one in two.
 - No flips and no crops, as in the authors' train_val_cfn_jps.prototxt; their image is cut by one pixel each way.
 - A cosine with warm-up instead of steps, and the learning rate of ResNets, not of AlexNet.
 - What is evaluated is a whole image, and the encoder has only seen patches, each normalised by itself. So BatchNorm's statistics are taken
@@ -58,6 +59,7 @@ def distant_permutations(count: int) -> np.ndarray:
 
 class Jigsaw(Method):
     paper = "arXiv:1603.09246"
+    source = "MehdiNoroozi/JigsawPuzzleSolver@8c7ec09, facebookresearch/vissl@09270ed"
     family = "pretext"
     version = 2
     sees_whole_images = False

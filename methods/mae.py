@@ -5,6 +5,7 @@ Differs from the paper:
 - A decoder 64 wide and 2 deep instead of 512 and 8, light beside a small encoder too, and batches of 256 instead of 4096.
 - The encoder is every method's ViT, with its initialisation (timm's); its positions are learned, not fixed sines and cosines, which the
   decoder's are.
+- The learning rate falls from its peak at the end of warm-up to 0 as in util/lr_sched.py; warm-up starts at a hundredth of it, theirs at 0.
 - Crops are resized by an antialiased triangle filter, not bicubic.
 - What the decoder makes of visible patches is not turned into pixels, since the loss does not look at it.
 The evaluated features are the class token's, as in the paper's linear probe (FINETUNE.md: --cls_token). The mean of the patch tokens, which
@@ -91,6 +92,7 @@ class Decoder(nn.Module):
 
 class MAE(Method):
     paper = "arXiv:2111.06377"
+    source = "facebookresearch/mae@efb2a80"
     family = "pretext"
     needs = "tokens"
 

@@ -21,6 +21,7 @@ from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 class MoCo(MomentumContrast, Method):
     paper = "arXiv:2003.04297"
+    source = "facebookresearch/moco@f736491"  # branch colab-notebook: main has been emptied
     family = "contrastive"
     version = 2
 

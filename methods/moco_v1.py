@@ -19,6 +19,7 @@ from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 class MoCoV1(MomentumContrast, Method):
     paper = "arXiv:1911.05722"
+    source = "facebookresearch/moco@f736491"  # branch colab-notebook: main has been emptied
     family = "contrastive"
     version = 2
 

@@ -52,6 +52,7 @@ def names_of(tasks: str) -> list[str]:
 
 class MultiTask(Method):
     paper = "arXiv:1708.07860"
+    source = "google-deepmind/multiself@7032e0c"
     family = "pretext"
     needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
 

@@ -47,6 +47,7 @@ def noise_contrast(scores, normaliser, num_images):
 
 class NPID(Method):
     paper = "arXiv:1805.01978"
+    source = "zhirongw/lemniscate.pytorch@f7cfe29"
     family = "contrastive"
     added = {"negatives": 0}
 

@@ -52,6 +52,7 @@ def concentration(rows: Tensor, centroids: Tensor, assignment: Tensor, temperatu
 
 class PCL(MomentumContrast, Method):
     paper = "arXiv:2005.04966"
+    source = "salesforce/PCL@964da1f"
     family = "clustering"
     version = 2
 

@@ -47,6 +47,7 @@ def nce(embeddings: Tensor, own: Tensor, others: Tensor, excluded: Tensor, tempe
 
 class PIRL(Method):
     paper = "arXiv:1912.01991"
+    source = "facebookresearch/vissl@09270ed"
     family = "contrastive"
 
     def __init__(

@@ -55,6 +55,7 @@ def rescale(encoder: nn.Module, images: Tensor) -> None:
 
 class RandomRescaled(Floor):
     paper = "arXiv:1511.06856"
+    source = "philkr/magic_init@20b87dc"
 
     def __init__(self, make_encoder, data, *, images: Annotated[int, Ge(2)] = 160):
         """images: how many training images the statistics are of, 160 (magic_init.py: 10 batches of 16)."""

@@ -51,6 +51,7 @@ def projection(std: tuple[float, ...]) -> Tensor:
 
 class RelativePatch(Method):
     paper = "arXiv:1505.05192"
+    source = "cdoersch/deepcontext@5307282, google/revisiting-self-supervised@b530e3b"
     family = "pretext"
     version = 2
 

@@ -27,6 +27,7 @@ def four_rotations(images: Tensor) -> tuple[Tensor, Tensor]:
 
 class Rotation(Method):
     paper = "arXiv:1803.07728"
+    source = "gidariss/FeatureLearningRotNet@edafaba"
     family = "pretext"
 
     def __init__(self, make_encoder, data, *, padding: CountOrZero = 4):

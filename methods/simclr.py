@@ -2,7 +2,10 @@
 
 Differs from the paper:
 - Batches of 256 (the authors' command for CIFAR-10: 512; the paper's best there, section B.9: 1024).
-- Aspect ratios of crops are uniform in their logarithm, as torchvision's, and resizing is linear (the authors: uniform, bicubic).
+- A crop's area is uniform, and the logarithm of its aspect ratio, as torchvision's. TensorFlow's draws the aspect ratio and then the height
+  uniformly, and draws again what covers less than 10 % of the image (min_object_covered in tf2/data_util.py), so that 8 % never comes.
+  Resizing is linear, theirs bicubic.
+- The last BatchNorm of a residual block starts as the harness's encoder has it, at 1; theirs at 0 (init_zero in tf2/resnet.py).
 - Contrast is around the mean lightness and saturation blends with grey, as torchvision's (each channel's mean; HSV's S).
 Differs from the authors' code, not from the paper:
 - The mean over the 2B rows, as eq. 1; tf2/objective.py adds the two views' means, which is twice as much.
@@ -22,6 +25,7 @@ from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distorti
 
 class SimCLR(Method):
     paper = "arXiv:2002.05709"
+    source = "google-research/simclr@383d414"
     family = "contrastive"
 
     def __init__(
@@ -45,7 +49,7 @@ class SimCLR(Method):
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, Grayscale(0.2))
         self.views = (View((*ops, Blur(blur)) if blur else ops, count=2),)
         self.recipe = Recipe(
-            "lars",  # section 2.2: LARS at every batch size; tf2/run.py's default
+            "lars",  # section 2.2: LARS at every batch size; tf2/run.py's default. The other defaults of the paper: section 2.3
             lr=1.0,  # for each 256 images: README's CIFAR-10 command, and in B.9's grid (0.5, 1, 1.5)
             batch_size=256,  # the smallest of B.9's grid; README: 512
             momentum=0.9,  # tf2/run.py

@@ -27,6 +27,7 @@ def negative_cosine(predictions: Tensor, projections: Tensor) -> Tensor:
 
 class SimSiam(Method):
     paper = "arXiv:2011.10566"
+    source = "facebookresearch/simsiam@a7bc177"
     family = "joint embedding"
 
     def __init__(

@@ -39,6 +39,7 @@ BIN, BINS = 2, 50
 
 class SplitBrain(Method):
     paper = "arXiv:1611.09842"
+    source = "richzhang/splitbrainauto@79c1349"
     family = "pretext"
     needs = "feature_map"
 

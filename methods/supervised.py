@@ -17,6 +17,7 @@ from bench.views import Flip, PaddedCrop, View
 
 class Supervised(Reference):
     paper = "arXiv:1512.03385"
+    source = "paper alone"
 
     def __init__(self, make_encoder, data, num_classes, *, padding: CountOrZero = 4):
         """padding: pixels of black border that the crop moves over, 4 (section 4.2)."""

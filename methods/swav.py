@@ -50,6 +50,7 @@ def swapped_prediction(scores: Tensor, targets: Tensor, temperature: float) -> T
 
 class SwAV(Method):
     paper = "arXiv:2006.09882"
+    source = "facebookresearch/swav@06b1b7c"
     family = "clustering"
     version = 2
 

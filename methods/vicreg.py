@@ -7,6 +7,7 @@ Differs from the paper:
 - Colour jitter and crops differ from BYOL's, which the paper takes, as methods/byol.py lists.
 Differs from the authors' code, not from the paper:
 - The variance term is the sum of both views' (algorithm 1); main_vicreg.py halves it: its 25 is a variance of 12.5 here.
+- The last BatchNorm of a residual block starts as the harness's encoder has it, at 1; theirs at 0 (zero_init_residual in main_vicreg.py).
 - Both views are drawn alike (section C.1); augmentations.py blurs and solarizes them as BYOL, each in its way.
 B images in the global batch, D features, P projection.
 """
@@ -45,6 +46,7 @@ def three_terms(first: Tensor, second: Tensor, invariance: float, variance: floa
 
 class VICReg(Method):
     paper = "arXiv:2105.04906"
+    source = "facebookresearch/vicreg@4e12602"
     family = "joint embedding"
 
     def __init__(
