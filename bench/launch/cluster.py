@@ -6,6 +6,7 @@ gpus_per_run = 1
 """
 
 import dataclasses
+import os
 import tomllib
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Cluster:
     """What each run's job gets. None: the cluster's own default."""
 
     partition: str | None = None
+    """Or several with commas between them, as SLURM takes them."""
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
@@ -111,29 +113,42 @@ def load(file: str | None, options: dict) -> Cluster:
 
 
 def check(cluster: Cluster, processes: int, specs: tuple[RunSpec, ...]) -> slurm.Partition:
-    """A UserError for the first thing that this cluster, or fairness, does not allow; else the partition that jobs will go to."""
+    """A UserError for the first thing that this cluster, or fairness, does not allow; else the partition that jobs will go to: of several
+    ('a,b', of which SLURM takes the first that is free) one that allows it, with the nodes of all."""
     found = slurm.partitions()
-    if cluster.partition is not None and cluster.partition not in found:
-        raise unknown("partition", cluster.partition, found)
-    default = next((partition for partition in found.values() if partition.default), None)
-    partition = found[cluster.partition] if cluster.partition else default
-    if partition is None:
+    # As sbatch: what was asked for, else the variable, else the cluster's default.
+    asked = cluster.partition or os.environ.get("SBATCH_PARTITION")
+    names = asked.split(",") if asked else [partition.name for partition in found.values() if partition.default]
+    for name in names:
+        if name not in found:
+            raise unknown("partition", name, found)
+    if not names:
         raise UserError(f"the cluster has no default partition; expected --partition, one of {', '.join(found)}")
-    where = f"partition {partition.name}"
-    if partition.minutes is not None and cluster.minutes > partition.minutes:
-        raise UserError(f"--time {cluster.time} is {cluster.minutes} minutes; {where} allows at most {partition.minutes}")
+    chosen = [found[name] for name in names]
+    reasons = [too_much(cluster, processes, partition) for partition in chosen]
+    if all(reasons):
+        raise UserError("; ".join(reason for reason in reasons if reason))
     nodes = cluster.nodes_per_run
-    if nodes > partition.nodes:
-        raise UserError(f"--nodes-per-run {nodes}: {where} has {partition.nodes}")
     if cluster.pack > 1 and (processes > 1 or nodes > 1):
         raise UserError(f"--pack {cluster.pack} is for runs of one process on one GPU, not of {processes} on {nodes} nodes")
     if processes % nodes:
         raise UserError(f"{processes} processes of a run cannot be spread evenly over {nodes} nodes (--nodes-per-run)")
-    if cluster.gpus_per_run // nodes > partition.gpus:
-        raise UserError(f"--gpus-per-run {cluster.gpus_per_run} on {nodes} node(s): a node of {where} has {partition.gpus} GPUs")
-    if max(cluster.pack, processes // nodes) * cluster.cpus > partition.cpus:
-        asked = max(cluster.pack, processes // nodes)
-        raise UserError(f"--cpus {cluster.cpus} for each of {asked} processes on a node: a node of {where} has {partition.cpus} cores")
     if cluster.pack > 1 and any(spec.budget.unit == "seconds" for spec in specs):
         raise UserError(f"--pack {cluster.pack}: runs that share a GPU slow each other down, so a budget in seconds would not be fair")
-    return partition
+    addresses = tuple(dict.fromkeys(address for partition in chosen for address in partition.addresses))
+    return dataclasses.replace(chosen[reasons.index(None)], addresses=addresses)
+
+
+def too_much(cluster: Cluster, processes: int, partition: slurm.Partition) -> str | None:
+    """What of a run's job is more than the partition has; None where it has all."""
+    where, nodes = f"partition {partition.name}", cluster.nodes_per_run
+    if partition.minutes is not None and cluster.minutes > partition.minutes:
+        return f"--time {cluster.time} is {cluster.minutes} minutes; {where} allows at most {partition.minutes}"
+    if nodes > partition.nodes:
+        return f"--nodes-per-run {nodes}: {where} has {partition.nodes}"
+    if cluster.gpus_per_run // nodes > partition.gpus:
+        return f"--gpus-per-run {cluster.gpus_per_run} on {nodes} node(s): a node of {where} has {partition.gpus} GPUs"
+    asked = max(cluster.pack, processes // nodes)
+    if asked * cluster.cpus > partition.cpus:
+        return f"--cpus {cluster.cpus} for each of {asked} processes on a node: a node of {where} has {partition.cpus} cores"
+    return None

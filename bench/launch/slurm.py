@@ -75,9 +75,11 @@ def gpus_in(text: str) -> int:
 
 @functools.lru_cache(maxsize=1)
 def partitions() -> dict[str, Partition]:
-    """Every partition that may be submitted to, by name."""
+    """Every partition, hidden ones too, by name."""
     found: dict[str, Partition] = {}
-    for line in ask("sinfo", "--noheader", "--format=%P|%l|%G|%c|%m|%D|%o").splitlines():
+    for line in ask("sinfo", "--noheader", "--all", "--format=%P|%l|%G|%c|%m|%D|%o").splitlines():
+        if "|" not in line:
+            continue  # the name of the cluster, where $SLURM_CLUSTERS is set
         name, limit, gres, cpus, memory, nodes, addresses = line.strip().split("|")
         default, name = name.endswith("*"), name.rstrip("*")
         known = found.get(name)

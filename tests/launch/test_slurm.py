@@ -102,6 +102,13 @@ SECONDS = RunSpec(method="simclr", dataset="digits", budget=Budget("seconds", 60
         ({"gpus_per_run": 8, "nodes_per_run": 3}, 8, (), "8 processes of a run cannot be spread evenly over 3 nodes"),
         ({"cpus": 50, "gpus_per_run": 2}, 2, (), "--cpus 50 for each of 2 processes on a node: a node of partition gpu has 96 cores"),
         ({"pack": 2, "gpus_per_run": 2}, 2, (), "--pack 2 is for runs of one process on one GPU, not of 2 on 1 nodes"),
+        ({"partition": "gpu,lonng"}, 1, (), "unknown partition 'lonng'. Did you mean 'long'?"),
+        (
+            {"partition": "gpu,long", "gpus_per_run": 9},
+            9,
+            (),
+            "a node of partition gpu has 8 GPUs; --gpus-per-run 9 on 1 node(s): a node of",
+        ),
         ({"pack": 4}, 1, (SECONDS,), "--pack 4: runs that share a GPU slow each other down, so a budget in seconds would not be fair"),
     ],
 )
@@ -110,6 +117,30 @@ def test_what_the_cluster_does_not_allow_is_refused(says, asked, processes, spec
     with pytest.raises(UserError) as refusal:
         check(Cluster(**asked), processes, specs)
     assert message in str(refusal.value)
+
+
+def test_partitions_are_taken_as_sbatch_takes_them(says, tmp_path, monkeypatch):
+    """A list, of which one is enough; the variable where no option is given; the default last."""
+    says(sinfo=SINFO)
+    both = check(Cluster(partition="long,gpu", time="2-00:00:00", gpus_per_run=0), 1, ())
+    assert (both.name, both.addresses) == ("long", ("far3", "far1", "far2"))
+    assert check(Cluster(partition="long,gpu", gpus_per_run=8), 8, ()).name == "gpu"
+    monkeypatch.setenv("SBATCH_PARTITION", "long")
+    assert check(Cluster(gpus_per_run=0), 1, ()).name == "long"
+    assert check(Cluster(partition="gpu"), 1, ()).name == "gpu", "an option wins over the variable"
+    says(sinfo=SINFO.replace("*", ""))
+    assert check(Cluster(gpus_per_run=0), 1, ()).name == "long", "a cluster without a default partition"
+    monkeypatch.delenv("SBATCH_PARTITION")
+    with pytest.raises(UserError, match="no default partition; expected --partition, one of gpu, long"):
+        check(Cluster(), 1, ())
+
+
+def test_hidden_partitions_are_asked_for(says, tmp_path):
+    says(sinfo=SINFO, squeue="")
+    (tmp_path / "bin/sinfo").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    (tmp_path / "bin/squeue").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    assert not slurm.partitions() and not slurm.queue(["mine"])
+    assert [" --all " in line for line in (tmp_path / "asked").read_text().splitlines()] == [True, True]
 
 
 def test_without_slurm_it_says_so(monkeypatch):
