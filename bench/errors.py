@@ -3,6 +3,8 @@
 The command line prints a `UserError` without a traceback and exits with code 2; nothing has been written by then.
 """
 
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -18,3 +20,32 @@ def unknown(kind: str, name: str, valid: Iterable[str], hint: str = "") -> UserE
     meant = f" Did you mean '{near[0]}'?" if near else ""
     expected = hint or f"Known: {', '.join(valid) or 'none'}"
     return UserError(f"unknown {kind} '{name}'.{meant}  {expected}")
+
+
+def where(error: BaseException) -> str:
+    """'mine.py:12': the line of somebody's own code that an error comes from, or that a syntax error is in; '' where it comes from none.
+
+    It is the last one of the traceback that is neither of a library nor of the harness (bench/, reports/)."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_file_name(error.filename)}:{error.lineno}"
+    own = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        library = code.startswith(("<", *_LIBRARIES)) or "site-packages" in code
+        if not library and module.split(".")[0] not in ("bench", "reports", "__main__"):
+            own = f"{_file_name(code)}:{line}"
+    return own
+
+
+def said(error: BaseException) -> str:
+    """An error of somebody's own code in one line: "ValueError: images are too small (mine.py:12)"."""
+    place, text = where(error), " ".join((error.msg if isinstance(error, SyntaxError) else str(error)).split())
+    return f"{type(error).__name__}{': ' * bool(text)}{text}" + f" ({place})" * bool(place)
+
+
+_LIBRARIES = tuple({path for name in ("stdlib", "platstdlib") if (path := sysconfig.get_path(name))})
+"""Where Python's own modules lie."""
+
+
+def _file_name(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
