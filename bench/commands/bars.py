@@ -78,6 +78,6 @@ class Watch:
         detail = f"{loss}  {beat['images_per_second']:,.0f} images/s" if "progress" in beat else ""
         records = self.store.parts(spec)
         if beat["state"] in ("failed", "diverged") and records:
-            detail = f"  {records[-1].error}"
+            detail = f"  {records[-1].reason}"
         left = len(self.specs) - len(self.ended)
         self.progress.console.print(f"{self.names[spec.id]:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, soft_wrap=True)

@@ -14,13 +14,13 @@ from pathlib import Path
 import click
 
 from bench import __version__
-from bench.commands import check, data, demo, doctor, listing, plan, report, run, status, views
+from bench.commands import check, data, demo, doctor, listing, plan, report, run, show, status, views
 from bench.commands.options import Commands
 from bench.defaults import COMMAND, COMMAND_VARIABLE, ROOT
 from bench.errors import UserError
 
 COMMANDS = (
-    *(demo.demo, listing.list_names, plan.plan, run.run, status.status, status.cancel, run.retry, status.logs),
+    *(demo.demo, listing.list_names, plan.plan, run.run, status.status, status.cancel, run.retry, show.show, status.logs),
     *(report.report, check.check, views.views, doctor.doctor, data.data),
 )
 """In the order of the help page."""

@@ -1,7 +1,6 @@
 """How runs are getting on, and how to end them: status, cancel, logs."""
 
 import time
-from pathlib import Path
 
 import click
 
@@ -72,24 +71,20 @@ def cancel(**described):
 @click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]")
 def logs(run_id, scratch):
     """Show the end of a run's logs. RUN: its id, as `status` says it, or the beginning of it."""
-    from bench.launch.submissions import read_all, tasks_of
-    from bench.run.folder import begun, run_folder
-    from bench.run.heartbeat import read_heartbeat
+    from bench.launch.logs import logs_of, runs_from, the_run
 
     scratch = scratch_root(scratch)
-    submitted = {run for submission in read_all(scratch) for array in submission.arrays for run in array.runs}
-    known = submitted | begun(scratch)
-    found = sorted(run for run in known if run.startswith(run_id))
-    if len(found) != 1:
-        which = "no run" if not found else "several runs"
-        raise UserError(f"{which} in {scratch} begin{'s' * (not found)} with '{run_id}'; expected an id that `status` shows")
-    task, beat = tasks_of(found, scratch, note).get(found[0]), read_heartbeat(scratch, found[0])
-    paths = {Path(beat["log"])} if beat and beat.get("log") else set()
-    paths |= {*(task.logs if task else ()), *run_folder(scratch, found[0]).logs()}
-    shown = sorted(path for path in paths if path.is_file())
-    if not shown:
-        raise UserError(f"run {found[0]} has written no log yet")
-    for path in shown:
-        lines = path.read_text(errors="replace").splitlines()
-        click.echo(click.style(f"{path} ({len(lines)} lines)", bold=True))
-        click.echo("\n".join(lines[-TAIL:]))
+    run_id = the_run(run_id, runs_from(scratch), str(scratch))
+    found = logs_of(run_id, scratch, note)
+    if not found:
+        raise UserError(f"run {run_id} has written nothing yet that was kept; what it prints with --launcher debug is on the screen alone")
+    for log in found:
+        for line in tail(log, TAIL):
+            click.echo(line)
+
+
+def tail(log, lines: int) -> list[str]:
+    """The log's name and its last lines."""
+    shown = "all" if len(log.lines) <= lines else f"the last {lines}"
+    title = f"{log.path} ({shown} of {len(log.lines)} lines{'' if log.whole else ' that this run wrote there'})"
+    return [click.style(title, bold=True), *log.lines[-lines:]]

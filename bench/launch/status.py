@@ -61,7 +61,7 @@ def run_states(
 
 def of_ended(spec: RunSpec, requests: tuple[str, ...], parts: list) -> RunState:
     """Of a run that needs nothing more, from the parts of its record."""
-    return RunState(spec, parts[-1].status, parts[-1].error or ", ".join(requests), None, None, None)
+    return RunState(spec, parts[-1].status, parts[-1].reason or ", ".join(requests), None, None, None)
 
 
 def of_open(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: ResultStore, parts: list, task: Task | None) -> RunState:
@@ -98,7 +98,7 @@ def state_of(beat: dict | None, who: dict | None, task: Task | None, record) -> 
     if task and task.state:
         return "starting", f"SLURM says {task.state}"
     if record and record.status == "failed":
-        return "failed", record.error or ""
+        return "failed", record.reason or ""
     if task and task.cancelled:
         return "cancelled", f"at {spent or 'the start'}"
     if beat and beat["state"] == "interrupted":

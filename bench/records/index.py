@@ -47,7 +47,7 @@ class Part(NamedTuple):
     status: str
     evals: tuple[str, ...]
     weights_sha256: str | None
-    error: str | None
+    reason: str | None
     finished: str
 
     @classmethod

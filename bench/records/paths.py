@@ -66,6 +66,12 @@ def listing(folder: Path, problem: Callable[[str, str], None] = lambda path, rea
     return found
 
 
+def stores(folder: Path) -> list[Path]:
+    """The folder, and those in it, that hold records as they should lie: results/ has a folder for each committed suite."""
+    below = [Path(entry.path) for entry in looked_at(folder, "", lambda path, reason: None) if entry.is_dir()]
+    return [each for each in (folder, *sorted(below)) if any(FILE_NAME.fullmatch(path.rpartition("/")[2]) for path in listing(each))]
+
+
 def looked_at(folder: Path, below: str, problem: Callable[[str, str], None]) -> list[os.DirEntry]:
     """What is in a folder; nothing where there is none, and where it cannot be read."""
     try:

@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the layout that is written."""
 
-LAYOUTS = (1,)
-"""Those that are read."""
+LAYOUTS = (1, 2)
+"""Those that are read; 1 has no error_at."""
 
 # NaN and infinity are not JSON: a metric that is not a number is stored as null.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -83,6 +83,8 @@ class RunRecord:
     """Of what is not trained: whether no seed decides anything of it. Older records do not say so."""
     error: str | None = None
     """Why a run is not done: 'NaN loss at step 12', or the exception's type and message."""
+    error_at: str | None = None
+    """The line of somebody's own code, or of a method's, that an exception came from: 'mine.py:12'; None where it came from none."""
     hardware: dict[str, Any] = dataclasses.field(default_factory=dict)
     environment: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Versions, commit, whether the tree was dirty, CPU threads."""
@@ -90,6 +92,11 @@ class RunRecord:
     """ISO 8601, UTC."""
     finished: str = ""
     schema_version: int = SCHEMA
+
+    @property
+    def reason(self) -> str | None:
+        """Why a run is not done, with the line: 'ValueError: no view (mine.py:12)'."""
+        return f"{self.error} ({self.error_at})" if self.error and self.error_at else self.error
 
 
 RUN_RECORD = TypeAdapter(RunRecord)

@@ -99,8 +99,12 @@ class ResultStore:
 
     def find(self, run_id: str) -> list[RunRecord]:
         """The parts of one run, in order; empty if the store has none."""
-        found = [(path, state) for path, state in self._in_order() if f"-{run_id}." in path]
-        return [record for path, state in found if (record := self._read(self.folder / path, state))]
+        return list(self.files_of(run_id).values())
+
+    def files_of(self, run_id: str) -> dict[Path, RunRecord]:
+        """The same by their paths."""
+        found = [(self.folder / path, state) for path, state in self._in_order() if f"-{run_id}." in path]
+        return {path: record for path, state in found if (record := self._read(path, state))}
 
     def parts(self, spec: RunSpec) -> list[Part]:
         """What is known of each part of one run, in order, without listing the folder: a plan asks this for thousands of specs."""

@@ -1,19 +1,47 @@
-"""What to say of a run that crashed; of one without memory: what to lower, and to what, found by trying."""
+"""What to say of a run that crashed: where in the method's file, and the traceback in the run's folder; of one without memory: what to
+lower, and to what, found by trying."""
 
+import contextlib
+import re
 import traceback
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
+from bench.errors import where
+from bench.run.folder import RunFolder
+from bench.run.processes import FollowerDied
 from bench.training.trainer import Trainer
 
 SIGNS = ("DefaultCPUAllocator", "out of memory")
 """How torch's own RuntimeErrors say it."""
 
 
+FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+), in ')
+"""How Python writes a frame of a traceback."""
+
+
+def keep_traceback(error: Exception, folder: RunFolder) -> None:
+    """All of it into the run's folder, for `logs` and `show`, whoever launched the run. A disk that is full is no second fault."""
+    with contextlib.suppress(OSError):
+        folder.traceback.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+
+
+def place_of(error: Exception, method: Path, folder: RunFolder) -> str | None:
+    """'mine.py:12': the line of the method's file, or of somebody's own code, that the error came from; None where it came from none.
+
+    Where another process of the run died, its log tells. method: the file."""
+    if place := where(error):
+        return place
+    frames = [frame for log in folder.logs() for frame in FRAME.finditer(log.read_text(errors="replace"))]
+    own = [frame for frame in frames if Path(frame["file"]).resolve() == method.resolve()]
+    return f"{method.name}:{own[-1]['line']}" if own and isinstance(error, FollowerDied) else None
+
+
 def explain(error: Exception, trainer: Trainer | None) -> str:
     """The error as a record keeps it. Out of memory in training: with the largest half, quarter, ... of the batch that fits here."""
-    said = f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not is_out_of_memory(error):
         return said
     if trainer is None or trainer.share >= 1:

@@ -29,7 +29,7 @@ from bench.records.store import ResultStore
 from bench.run import weights
 from bench.run.aim import aim
 from bench.run.build import as_seen_by, build_method, make_trainer
-from bench.run.crash import explain
+from bench.run.crash import explain, keep_traceback, place_of
 from bench.run.folder import run_folder
 from bench.run.heartbeat import Heartbeat
 from bench.run.place import Place
@@ -77,7 +77,8 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     heartbeat.write("starting")
     hardware.reset_peak_memory()
     checkpoints, folder = Checkpoints(place.scratch, spec.id), run_folder(place.scratch, spec.id)
-    trainer, method, meter, error, status, results, evaluation_seconds = None, None, None, None, "done", [], 0.0
+    folder.traceback.unlink(missing_ok=True)
+    trainer, method, meter, error, error_at, status, results, evaluation_seconds = None, None, None, None, None, "done", [], 0.0
     threads, data = place.threads, DataSets(place.data_root)
     try:
         state = checkpoints.load()
@@ -113,6 +114,8 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
             heartbeat.write("interrupted", trainer)
         raise
     except Exception as reason:
+        keep_traceback(reason, folder)
+        error_at = place_of(reason, methods.require(spec.method), folder)
         status, error = "failed", explain(reason, trainer)
     finally:
         with contextlib.suppress(OSError):  # a full disk is heard of where it is the training's, or the record's, to say so
@@ -132,6 +135,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         trained=bool(method is None or method.trained),
         deterministic=bool(isinstance(method, Floor) and method.deterministic),
         error=error,
+        error_at=error_at,
         **provenance(trainer, surroundings(place, spec, threads)),
         started=started,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -144,7 +148,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         raise
     heartbeat.write(status, trainer)
     if status == "failed":
-        raise RunFailed(error)
+        raise RunFailed(f"{record.reason}; its traceback: {folder.traceback}")
     return path
 
 

@@ -29,6 +29,11 @@ class RunFolder:
         return self.path / "weights.safetensors"
 
     @property
+    def traceback(self) -> Path:
+        """Of the exception that ended the run, where one did when it was last tried (bench/run/crash.py)."""
+        return self.path / "traceback.txt"
+
+    @property
     def given_back(self) -> Path:
         """How often a job gave the run back to the queue without one step more (bench/launch/worker.py)."""
         return self.path / "given-back.json"

@@ -5,6 +5,7 @@ and the progress bars. Its "progress" is the share of the budget that is spent, 
 import contextlib
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -23,14 +24,16 @@ class Heartbeat:
         """launch: as bench.run.place.Place has it."""
         self.launch = launch
         self.path, self.spec, self.last = run_folder(scratch, spec.id).heartbeat, spec, 0.0
+        self.begun = own_logs()
 
     def write(self, state: str, trainer=None) -> None:
         """state: starting, training, evaluating; or how it ended. In training a write may be left out, a change of state never."""
         if state == "training" and time.monotonic() - self.last < INTERVAL:
             return
         self.last = time.monotonic()
-        beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time(), "log": own_log()}
-        beat["launch"] = self.launch
+        beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time()}
+        beat |= {"launch": self.launch, "log": own_log()}
+        beat |= {"logs": {path: [self.begun.get(path, 0), size] for path, size in own_logs().items()}}
         if trainer:
             meter, share = trainer.meter, trainer.share
             beat |= {
@@ -45,8 +48,22 @@ class Heartbeat:
 
 def own_log() -> str | None:
     """The file that this process's standard error goes to; None where it is a terminal or a pipe."""
+    return file_behind(2)
+
+
+def own_logs() -> dict[str, int]:
+    """The files that this process's standard output and error go to, and how much is in them now: a worker's are of several runs."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    paths = dict.fromkeys(path for descriptor in (1, 2) if (path := file_behind(descriptor)))
+    return {path: os.path.getsize(path) for path in paths}
+
+
+def file_behind(descriptor: int) -> str | None:
+    """Its path; None where it is a terminal, a pipe, or a file that is gone."""
     with contextlib.suppress(OSError):
-        path = os.readlink("/proc/self/fd/2")
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
         return path if os.path.isfile(path) else None
     return None
 

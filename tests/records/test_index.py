@@ -68,7 +68,7 @@ def test_what_is_as_it_was_is_not_read_again(folder, reads):
     frame = store.frame()
     store.check()
     assert store.missing(spec(0), ("knn", "label_free", "stages")) == ("stages",) and not store.missing(spec(28), ("knn",))
-    assert [part.error for part in store.parts(spec(28))] == ["NaN loss"]
+    assert [part.reason for part in store.parts(spec(28))] == ["NaN loss"]
     assert reads == []
     expected = from_files(folder)
     assert len(reads) == 31

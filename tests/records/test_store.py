@@ -399,4 +399,4 @@ def test_the_readme_describes_every_field_and_column():
     }.items():
         named = [name for cell in re.findall(r"^\| (`.+?`) \|", sections[title], re.M) for name in re.findall(r"`(.+?)`", cell)]
         assert sorted(named) == sorted(fields), title
-    assert record_module.SCHEMA == 1 and "layout 1" in text
+    assert record_module.SCHEMA == 2 and "layout 2" in text

@@ -1,0 +1,119 @@
+"""The command `show`: one run whole, from its records and from what it wrote: spec, curve, costs, results, the end of its logs."""
+
+import json
+from pathlib import Path
+
+import click
+
+from bench.commands.console import note, say_problems
+from bench.commands.status import tail
+from bench.defaults import scratch_root
+from bench.errors import UserError
+
+LINES = 15
+"""Of each log."""
+
+BARS = "▁▂▃▄▅▆▇█"
+"""Heights of a curve's points."""
+
+WIDTH = 60
+"""Points of a curve that are drawn."""
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--results", metavar="DIR", help="Folder of records.  [default: results, and the folders of records in it]")
+@click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
+def show(run_id, results, scratch, as_json):
+    """Print one run whole: spec, loss, costs, results, logs. RUN: its id, or the beginning of it."""
+    from bench.launch.logs import logs_of, runs_from, the_run
+    from bench.records.paths import FILE_NAME, listing, stores
+    from bench.records.record import RUN_RECORD
+    from bench.records.store import ResultStore
+    from bench.run.heartbeat import read_heartbeat
+
+    if results is not None and not Path(results).is_dir():
+        raise UserError(f"the results folder '{results}' (--results) is not there")
+    scratch, folders = scratch_root(scratch), [Path(results)] if results else stores(Path("results"))
+    names = {folder: [Path(path).name for path in listing(folder)] for folder in folders}
+    ids = {folder: {match["stem"][-16:] for name in names[folder] if (match := FILE_NAME.fullmatch(name))} for folder in folders}
+    where = f"{results or 'results'} or {scratch}"
+    run_id = the_run(run_id, runs_from(scratch).union(*ids.values()), where)
+    records = {}
+    for folder in [folder for folder in folders if run_id in ids[folder]]:
+        store = ResultStore(folder)
+        records |= store.files_of(run_id)
+        say_problems(store)
+    beat, logs = read_heartbeat(scratch, run_id), logs_of(run_id, scratch, note)
+    if as_json:
+        dumped = [{"path": str(path), **RUN_RECORD.dump_python(record, mode="json")} for path, record in records.items()]
+        said = [{"path": str(log.path), "lines": log.lines[-LINES:]} for log in logs]
+        click.echo(json.dumps({"id": run_id, "heartbeat": beat, "records": dumped, "logs": said}, indent=1))
+        return
+    for what, lines in described(run_id, records, beat).items():
+        for number, line in enumerate(lines):
+            click.echo(f"{'' if number else what:<10}  {line}".rstrip())
+    for log in logs:
+        click.echo("\n".join(["", *tail(log, LINES)]))
+
+
+def described(run_id: str, records: dict, beat: dict | None) -> dict[str, list[str]]:
+    """Title -> lines; records: by path, of all parts in order."""
+    if not records:
+        state = f"{beat['state']}, {beat.get('progress', 0):.0%} of the budget" if beat else "submitted"
+        return {"run": [f"{beat['name'] if beat else ''}  {run_id}  {state}".strip(), "it has no record yet"]}
+    # The part whose training counts: the first that is done, else the last.
+    first = next((record for record in records.values() if record.status == "done"), list(records.values())[-1])
+    spec, cost = first.spec, first.cost
+    evaluated = sum(record.cost.evaluation_seconds for record in records.values())
+    environment = {name: value for name, value in first.environment.items() if name != "versions"}
+    return {
+        "run": [
+            f"{spec['method']} seed {spec['seed']}  {run_id}  {first.status}",
+            f"suite {first.suite}, {first.started} to {first.finished}",
+        ],
+        "error": [first.reason] if first.reason else [],
+        "spec": [f"{name:<18} {in_words(value)}" for name, value in spec.items() if name not in ("method", "seed")],
+        "loss": curve(first.loss_curve),
+        "cost": [
+            f"{cost.steps:,} steps, {cost.images:,} images, {cost.flops:.3g} FLOPs, {cost.seconds:,.1f} s of training",
+            f"{cost.setup_seconds:,.1f} s of set-up, {evaluated:,.1f} s of evaluation, {cost.peak_memory_bytes / 2**20:,.0f} MiB at most",
+        ],
+        "results": table([result for record in records.values() for result in record.results]),
+        "machine": [in_words(first.hardware), in_words(environment), in_words(first.environment.get("versions", {}))],
+        "weights": [f"{first.weights}, sha256 {first.weights_sha256}"] if first.weights_sha256 else [],
+        "records": [str(path) for path in records],
+    }
+
+
+def in_words(value) -> str:
+    """{'lr': 0.1, 'groups': []} -> 'lr=0.1 groups=[]'"""
+    return " ".join(f"{name}={one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
+
+
+def curve(points: tuple[tuple[float, float], ...]) -> list[str]:
+    """The losses as bars, and their first, smallest and last in numbers; nothing where there are none."""
+    if not points:
+        return []
+    losses = [loss for _, loss in points]
+    shown = [losses[number * len(losses) // min(WIDTH, len(losses))] for number in range(min(WIDTH, len(losses)))]
+    low, high = min(losses), max(losses)
+    bars = "".join(BARS[round((loss - low) / (high - low or 1) * (len(BARS) - 1))] for loss in shown)
+    return [bars, f"from {losses[0]:.4g} to {losses[-1]:.4g}; lowest {low:.4g}, highest {high:.4g}; {len(points)} points"]
+
+
+def table(results: list) -> list[str]:
+    """A line for each number that was measured, in columns."""
+    rows = [
+        (
+            *(result.evaluator, result.dataset, result.split, result.metric),
+            "none" if result.value is None else f"{result.value:.4g}",
+            f"n={result.n:,}",
+            result.weights or "",
+            in_words(result.chosen),
+        )
+        for result in results
+    ]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
