@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from bench.compute.flops import count_flops
 from bench.data.source import Source
 from bench.encoders.factory import factory
 from bench.method import Method
@@ -13,7 +14,6 @@ from bench.parts import Teacher
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from bench.training import hook
 from bench.training.checkpoint import Checkpoints
-from bench.training.meter import count_flops
 from bench.training.trainer import Controls, Trainer
 from bench.views.view import View, prepare
 
