@@ -81,6 +81,11 @@ def family(method: str) -> str:
     return registry.declared(require(method), "family", "")
 
 
+def declared_version(method: str) -> int:
+    """The class attribute `version` as the file's text has it. Imports nothing."""
+    return registry.declared(require(method), "version", 1)
+
+
 def import_file(path: Path):
     """The module that a file of somebody's own holds, imported anew at each call. Raises whatever the file does."""
     module_name = f"user_method_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"

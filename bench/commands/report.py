@@ -43,14 +43,16 @@ def report(output, **described):
     say_problems(store)
     if frame.empty:
         raise UserError(f"there is nothing to report: {request.results} holds no record of it{elsewhere(request.results)}")
-    tables = build(frame)
+    versions = newest_versions()
+    tables = build(frame, *versions)
     leaderboard.print_table(tables, console())
     if refused:
         note(f"no page and no figure is written: {refused}")
         return
     written = leaderboard.write(tables, folder) + differences.write(tables, folder) + cost.write(tables, folder)
     written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
-    written += published.write(tables, folder, frame, {name: catalogue.entry(name).sizes for name in catalogue.names()})
+    sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
+    written += published.write(tables, folder, frame, sizes, versions)
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
 
 
@@ -63,6 +65,15 @@ def cannot_write(folder: Path) -> UserError | None:
     except UserError as error:
         return error
     return None
+
+
+def newest_versions() -> tuple[dict[str, int], dict[str, int]]:
+    """Of methods and of encoders, by name, as the code has them now: no table shows older ones."""
+    import methods
+    from bench.encoders import table
+
+    encoders = {name: entry.version for name, entry in table.entries().items()}
+    return {name: methods.declared_version(name) for name in methods.names()}, encoders
 
 
 def elsewhere(results: Path) -> str:

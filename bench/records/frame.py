@@ -6,8 +6,9 @@ What each column means: results/README.md.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from bench.spec import RunSpec, method_name
@@ -28,6 +29,7 @@ COLUMNS = {
     **dict.fromkeys(("method_source", "method_version", "data_revision", "hyper_parameters", "recipe", "device"), TEXT),
     **{"setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
     **{"hardware": TEXT, "threads": WHOLE, "commit": TEXT, "dirty": FLAG},
+    **{"weights_sha256": TEXT, "finished": TEXT, "at_chance": FLAG, "short_of": TEXT},
 }
 """Columns of the frame and their types."""
 
@@ -50,6 +52,12 @@ def tidy(runs: Iterable[tuple[list[tuple[int, Any]], list[Any]]]) -> "pandas.Dat
     return pandas.DataFrame(
         {name: pandas.Series(column, dtype=kind) for (name, kind), column in zip(COLUMNS.items(), columns, strict=True)}
     )
+
+
+def at_chance(curve: Sequence[tuple[float, float]], chance_loss: float | None) -> bool:
+    """Whether a run's loss, the mean over the last tenth of its curve, is no better than what guessing has."""
+    last = [loss for progress, loss in curve if progress >= 0.9]
+    return chance_loss is not None and bool(last) and fmean(last) >= chance_loss
 
 
 def merge(some: "pandas.DataFrame", others: "pandas.DataFrame") -> "pandas.DataFrame":
@@ -79,6 +87,8 @@ def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:
         "evaluation_seconds": sum(record.cost.evaluation_seconds for record in sound or [source]),
         **{"hardware": source.hardware.get("model"), "threads": source.environment.get("threads") or 0},
         **{"commit": source.environment.get("commit"), "dirty": bool(source.environment.get("dirty"))},
+        **{"weights_sha256": source.weights_sha256, "finished": source.finished},
+        **{"at_chance": at_chance(source.loss_curve, source.chance_loss), "short_of": "; ".join(source.short_of) or None},
     }
     measured = {}
     for number, record in parts:

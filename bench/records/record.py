@@ -73,6 +73,10 @@ class RunRecord:
     results: tuple[Result, ...] = ()
     loss_curve: tuple[tuple[float, float], ...] = ()
     """(share of the budget that was spent, loss) at about a hundred points."""
+    chance_loss: float | None = None
+    """What the loss is where the method has learned nothing, as the method declares it; None where it does not."""
+    short_of: tuple[str, ...] = ()
+    """What the budget was too short for, a sentence each: 'the queue was not filled once'."""
     weights: str = "encoder"
     """Which weights `encode` used: encoder, teacher, none."""
     weights_sha256: str | None = None

@@ -22,12 +22,17 @@ from reports.tables.table import KEY, Row, Table
 
 LEGEND = """\
 - **±** half width of the 95 % interval of the mean, over seeds and test images together; none is given below 3 seeds.
-- **=** not distinguishable from the best of its column, in a comparison paired by seed and by test image.
-- **#** by the mean of the first accuracy column, then kNN; the best and those right below it that cannot be told from it share rank 1.
+- **=** cannot be told from the best of its column. Comparisons are paired by seed and by test image, with the variance between seeds of
+  all methods together, and allow for their number: of equal methods one or more lacks its mark in 5 % of columns.
+- **#** the ranks that a method may have by the first accuracy column, from comparisons of all pairs: "3 to 27" has two above it that are
+  better, and none below that is worse. None below 3 seeds, nor where a seed diverged or failed.
 - **floor** no training at all: what comes for free. **ceiling** trained with labels at the same budget. Neither ranks.
-- **below …** worse than that floor. **collapsed** around their mean, features differ in (nearly) one direction, or not at all.
+- **below …** worse than that floor, beyond the interval of the difference; of untrained features those that have seen as many statistics
+  of images as a training's first steps give (random_rescaled), where they are in the table.
+- **loss at chance** over the last tenth of training the loss was no better than a guess's. **collapsed** around
+  their mean, features differ in (nearly) one direction, or not at all.
 - **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).
-- **→ name** linear probe on another data set. **transfer IQM** mean of the middle half of all (seed, target) scores, stratified bootstrap.
+- **→ name** linear probe on another data set. **transfer IQM** mean over seeds of the middle half of a seed's scores.
 - **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded; mean per run.
 - **images** source images that were trained on. **MiB** peak memory. **RankMe** effective rank of the features.
 """
@@ -69,14 +74,16 @@ def markdown(tables: list[Table]) -> str:
 
 
 def _rank(row: Row) -> str:
-    return "" if row.rank is None else str(row.rank)
+    """'3' or '3 to 27'; '' where it has none."""
+    return "" if row.rank is None else " to ".join(str(rank) for rank in dict.fromkeys(row.rank))
 
 
 def tidy_csv(tables: list[Table]) -> str:
     """One row per table x method x column; `values` holds 'seed=value' pairs, so that nothing need be read off a picture."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*KEY, "kind", "rank", "method", "column", "mean", "half_width", "n", "indistinguishable", "values", "notes"])
+    numbers = ("mean", "half_width", "n", "indistinguishable", "values")
+    writer.writerow([*KEY, "kind", "rank_low", "rank_high", "method", "column", *numbers, "notes"])
     for table in tables:
         for row in table.rows:
             for column in table.columns:
@@ -84,7 +91,7 @@ def tidy_csv(tables: list[Table]) -> str:
                     values = " ".join(f"{seed}={value:.6g}" for seed, value in cell.values.items())
                     half = "" if cell.half_width is None else f"{cell.half_width:.6g}"
                     facts = [column.key, f"{cell.mean:.6g}", half, len(cell.values), int(cell.tied), values, "; ".join(row.notes)]
-                    writer.writerow([*table.key.values(), row.kind, _rank(row), row.label, *facts])
+                    writer.writerow([*table.key.values(), row.kind, *(row.rank or ("", "")), row.label, *facts])
     return file.getvalue()
 
 
@@ -94,7 +101,7 @@ def print_table(tables: list[Table], console: Console):
         grid, left_out = _terminal_grid(table, console.width)
         lines = [*table.lines, *([f"Not shown for want of width: {', '.join(left_out)}."] if left_out else [])]
         tied = any(cell.tied for row in table.rows for cell in row.cells.values())
-        lines += ["= not distinguishable from the best; floor: untrained, ceiling: trained with labels."] if tied else []
+        lines += ["= cannot be told from the best; floor: untrained, ceiling: trained with labels."] if tied else []
         plain = console.options.ascii_only
         out = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
         for name in grid[0]:

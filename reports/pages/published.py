@@ -9,6 +9,7 @@ encoders and by other protocols: nothing is ranked across them. The same records
 
 import csv
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -118,22 +119,28 @@ def load() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return found[0], found[1]
 
 
-def write(tables: list[Table], folder: str | Path, frame: pandas.DataFrame, sizes: dict[str, dict[str, int | None]]) -> list[Path]:
+def write(
+    tables: list[Table],
+    folder: str | Path,
+    frame: pandas.DataFrame,
+    sizes: dict[str, dict[str, int | None]],
+    versions: Sequence[Mapping[str, int]] = (),
+) -> list[Path]:
     """published.md in `folder`, or nothing where no method of the tables has a published value on its data set.
 
-    frame: what the tables were built from. sizes: images in each split of the data sets that are known.
+    frame, versions: what the tables were built from. sizes: images in each split of the data sets that are known.
     """
-    comparisons = beside(of_known_methods(tables, frame), *load(), sizes)
+    comparisons = beside(of_known_methods(tables, frame, versions), *load(), sizes)
     return [files.replace(Path(folder) / "published.md", markdown(comparisons).encode())] if comparisons else []
 
 
-def of_known_methods(tables: list[Table], frame: pandas.DataFrame) -> list[Table]:
+def of_known_methods(tables: list[Table], frame: pandas.DataFrame, versions: Sequence[Mapping[str, int]] = ()) -> list[Table]:
     """The tables without methods that are a user's own files; `tables` themselves where their frame has none."""
     # A user's own file may be called simclr.py too; what it measures is not what is published under that name.
     known = frame[frame.method == frame.method_source]
     if len(known) == len(frame):
         return tables
-    return build(known) if len(known) else []
+    return build(known, *versions) if len(known) else []
 
 
 def beside(

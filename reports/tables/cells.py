@@ -1,6 +1,5 @@
 """What is in a cell: a setting's results over its seeds, what they cost, and one number for many tasks."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas
 from bench.records.record import unpack
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
-from reports.tables.statistics import FEWEST_SEEDS, bootstrap_interval, interquartile_mean, interval
+from reports.tables.statistics import interquartile_mean, interval
 from reports.tables.table import Cell, Row
 
 RESULT = ("evaluator", "eval_dataset", "split", "metric")
@@ -49,7 +48,7 @@ def costs_of(runs: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cell
 
 
 def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:
-    """Rows with the interquartile mean over transfer targets, where there are enough and every seed has all of them."""
+    """Rows with each seed's interquartile mean over transfer targets, where there are enough of them and every seed has all."""
     targets = [column.key for column in columns if column.target]
     if len(targets) < kinds.FEWEST_TARGETS:
         return rows
@@ -57,10 +56,9 @@ def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:
     for row in rows:
         cells = [row.cells[key] for key in targets if key in row.cells]
         if len(cells) == len(targets) and all(cell.values.keys() == cells[0].values.keys() for cell in cells):
-            scores = np.array([list(cell.values.values()) for cell in cells]).T
-            low, high = bootstrap_interval(scores) if len(scores) >= FEWEST_SEEDS else (math.nan, math.nan)
-            half = None if math.isnan(low) else (high - low) / 2
-            per_seed = {seed: interquartile_mean(score) for seed, score in zip(cells[0].values, scores, strict=True)}
-            row = replace(row, cells={**row.cells, kinds.AGGREGATE.key: Cell(interquartile_mean(scores), half, per_seed)})
+            # Of each seed one number: one encoder serves all targets, so a seed's scores are no independent draws.
+            of_seeds = {seed: interquartile_mean(np.array([cell.values[seed] for cell in cells])) for seed in cells[0].values}
+            numbers = np.array(list(of_seeds.values()))
+            row = replace(row, cells={**row.cells, kinds.AGGREGATE.key: Cell(float(numbers.mean()), interval(numbers), of_seeds)})
         done.append(row)
     return done

@@ -26,7 +26,7 @@ class Column:
     """A transfer target, which the aggregate is over."""
 
 
-AGGREGATE = Column("transfer_iqm", "transfer IQM", "aggregate", 50, "report")
+AGGREGATE = Column("transfer_iqm_of_seeds", "transfer IQM", "aggregate", 50, "report")
 
 COSTS = (
     (Column("tflop", "TFLOP", "cost", 60, "terminal"), "flops", 1e12),

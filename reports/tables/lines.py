@@ -1,6 +1,7 @@
 """What a table says in words: its title, the notes of a row, and the lines below it."""
 
 import math
+from collections.abc import Sequence
 
 import pandas
 
@@ -22,7 +23,12 @@ def notes(runs: pandas.DataFrame) -> tuple[str, ...]:
     collapsed = runs[(runs.metric == COLLAPSED) & (runs.value > 0) & runs.weights.isna()].id.nunique()
     if collapsed:
         notes.append("collapsed" if collapsed == total else f"{collapsed} of {total} collapsed")
-    counts = runs.drop_duplicates("id").status.value_counts()
+    single = runs.drop_duplicates("id")
+    guessing = int(single.at_chance.sum())
+    if guessing:
+        notes.append("loss at chance" if guessing == total else f"{guessing} of {total} loss at chance")
+    notes += list(dict.fromkeys(sentence for sentence in single.short_of.sort_values() if isinstance(sentence, str)))
+    counts = single.status.value_counts()
     notes += [f"{counts[status]} of {total} {status}" for status in ("diverged", "failed") if status in counts]
     return tuple(notes)
 
@@ -48,7 +54,7 @@ def listed(cells: dict[str, Cell], columns: tuple[Column, ...]) -> str:
     )
 
 
-def not_drawn(rows: list[Row], ranked_by: str | None) -> str:
+def not_drawn(rows: Sequence[Row], ranked_by: str | None) -> str:
     """The line that says why a table of accuracies has no figure."""
     reason = ranked_by and undrawn(rows, ranked_by)
     return f"No figure: {reason}; leaderboard.csv has every number." if reason else ""
@@ -65,7 +71,7 @@ def total(frame: pandas.DataFrame) -> str:
     )
 
 
-def title(key: dict[str, object], rows: list[Row]) -> str:
+def title(key: dict[str, object], rows: Sequence[Row]) -> str:
     """'mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 3 seeds, mean with 95 % interval'"""
     counts = [row.seeds for row in rows if row.seeds]
     low, high = min(counts, default=0), max(counts, default=0)

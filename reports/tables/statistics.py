@@ -1,24 +1,27 @@
-"""Intervals, paired comparisons and aggregates, as functions of arrays. The formulas and what they assume: docs/statistics.md.
+"""Intervals, quantiles of families of comparisons, and aggregates, as functions of arrays. What they assume: docs/statistics.md.
 
     interval(values, correct)                     half width of the 95 % interval of a mean over seeds
-    paired_difference(first, second, ...)         (difference, half width), paired by seed and by test image
-    interquartile_mean(scores)                    one number for many tasks; bootstrap_interval says how sure it is
+    moderated(variances, freedom)                 each drawn towards all of them, as far as they look alike
+    all_pairs(count, freedom), many_to_one(...)   how many standard errors a difference must have, so that a whole family errs in 5 %
+    interquartile_mean(scores)                    one number for many tasks
 
 S seeds, n test images, T tasks. Accuracies and half widths are in percent.
 """
 
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special, stats
 
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 3
 """With fewer, the variance between seeds is anyone's guess and no interval is given."""
 
-REPETITIONS = 2000
-"""Bootstrap resamples, as in rliable's examples."""
+_Z = np.linspace(-8.0, 8.0, 129)
+_DENSITY = stats.norm.pdf(_Z) * (_Z[1] - _Z[0])
+_PARTS, _WEIGHTS = special.roots_legendre(48)
 
 
 def interval(values: np.ndarray, correct: np.ndarray | None = None) -> float | None:
@@ -26,40 +29,13 @@ def interval(values: np.ndarray, correct: np.ndarray | None = None) -> float | N
 
     `correct` [S, n] bool says which test images each seed got right; without it only seeds count as a source of chance.
     """
-    images = None if correct is None else 100 * np.asarray(correct, dtype=np.float64).mean(axis=0)
-    return _half_width(np.asarray(values, dtype=np.float64), images)
-
-
-def paired_difference(
-    first: np.ndarray,
-    second: np.ndarray,
-    first_correct: np.ndarray | None = None,
-    second_correct: np.ndarray | None = None,
-) -> tuple[float, float | None]:
-    """Mean of first - second, both [S] with row s of either from the same seed, and the half width of its interval.
-
-    `first_correct`, `second_correct` [S, n] bool: the same test images in the same order. What makes a seed or an image
-    easy for both methods cancels.
-    """
-    values = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    images = None
-    if first_correct is not None and second_correct is not None:
-        images = 100 * (np.asarray(first_correct, dtype=np.float64) - np.asarray(second_correct, dtype=np.float64)).mean(axis=0)
-    return float(values.mean()), _half_width(values, images)
-
-
-def indistinguishable(difference: float, half_width: float | None) -> bool:
-    """Whether zero lies in the interval of a paired difference. False where there is no interval: nothing is known then."""
-    return half_width is not None and abs(difference) <= half_width
-
-
-def _half_width(values: np.ndarray, images: np.ndarray | None) -> float | None:
-    """From one number per seed [S] and one per test image [n] (its mean over seeds)."""
+    values = np.asarray(values, dtype=np.float64)
     if len(values) < FEWEST_SEEDS:
         return None
     # Each source with its own t, not one t for both by Welch and Satterthwaite: their degrees of freedom are estimated too,
     # and three seeds that agree by luck then pass for a thousand.
     squares = _own_half_width(values) ** 2
+    images = None if correct is None else 100 * np.asarray(correct, dtype=np.float64).mean(axis=0)
     if images is not None and len(images) > 1:
         squares += _own_half_width(images) ** 2
     return float(np.sqrt(squares))
@@ -67,31 +43,66 @@ def _half_width(values: np.ndarray, images: np.ndarray | None) -> float | None:
 
 def _own_half_width(numbers: np.ndarray) -> float:
     """Of the t interval of the mean of independent numbers [k], k > 1."""
-    return float(_quantile(len(numbers) - 1) * np.sqrt(numbers.var(ddof=1) / len(numbers)))
+    return student(len(numbers) - 1) * float(np.sqrt(numbers.var(ddof=1) / len(numbers)))
 
 
 @functools.cache
-def _quantile(freedom: int) -> float:
-    """Of Student's t; scipy takes longer for it than a comparison takes for the rest."""
+def student(freedom: float) -> float:
+    """Quantile of Student's t; scipy takes longer for it than an interval takes for the rest."""
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
+def moderated(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, float]:
+    """Variances [R], each with its degrees of freedom [R], drawn towards their mean, and how many degrees of freedom the drawing adds
+    to each: infinity where they differ no more than equal ones would, and then all are their mean.
+
+    The model is Smyth's (2004, doi:10.2202/1544-6115.1027): true variances vary as an inverse chi-square, so estimated ones follow a
+    scaled F. Its second degrees of freedom are those whose coefficient of variation is the one found. Smyth takes them from logarithms,
+    which one small variance moves; a large one is what does harm."""
+    variances, freedom = np.asarray(variances, dtype=np.float64), np.asarray(freedom, dtype=np.float64)
+    mean = float(np.average(variances, weights=freedom))
+    own = float(len(freedom) / (1 / freedom).sum())
+    varied = own * float(variances.var(ddof=1)) / mean**2 if len(variances) > 1 and mean > 0 else 0.0
+    if varied <= 2:  # what equal variances have
+        return np.full(len(variances), mean), math.inf
+    prior = (2 * own - 4 + 4 * varied) / (varied - 2)
+    return (prior * mean + freedom * variances) / (prior + freedom), prior
+
+
+@functools.cache
+def all_pairs(count: int, freedom: float) -> float:
+    """Standard errors of a difference that none of all pairs of `count` equal means exceeds in 95 % of cases: Tukey's studentized range
+    over the root of 2. scipy.stats.studentized_range is the same, and takes a hundred times as long."""
+
+    def within(scale: np.ndarray) -> np.ndarray:
+        return count * (special.ndtr(_Z + scale * math.sqrt(2)) - special.ndtr(_Z)) ** (count - 1)
+
+    return _quantile(within, freedom) if count > 1 else student(freedom)
+
+
+@functools.cache
+def many_to_one(count: int, freedom: float, correlation: float = 0.5) -> float:
+    """The same of `count` differences from one reference, two-sided: Dunnett's. correlation: of two of them, 0.5 where the reference
+    varies as they do, 0 where it is a constant. scipy.stats.dunnett takes samples alone, and its own variance of them."""
+    shared, own = math.sqrt(correlation), math.sqrt(1 - correlation)
+
+    def within(scale: np.ndarray) -> np.ndarray:
+        return (special.ndtr((shared * _Z + scale) / own) - special.ndtr((shared * _Z - scale) / own)) ** count
+
+    return _quantile(within, freedom)
+
+
+def _quantile(within: Callable[[np.ndarray], np.ndarray], freedom: float) -> float:
+    """Where the mean of `within` is 95 %, over a standard normal and over the estimated standard deviation, a chi of `freedom`."""
+    chi = np.ones(1) if math.isinf(freedom) else np.sqrt(stats.chi2.ppf((_PARTS + 1) / 2, freedom) / freedom)
+    weights = np.ones(1) if math.isinf(freedom) else _WEIGHTS / 2
+
+    def chance(errors: float) -> float:
+        return float(weights @ within(errors * chi[:, None]) @ _DENSITY) - CONFIDENCE
+
+    return float(optimize.brentq(chance, 0.5, 1000, xtol=1e-6))
+
+
 def interquartile_mean(scores: np.ndarray) -> float:
-    """Mean of the middle half of all scores [S, T]: a quarter is cut off at either end (Agarwal et al. 2021, arXiv:2108.13264)."""
-    return float(stats.trim_mean(np.asarray(scores, dtype=np.float64), 0.25, axis=None))
-
-
-def bootstrap_interval(
-    scores: np.ndarray,
-    aggregate: Callable[[np.ndarray], float] = interquartile_mean,
-    repetitions: int = REPETITIONS,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """(low, high) of a 95 % percentile interval of `aggregate`, by a bootstrap stratified by task: runs [S] are drawn with
-    replacement within each task of scores [S, T], independently, so every task keeps its weight. Equal seed, equal answer."""
-    scores = np.asarray(scores, dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    picks = generator.integers(len(scores), size=(repetitions, *scores.shape))
-    samples = [aggregate(np.take_along_axis(scores, pick, axis=0)) for pick in picks]
-    low, high = np.quantile(samples, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    """Mean of the middle half of all scores: a quarter is cut off at either end (Agarwal et al. 2021, arXiv:2108.13264)."""
+    return float(stats.trim_mean(np.asarray(scores, dtype=np.float64).ravel(), 0.25))

@@ -4,6 +4,8 @@ One table holds one data set, encoder, image size, budget, pretraining split, pr
 in seconds, one device: nothing else is a fair comparison.
 """
 
+import functools
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +20,11 @@ KEY = (
 
 SETTING = ("method", "method_source", "method_version", "hyper_parameters", "recipe")
 """Runs that differ in one of these are rows of their own; what is left is the seed."""
+
+STANDINGS = ("above", "alike", "below", "no statement")
+
+ROUNDING = 1e-9
+"""Percent: sums in another order."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,13 @@ class Row:
     seeds: int
     """Runs with a result."""
     cells: dict[str, Cell]
-    rank: int | None = None
+    rank: tuple[int, int] | None = None
+    """The first and the last rank that it may have among the methods that have one; None where too little is known of it."""
     notes: tuple[str, ...] = ()
+    lost: bool = False
+    """A seed diverged or failed: those that are left are no sample of all."""
+    constant: bool = False
+    """A floor of which no seed decides anything."""
 
     @property
     def method(self) -> str:
@@ -54,8 +66,36 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Comparisons:
+    """Of every two rows of a column."""
+
+    labels: tuple[str, ...]
+    difference: np.ndarray
+    """[R, R] row - column, in percent, over the seeds that both have; NaN where they have none in common."""
+    half_width: np.ndarray
+    """[R, R] of the interval at the level of the family; NaN where nothing can be said."""
+    seeds: np.ndarray
+    """[R, R] seeds that both have."""
+
+    @functools.cached_property
+    def place(self) -> dict[str, int]:
+        """Label -> its row and column."""
+        return {label: place for place, label in enumerate(self.labels)}
+
+    @functools.cached_property
+    def beyond(self) -> np.ndarray:
+        """[R, R] 1 where the row is above the column beyond chance, -1 below, 0 where they cannot be told apart or nothing can be said."""
+        return np.where(np.abs(self.difference) > self.half_width + ROUNDING, np.sign(self.difference), 0).astype(int)
+
+    def standing(self, first: str, second: str) -> str:
+        """Of the first row beside the second, by label; one of STANDINGS."""
+        at = self.place[first], self.place[second]
+        return STANDINGS[-1] if math.isnan(self.half_width[at]) else STANDINGS[1 - int(self.beyond[at])]
+
+
+@dataclass(frozen=True)
 class Table:
-    """Rows in the order to show them: methods by rank, then floors, then ceilings."""
+    """Rows in the order to show them: methods that have a rank, methods that have none, floors, ceilings; each by the mean."""
 
     key: dict[str, object]
     """KEY -> value."""
@@ -66,3 +106,5 @@ class Table:
     """Key of the column that decides the rank."""
     lines: tuple[str, ...] = field(default=())
     """What is to be said below: runs that are not done, other weights, the total cost."""
+    compared: dict[str, Comparisons] = field(default_factory=dict)
+    """Key of each column of accuracies -> its rows set against each other."""
