@@ -27,7 +27,7 @@ COLUMNS = {
     # batch_size is a real column because only those have a NaN: what is not trained has no batches.
     **{"precision": TEXT, "pretrain_split": TEXT, "encoder_version": WHOLE, "image_size": WHOLE, "batch_size": REAL, "protocol": WHOLE},
     **dict.fromkeys(("method_source", "method_version", "data_revision", "hyper_parameters", "recipe", "device"), TEXT),
-    **{"setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
+    **{"cpu_seconds": REAL, "setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
     **{"hardware": TEXT, "threads": WHOLE, "commit": TEXT, "dirty": FLAG},
     **{"weights_sha256": TEXT, "finished": TEXT, "at_chance": FLAG, "short_of": TEXT},
 }
@@ -77,7 +77,7 @@ def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:
     spec = RunSpec.from_json(source.spec)
     run = {
         **vars(spec),
-        **vars(source.cost),
+        **{"cpu_seconds": None, **vars(source.cost)},
         **{name: json.dumps(source.spec[name], sort_keys=True) for name in ("hyper_parameters", "recipe")},
         **{"id": source.id, "suite": first.suite, "status": last.status, "error": last.error},
         **{"method": method_name(spec.method), "method_source": spec.method, "batch_size": spec.batch_size},

@@ -33,11 +33,13 @@ LEGEND = """\
   their mean, features differ in (nearly) one direction, or not at all.
 - **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).
 - **→ name** linear probe on another data set. **transfer IQM** mean over seeds of the middle half of a seed's scores.
-- **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded; mean per run.
+- **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded. TFLOP: mean per run.
+- **s** wall clock, **CPU s** of all threads: the median of a setting's seeds on one processor, which a line under the table names where
+  there are two; **†** of another one, and not to be compared with the rest. leaderboard.csv has every seed's.
 - **images** source images that were trained on. **MiB** peak memory. **RankMe** effective rank of the features.
 """
 
-ASCII = str.maketrans({"±": "+-", "·": "|", "→": "->", "–": "-", "…": "..."})
+ASCII = str.maketrans({"±": "+-", "†": "*", "·": "|", "→": "->", "–": "-", "…": "..."})
 """For a terminal that has nothing else."""
 
 WIDEST_METHOD, WIDEST_NOTES = 30, 22

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bench.machine import files
 from reports.plots.label_placement import place_labels, spread
+from reports.tables.costs import OTHER
 from reports.tables.drawable import undrawn
 from reports.tables.table import Row, Table
 
@@ -98,15 +99,16 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
         for i, row in enumerate(methods):
             draw_point(axes, row, row.cells[cost].mean, table.ranked_by, colours[i % 10], MARKERS[(i + i // 10) % len(MARKERS)])
         draw_references(axes, references, table.ranked_by)
-        axes.set_xlabel(cost_title)
+        costs = [row.cells[cost] for row in methods]
+        axes.set_xlabel(f"{cost_title} ({OTHER} on another processor)" if any(cell.mark for cell in costs) else cost_title)
         axes.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
         axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
         first, *rest = table.title.split(" · ")
         figure.text(0.09, 0.955, first, fontsize=11, fontweight="bold", ha="left", va="center")
         figure.text(0.09, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")
-        place_labels(
-            axes, [(row.cells[cost].mean, row.cells[table.ranked_by].mean, row.label, colours[i % 10]) for i, row in enumerate(methods)]
-        )
+        heights, names = [row.cells[table.ranked_by].mean for row in methods], [row.label + row.cells[cost].mark for row in methods]
+        shades = [colours[i % 10] for i in range(len(methods))]
+        place_labels(axes, list(zip([cell.mean for cell in costs], heights, names, shades, strict=True)))
     return figure
 
 

@@ -14,9 +14,10 @@ import pandas
 from bench.defaults import COMMAND
 from bench.errors import UserError
 from reports.tables import columns as kinds
-from reports.tables.cells import cells_of, costs_of, with_aggregate
+from reports.tables.cells import cells_of, with_aggregate
 from reports.tables.columns import Column
 from reports.tables.comparisons import compare
+from reports.tables.costs import costs_of, places, usual, where_seconds
 from reports.tables.labels import labels
 from reports.tables.lines import listed, not_drawn, notes, title, total, unfinished
 from reports.tables.ranks import ranked, with_ties
@@ -57,10 +58,11 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     groups = list(frame.groupby(list(SETTING), sort=True))
     names = labels([dict(zip(SETTING, setting, strict=True)) for setting, _ in groups])
     found: dict[str, Column] = {}
+    here = usual(list(places(frame.drop_duplicates("id"))))
     rows, alternates = [], []
     for label, (_, runs) in zip(names, groups, strict=True):
         main = runs[runs.weights.isna()]
-        cells = {**cells_of(main, found), **costs_of(runs, found)}
+        cells = {**cells_of(main, found), **costs_of(runs, found, here)}
         seeds, lost = main[main.evaluator.notna()].id.nunique(), bool((runs.status != "done").any())
         rows.append(Row(label, _kind(runs), seeds, cells, None, notes(runs), lost, _constant(runs)))
         for weights, other in runs[runs.weights.notna()].groupby("weights"):
@@ -74,7 +76,7 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     rows = ranked(with_ties(rows, columns, compared), ranked_by, compared)
     lines = [unfinished(frame, dict(zip([tuple(setting) for setting, _ in groups], names, strict=True)))]
     lines += [f"Other weights: {label}: {listed(cells, columns)}." for label, cells in alternates]
-    lines += [left, not_drawn(rows, ranked_by), total(frame)]
+    lines += [left, not_drawn(rows, ranked_by), where_seconds(rows, here), total(frame)]
     return Table(key, title(key, rows), columns, rows, ranked_by, tuple(line for line in lines if line), compared)
 
 

@@ -1,4 +1,4 @@
-"""What is in a cell: a setting's results over its seeds, what they cost, and one number for many tasks."""
+"""What is in a cell: a setting's results over its seeds, and one number for many tasks. What its runs cost: costs.py."""
 
 from dataclasses import replace
 
@@ -34,17 +34,6 @@ def _cell(metric: str, seeds: list[int], values: list[float], correct: list[str 
     if "per_class" not in metric and all(isinstance(bits, str) for bits in correct) and len(set(n)) == 1:
         images = np.stack([unpack(*packed) for packed in zip(correct, n, strict=True)])
     return Cell(float(np.mean(values)), interval(np.array(values), images), dict(zip(seeds, values, strict=True)), images)
-
-
-def costs_of(runs: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cell]:
-    """What a run cost, mean over those that were done; over all where none was."""
-    runs = runs.drop_duplicates("id").sort_values("seed")
-    runs = runs[runs.status == "done"] if (runs.status == "done").any() else runs
-    cells = {}
-    for column, values in ((column, runs[source] / unit) for column, source, unit in kinds.COSTS):
-        found.setdefault(column.key, column)
-        cells[column.key] = Cell(float(values.mean()), None, dict(zip(runs.seed.tolist(), values.tolist(), strict=True)))
-    return cells
 
 
 def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:

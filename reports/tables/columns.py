@@ -4,7 +4,7 @@ A result that no rule names still gets a column of its own in leaderboard.csv: n
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 FEWEST_TARGETS = 3
 """Transfer targets from which on their interquartile mean says something."""
@@ -18,19 +18,22 @@ class Column:
     header: str
     kind: str
     """accuracy (percent, with an interval) | aggregate (the same, over tasks) | number | cost"""
-    order: int
+    order: float
     shown: str = ""
     ranks: bool = False
     """May decide the rank; the first such column of a table does."""
     target: bool = False
     """A transfer target, which the aggregate is over."""
+    of_time: bool = False
+    """Seconds, which depend on the processor."""
 
 
 AGGREGATE = Column("transfer_iqm_of_seeds", "transfer IQM", "aggregate", 50, "report")
 
 COSTS = (
     (Column("tflop", "TFLOP", "cost", 60, "terminal"), "flops", 1e12),
-    (Column("seconds", "s", "cost", 61, "terminal"), "seconds", 1),
+    (Column("seconds", "s", "cost", 61, "terminal", of_time=True), "seconds", 1),
+    (Column("cpu_seconds", "CPU s", "cost", 61.5, "report", of_time=True), "cpu_seconds", 1),
     (Column("images", "images", "cost", 62, "report"), "images", 1),
     (Column("peak_memory", "MiB", "cost", 63, "report"), "peak_memory_bytes", 2**20),
     (Column("steps", "steps", "cost", 64), "steps", 1),
@@ -70,7 +73,12 @@ def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
     return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
 
 
-def position(column: Column) -> tuple[int, str]:
+def elsewhere(column: Column, place: str) -> Column:
+    """A column of time as measured on other processors than those that its cells are of: for the CSV."""
+    return replace(column, key=f"{column.key} on {place}", header=f"{column.header} on {place}", shown="")
+
+
+def position(column: Column) -> tuple[float, str]:
     """Sort key: columns stand in the same order in every table."""
     return column.order, column.key
 
@@ -85,6 +93,6 @@ def text(column: Column, cell) -> str:
     if cell is None:
         return "–"
     if column.kind not in ("accuracy", "aggregate"):
-        return rounded(cell.mean)
+        return f"{rounded(cell.mean)}{f' {cell.mark}' if cell.mark else ''}"
     half = "" if cell.half_width is None else f" ± {cell.half_width:.1f}"
     return f"{cell.mean:.1f}{half}{' =' if cell.tied else ''}"

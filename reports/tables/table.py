@@ -39,6 +39,10 @@ class Cell:
     """bool [S, n], rows in the order of `values`: which test images were right."""
     tied: bool = False
     """Not distinguishable from the best of the column."""
+    mark: str = ""
+    """Written after the number."""
+    place: str = ""
+    """Of seconds: the processor that they were measured on, and how many threads computed."""
 
 
 @dataclass(frozen=True)
