@@ -66,7 +66,8 @@ def classification(logits: Tensor, target: Tensor, weights: Tensor, coloured: Te
 
 class Colorization(Method):
     paper = "arXiv:1603.08511"
-    source = "richzhang/colorization@94b2a53, richzhang/colorization@815b3f7, richzhang/colorization@4bda68f"  # the solver, the loss's layers, and the PyTorch port: branches of one repository
+    # The solver, the loss's layers, and the PyTorch port: on branches of one repository.
+    source = "richzhang/colorization@94b2a53, richzhang/colorization@815b3f7, richzhang/colorization@4bda68f"
     family = "pretext"
     version = 2
     needs = "feature_map"

@@ -102,7 +102,7 @@ class ContextEncoder(Method):
         self.views = (View((Flip(),)),)  # data/donkey_folder.lua
         self.recipe = Recipe(
             "adam",  # train.lua
-            lr=2e-3,  # what train.lua has beside an adversary (0 < wtl2 < 1), ten times its 0.0002 without one; searched around for small images
+            lr=2e-3,  # what train.lua has beside an adversary (0 < wtl2 < 1), ten times its 0.0002 without one
             lr_per_batch=None,
             batch_size=256,  # the benchmark's default; train.lua: 64
             betas=(0.5, 0.999),  # train.lua; the second is its optimizer's own

@@ -89,9 +89,8 @@ def paper_in_words(name: str, paper: str) -> str:
 def code_in_words(source: str) -> str:
     """Links to the repositories at their commits; 'paper alone' as it is."""
     places = [part.split("@") for part in source.split(", ") if "@" in part]
-    return (
-        ", ".join(f"[{name.split('/')[1]}@{commit}](https://github.com/{name}/tree/{commit})" for name, commit in places) or source or "–"
-    )
+    links = [f"[{name.split('/')[1]}@{commit}](https://github.com/{name}/tree/{commit})" for name, commit in places]
+    return ", ".join(links) or source or "–"
 
 
 def idea(name: str) -> str:
