@@ -3,7 +3,6 @@ is wrong.
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from bench.data import catalogue
 from bench.data.decoding import REMARKS, decode, readable
 from bench.errors import UserError
+from bench.machine.cores import cores
 
 
 def check(name: str, root: Path | None = None) -> Iterator[str]:
@@ -37,7 +37,7 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
         if items.dtype == np.uint8:
             digest.update(np.ascontiguousarray(items).data)
         else:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with ThreadPoolExecutor(cores()) as pool:
                 for content, problem, said in pool.map(partial(_looked_at, entry.as_shown), items):
                     digest.update(content)
                     remarks.update(said)

@@ -1,7 +1,6 @@
 """What a run ran on: device, processor, versions, commit; all of it provenance, kept in the record."""
 
 import contextlib
-import os
 import platform
 import resource
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 from bench.machine.checkout import state_of_code
+from bench.machine.cores import cores
 from bench.machine.memory import give_back_freed_memory
 
 PACKAGES = ("torch", "torchvision", "timm", "faiss-gpu", "faiss-cpu", "scikit-learn", "numpy", "pandas", "submitit")
@@ -32,11 +32,6 @@ def processor() -> str:
     except OSError:
         pass  # not Linux: the platform module knows what there is to know
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_threads() -> int:

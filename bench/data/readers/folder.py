@@ -19,6 +19,7 @@ from bench.data.decoding import RULES, decode, readable
 from bench.data.entry import Entry, split_sizes
 from bench.data.splits import VAL_FRACTION, held_out_count
 from bench.errors import UserError
+from bench.machine.cores import cores
 
 FOLDER_IMAGE_SIZES = (32, 64, 96, 128, 224)
 HEADERS_READ = 2000
@@ -107,7 +108,7 @@ def unreadable(files: tuple[tuple[str, int], ...], where: str) -> frozenset[str]
         except UserError:
             return file
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         found = frozenset(filter(None, pool.map(bad, (file for file, _ in files))))
     if found:
         warnings.warn(f"{len(found):,} of {len(files):,} images under '{where}' cannot be read and are left out, as asked", stacklevel=2)
