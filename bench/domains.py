@@ -7,7 +7,8 @@
 
 The names below are short for what most hyper-parameters are; any constraint of annotated_types does as well, since pydantic checks it
 (Annotated[int, Interval(ge=2, le=1000)]), and a choice among names is a Literal. A text says what it holds by annotated_types.doc. What
-depends on several values at once is checked by the constructor, or by `require_batch` (bench/method.py). Imports no torch.
+depends on several values at once is checked by the constructor and in the step that a plan makes without numbers (bench/plan/step.py).
+Imports no torch.
 """
 
 import inspect

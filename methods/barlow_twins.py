@@ -41,6 +41,7 @@ class BarlowTwins(Method):
     paper = "arXiv:2103.03230"
     source = "facebookresearch/barlowtwins@8e8d284"
     family = "joint embedding"
+    smallest_batch = 2
 
     def __init__(
         self,

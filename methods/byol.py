@@ -35,6 +35,7 @@ class BYOL(Method):
     paper = "arXiv:2006.07733"
     source = "google-deepmind/deepmind-research@f5de0ed"
     family = "joint embedding"
+    smallest_batch = 2
 
     def __init__(
         self,

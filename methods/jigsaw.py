@@ -61,6 +61,7 @@ class Jigsaw(Method):
     paper = "arXiv:1603.09246"
     source = "MehdiNoroozi/JigsawPuzzleSolver@8c7ec09, facebookresearch/vissl@09270ed"
     family = "pretext"
+    smallest_batch = 2
     version = 2
     sees_whole_images = False
 

@@ -68,6 +68,7 @@ class MultiTask(Method):
         self.encoder = make_encoder()
         self.tasks = nn.ModuleList(self.build(*task, data) for task in zip(names, classes, strict=True))
         self.views = tuple(view for task in self.tasks for view in task.views)
+        self.smallest_batch = max(task.smallest_batch for task in self.tasks)
         self.phases = tuple(sorted({phase for task in self.tasks for phase in task.phases}))
         self.sees_whole_images = any(task.sees_whole_images for task in self.tasks)
         # Every number is the first task's, with the source that its file names: one optimizer moves the trunk. What a task says of

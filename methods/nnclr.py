@@ -43,6 +43,7 @@ class NNCLR(Method):
     paper = "arXiv:2104.14548"
     source = "paper alone"
     family = "contrastive"
+    smallest_batch = 2
     version = 2
 
     def __init__(

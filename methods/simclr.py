@@ -27,6 +27,7 @@ class SimCLR(Method):
     paper = "arXiv:2002.05709"
     source = "google-research/simclr@383d414"
     family = "contrastive"
+    smallest_batch = 2
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ class SimSiam(Method):
     paper = "arXiv:2011.10566"
     source = "facebookresearch/simsiam@a7bc177"
     family = "joint embedding"
+    smallest_batch = 2
 
     def __init__(
         self,

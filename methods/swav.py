@@ -52,6 +52,7 @@ class SwAV(Method):
     paper = "arXiv:2006.09882"
     source = "facebookresearch/swav@06b1b7c"
     family = "clustering"
+    smallest_batch = 2
     version = 2
 
     def __init__(

@@ -48,6 +48,7 @@ class VICReg(Method):
     paper = "arXiv:2105.04906"
     source = "facebookresearch/vicreg@4e12602"
     family = "joint embedding"
+    smallest_batch = 2
 
     def __init__(
         self,

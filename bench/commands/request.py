@@ -46,6 +46,8 @@ def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
         key = key.strip().replace("-", "_")
         if not equals or not key:
             raise UserError(f"cannot read --set '{setting}'; expected KEY=VALUE, as in temperature=0.2 or recipe.lr=0.1")
+        if key in (*hyper_parameters, *(f"recipe.{name}" for name in recipe_changes)):
+            raise UserError(f"--set {key} is given twice; expected one value, and not also '{text}'")
         try:
             value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
         except (ValueError, SyntaxError):
@@ -152,6 +154,9 @@ class Request:
             if value is not None and value < 1:
                 raise UserError(f"{name} must be a whole number from 1 up, not {value}")
         hyper_parameters, recipe_changes = parse_settings(settings)
+        if batch_size and recipe_changes.get("batch_size", batch_size) != batch_size:
+            other = recipe_changes["batch_size"]
+            raise UserError(f"--batch-size {batch_size} and --set recipe.batch_size={other} are one setting; expected one of them")
         if batch_size:
             recipe_changes["batch_size"] = batch_size
         if not budget:
@@ -193,7 +198,9 @@ class Request:
             self.set_threads()
         store, kept = ResultStore(self.results), completed.read(self.scratch)
         known = dict(kept) if look else {}
-        plan = make_plan(self.specs, self.requests, store, self.root, self.processes, known, self.threads or 1, self.data)
+        plan = make_plan(
+            self.specs, self.requests, store, self.root, self.processes, known, self.threads or 1, self.data, self.launcher != "slurm"
+        )
         completed.keep(self.scratch, kept, known)
         return plan, store
 

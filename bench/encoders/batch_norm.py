@@ -79,7 +79,10 @@ class GroupedBatchNorm(SyncedBatchNorm2d):
             return super().forward(images)
         groups = self.groups // size()
         if len(images) % groups or self.groups % size():
-            raise ValueError(f"a batch of {len(images) * size()} cannot be split into {self.groups} BatchNorm groups on {size()} devices")
+            rows = len(images) * size()
+            near = " or ".join(str(count) for count in (rows - rows % self.groups, rows - rows % self.groups + self.groups) if count)
+            shared = f" over {size()} processes" if size() > 1 else ""
+            raise ValueError(f"a batch of {rows} cannot be split into {self.groups} BatchNorm groups{shared}; expected {near} images")
         running_mean, running_variance, batches = running(self)
         means, variances = running_mean.repeat(groups, 1), running_variance.repeat(groups, 1)
         momentum = self.momentum

@@ -13,6 +13,9 @@ from bench.views.view import prepare
 IMAGES_AT_ONCE = 500
 """Images per forward pass; features do not depend on it beyond rounding."""
 
+PIXELS_AT_ONCE = IMAGES_AT_ONCE * 224**2
+"""Of them together: above 224 pixels a side a pass has fewer images, and takes no more memory."""
+
 
 @torch.no_grad()
 def extract(
@@ -33,6 +36,7 @@ def extract(
     per forward pass."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
+    images_at_once = max(1, min(images_at_once, PIXELS_AT_ONCE // images.shape[-1] ** 2))
     try:
         with computing_in(precision, mean.device):
             parts = []

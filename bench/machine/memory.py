@@ -1,9 +1,11 @@
-"""What the C library does with memory that PyTorch frees on a CPU, and when Python looks for garbage."""
+"""How much memory there is, what the C library does with what PyTorch frees on a CPU, and when Python looks for garbage."""
 
 import contextlib
 import ctypes
 import gc
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 # malloc.h: the parameters of mallopt.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -38,3 +40,28 @@ def no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def total_memory() -> float:
+    """Bytes that this process and others may have together here: the machine's, or what its control group is limited to where that is
+    less, as a container's or a SLURM job's is; infinite where the machine does not tell."""
+    amounts = []
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        amounts.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for file in limits(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")):
+        with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+            amounts.append(int(file.read_text()))
+    return min((amount for amount in amounts if amount > 0), default=float("inf"))
+
+
+def limits(groups: Path, mounted: Path) -> Iterator[Path]:
+    """Files that may hold a limit in bytes: of this process's control group and of all above it, of both versions. groups: lines as
+    '0::/a/b' and '4:memory:/a/b'."""
+    with contextlib.suppress(OSError):
+        for line in groups.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("", "memory"):
+                top, name = (mounted, "memory.max") if not controllers else (mounted / "memory", "memory.limit_in_bytes")
+                place = Path(path.lstrip("/"))
+                for folder in (place, *place.parents):
+                    yield top / folder / name

@@ -65,9 +65,9 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def enqueue(self, rows: Tensor) -> None:
-        """rows: [B, P], any B up to Q."""
+        """rows: [B, P], any B up to Q; a ValueError for more."""
         if len(rows) > len(self.rows):
-            raise ValueError(f"a queue of {len(self.rows)} rows cannot take {len(rows)} at once")
+            raise ValueError(f"a queue of {len(self.rows)} rows cannot take {len(rows)} at once; make it longer, or the batch smaller")
         where = (self.position + torch.arange(len(rows), device=rows.device)) % len(self.rows)
         self.rows[where] = rows.to(self.rows.dtype)
         self.position.copy_((self.position + len(rows)) % len(self.rows))
@@ -119,8 +119,6 @@ class MomentumContrast(nn.Module):
         """Unit queries [B, P] of the global batch, and their InfoNCE, which is 0 in the first step: the queue is empty then. permutation:
         the batch's, which shuffles the keys' images."""
         queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
-        if len(queries) > len(self.queue.rows):
-            raise ValueError(f"a queue of {len(self.queue.rows)} keys is shorter than a batch of {len(queries)}; make it longer")
         self.new_keys = permuted_keys(self.teacher, key_images, permutation(len(queries)))
         return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature, self.queue.empty)
 

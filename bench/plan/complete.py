@@ -4,7 +4,9 @@ The method is built on torch's meta device, where it costs nothing, so that a wr
 asked for.
 """
 
+import contextlib
 import inspect
+from collections.abc import Iterator
 from dataclasses import fields, replace
 
 import methods
@@ -12,7 +14,7 @@ from bench.data import catalogue
 from bench.data.dataset import DataSet
 from bench.domains import domains
 from bench.encoders import factory, table
-from bench.errors import UserError, unknown
+from bench.errors import UserError, said, unknown
 from bench.spec import Recipe, RunSpec, canonical
 
 LARGEST_IMAGE = 4096
@@ -20,15 +22,23 @@ LARGEST_IMAGE = 4096
 
 
 def complete(
-    spec: RunSpec, root=None, processes: int = 1, threads: int = 1, data: DataSet | None = None, built: dict | None = None
+    spec: RunSpec,
+    root=None,
+    processes: int = 1,
+    threads: int = 1,
+    data: DataSet | None = None,
+    built: dict | None = None,
+    here: bool = False,
 ) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder, the data and
     the number of processes that share it, each with so many threads; it has an id. data: its data set, looked up under the root where none
-    is given. built: methods as they were built for other specs, which may differ from this one in their recipes alone; gets this one's. No
-    image is decoded."""
+    is given. built: methods, and their steps, of other specs, which may differ from this one in their recipes alone; gets this one's.
+    here: it will run on this machine, whose memory must do. No image is decoded."""
     from bench.encoders.batch_norm import require_shares
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
+    from bench.plan.memory import features_bytes, images_bytes, require_memory
+    from bench.plan.step import Step, features_of_hook, step_on_paper
     from bench.training.optim import parameter_groups
 
     data = data or catalogue.require(spec.dataset, root)
@@ -49,33 +59,51 @@ def complete(
         raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
     num_classes = data.num_classes if cls.uses_labels else 0
     built, key = {} if built is None else built, (cls, encoder, image_size, info, num_classes, canonical(hyper_parameters))
-    try:
-        with on_paper():
-            if key not in built:
-                built[key] = build(cls, factory.factory(encoder, image_size), info, num_classes, hyper_parameters)
-            method = built[key]
-            recipe = None
-            if cls.trained:
-                if not isinstance(method.recipe, Recipe):
-                    raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
-                recipe = changed_recipe(spec, method.recipe)
-                parameter_groups(method, recipe)
-                require_shares(method, recipe.batch_size, processes)
-    except UserError:
-        raise
-    except Exception as error:  # whatever a method's own code can raise
-        settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {settings}: {reason}") from error
+    settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
+
+    def new_method():
+        return build(cls, factory.factory(encoder, image_size), info, num_classes, hyper_parameters)
+
+    with own_code(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {settings}"), on_paper():
+        if key not in built:
+            built[key] = new_method()
+        method, recipe, step, precision = built[key], None, None, spec.precision or default_precision()
+        # A batch size is said of a whole grid, and a floor may stand in it.
+        for name in set(spec.recipe_changes) - {"batch_size"} if not cls.trained else ():
+            raise UserError(f"recipe.{name} changes nothing: {spec.method} is not trained; expected no recipe.FIELD")
+        if cls.trained:
+            if not isinstance(method.recipe, Recipe):
+                raise TypeError("it has no recipe: __init__ must set self.recipe to a bench.spec.Recipe")
+            recipe = changed_recipe(spec, method.recipe)
+            parameter_groups(method, recipe)
+            require_shares(method, recipe.batch_size, processes)
     if recipe and recipe.batch_size > info.num_images:
         raise UserError(
             f"a batch of {recipe.batch_size} is larger than the data: the {spec.pretrain_split} split of {spec.dataset} "
             f"has {info.num_images} images; expected --batch-size of at most that"
         )
+    if recipe and recipe.batch_size < method.smallest_batch:
+        raise UserError(f"{spec.method} needs a batch of {method.smallest_batch} images or more, not {recipe.batch_size}")
+    if recipe:
+        trained_so, given = (
+            (*key, recipe.batch_size, recipe.optimizer),
+            ", ".join(f"{name}={value}" for name, value in spec.hyper_parameters.items()),
+        )
+        batch = f"{encoder}, a batch of {recipe.batch_size} images of {image_size} pixels" + f" and {given}" * bool(given)
+        with own_code(f"{spec.method} fails in its first step with {batch}"):
+            if trained_so not in built:
+                built[trained_so] = step_on_paper(method, recipe, info, num_classes, new_method)
+            step = built[trained_so]
+    else:
+        with own_code(f"{spec.method} fails in its look at the training images"):
+            step = Step(0, 0, features_of_hook(method, info))
+    if here:
+        images, features = images_bytes(data, spec.pretrain_split, image_size), features_bytes(method, data, image_size)
+        require_memory(spec.method, image_size, recipe and recipe.batch_size, precision, images, features, step)
     return spec.replace(
         encoder=encoder,
         image_size=image_size,
-        precision=spec.precision or default_precision(),
+        precision=precision,
         hyper_parameters=hyper_parameters,
         recipe=recipe,
         recipe_changes={},
@@ -107,6 +135,17 @@ def check_hyper_parameters(method: str, cls, given: dict) -> dict:
             raise UserError(f"{method}'s {name} = {value!r}: expected {declared[name].expected(value)}")
     values = defaults | cast
     return {name: value for name, value in values.items() if not (name in cls.added and value == cls.added[name] == defaults[name])}
+
+
+@contextlib.contextmanager
+def own_code(what: str) -> Iterator[None]:
+    """A block that runs a method's own code, which may raise anything: it becomes a UserError of one line, with the file's line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{what}: {said(error)}") from error
 
 
 def changed_recipe(spec: RunSpec, recipe: Recipe) -> Recipe:

@@ -7,6 +7,7 @@ from bench.data.dataset import DataSet
 from bench.data.source import load_source
 from bench.machine import hardware
 from bench.machine.memory import keep_freed_memory
+from bench.plan.complete import own_code
 from bench.records.store import ResultStore
 from bench.run.build import as_seen_by, build_method
 from bench.spec import RunSpec, canonical, settled
@@ -35,16 +36,18 @@ def rates_of_records(store: ResultStore, threads: int, on_gpu: bool = False) -> 
 
 
 def time_one_step(spec: RunSpec, data: DataSet, threads: int) -> tuple[float, float, float]:
-    """(seconds, FLOPs, 0) of one step on the real data; counting its FLOPs first warms everything up."""
+    """(seconds, FLOPs, 0) of one step on the real data; counting its FLOPs first warms everything up. A UserError with the method's own
+    line where that fails."""
     keep_freed_memory()
     source, num_classes = load_source(spec, data, threads)
-    method = build_method(spec, source, num_classes)
-    trainer = Trainer(method, as_seen_by(method, source), spec)
-    method.train()
-    flops = trainer.measure_step(0.0)
-    start = time.perf_counter()
-    trainer.step(method, trainer.optimizer, trainer.batch(), 0.0).item()  # waits for the device
-    return time.perf_counter() - start, flops, 0.0
+    with own_code(f"{spec.method} fails in its first step"):
+        method = build_method(spec, source, num_classes)
+        trainer = Trainer(method, as_seen_by(method, source), spec)
+        method.train()
+        flops = trainer.measure_step(0.0)
+        start = time.perf_counter()
+        trainer.step(method, trainer.optimizer, trainer.batch(), 0.0).item()  # waits for the device
+        return time.perf_counter() - start, flops, 0.0
 
 
 def seconds_of(spec: RunSpec, rate: tuple[float, float, float]) -> float:

@@ -35,11 +35,12 @@ def make_plan(
     known: dict[str, RunSpec] | None = None,
     threads: int = 1,
     data: DataSets | None = None,
+    here: bool = False,
 ) -> Plan:
     """Complete everything, take away what the store already holds; a UserError where a run is listed twice. Names are `check_all`'s.
 
     known: settings that were completed already (bench/plan/completed.py), believed where the data are still the same; gets the others.
-    data: the data sets under the root, where some were looked up before.
+    data: the data sets under the root, where some were looked up before. here: the runs will be on this machine, whose memory must do.
     """
     known, completed, built, runs, data = {} if known is None else known, {}, {}, {}, data or DataSets(root)
     for spec in specs:
@@ -48,7 +49,7 @@ def make_plan(
         if asked not in completed:
             setting = setting_of(spec, root, processes)
             if setting not in known or known[setting].data_revision != data.require(spec.dataset).revision:
-                known[setting] = complete(spec, root, processes, threads, data.require(spec.dataset), built)
+                known[setting] = complete(spec, root, processes, threads, data.require(spec.dataset), built, here)
             completed[asked] = known[setting]
         run = completed[asked].replace(seed=spec.seed)
         if run.id in runs:

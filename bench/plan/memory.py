@@ -1,0 +1,74 @@
+"""Whether this machine has the memory that a run is known to take: images, a training's step, and the features that are evaluated.
+
+All figures are from below, so that what could run is not refused; what is refused cannot run.
+"""
+
+from collections.abc import Mapping
+
+import torch
+
+from bench.data import packed
+from bench.data.dataset import DataSet
+from bench.defaults import COMMAND
+from bench.errors import UserError
+from bench.machine import hardware
+from bench.machine.memory import total_memory
+from bench.method import Method
+from bench.plan.step import Step
+
+GIB = 2**30
+
+TEMPORARY = 1.2
+"""On a CPU a training took 1.23 to 1.31 times what it keeps (simclr, moco, dino and vicreg with resnet8, 18, 50 and vit_nano)."""
+
+
+def images_bytes(data: DataSet, pretrain_split: str, image_size: int) -> int:
+    """Of the pixels of train and val, and of the pretraining split; none where they are packed and stay on disk."""
+    return 0 if packed.find(data, image_size) else rows(data, pretrain_split) * data.entry.channels * image_size**2
+
+
+def rows(data: DataSet, pretrain_split: str = "train") -> int:
+    """Images of train and val, and of unlabelled ones if these are trained on; as far as it is known without a look at them. Whether test
+    is read, an evaluator decides."""
+    splits = {"train", "val"} | ({"unlabelled"} & {pretrain_split})
+    return sum(data.entry.sizes.get(split) or 0 for split in splits)
+
+
+def features_bytes(method: Method, data: DataSet, image_size: int) -> int:
+    """Of the features of train and val, float32; of a method that was built `on_paper`. 0 where their number cannot be told."""
+    try:
+        with torch.no_grad(), torch.device("meta"):
+            width = method.eval().encode(torch.empty(2, 3, image_size, image_size)).shape[1]
+    except Exception:  # a method's own code without numbers; `check` tells what is wrong with it
+        return 0
+    finally:
+        method.train()
+    return rows(data) * width * 4
+
+
+def require_memory(
+    name: str, image_size: int, batch_size: int | None, precision: str, images: int, features: int, step: Step | None
+) -> None:
+    """A UserError where this machine, or its GPU, has less than what is needed in one moment."""
+    training, total, parts = step.bytes(precision) if step else 0, total_memory(), {f"images of {image_size} pixels": images}
+    what = f"a step of {batch_size} of them" if batch_size else "its look at them"
+    on_gpu = hardware.device().type == "cuda"
+    if on_gpu and training > (there := torch.cuda.get_device_properties(0).total_memory):
+        raise refusal(name, {f"{what}, {image_size} pixels a side": training}, there, "this GPU")
+    for more in ({what: 0 if on_gpu else TEMPORARY * training}, {"their features": features}):
+        if sum((parts | more).values()) > total:
+            raise refusal(name, parts | more, total, "this machine")
+
+
+def refusal(name: str, parts: Mapping[str, float], there: float, where: str) -> UserError:
+    """One line: what is needed, for what, and what there is."""
+    needed = ", ".join(f"{part} {in_gib(amount)}" for part, amount in parts.items() if amount)
+    return UserError(
+        f"{name} needs {in_gib(sum(parts.values()))} of memory at least ({needed}), and {where} has {in_gib(there)}; expected a smaller "
+        f"--image-size, --batch-size or --encoder, or images that are packed ({COMMAND} data pack)"
+    )
+
+
+def in_gib(amount: float) -> str:
+    """'0.4 GiB', '65 GiB'"""
+    return f"{amount / GIB:,.2g} GiB" if amount < 10 * GIB else f"{amount / GIB:,.0f} GiB"

@@ -1,0 +1,145 @@
+"""One step of a method without numbers, on torch's meta device: what would fail in the first step of a run, and the memory that it takes.
+
+What a run keeps beside it, images and features, is in bench/plan/memory.py.
+"""
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.compute.randomness import Draws, generator
+from bench.method import Batch, LabelledBatch, Method
+from bench.spec import DatasetInfo, Recipe
+from bench.training.hook import has_hook
+
+STATES = {"sgd": 1, "lars": 1, "adam": 2, "adamw": 2}
+"""Numbers that an optimizer keeps of each parameter, beside its gradient."""
+
+TRIED = 2**28
+"""Bytes of views up to which a step that failed without numbers is tried with numbers, to be sure that it does fail: 256 MiB."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a training is known to take, in bytes; more is really taken, since temporary tensors are not counted."""
+
+    state: int
+    """Parameters and buffers, gradients and the optimizer's numbers."""
+    activations: int
+    """What is kept of the forward pass for the backward one, in float32."""
+    hook: int
+    """Features of all images that `before_epoch` asks for."""
+
+    def bytes(self, precision: str) -> int:
+        """Together. Activations in bf16 have half the bytes."""
+        return self.state + max(self.hook, self.activations // 2 if precision == "bf16" else self.activations)
+
+
+class Unknown(Exception):
+    """Without numbers it cannot be told: a tensor's values are asked for, or another device."""
+
+
+def step_on_paper(method: Method, recipe: Recipe, data: DatasetInfo, num_classes: int, with_numbers: Callable[[], Method]) -> Step | None:
+    """Hook, loss, backward and after_step of one batch, in every phase of a method that was built `on_paper`, which is left as it was.
+
+    with_numbers(): the same method on the CPU; a step that fails is tried on it, where the views are small, and only what fails twice does
+    fail, but for a ValueError. Raises what the method raises. None where it cannot be told without numbers."""
+    twin = copy.deepcopy(method).to("meta").train()
+    try:
+        hook = features_of_hook(twin, data)
+        kept = max(activations(twin, progress, recipe.batch_size, data, num_classes, "meta") for progress in (0.0, *twin.phases))
+        return Step(state_bytes(twin, recipe), kept, hook)
+    except Unknown:
+        return None
+    except ValueError:  # as the contract says it, and BatchNorm: not of the device
+        raise
+    except Exception:  # whatever a method's own code can raise
+        if batch_bytes(method, recipe, data) > TRIED:
+            raise
+    real = with_numbers().train()
+    for progress in (0.0, *real.phases):
+        activations(real, progress, recipe.batch_size, data, num_classes, "cpu")
+    return None
+
+
+def batch_bytes(method: Method, recipe: Recipe, data: DatasetInfo) -> int:
+    """Of the views of a batch."""
+    return sum(view.count * view.pixels(data) ** 2 for view in method.views) * 3 * 4 * recipe.batch_size
+
+
+def activations(method: Method, progress: float, size: int, data: DatasetInfo, num_classes: int, device: str) -> int:
+    """Bytes that a step keeps for its backward pass, which is made too. Raises Unknown, or what the method raises."""
+    kept: dict[int, Tensor] = {}
+
+    def keep(value: Tensor) -> Tensor:
+        kept[storage(value)] = value  # held, so that no other tensor gets its number
+        return value
+
+    own = {storage(value) for value in (*method.parameters(), *method.buffers())}
+    with torch.device(device), told():
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            loss = method.loss(batch_of(method, size, data, num_classes, device), progress)
+        found = sum(value.untyped_storage().nbytes() for number, value in kept.items() if number not in own)
+        loss.backward()
+        method.after_step(progress)
+    return found
+
+
+def features_of_hook(method: Method, data: DatasetInfo) -> int:
+    """Bytes of the features that `before_epoch` asks for, as far as it goes without their numbers. Raises its ValueErrors alone."""
+    found = [0]
+
+    def extract(function, count=None) -> Tensor:
+        some = function(torch.empty(2, 3, data.image_size, data.image_size))
+        rows = torch.empty(min(count or data.num_images, data.num_images), *some.shape[1:])
+        found.append(rows.nbytes)
+        return rows
+
+    if has_hook(method):
+        method.eval()
+        try:
+            with torch.no_grad(), torch.device("meta"), told():
+                method.before_epoch(extract, torch.Generator())
+        except ValueError:
+            raise
+        except Exception:
+            pass  # clusters, say, are made of numbers; what was asked for until then is known
+        method.train()
+    return sum(found)
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """A block in which torch's own errors of tensors without numbers become Unknown."""
+    try:
+        yield
+    except Exception as error:
+        if "meta" in str(error).lower():
+            raise Unknown(str(error)) from error
+        raise
+
+
+def storage(value: Tensor) -> int:
+    """What two tensors have in common where one is a view of the other."""
+    return value.untyped_storage()._cdata
+
+
+def batch_of(method: Method, size: int, data: DatasetInfo, num_classes: int, device: str) -> Batch:
+    """A batch of grey views, or without numbers."""
+    sides = [view.pixels(data) for view in method.views for _ in range(view.count)]
+    draws = Draws("plan", total=size, device=device, take=(lambda *key, device: None) if device == "meta" else generator)
+    views = tuple(draws.randn(3, side, side) for side in sides)
+    index = torch.arange(size) % data.num_images
+    if method.uses_labels:
+        return LabelledBatch(views, index, draws, index % num_classes)
+    return Batch(views, index, draws)
+
+
+def state_bytes(method: nn.Module, recipe: Recipe) -> int:
+    """Of parameters and buffers, and of each trainable parameter once more its gradient and the optimizer's numbers."""
+    everything = sum(value.nbytes for value in (*method.parameters(), *method.buffers()))
+    return everything + sum(value.nbytes for value in method.parameters() if value.requires_grad) * (1 + STATES[recipe.optimizer])
