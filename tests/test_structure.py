@@ -82,6 +82,8 @@ OF_LIBRARIES = {
     "bench/parts/statistics.py": {"_BatchNorm"},
     "bench/conformance/state.py": {"_non_persistent_buffers_set"},
     "bench/parts/teachers.py": {"_foreach_lerp_"},
+    # What torch.linalg.eigh is where torch counts.
+    "bench/compute/flops.py": {"_linalg_eigh"},
     # torch compiles a module in place, and has nothing to undo it.
     "bench/encoders/compiled.py": {"_compiled_call_impl"},
     # torch says of a GPU what it computes in, and of a processor only to itself.

@@ -44,11 +44,10 @@ def added_matrix_by_vector(added, matrix, *rest, **options) -> int:
     return 2 * prod(matrix)
 
 
-def eigenvectors(matrices, triangle="L", compute_v=True, **options) -> int:
-    """FLOPs of the eigenvalues of symmetric matrices [..., n, n], 4/3 n^3 of one, and with the eigenvectors 9 n^3 (Golub and Van Loan,
-    Matrix Computations, section 8.3, the symmetric QR algorithm)."""
-    cube = prod(matrices) * matrices[-1]
-    return 9 * cube if compute_v else 4 * cube // 3
+def eigenvectors(matrices, *rest, **options) -> int:
+    """FLOPs of the eigenvalues and eigenvectors of symmetric matrices [..., n, n]: 9 n^3 of one (Golub and Van Loan, Matrix Computations,
+    section 8.3, the symmetric QR algorithm with its transformations accumulated)."""
+    return 9 * prod(matrices) * matrices[-1]
 
 
 FORMULAS = {

@@ -26,10 +26,11 @@ from bench.data.source import Source
 from bench.encoders import factory, table
 from bench.method import Method, build
 from bench.spec import Budget, DatasetInfo, RunSpec
+from bench.training.controls import Controls
 from bench.training.hook import fit
 from bench.training.meter import Meter
 from bench.training.step import phase_of
-from bench.training.trainer import Controls, Trainer
+from bench.training.trainer import Trainer
 from bench.views.view import prepare, unit_range
 
 IMAGE_SIZE = 32

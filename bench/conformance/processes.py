@@ -28,7 +28,8 @@ from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
 from bench.run.folder import RunFolder
 from bench.run.processes import FollowerDied, Kept, join_as_follower, serve, shared_by_processes
 from bench.spec import Budget
-from bench.training.trainer import Controls, Trainer
+from bench.training.controls import Controls
+from bench.training.trainer import Trainer
 
 STEPS = 20
 EXACT, ROUNDED = 1e-8, 3e-5

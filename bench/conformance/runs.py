@@ -18,7 +18,8 @@ from bench.machine.signals import Interrupted
 from bench.method import Batch, LabelledBatch
 from bench.spec import Budget
 from bench.training.checkpoint import Checkpoints
-from bench.training.trainer import Controls, Trainer
+from bench.training.controls import Controls
+from bench.training.trainer import Trainer
 
 MOST_STEPS = 100
 """After so many steps without an end, the check of the budget gives up."""

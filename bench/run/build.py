@@ -10,7 +10,8 @@ from bench.encoders import factory
 from bench.encoders.batch_norm import synchronise
 from bench.method import Method, build
 from bench.spec import RunSpec, settled
-from bench.training.trainer import Controls, Trainer
+from bench.training.controls import Controls
+from bench.training.trainer import Trainer
 from bench.views.view import MEMORY_FORMAT
 
 

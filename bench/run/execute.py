@@ -37,9 +37,10 @@ from bench.run.processes import shared_by_processes
 from bench.run.tasks import shared_by_tasks
 from bench.spec import RunSpec, settled
 from bench.training.checkpoint import Checkpoints
+from bench.training.controls import Controls
 from bench.training.hook import fit
 from bench.training.meter import Meter
-from bench.training.trainer import Controls, Diverged, Trainer
+from bench.training.trainer import Diverged, Trainer
 
 
 class RunFailed(Exception):

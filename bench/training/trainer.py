@@ -5,8 +5,6 @@ The only things it knows of a method are the four calls of the contract (bench/m
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,8 +16,8 @@ from bench.machine.signals import Interrupted
 from bench.method import Batch, Method
 from bench.spec import RunSpec, settled
 from bench.training.batches import Batches
-from bench.training.checkpoint import Checkpoints
 from bench.training.clock import Clock
+from bench.training.controls import Controls
 from bench.training.cuda_graph import CapturedStep
 from bench.training.hook import has_hook, retake_statistics, run_hook
 from bench.training.loss_curve import Curve, Unread
@@ -33,21 +31,6 @@ AT_ONCE = 16
 
 class Diverged(Exception):
     """The loss is not a number any more; the run ends and is recorded with its reason."""
-
-
-@dataclass
-class Controls:
-    """How a run is watched, saved and stopped; none of it can change its outcome."""
-
-    checkpoints: Checkpoints | None = None
-    every: float = 60.0
-    """Seconds between checkpoints."""
-    threads: int = 1
-    """CPU threads that the run computes with: a checkpoint keeps them, and the run goes on with as many."""
-    report: Callable[["Trainer"], None] = lambda trainer: None
-    """Called after every step; on a GPU after every few (`AT_ONCE`)."""
-    stop: Callable[[], bool] = lambda: False
-    """Asked as often; True: write a checkpoint and raise Interrupted."""
 
 
 class Trainer:

@@ -29,7 +29,7 @@ from bench.run.place import Place
 from bench.run.weights import sha256
 from bench.spec import Budget, RunSpec
 from bench.training.batches import Ahead
-from bench.training.trainer import Controls
+from bench.training.controls import Controls
 
 SIZE = 16
 IN_A_SHARD = 10

@@ -25,7 +25,8 @@ from bench.parts.clusters import kmeans
 from bench.parts.losses import info_nce
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.training.checkpoint import Checkpoints
-from bench.training.trainer import Controls, Trainer
+from bench.training.controls import Controls
+from bench.training.trainer import Trainer
 from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, unit
 from methods.deepcluster import DeepCluster, balanced_classification, edges, whitened
 from methods.deepcluster_v2 import DeepClusterV2

@@ -15,8 +15,9 @@ from bench.plan.complete import check_hyper_parameters
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from bench.training.checkpoint import Checkpoints
 from bench.training.clock import Clock
+from bench.training.controls import Controls
 from bench.training.meter import Meter
-from bench.training.trainer import Controls, Trainer
+from bench.training.trainer import Trainer
 from bench.views import View
 
 IMAGES, SIZE, BATCH = 64, 16, 8

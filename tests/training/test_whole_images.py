@@ -14,7 +14,8 @@ from bench.parts import Teacher
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from bench.training import hook
 from bench.training.checkpoint import Checkpoints
-from bench.training.trainer import Controls, Trainer
+from bench.training.controls import Controls
+from bench.training.trainer import Trainer
 from bench.views.view import View, prepare
 
 pytestmark = pytest.mark.usefixtures("fixed_weights")
