@@ -7,6 +7,7 @@ Its rooms, the ground floor first; each imports from itself and from those befor
     registry      a folder is a registry, a file an entry: names, summaries and declared values, without importing one
     domains       which values a hyper-parameter may have, as its type declares it
     budget        how much a run may spend, and how a person writes it
+    folder_name   how a folder of a user's own images is written, and what of that is in an id
     spec          what a run is, as frozen data: recipe, spec, and the hash that is the run's id
     machine       the computer: hardware, memory, signals, files that are whole or not there, leases
     compute       numbers: precision, random numbers that are functions of their key, sums over processes

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from bench.budget import STRICT, Budget
 from bench.errors import UserError
+from bench.folder_name import identity
 
 PROTOCOL = 1
 """Version of the evaluation protocol (splits, evaluators, how hyper-parameters are chosen). A table never mixes two."""
@@ -111,6 +112,7 @@ class RunSpec:
     method: str
     """A name in methods/, or a path to a file that holds one Method."""
     dataset: str
+    """A name, or a folder as bench/folder_name.py has it; its path is not in the id."""
     budget: Budget
     seed: int = 0
     encoder: str | None = None
@@ -193,7 +195,12 @@ def canonical(spec: dict[str, Any]) -> str:
 
 
 def spec_hash(spec: dict[str, Any]) -> str:
-    """A run's id, from what RunSpec.to_json() wrote."""
+    """A run's id, from what RunSpec.to_json() wrote. Of a folder its content counts, `data_revision`, and not where it lies."""
+    return hashlib.sha256(canonical({**spec, "dataset": identity(spec["dataset"])}).encode()).hexdigest()[:16]
+
+
+def spec_hash_with_path(spec: dict[str, Any]) -> str:
+    """The id that a run on a folder had when the folder's path was a part of it: older records are found under these."""
     return hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
 
 

@@ -17,7 +17,22 @@ import methods
 from places import ROOT
 
 ORDER = (
-    *("errors", "defaults", "registry", "domains", "budget", "spec", "machine", "compute", "records", "data", "views", "parts", "method"),
+    *(
+        "errors",
+        "defaults",
+        "registry",
+        "domains",
+        "budget",
+        "folder_name",
+        "spec",
+        "machine",
+        "compute",
+        "records",
+        "data",
+        "views",
+        "parts",
+        "method",
+    ),
     *("encoders", "methods", "training", "evaluation", "run", "suites", "plan", "launch", "search", "conformance", "pages"),
     *("reports", "commands"),
 )
@@ -37,7 +52,7 @@ FOR_METHODS = {
     "methods",
 }
 """`import methods` is for a method that is made of others, which it names as hyper-parameters and never in its code."""
-FOR_REPORTS = {"bench.defaults", "bench.errors", "bench.machine.files", "bench.records.record", "bench.spec"}
+FOR_REPORTS = {"bench.defaults", "bench.errors", "bench.folder_name", "bench.machine.files", "bench.records.record", "bench.spec"}
 FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench.records.record"}
 """An evaluator is a function of arrays; and evaluators import each other."""
 
@@ -292,7 +307,7 @@ def test_every_room_is_in_the_order():
 
 
 def test_a_spec_needs_nothing_of_the_harness():
-    assert ours(parsed(ROOT / "bench" / "spec.py")) == {"bench.budget", "bench.errors"}
+    assert ours(parsed(ROOT / "bench" / "spec.py")) == {"bench.budget", "bench.errors", "bench.folder_name"}
     assert ours(parsed(ROOT / "bench" / "budget.py")) == {"bench.errors"}
 
 

@@ -5,6 +5,7 @@ import sys
 import click
 
 from bench.defaults import away_from_checkout
+from bench.folder_name import shown
 
 
 def console():
@@ -48,13 +49,25 @@ def describe(plan, request) -> str:
 
     first = plan.runs[0]
     counts = [len({getattr(run, name) for run in plan.runs}) for name in ("method", "seed")]
-    where = ", ".join(sorted({f"{run.dataset}, {versioned(settled(run.encoder), run.encoder_version)}, {run.budget}" for run in plan.runs}))
+    where = ", ".join(
+        sorted({f"{shown(run.dataset)}, {versioned(settled(run.encoder), run.encoder_version)}, {run.budget}" for run in plan.runs})
+    )
     shape = f"{counts[0]} method{'s' * (counts[0] > 1)} x {counts[1]} seed{'s' * (counts[1] > 1)}"
-    evaluators = ", ".join(plan.evals)
+    evaluators = ", ".join(f"{name}{colon}{shown(target)}" for name, colon, target in (text.partition(":") for text in plan.evals))
     return (
         f"{len(plan.runs)} runs ({shape}) on {where}, protocol {first.protocol}, evaluated by {evaluators}: "
         f"{plan.stored} in the store ({request.results}), {len(plan.todo)} to do"
     )
+
+
+def say_of_data(plan, request) -> None:
+    """What the owner of the folders that a plan reads should know of them."""
+    from bench.evaluation.registry import parse
+
+    targets = {parse(text)[1] for text in plan.evals if plan.todo}
+    for name in sorted({run.dataset for run in plan.todo} | {target for target in targets if target}):
+        for text in request.data.require(name).entry.notes():
+            note(f"{shown(name)}: {text}")
 
 
 def say_estimate(plan, store, request, wanted) -> None:

@@ -46,7 +46,7 @@ PLACES = options(
 RUNS = options(
     click.argument("suite", required=False),
     click.option("--method", metavar="A,B", help="Methods: names, or paths to files of your own."),
-    click.option("--dataset", metavar="NAME", help=f"Data set: a name, or folder:PATH.  [default: {DEFAULT_DATASET}]"),
+    click.option("--dataset", metavar="NAME", help=f"Data set: a name, folder:PATH, or MINE=folder:PATH.  [default: {DEFAULT_DATASET}]"),
     click.option("--encoder", metavar="NAME", help="Encoder.  [default: the data set's]"),
     click.option("--image-size", type=int, metavar="PX", help="Pixels a side.  [default: the data set's]"),
     click.option("--batch-size", type=int, metavar="N", help="Images in the global batch.  [default: the method's]"),

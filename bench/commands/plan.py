@@ -2,7 +2,7 @@
 
 import click
 
-from bench.commands.console import describe, plan_of, request_of, say_estimate
+from bench.commands.console import describe, plan_of, request_of, say_estimate, say_of_data
 from bench.commands.options import RUNS, WORKERS
 
 
@@ -19,4 +19,5 @@ def plan(launcher, workers, checkpoint_every, compiled, **described):
         state = "to do   " if run.id in todo else "in store"
         settings = " ".join(f"{key}={value}" for key, value in run.hyper_parameters.items())
         click.echo(f"  {state}  {run.id}  {run.name:<24} {settings}")
+    say_of_data(plan, request)
     say_estimate(plan, store, request, workers)

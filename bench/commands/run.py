@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import click
 
-from bench.commands.console import console, describe, note, plan_of, request_of
+from bench.commands.console import console, describe, note, plan_of, request_of, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
 from bench.defaults import COMMAND
 from bench.errors import UserError
@@ -74,6 +74,7 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
         ids = chosen(plan, store)
         plan = replace(plan, todo=tuple(run for run in plan.todo if run.id in ids))
     click.echo(f"plan   {describe(plan, request)}")
+    say_of_data(plan, request)
     if plan.stored:
         click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
     from bench.run.place import Place

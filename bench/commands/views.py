@@ -21,6 +21,7 @@ def views(method, dataset, image_size, encoder, recipe, settings, data_root, out
     """Write a contact sheet of what a method really sees."""
     from bench.commands.request import data_folder, parse_settings
     from bench.data.catalogue import DataSets
+    from bench.folder_name import shown
     from bench.plan import recipes
     from bench.plan.complete import complete
     from bench.plan.names import check_names
@@ -35,7 +36,7 @@ def views(method, dataset, image_size, encoder, recipe, settings, data_root, out
     spec = complete(spec, data=data.require(dataset))
     from bench.commands.contact_sheet import write_contact_sheet
 
-    label = f"{method_name(method)}-{method_name(dataset.removeprefix('folder:'))}"
+    label = f"{method_name(method)}-{method_name(shown(dataset))}"
     path = Path(output or f"reports/views/{label}.png")
     columns = write_contact_sheet(spec, path, data.require(dataset))
     click.echo(f"{path}: {' | '.join(columns)}")

@@ -13,6 +13,7 @@ from bench.data.readers.folder import folder_entry
 from bench.data.reading import DAMAGE
 from bench.defaults import COMMAND, data_root
 from bench.errors import UserError
+from bench.folder_name import canonical, is_folder, parse, shown
 from bench.registry import Registry
 
 Root = str | os.PathLike | None
@@ -44,8 +45,10 @@ def require(name: str, root: Root = None, needs_test: bool = False) -> DataSet:
     needs_test: also refuse a folder without a test split, before anything is trained for it.
     """
     root = data_root(root)
-    if name.startswith("folder:"):
-        return with_test(DataSet(folder_entry(name), root.resolve()), needs_test)
+    if is_folder(name):
+        return with_test(DataSet(checked(folder_entry(name), parse(name).revision), root.resolve()), needs_test)
+    if "=" in name:
+        raise UserError(f"'{name}' names no folder: write {name.partition('=')[0]}=folder:PATH; known sets have their names")
     known = entry(name)
     for file in known.files:
         if not (root / file).exists():
@@ -56,9 +59,20 @@ def require(name: str, root: Root = None, needs_test: bool = False) -> DataSet:
 
 def with_test(data: DataSet, needs_test: bool) -> DataSet:
     """Itself; a UserError for a folder that lacks the test split it needs."""
-    if needs_test and data.name.startswith("folder:"):
+    if needs_test and data.is_folder:
         data.check_split("test", data.entry.sizes)
     return data
+
+
+def checked(entry: Entry, revision: str) -> Entry:
+    """A folder's entry; a UserError where its name is a known set's, or where its content is no longer the one that its name says."""
+    if parse(entry.name).name in names():
+        raise UserError(f"'{parse(entry.name).name}' is the name of a known data set: give the folder another one")
+    if revision and revision != entry.revision:
+        raise UserError(
+            f"the run was planned with {shown(entry.name)} of revision {revision}, and it is {entry.revision} now; plan it again"
+        )
+    return entry
 
 
 class DataSets:
@@ -69,17 +83,19 @@ class DataSets:
 
     def require(self, name: str, needs_test: bool = False) -> DataSet:
         """As `bench.data.catalogue.require`, of what was found when the name was first asked for."""
-        if name not in self._found:
-            self._found[name] = require(name, self.root)
-        return with_test(self._found[name], needs_test)
+        if (key := canonical(name)) not in self._found:
+            self._found[key] = require(name, self.root)
+        if is_folder(name):
+            checked(self._found[key].entry, parse(name).revision)
+        return with_test(self._found[key], needs_test)
 
 
 def get(name: str, root: Root = None) -> str:
     """Download a data set through torchvision unless it is there and whole; returns a sentence that says what is now so."""
     root = data_root(root)
     known = entry(name) if name in names() else require(name, root).entry
-    if name.startswith("folder:") or not known.files:
-        return f"{known.name} needs no download"
+    if is_folder(name) or not known.files:
+        return f"{name} needs no download"
     if known.by_hand:
         return f"{require(name, root).name} is under '{root}'"
     try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.data import catalogue
 from bench.data.decoding import REMARKS, decode, readable
+from bench.data.readers.tree import printable
 from bench.errors import UserError
 from bench.machine.cores import cores
 
@@ -43,7 +44,7 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
                     remarks.update(said)
                     if problem:
                         unreadable.append(problem)
-                        yield f"BAD   {problem}"
+                        yield f"BAD   {printable(problem)}"
         total += len(labels)
         labelled = f"{len(np.unique(labels))} of {len(classes)} classes" if labels.min(initial=0) >= 0 else "no labels"
         yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
@@ -51,6 +52,8 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
         raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
     for remark in (remark for remark in REMARKS if remarks[remark]):
         yield f"note  {remarks[remark]:,} of {total:,} images {REMARKS[remark]}"
+    for note in entry.notes():
+        yield f"note  {note}"
     damaged = 0
     for well, line in packed.check(data):
         damaged += not well

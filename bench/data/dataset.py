@@ -12,8 +12,8 @@ import numpy as np
 
 from bench.data import reading
 from bench.data.entry import Entry
-from bench.data.readers.folder import folder_path
 from bench.errors import UserError
+from bench.folder_name import is_folder, parse, shown
 from bench.spec import DatasetInfo
 
 
@@ -28,7 +28,13 @@ class DataSet:
 
     @property
     def name(self) -> str:
+        """Of a folder the one text for every spelling of its path (bench.folder_name.canonical)."""
         return self.entry.name
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of the user's own, and not a known set."""
+        return is_folder(self.name)
 
     @cached_property
     def revision(self) -> str:
@@ -58,12 +64,31 @@ class DataSet:
         items, rows, labels, classes = reading.read_items(self.entry, split, self.part)
         return items if rows is None else items[rows], labels, classes
 
+    def require_evaluable(self, test: bool, classes: bool, evaluator: str) -> None:
+        """A UserError where an evaluator lacks images or classes here, before anything is trained. test: it reads that split too;
+        classes: it measures how well classes are told apart. Every evaluator is handed train and val."""
+        if not self.is_folder:
+            return
+        if test:
+            self.check_split("test", self.entry.sizes)
+        if self.entry.sizes["val"] == 0:
+            raise UserError(no_val(self.name))
+        if classes and self.entry.classes < 2:
+            raise UserError(f"{shown(self.name)} has one class, which any method would tell with 100 %: {evaluator} needs two or more")
+
     def check_split(self, split: str, there: Collection[str], image_size: int | None = None) -> int:
         """The image size to use, after a look at what was asked for: a split of `there`, and a number of pixels."""
         if split not in there:
-            expected = f"; expected '{folder_path(self.name) / split}/CLASS/IMAGE'"
-            hint = expected if split == "test" and self.name.startswith("folder:") else ""
-            raise UserError(f"{self.name} has no split '{split}', only {', '.join(there)}{hint}")
+            expected = f"; expected '{parse(self.name).path}/{split}/CLASS/IMAGE'" if self.is_folder and split == "test" else ""
+            raise UserError(f"{shown(self.name)} has no split '{split}', only {', '.join(there)}{expected}")
         if image_size is not None and image_size < 1:
             raise UserError(f"an image size is a number of pixels from 1 up, not {image_size}")
         return image_size or self.entry.image_size
+
+
+def no_val(name: str) -> str:
+    """What is wrong with a folder of which no class has an image to spare for val."""
+    path = parse(name).path
+    return (
+        f"{shown(name)} has no val images: a class needs two images in '{path}/train' to have one held out, or put some into '{path}/val'"
+    )

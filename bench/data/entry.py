@@ -3,7 +3,7 @@
 The readers (readers/) make entries; load.py serves the images. N images, C channels, H height, W width.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,6 +44,8 @@ class Entry:
     """What is compared with the original when it is read."""
     as_shown: bool = field(default=False, repr=False)
     """Whether image files are decoded as a viewer shows them (bench.data.decoding.decode), or as the field reads published sets."""
+    notes: Callable[[], Iterable[str]] = field(default=tuple, compare=False, repr=False)
+    """What its owner should know before a number of it is believed: sentences, for which files may be read."""
     by_hand: str = field(default="", repr=False)
     """What a user has to do where torchvision cannot download it."""
 

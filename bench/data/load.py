@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.data.catalogue import require
-from bench.data.dataset import DataSet
+from bench.data.dataset import DataSet, no_val
 from bench.data.images import decode_files, resize
 from bench.data.reading import read_items
 from bench.errors import UserError
@@ -61,7 +61,7 @@ def load(data: DataSet, split: str, image_size: int | None = None, threads: int 
     """
     size = data.check_split(split, data.entry.sizes, image_size)
     if data.entry.sizes[split] == 0:
-        raise UserError(f"{data.name} has no {split} images: a class needs two images in train before one can be held out for val")
+        raise UserError(no_val(data.name))
     return read_split(data, split, size, threads)
 
 

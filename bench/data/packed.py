@@ -151,7 +151,7 @@ class Pack:
 
 def set_of(data: DataSet) -> str:
     """What a pack is of: a known set by its name, a folder by its absolute path."""
-    return data.entry.files[0] if data.name.startswith("folder:") else data.name
+    return data.entry.files[0] if data.is_folder else data.name
 
 
 def stem_of(data: DataSet) -> str:

@@ -56,4 +56,4 @@ def listing(entry: Entry, root: Path) -> str:
         files, labels, classes = read_part(entry, part, root)
         for file, label in zip(files, labels, strict=True):
             lines.append(f"{part} {classes[label]} {Path(file).relative_to(root).as_posix()} {readable(os.path.getsize, file)}")
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+    return hashlib.sha256(os.fsencode("\n".join(sorted(lines)))).hexdigest()[:12]

@@ -37,6 +37,11 @@ def reads_test(name: str) -> bool:
     return EVALUATORS.declared(name, "READS_TEST")
 
 
+def needs_classes(name: str) -> bool:
+    """Whether the evaluator measures how well classes are told apart, as all do that do not say otherwise."""
+    return EVALUATORS.declared(name, "NEEDS_CLASSES", default=True)
+
+
 def parse(request: str) -> tuple[str, str | None]:
     """'knn' -> ('knn', None); 'transfer:digits' -> ('transfer', 'digits'). UserError where the name is unknown, the
     argument is missing, or there is one too many. Whether the data set exists is for the caller to check."""

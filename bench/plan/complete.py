@@ -15,7 +15,9 @@ from bench.data.dataset import DataSet
 from bench.domains import domains
 from bench.encoders import factory, table
 from bench.errors import UserError, said, unknown
-from bench.spec import Recipe, RunSpec, canonical
+from bench.folder_name import canonical, shown
+from bench.spec import Recipe, RunSpec
+from bench.spec import canonical as canonical_json
 
 LARGEST_IMAGE = 4096
 """Pixels a side: more is a slip of the keyboard."""
@@ -58,7 +60,9 @@ def complete(
     if cls.uses_labels and spec.pretrain_split == "unlabelled":
         raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
     num_classes = data.num_classes if cls.uses_labels else 0
-    built, key = {} if built is None else built, (cls, encoder, image_size, info, num_classes, canonical(hyper_parameters))
+    if cls.uses_labels and num_classes < 2:
+        raise UserError(f"{spec.method} learns to tell classes, and {shown(spec.dataset)} has one: it needs two or more")
+    built, key = {} if built is None else built, (cls, encoder, image_size, info, num_classes, canonical_json(hyper_parameters))
     settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
 
     def new_method():
@@ -101,6 +105,7 @@ def complete(
         images, features = images_bytes(data, spec.pretrain_split, image_size), features_bytes(method, data, image_size)
         require_memory(spec.method, image_size, recipe and recipe.batch_size, precision, images, features, step)
     return spec.replace(
+        dataset=canonical(spec.dataset),
         encoder=encoder,
         image_size=image_size,
         precision=precision,

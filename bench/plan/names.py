@@ -18,7 +18,8 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
     for request in requests:
         name, target = registry.parse(request)
         # An evaluator without a target measures the pretraining data set itself.
-        data.require(target or spec.dataset, needs_test=registry.reads_test(name))
+        found = data.require(target or spec.dataset)
+        found.require_evaluable(registry.reads_test(name), registry.needs_classes(name), f"the evaluator '{name}'")
 
 
 def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], data: DataSets) -> None:

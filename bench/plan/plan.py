@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bench.data.catalogue import DataSets
 from bench.errors import UserError
 from bench.evaluation import registry
+from bench.folder_name import canonical, is_folder
 from bench.plan.complete import complete
 from bench.plan.completed import asked_of, setting_of
 from bench.records.store import ResultStore
@@ -44,6 +45,7 @@ def make_plan(
     """
     known, completed, built, runs, data = {} if known is None else known, {}, {}, {}, data or DataSets(root)
     for spec in specs:
+        spec = spec.replace(dataset=canonical(spec.dataset))
         # Seeds of one setting differ in nothing else: each setting is completed once.
         asked = asked_of(spec)
         if asked not in completed:
@@ -55,8 +57,18 @@ def make_plan(
         if run.id in runs:
             raise UserError(f"{run.name} ({run.id}) is listed twice: a run is its content, and one of the two would be nothing new")
         runs[run.id] = run
+    requests = tuple(dict.fromkeys(_with_content(request, data) for request in requests))
     todo = tuple(run for run in runs.values() if store.missing(run, requests))
     targets = {target for request in requests if (target := registry.parse(request)[1]) is not None}
     for target in targets if todo else ():
         _ = data.require(target).revision  # a part of a set, or another one, is refused now and not after training
-    return Plan(tuple(runs.values()), tuple(requests), todo)
+    return Plan(tuple(runs.values()), requests, todo)
+
+
+def _with_content(request: str, data: DataSets) -> str:
+    """An evaluator whose target is a folder is asked for on its content: the same by every spelling, another one once files change."""
+    name, target = registry.parse(request)
+    if target is None or not is_folder(target):
+        return request
+    found = data.require(target)
+    return f"{name}:{canonical(found.name, found.revision)}"

@@ -11,6 +11,7 @@ from operator import itemgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from bench.folder_name import LABEL, labelled
 from bench.spec import RunSpec, method_name
 
 if TYPE_CHECKING:  # it takes half a second to import: only tidy() pays for it
@@ -60,6 +61,16 @@ def at_chance(curve: Sequence[tuple[float, float]], chance_loss: float | None) -
     return chance_loss is not None and bool(last) and fmean(last) >= chance_loss
 
 
+def one_name_each(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """The same with one name for each folder: of the names that one content was given, the first in the alphabet."""
+    names: dict[str, str] = {}
+    columns = ("dataset", "eval_dataset")
+    for label in sorted({label for column in columns for label in frame[column].dropna().unique() if label.startswith(LABEL)}):
+        names.setdefault(label.partition("@")[2], label)
+    again = lambda label: names[label.partition("@")[2]] if label and label.startswith(LABEL) else label  # noqa: E731
+    return frame.assign(**{column: frame[column].map(again).astype(TEXT) for column in columns}) if names else frame
+
+
 def merge(some: "pandas.DataFrame", others: "pandas.DataFrame") -> "pandas.DataFrame":
     """Two tables of `tidy` as the one that it makes of all their runs."""
     import pandas
@@ -90,15 +101,17 @@ def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:
         **{"weights_sha256": source.weights_sha256, "finished": source.finished},
         **{"at_chance": at_chance(source.loss_curve, source.chance_loss), "short_of": "; ".join(source.short_of) or None},
     }
+    dataset = labelled(spec.dataset, spec.data_revision or "")
     measured = {}
     for number, record in parts:
         for result in record.results if any(record is other for other in sound) else ():
             # The first part wins: test is read once, and a second reading changes nothing.
-            measured.setdefault((result.evaluator, result.dataset, result.split, result.metric, result.weights), (number, result))
+            target = dataset if result.dataset == record.spec["dataset"] else labelled(result.dataset)
+            measured.setdefault((result.evaluator, target, result.split, result.metric, result.weights), (number, target, result))
     rows = []
-    for number, result in measured.values():
+    for number, target, result in measured.values():
         chosen = json.dumps(result.chosen, sort_keys=True) if result.chosen else "{}"
-        rows.append({**run, **vars(result), "dataset": spec.dataset, "eval_dataset": result.dataset, "chosen": chosen, "part": number})
+        rows.append({**run, **vars(result), "dataset": dataset, "eval_dataset": target, "chosen": chosen, "part": number})
     empty = dict.fromkeys(("evaluator", "eval_dataset", "metric", "value", "split", "chosen", "correct", "weights"))
-    rows = rows or [{**run, **empty, "n": 0, "part": parts[-1][0]}]
+    rows = rows or [{**run, **empty, "dataset": dataset, "n": 0, "part": parts[-1][0]}]
     return [_in_order(row) for row in rows]

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.folder_name import shown
 from bench.spec import method_name
 
 FILE_NAME = re.compile(r"(?P<stem>.+-\d+-[0-9a-f]{16})(?:\.(?P<part>[2-9]|[1-9]\d+))?\.json")
@@ -24,7 +25,7 @@ state_of: Callable[[os.stat_result], State] = operator.attrgetter("st_mtime_ns",
 def folder_and_method(dataset: str, method: str) -> tuple[str, str]:
     """How they are written in a record's path."""
     # 'folder:/data/My birds' -> 'My_birds'; never a hidden directory, nor one above this.
-    folder = re.sub(r"[^\w.-]", "_", re.split(r"[/\\:]", dataset.rstrip("/\\"))[-1]).lstrip(".") or "dataset"
+    folder = re.sub(r"[^\w.-]", "_", shown(dataset)).lstrip(".") or "dataset"
     return folder, method_name(method)
 
 

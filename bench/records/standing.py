@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bench.folder_name import identity_of_request
 from bench.records.index import Part
 from bench.records.record import RunRecord
 
@@ -19,4 +20,4 @@ def covers(parts: list[Part], record: RunRecord) -> bool:
     """Whether these parts already say all that this record says."""
     trusted = [record.weights_sha256, *(part.weights_sha256 for part in same_weights(parts))]
     equal = [part for part in parts if STANDING[part.status] >= STANDING[record.status] and part.weights_sha256 in trusted]
-    return bool(equal) and set(record.evals) <= {name for part in equal for name in part.evals}
+    return bool(equal) and {*map(identity_of_request, record.evals)} <= {identity_of_request(name) for part in equal for name in part.evals}

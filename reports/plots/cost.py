@@ -14,6 +14,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bench.folder_name import shown
 from bench.machine import files
 from reports.plots.label_placement import place_labels, spread
 from reports.tables.costs import OTHER
@@ -69,7 +70,7 @@ def _slug(table: Table) -> str:
     """A file name that depends on nothing but the table's own key."""
     key = table.key
     encoder = f"{key['encoder']}-v{key['encoder_version']}" if key["encoder_version"] > 1 else key["encoder"]
-    parts = [key["dataset"].replace("\\", "/").rsplit("/", 1)[-1], encoder, f"{key['image_size']}px"]
+    parts = [shown(key["dataset"]), encoder, f"{key['image_size']}px"]
     parts += [f"{key['budget_amount']:g}{key['budget_unit']}", key["pretrain_split"], key["precision"], f"protocol{key['protocol']}"]
     return re.sub(r"[^\w.-]+", "_", "-".join([*parts, key["device"]]).rstrip("-"))
 

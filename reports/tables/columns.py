@@ -6,6 +6,8 @@ A result that no rule names still gets a column of its own in leaderboard.csv: n
 import re
 from dataclasses import dataclass, replace
 
+from bench.folder_name import shown
+
 FEWEST_TARGETS = 3
 """Transfer targets from which on their interquartile mean says something."""
 
@@ -68,7 +70,7 @@ def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
     if evaluator == "knn" and fixed:
         return Column(f"knn_k{fixed[1]}_T{fixed[2]}", f"kNN (k={fixed[1]}){per_class}", "accuracy", 30, "terminal", ranks=True)
     if name == ("transfer", "linear_top1"):
-        return Column(f"transfer:{dataset}", f"→ {dataset}{per_class}", "accuracy", 40, "terminal", target=True)
+        return Column(f"transfer:{dataset}", f"→ {shown(dataset)}{per_class}", "accuracy", 40, "terminal", target=True)
     kind = "accuracy" if "top1" in plain else "number"
     return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
 

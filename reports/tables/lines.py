@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas
 
+from bench.folder_name import shown
 from bench.spec import Budget
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
@@ -78,7 +79,7 @@ def title(key: dict[str, object], rows: Sequence[Row]) -> str:
     seeds = f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
     how = "mean with 95 % interval" if high >= FEWEST_SEEDS else f"mean (an interval needs {FEWEST_SEEDS})"
     encoder = f"{key['encoder']} (version {key['encoder_version']})" if key["encoder_version"] > 1 else key["encoder"]
-    parts = [key["dataset"], encoder, f"{key['image_size']} px", f"budget {Budget(key['budget_unit'], key['budget_amount'])}"]
+    parts = [shown(key["dataset"]), encoder, f"{key['image_size']} px", f"budget {Budget(key['budget_unit'], key['budget_amount'])}"]
     parts += [key["device"]] if key["device"] else []
     parts += [f"pretrained on {key['pretrain_split']}"] if key["pretrain_split"] != "train" else []
     return " · ".join(str(part) for part in (*parts, key["precision"], f"protocol {key['protocol']}", f"{seeds}, {how}"))

@@ -22,7 +22,7 @@ from bench import defaults
 from bench.data import catalogue, splits
 from bench.data.images import channel_stats
 from bench.data.load import load_split
-from bench.data.readers.folder import IMAGE_ENDINGS
+from bench.data.readers.tree import IMAGE_ENDINGS
 from bench.data.sets import cifar10
 from bench.data.splits import held_out
 from bench.errors import UserError
@@ -240,10 +240,10 @@ def test_folder_reads_what_imagefolder_reads(folder):
     assert catalogue.require(name).info("train") == DatasetInfo(54, 32, 3, True)
 
 
-def test_folder_image_endings_are_torchvisions():
+def test_folder_image_endings_are_torchvisions_and_all_of_jpeg():
     from torchvision.datasets.folder import IMG_EXTENSIONS
 
-    assert IMAGE_ENDINGS == IMG_EXTENSIONS
+    assert set(IMAGE_ENDINGS) == {*IMG_EXTENSIONS, ".jfif", ".jpe"}
 
 
 @pytest.mark.parametrize(("short_sides", "expected"), [((8, 8, 8), 32), ((63, 63, 300), 32), ((20, 64, 70), 64), ((300, 223, 400), 224)])

@@ -53,9 +53,9 @@ def count(monkeypatch, folder):
         counted.update([os.fspath(path)] if os.path.basename(os.fspath(path)) == "train" else [])
         return scandir(path)
 
-    def decoded(file):
+    def decoded(file, as_shown):
         counted["decoded"] += 1
-        return decode(file)
+        return decode(file, as_shown)
 
     monkeypatch.setattr(os, "scandir", scan)
     monkeypatch.setattr(images_module, "decode", decoded)

@@ -13,6 +13,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False
+NEEDS_CLASSES: bool = False
 
 MOST_IMAGES = 10_000
 
