@@ -93,7 +93,7 @@ def canonical(dataset: str, revision: str = "") -> str:
 def shown(dataset: str) -> str:
     """What people read: 'birds' of birds=folder:/data/b; what `labelled` made, without its revision; a known set's name as it is."""
     if dataset.startswith(LABEL):
-        return dataset.removeprefix(LABEL).partition("@")[0]
+        return dataset.removeprefix(LABEL).rpartition("@")[0].rstrip("/")
     return parse(dataset).label if is_folder(dataset) else dataset
 
 
@@ -102,11 +102,12 @@ LABEL = "folder "
 
 
 def labelled(dataset: str, revision: str = "") -> str:
-    """What stands for a folder in a table of records, whatever the path that it had: 'folder birds@1a2b3c4d5e6f?metric=mean_per_class'."""
+    """What stands for a folder in a table of records, whatever the path that it had: 'folder birds@1a2b3c4d5e6f?metric=mean_per_class',
+    or 'folder birds/@...' where no name was given to it."""
     if not is_folder(dataset):
         return dataset
     parts = parse(dataset)
-    return f"{LABEL}{parts.label}@{parts.revision or revision}{_metric(parts)}"
+    return f"{LABEL}{parts.name or f'{parts.label}/'}@{parts.revision or revision}{_metric(parts)}"
 
 
 def identity(dataset: str) -> str:

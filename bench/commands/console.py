@@ -70,6 +70,18 @@ def say_of_data(plan, request) -> None:
             note(f"{shown(name)}: {text}")
 
 
+def require_images(plan, request) -> None:
+    """A UserError where an image that the plan's runs will read cannot be decoded; what was found well before is not looked at again."""
+    from bench.data.unread import require_all_readable
+    from bench.evaluation.registry import parse
+    from bench.machine.hardware import cores
+
+    targets = {target for text in plan.evals if (target := parse(text)[1])}
+    with console().status("") as status:
+        say = lambda name, count: status.update(f"decoding {count:,} images of {shown(name)}, once")  # noqa: E731
+        require_all_readable(plan.todo, targets, request.data, request.scratch, cores(), say)
+
+
 def say_estimate(plan, store, request, wanted) -> None:
     """How long it will take here."""
     if not plan.todo:

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import click
 
-from bench.commands.console import console, describe, note, plan_of, request_of, say_of_data
+from bench.commands.console import console, describe, note, plan_of, request_of, require_images, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
 from bench.defaults import COMMAND
 from bench.errors import UserError
@@ -83,6 +83,7 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
     if cluster:
         submit(plan, store, place, cluster, request, dry_run)
     elif plan.todo:
+        require_images(plan, request)
         wait_for(plan, store, place, request, workers)
 
 

@@ -64,10 +64,10 @@ def decode(file: str, as_shown: bool = False) -> Picture:
         if sixteen or any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
             remarks.append(SIXTEEN)
         tags, orientation, clear = getattr(image, "tag_v2", {}), 1, image.info.get("transparency") if as_shown else None
-        with contextlib.suppress(Exception):  # of damaged EXIF, which says nothing of the pixels
-            orientation = image.getexif().get(EXIF_ORIENTATION, 1) if as_shown else 1
         image.load()  # which turns a TIFF by itself
-        if orientation in range(2, 9) and image.getexif().get(EXIF_ORIENTATION) == orientation:
+        with contextlib.suppress(Exception):  # of damaged EXIF, which says nothing of the pixels; those are loaded by now
+            orientation = image.getexif().get(EXIF_ORIENTATION, 1) if as_shown else 1
+        if orientation in range(2, 9):
             image = ImageOps.exif_transpose(image)
             remarks.append(TURNED)
         if sixteen:

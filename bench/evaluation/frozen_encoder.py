@@ -18,6 +18,7 @@ from bench.data.rows import Rows
 from bench.data.source import Source
 from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
+from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays, evenly
 from bench.method import Method
 from bench.spec import PROTOCOL, RunSpec, settled
@@ -28,6 +29,14 @@ CROPS = View((ResizedCrop((0.5, 1.0)),))
 """What alignment is measured between: mild crops, the same for every method."""
 CROPPED_IMAGES = 2_000
 """Alignment is a mean over images: more would cost as much again as all other features, and change little."""
+
+
+def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, threads: int) -> None:
+    """Read every split that these evaluators will be handed, before the run is trained: a UserError names an image that cannot be decoded.
+    They are kept for the evaluation (bench.data.load.read_split), so nothing is decoded twice."""
+    for name, target in map(registry.parse, requests):
+        for split in ("train", "val", *(["test"] if registry.reads_test(name) else [])):
+            load(data.require(target or spec.dataset), split, spec.image_size, threads)
 
 
 class FrozenEncoder:

@@ -62,12 +62,13 @@ def at_chance(curve: Sequence[tuple[float, float]], chance_loss: float | None) -
 
 
 def one_name_each(frame: "pandas.DataFrame") -> "pandas.DataFrame":
-    """The same with one name for each folder: of the names that one content was given, the first in the alphabet."""
+    """The same with one name for each folder's content: one that it was given before that of its path, the first in the alphabet."""
     names: dict[str, str] = {}
     columns = ("dataset", "eval_dataset")
-    for label in sorted({label for column in columns for label in frame[column].dropna().unique() if label.startswith(LABEL)}):
-        names.setdefault(label.partition("@")[2], label)
-    again = lambda label: names[label.partition("@")[2]] if label and label.startswith(LABEL) else label  # noqa: E731
+    labels = {label for column in columns for label in frame[column].dropna().unique() if label.startswith(LABEL)}
+    for label in sorted(labels, key=lambda label: ("/@" in label, label)):
+        names.setdefault(label.rpartition("@")[2], label)
+    again = lambda label: names[label.rpartition("@")[2]] if label and label.startswith(LABEL) else label  # noqa: E731
     return frame.assign(**{column: frame[column].map(again).astype(TEXT) for column in columns}) if names else frame
 
 

@@ -19,6 +19,7 @@ from bench.encoders.batch_norm import require_shares
 from bench.encoders.compiled import compiled
 from bench.errors import UserError
 from bench.evaluation.evaluate import evaluate
+from bench.evaluation.frozen_encoder import read_images
 from bench.machine import hardware
 from bench.machine.lease import Lease, claim
 from bench.machine.memory import keep_freed_memory
@@ -86,6 +87,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         threads = state["threads"] if state else threads
         torch.set_num_threads(threads)
         require_as_planned(spec, data, place.processes, threads)
+        read_images(spec, missing, data, threads)
         source, num_classes = load_source(spec, data.require(spec.dataset), threads)
         method = build_method(spec, source, num_classes)
         if method.trained:

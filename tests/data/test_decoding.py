@@ -185,6 +185,27 @@ def test_of_several_pages_or_frames_the_first_is_read(tmp_path, name):
     assert (read(path) == COLOURS).all() and remarks(path) == (SEVERAL,)
 
 
+@pytest.mark.parametrize("as_shown", [True, False])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp", "a.bmp"])
+def test_damaged_pixels_are_an_error(tmp_path, name, as_shown):
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    path = saved(tmp_path / name, Image.fromarray(noise), **({"compression": "tiff_lzw"} if name == "a.tif" else {}))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(Exception, match=r"."):
+        decode(str(path), as_shown)
+    if name == "a.png":
+        path.write_bytes(content[:60] + bytes(len(content) - 60))
+        with pytest.raises(OSError, match="broken data stream"):
+            decode(str(path), as_shown)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_tiff_is_turned_once(tmp_path, orientation):
+    path = saved(tmp_path / "a.tif", Image.fromarray(COLOURS), tiffinfo={decoding.EXIF_ORIENTATION: orientation})
+    assert (read(path) == (np.rot90(COLOURS, -1) if orientation == 6 else COLOURS)).all()
+
+
 @pytest.fixture
 def mixed(tmp_path):
     """A folder of two classes, three images each for train and two for test, of which the first of every class has 16 bits."""

@@ -99,8 +99,9 @@ def test_a_name_is_shown_in_tables_and_file_names(birds, tmp_path):
     second = record_of(run.replace(seed=1, dataset=f"folder:{birds}"), ("knn",), (Result(**{**vars(own), "dataset": f"folder:{birds}"}),))
     assert store.publish(second).parent.name == "birds"
     frame = store.frame()
-    assert set(frame.dataset) == set(frame.eval_dataset) == {labelled(f"folder:{birds}", run.data_revision)}
-    assert {shown(label) for label in frame.dataset} == {"birds"} and not store.problems
+    assert set(frame.dataset) == set(frame.eval_dataset) == {labelled(run.dataset, run.data_revision)}
+    assert {shown(label) for label in frame.dataset} == {"mine"} and not store.problems
+    assert shown(labelled("folder:/a/b@home", "1")) == "b@home"
 
 
 def test_no_other_label_is_touched():
