@@ -51,6 +51,8 @@ class Cost:
     flops: float
     seconds: float
     """Training, views and hooks included; evaluation, checkpoints and set-up excluded; summed over requeues."""
+    cpu_seconds: float | None = None
+    """CPU time of the same stretches, of all threads of all the run's processes; None in records of before it was measured."""
     setup_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     peak_memory_bytes: int = 0

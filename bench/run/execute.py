@@ -210,6 +210,6 @@ def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, si
 
 def cost_of(meter: Meter | None, evaluation_seconds: float) -> Cost:
     """What was spent; a run that came to nothing spent nothing."""
-    meters = ("steps", "images", "flops", "seconds", "setup_seconds")
+    meters = ("steps", "images", "flops", "seconds", "cpu_seconds", "setup_seconds")
     spent = {name: getattr(meter, name) if meter else 0 for name in meters}
     return Cost(**spent, evaluation_seconds=evaluation_seconds, peak_memory_bytes=hardware.peak_memory_bytes())

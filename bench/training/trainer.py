@@ -112,6 +112,7 @@ class Trainer:
         for step, share, loss in self.unread.read():
             self.loss = loss
             if not math.isfinite(loss):
+                self.meter.add_up()
                 raise Diverged(f"loss is {loss} at step {step}")
             self.curve.add(share, loss)
 
@@ -179,6 +180,7 @@ class Trainer:
 
     def save(self, wait: bool = True) -> None:
         """A checkpoint of this very state, unless there is one. wait: it is on disk when this returns."""
+        self.meter.add_up()
         state, checkpoints = (self.meter.steps, self.hooked_epoch, self.retaken), self.controls.checkpoints
         if checkpoints and self.saved != state:
             (checkpoints.save if wait else checkpoints.begin)(self.meter.steps, self.state_dict())

@@ -29,6 +29,7 @@ from bench.run.folder import RunFolder
 from bench.run.place import Place
 from bench.run.processes import FollowerDied, Kept, join_as_follower, serve, shared_by_processes
 from bench.spec import Budget, RunSpec
+from bench.training.checkpoint import Checkpoints
 
 HERE = Path(__file__).parent
 
@@ -170,9 +171,11 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
     signals.received = signal.SIGTERM
     with pytest.raises(Interrupted):
         execute(spec, ("knn",), Place(tmp_path / "results", tmp_path / "scratch", processes=2), signals)
+    before = Checkpoints(tmp_path / "scratch", spec.id).load()["meter"]["cpu_seconds"]
     execute(spec, ("knn",), Place(tmp_path / "results", tmp_path / "scratch"))
     (record,) = ResultStore(tmp_path / "results").records()
     assert record.cost.steps == 6 and record.hardware["processes"] == 2
+    assert record.cost.cpu_seconds > before > 0
     assert record.environment["ended_with"]["hardware"]["processes"] == 1
 
 

@@ -120,6 +120,7 @@ def test_killed_and_started_again_is_the_undisturbed_run(moment, spec, undisturb
 def test_the_record_says_what_was_done(undisturbed, spec):
     assert undisturbed.status == "done" and undisturbed.evals == EVALS and undisturbed.id == spec.id
     assert undisturbed.cost.steps == 24 and undisturbed.cost.images == 24 * 64 and undisturbed.cost.flops > 0
+    assert 0 < undisturbed.cost.cpu_seconds < undisturbed.cost.seconds + 1, "one thread"
     assert undisturbed.cost.seconds > 0 and undisturbed.cost.peak_memory_bytes > 1e6
     assert undisturbed.environment["threads"] == 1 and undisturbed.environment["versions"]["torch"] == torch.__version__.split("+")[0]
     measured = {(result.evaluator, result.weights) for result in undisturbed.results}

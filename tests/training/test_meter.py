@@ -1,5 +1,6 @@
 """The meter: whose time is charged, and the share of a budget that is spent, in every unit."""
 
+import threading
 import time
 
 import pytest
@@ -84,8 +85,9 @@ def test_state_round_trip_adds_up_across_restarts():
 
 def test_state_holds_every_counter_and_all_are_needed():
     state = Meter().state_dict()
-    assert set(state) == {name for name in vars(Meter()) if name not in ("device", "running_since")}
-    for name in state:
+    passing = {"device", "running_since", "cpu_since", "own_cpu_seconds", "cpu_seconds_before"}
+    assert set(state) == {*vars(Meter())} - passing | {"cpu_seconds"} == {*COUNTERS, "cpu_seconds"}
+    for name in COUNTERS:
         with pytest.raises(KeyError):
             Meter().load_state_dict({key: value for key, value in state.items() if key != name})
 
@@ -111,3 +113,56 @@ def test_a_charge_that_does_not_wait_runs_on(monkeypatch):
     meter.settle()
     meter.settle()
     assert meter.seconds == 3
+
+
+def test_cpu_time_is_that_of_what_is_charged_and_survives_a_restart(monkeypatch):
+    """Not of what lies between, nor of waiting; of all threads."""
+    clock = {"now": 100.0}
+    monkeypatch.setattr(time, "process_time", lambda: clock["now"])
+
+    def work(seconds):
+        clock["now"] += seconds
+
+    meter = Meter()
+    with meter.charging():
+        work(2)
+        time.sleep(0.02)
+    work(50)
+    with meter.setting_up():
+        work(50)
+    with meter.charging(wait=False):
+        work(1)
+    work(1)
+    meter.settle()
+    assert meter.cpu_seconds == 4 and meter.seconds >= 0.02
+    meter.add_up()
+    again = Meter()
+    again.load_state_dict(meter.state_dict())
+    with again.charging():
+        work(3)
+    assert (meter.cpu_seconds, again.cpu_seconds) == (4, 7)
+
+
+def test_cpu_time_of_all_processes_is_added_and_one_that_was_never_measured_stays_unknown(monkeypatch):
+    meter = Meter()
+    meter.own_cpu_seconds = 3.0
+    monkeypatch.setattr("bench.compute.collectives.total", lambda value: 2 * value)
+    meter.add_up()
+    assert meter.cpu_seconds == 6
+    meter.add_up()
+    assert meter.cpu_seconds == 6, "nothing is added twice"
+    old = {name: value for name, value in meter.state_dict().items() if name != "cpu_seconds"}
+    meter.load_state_dict(old)
+    with meter.charging():
+        pass
+    meter.add_up()
+    assert meter.cpu_seconds is None and meter.state_dict()["cpu_seconds"] is None
+
+
+def test_threads_cpu_time_is_in_it():
+    meter = Meter()
+    with meter.charging():
+        thread = threading.Thread(target=lambda: sum(range(3_000_000)))
+        thread.start()
+        thread.join()
+    assert meter.cpu_seconds > 0.01
