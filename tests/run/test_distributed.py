@@ -6,6 +6,7 @@ process gives.
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -157,9 +158,11 @@ def test_a_budget_in_seconds_is_spent_by_one_clock(tmp_path, monkeypatch):
     facts = {"dataset": "digits", "image_size": 16, "precision": "float32", "recipe_changes": {"batch_size": 256}}
     spec = complete(RunSpec(method=str(slow), budget=Budget("seconds", 6), **facts), processes=2)
     popen = subprocess.Popen
-    monkeypatch.setattr(
-        "bench.run.processes.subprocess.Popen", lambda command, env, **options: popen(command, env={**env, "SECOND": "yes"}, **options)
-    )
+
+    def second(command, env=None, **options):
+        return popen(command, env={**(env or os.environ), "SECOND": "yes"}, **options)
+
+    monkeypatch.setattr("bench.run.processes.subprocess.Popen", second)
     execute(spec, ("knn",), place)
     (record,) = ResultStore(place.results).records()
     assert record.status == "done" and 6 <= record.cost.seconds < 10
