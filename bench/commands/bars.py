@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from bench.commands.streams import printable
 from bench.launch.status import clock
 from bench.records.store import ResultStore
 from bench.run.heartbeat import read_heartbeat
@@ -58,7 +59,7 @@ class Watch:
         if spec.id not in self.tasks:
             blank = {"spent": "", "rate": "", "loss": "", "left": ""}
             self.tasks[spec.id] = self.progress.add_task(self.names[spec.id], total=1.0, **blank)
-        fields = {"left": beat["state"]}
+        fields = {"left": printable(str(beat["state"]))}
         if "progress" in beat:
             amount, unit = spec.budget.amount, spec.budget.unit
             spent = f"{beat['spent']:.2e}/{amount:.2e}" if unit == "flops" else f"{beat['spent']:,.0f}/{amount:,.0f}"

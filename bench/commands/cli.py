@@ -16,6 +16,7 @@ import click
 from bench import __version__
 from bench.commands import check, data, demo, doctor, listing, plan, report, run, show, status, views
 from bench.commands.options import Commands
+from bench.commands.streams import plain_streams
 from bench.defaults import COMMAND, COMMAND_VARIABLE, ROOT
 from bench.errors import UserError
 
@@ -42,6 +43,7 @@ def show_warning(message, category, filename, *rest) -> None:
     click.echo(f"note: {message}" if ours else warnings.formatwarning(message, category, filename, rest[0]).rstrip(), err=True)
 
 
+@plain_streams()
 def main() -> None:
     """Run a command; a mistake in what was typed is one line on standard error and exit code 2."""
     warnings.showwarning = show_warning

@@ -4,15 +4,31 @@ import sys
 
 import click
 
+from bench.commands.streams import printable
 from bench.defaults import away_from_checkout
 from bench.folder_name import shown
 
 
 def console():
-    """Standard output with rich; 110 columns where it is not a terminal."""
-    from rich.console import Console
+    """Standard output with rich; 110 columns where it is not a terminal. What it prints is printable (streams.py), bars are its own."""
+    from rich.console import Console, RenderHook
+    from rich.segment import Segment
 
-    return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 110, highlight=False)
+    class Printable:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __rich_console__(self, console, options):
+            for segment in console.render(self.inner, options):
+                yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+    class Clean(RenderHook):
+        def process_renderables(self, renderables):
+            return [Printable(renderable) for renderable in renderables]
+
+    made = Console(file=getattr(sys.stdout, "under", None), soft_wrap=False, width=None if sys.stdout.isatty() else 110, highlight=False)
+    made.push_render_hook(Clean())
+    return made
 
 
 def request_of(**described):

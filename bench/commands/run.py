@@ -6,6 +6,7 @@ import click
 
 from bench.commands.console import console, describe, note, plan_of, request_of, require_images, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
+from bench.commands.streams import unless_unheard
 from bench.defaults import COMMAND
 from bench.errors import UserError
 
@@ -114,10 +115,12 @@ def wait_for(plan, store, place, request, workers) -> None:
     """Execute on this machine, with a bar for each run; SystemExit where something went wrong."""
     from bench.commands.bars import Watch
     from bench.launch.local import launch
-    from bench.launch.status import outcome
+    from bench.launch.status import holders, outcome
 
     with Watch(plan.todo, request.scratch, store, console()) as watch:
-        problems = launch(plan.todo, plan.evals, place, request.launcher, workers, watch)
+        problems = launch(plan.todo, plan.evals, place, request.launcher, workers, unless_unheard(watch))
+    for run, held in holders(plan.todo, request.scratch):
+        note(f"{run.name} ({run.id}) is at work: {held} has it; `{COMMAND} status` says how far")
     for _, problem in problems:
         click.echo(f"error: {problem}", err=True)
     states = [outcome(run, plan, store) for run in plan.todo]

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from bench.commands.console import note, plan_of, request_of
+from bench.commands.console import console, note, plan_of, request_of
 from bench.commands.options import RUNS
 from bench.defaults import scratch_root
 from bench.errors import UserError
@@ -32,7 +32,7 @@ def status(watch, **described):
             lines.append(f"{run.spec.id}  {run.spec.name:<24} {run.state:<9} {run.detail}{log}")
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         if watch:
-            click.clear()
+            console().clear()
         click.echo("\n".join([*lines, f"{len(found)} runs: {counts}"]))
         idle, recorded = not set(states) & set(AT_WORK), set(states) <= {"done", "diverged"}
         # On its way back to the queue a job is in no list of SLURM's for a moment: idle means twice in a row.

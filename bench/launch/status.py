@@ -175,6 +175,12 @@ def cancel(found: list[RunState], scratch: Path) -> Cancelled:
     return Cancelled(len(mine), len(here), tuple(sorted(others)), tuple(left))
 
 
+def holders(specs: tuple[RunSpec, ...], scratch: Path) -> list[tuple[RunSpec, str]]:
+    """Who is at these runs, in words; those that nobody is at are left out."""
+    found = [(spec, holder(run_folder(scratch, spec.id).path)) for spec in specs]
+    return [(spec, describe(facts)) for spec, facts in found if facts]
+
+
 def outcome(run, plan, store) -> str:
     """How a run that was to be done ended: done, diverged, failed, or unfinished where something is still missing."""
     records = store.parts(run)

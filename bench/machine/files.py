@@ -15,6 +15,10 @@ def put(temporary: Path, path: Path) -> None:
     """Give a finished file its final name; FileExistsError if that is taken."""
     try:
         os.link(temporary, path)
+    except FileExistsError:
+        # A network file system asks again where an answer was lost, and the second time the name is there: the file's own second name.
+        if os.stat(temporary).st_nlink < 2:
+            raise
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
