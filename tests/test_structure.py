@@ -73,6 +73,8 @@ NAMES_THE_SIZE = {
     "bench/suites/tiny_imagenet50.py": "a setting of its runs",
     "bench/plan/complete.py": "fills it in, and says how small and large it may be",
     "bench/plan/estimate.py": "what takes as long as what",
+    "bench/plan/memory.py": "how much memory images and features take",
+    "bench/plan/step.py": "what a method is tried with",
     "bench/plan/recipes.py": "what a paper trained with",
     "bench/pages/methods.py": "what methods are built with, to be described",
     "bench/pages/recipes.py": "what a paper trained with",
@@ -96,6 +98,8 @@ OF_LIBRARIES = {
     "bench/conformance/calls.py": {"_BatchNorm"},
     "bench/parts/statistics.py": {"_BatchNorm"},
     "bench/conformance/state.py": {"_non_persistent_buffers_set"},
+    # Which tensors share their memory: where there is none, an address does not tell.
+    "bench/plan/step.py": {"_cdata"},
     "bench/parts/teachers.py": {"_foreach_lerp_"},
     # What torch.linalg.eigh is where torch counts.
     "bench/compute/flops.py": {"_linalg_eigh"},

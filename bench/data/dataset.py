@@ -55,6 +55,10 @@ class DataSet:
         count = self.entry.sizes[pretrain_split] or len(self.items(pretrain_split)[1])
         return DatasetInfo(count, size, self.entry.channels, self.entry.mirror_safe)
 
+    def pixels(self, split: str, image_size: int) -> int:
+        """Of all images of a split in all their channels, which take a byte each; 0 where the entry does not know how many there are."""
+        return (self.entry.sizes.get(split) or 0) * self.entry.channels * image_size**2
+
     def part(self, part: str):
         """Images uint8 [N, C, H, W] or paths [N], labels int64 [N] and class names of a part as its reader gives it; nothing is decoded."""
         return reading.read_part(self.entry, part, self.root)

@@ -23,15 +23,10 @@ TEMPORARY = 1.2
 
 
 def images_bytes(data: DataSet, pretrain_split: str, image_size: int) -> int:
-    """Of the pixels of train and val, and of the pretraining split; none where they are packed and stay on disk."""
-    return 0 if packed.find(data, image_size) else rows(data, pretrain_split) * data.entry.channels * image_size**2
-
-
-def rows(data: DataSet, pretrain_split: str = "train") -> int:
-    """Images of train and val, and of unlabelled ones if these are trained on; as far as it is known without a look at them. Whether test
-    is read, an evaluator decides."""
-    splits = {"train", "val"} | ({"unlabelled"} & {pretrain_split})
-    return sum(data.entry.sizes.get(split) or 0 for split in splits)
+    """Of the pixels of train and val, and of unlabelled images that are trained on; none where they are packed and stay on disk.
+    Whether test is read, an evaluator decides."""
+    splits = ["train", "val", *(["unlabelled"] if pretrain_split == "unlabelled" else [])]
+    return 0 if packed.find(data, image_size) else sum(data.pixels(split, image_size) for split in splits)
 
 
 def features_bytes(method: Method, data: DataSet, image_size: int) -> int:
@@ -43,7 +38,7 @@ def features_bytes(method: Method, data: DataSet, image_size: int) -> int:
         return 0
     finally:
         method.train()
-    return rows(data) * width * 4
+    return sum(data.entry.sizes.get(split) or 0 for split in ("train", "val")) * width * 4
 
 
 def require_memory(
