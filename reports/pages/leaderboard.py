@@ -26,6 +26,7 @@ LEGEND = """\
   all methods together, and allow for their number: of equal methods one or more lacks its mark in 5 % of columns.
 - **#** the ranks that a method may have by the first accuracy column, from comparisons of all pairs: "3 to 27" has two above it that are
   better, and none below that is worse. None below 3 seeds, nor where a seed diverged or failed.
+- **any** seed has the same numbers: nothing in it is drawn, and its interval is of test images alone.
 - **floor** no training at all: what comes for free. **ceiling** trained with labels at the same budget. Neither ranks.
 - **below …** worse than that floor, beyond the interval of the difference; of untrained features those that have seen as many statistics
   of images as a training's first steps give (random_rescaled), where they are in the table.
@@ -64,7 +65,7 @@ def markdown(tables: list[Table]) -> str:
             [
                 _rank(row),
                 row.label,
-                str(row.seeds),
+                "any" if row.constant else str(row.seeds),
                 *(kinds.text(column, row.cells.get(column.key)) for column in columns),
                 "; ".join(row.notes),
             ]

@@ -62,9 +62,10 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     rows, alternates = [], []
     for label, (_, runs) in zip(names, groups, strict=True):
         main = runs[runs.weights.isna()]
-        cells = {**cells_of(main, found), **costs_of(runs, found, here)}
+        constant = _constant(runs)
+        cells = {**cells_of(main, found, constant), **costs_of(runs, found, here)}
         seeds, lost = main[main.evaluator.notna()].id.nunique(), bool((runs.status != "done").any())
-        rows.append(Row(label, _kind(runs), seeds, cells, None, notes(runs), lost, _constant(runs)))
+        rows.append(Row(label, _kind(runs), seeds, cells, None, notes(runs), lost, constant))
         for weights, other in runs[runs.weights.notna()].groupby("weights"):
             alternates.append((f"{label} {weights}", cells_of(other, found)))
     columns = tuple(sorted(found.values(), key=kinds.position))

@@ -8,32 +8,34 @@ import pandas
 from bench.records.record import unpack
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
-from reports.tables.statistics import interquartile_mean, interval
+from reports.tables.statistics import interquartile_mean, interval, of_images
 from reports.tables.table import Cell, Row
 
 RESULT = ("evaluator", "eval_dataset", "split", "metric")
 """Results that agree in these are one column's."""
 
 
-def cells_of(results: pandas.DataFrame, found: dict[str, Column]) -> dict[str, Cell]:
-    """Column key -> cell, from rows of one setting and one kind of weights; new columns are added to `found`."""
+def cells_of(results: pandas.DataFrame, found: dict[str, Column], constant: bool = False) -> dict[str, Cell]:
+    """Column key -> cell, from rows of one setting and one kind of weights; new columns are added to `found`. constant: no seed decides
+    anything of it."""
     cells = {}
     # Few columns, sorted once: the frame has forty, and every step on the part of a cell would copy them.
     finite = results.loc[np.isfinite(results.value), [*RESULT, "seed", "value", "correct", "n"]].sort_values("seed", kind="stable")
     for (evaluator, dataset, split, metric), part in finite.groupby(list(RESULT)):
         column = kinds.column(evaluator, dataset, split, metric)
         found.setdefault(column.key, column)
-        cells[column.key] = _cell(metric, *(part[name].tolist() for name in ("seed", "value", "correct", "n")))
+        cells[column.key] = _cell(metric, constant, *(part[name].tolist() for name in ("seed", "value", "correct", "n")))
     return cells
 
 
-def _cell(metric: str, seeds: list[int], values: list[float], correct: list[str | None], n: list[int]) -> Cell:
+def _cell(metric: str, constant: bool, seeds: list[int], values: list[float], correct: list[str | None], n: list[int]) -> Cell:
     """Over the seeds of one column."""
     images = None
     # Right and wrong images average to a top-1. Of a mean over classes, where few images of a rare one decide, only seeds are counted.
     if "per_class" not in metric and all(isinstance(bits, str) for bits in correct) and len(set(n)) == 1:
         images = np.stack([unpack(*packed) for packed in zip(correct, n, strict=True)])
-    return Cell(float(np.mean(values)), interval(np.array(values), images), dict(zip(seeds, values, strict=True)), images)
+    half = of_images(images) if constant else interval(np.array(values), images)
+    return Cell(float(np.mean(values)), half, dict(zip(seeds, values, strict=True)), images)
 
 
 def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:

@@ -74,7 +74,7 @@ def total(frame: pandas.DataFrame) -> str:
 
 def title(key: dict[str, object], rows: Sequence[Row]) -> str:
     """'mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 3 seeds, mean with 95 % interval'"""
-    counts = [row.seeds for row in rows if row.seeds]
+    counts = [row.seeds for row in rows if row.seeds and not row.constant]
     low, high = min(counts, default=0), max(counts, default=0)
     seeds = f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
     how = "mean with 95 % interval" if high >= FEWEST_SEEDS else f"mean (an interval needs {FEWEST_SEEDS})"

@@ -41,6 +41,14 @@ def interval(values: np.ndarray, correct: np.ndarray | None = None) -> float | N
     return float(np.sqrt(squares))
 
 
+def of_images(correct: np.ndarray | None) -> float | None:
+    """Half width of the interval of what is the same at every seed, `correct` [S, n] as above: test images alone are drawn. None where
+    it is not known which were right."""
+    if correct is None or correct.shape[1] < 2:
+        return None
+    return _own_half_width(100 * np.asarray(correct, dtype=np.float64).mean(axis=0))
+
+
 def _own_half_width(numbers: np.ndarray) -> float:
     """Of the t interval of the mean of independent numbers [k], k > 1."""
     return student(len(numbers) - 1) * float(np.sqrt(numbers.var(ddof=1) / len(numbers)))

