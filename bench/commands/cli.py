@@ -15,6 +15,7 @@ import click
 
 from bench import __version__
 from bench.commands import check, data, demo, doctor, listing, plan, report, run, show, status, views
+from bench.commands.console import Stopped
 from bench.commands.options import Commands
 from bench.commands.streams import plain_streams
 from bench.defaults import COMMAND, COMMAND_VARIABLE, ROOT
@@ -57,7 +58,10 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: checkpoints are written; the same command goes on from there", err=True)
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except Stopped as error:
+        click.echo(f"interrupted: {error}", err=True)
         sys.exit(130)
     except OSError as error:
         click.echo(f"error: {error}", err=True)

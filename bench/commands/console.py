@@ -113,6 +113,10 @@ def say_estimate(plan, store, request, wanted) -> None:
     click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
 
 
+class Stopped(Exception):
+    """Runs were interrupted; the message says what is kept of them."""
+
+
 def note(text: str) -> None:
     """Something that does not stop the command."""
     click.echo(f"note: {text}", err=True)

@@ -77,7 +77,12 @@ def newest_versions() -> tuple[dict[str, int], dict[str, int]]:
 
 
 def elsewhere(results: Path) -> str:
-    """Where records were looked for, and where a suite's committed ones are: said to who is not in the checkout; else nothing."""
+    """Where records were looked for, and where there are some: in the folders of the checkout's results, or of another's."""
+    from bench.records.paths import stores
+
+    there = [str(folder) for folder in stores(results) or stores(results.parent) if folder != results]
+    if there:
+        return f"; there are records in {', '.join(there)} (--results)"
     if not away_from_checkout():
         return ""
     return f": looked in {results.absolute()}; records that are published lie in the project's checkout (--results CHECKOUT/{results})"

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import click
 
-from bench.commands.console import console, describe, note, plan_of, request_of, require_images, say_of_data
+from bench.commands.console import Stopped, console, describe, note, plan_of, request_of, require_images, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
 from bench.commands.streams import unless_unheard
 from bench.defaults import COMMAND
@@ -69,15 +69,13 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
     plan, store = plan_of(request)
     if plan.todo and (refused := state_of_code().refused):
         note(f"records will not say the commit: {refused}")
-    if chosen:
-        from dataclasses import replace
-
-        ids = chosen(plan, store)
-        plan = replace(plan, todo=tuple(run for run in plan.todo if run.id in ids))
     click.echo(f"plan   {describe(plan, request)}")
     say_of_data(plan, request)
     if plan.stored:
         click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
+    if chosen:
+        plan = narrowed(plan, chosen(plan, store))
+    say_resumed(plan, request.scratch)
     from bench.run.place import Place
 
     place = Place(request.results, request.scratch, request.root, request.name, request.threads, processes=request.processes, **how)
@@ -86,6 +84,35 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
     elif plan.todo:
         require_images(plan, request)
         wait_for(plan, store, place, request, workers)
+
+
+def narrowed(plan, ids: set[str]):
+    """The plan with these runs alone to do; says what is left to `run`."""
+    from dataclasses import replace
+
+    taken = tuple(run for run in plan.todo if run.id in ids)
+    if plan.todo:
+        others = f"; the other {len(plan.todo) - len(taken)} were never begun, or are at work: `{COMMAND} run` begins them"
+        click.echo(f"retry  {len(taken)} of {len(plan.todo)}{others if len(taken) < len(plan.todo) else ''}")
+    return replace(plan, todo=taken)
+
+
+def say_resumed(plan, scratch) -> None:
+    """Which runs go on from what lies in scratch: it may have been made for another --results."""
+    from bench.run.heartbeat import read_heartbeat
+
+    begun = checkpointed(plan.todo, scratch)
+    trained = sum((read_heartbeat(scratch, run.id) or {}).get("progress", 0) >= 1 for run in begun)
+    if begun:
+        ended = f"; of {trained} the training has ended" if trained else ""
+        click.echo(f"resume {len(begun)} runs go on from checkpoints in {scratch}{ended}")
+
+
+def checkpointed(runs, scratch) -> list:
+    """Those of the runs that have a checkpoint there."""
+    from bench.training.checkpoint import Checkpoints
+
+    return [run for run in runs if Checkpoints(scratch, run.id).paths()]
 
 
 def prepare(request, options):
@@ -117,8 +144,11 @@ def wait_for(plan, store, place, request, workers) -> None:
     from bench.launch.local import launch
     from bench.launch.status import holders, outcome
 
-    with Watch(plan.todo, request.scratch, store, console()) as watch:
-        problems = launch(plan.todo, plan.evals, place, request.launcher, workers, unless_unheard(watch))
+    try:
+        with Watch(plan.todo, request.scratch, store, console()) as watch:
+            problems = launch(plan.todo, plan.evals, place, request.launcher, workers, unless_unheard(watch))
+    except KeyboardInterrupt as error:
+        raise Stopped(what_is_kept(plan, store, request.scratch)) from error
     for run, held in holders(plan.todo, request.scratch):
         note(f"{run.name} ({run.id}) is at work: {held} has it; `{COMMAND} status` says how far")
     for _, problem in problems:
@@ -128,6 +158,16 @@ def wait_for(plan, store, place, request, workers) -> None:
     click.echo(f"done   {counts}; records in {request.results}")
     if problems or set(states) - {"done", "diverged"}:
         raise SystemExit(max((code for code, _ in problems), default=1))
+
+
+def what_is_kept(plan, store, scratch) -> str:
+    """Of runs that were interrupted: what the same command will find."""
+    left = [run for run in plan.todo if store.missing(run, plan.evals)]
+    kept = len(checkpointed(left, scratch))
+    said = (
+        f"the checkpoints of {kept} runs are written, and the same command goes on from there" if kept else "no checkpoint was written yet"
+    )
+    return f"{said}; {len(plan.todo) - len(left)} runs are recorded, and {len(left)} are to do"
 
 
 def submit(plan, store, place, cluster, request, dry_run) -> None:

@@ -6,6 +6,7 @@ import click
 
 from bench.commands.options import DATA_ROOT, RECIPE, SETTINGS
 from bench.defaults import DEFAULT_DATASET
+from bench.errors import UserError
 
 
 @click.command()
@@ -19,7 +20,7 @@ from bench.defaults import DEFAULT_DATASET
 @click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
 def views(method, dataset, image_size, encoder, recipe, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
-    from bench.commands.request import data_folder, parse_settings
+    from bench.commands.request import data_folder, parse_settings, require_writable
     from bench.data.catalogue import DataSets
     from bench.folder_name import shown
     from bench.plan import recipes
@@ -27,6 +28,11 @@ def views(method, dataset, image_size, encoder, recipe, settings, data_root, out
     from bench.plan.names import check_names
     from bench.spec import Budget, RunSpec, method_name
 
+    label = f"{method_name(method)}-{method_name(shown(dataset))}"
+    path = Path(output or f"reports/views/{label}.png")
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise UserError(f"'{path}' (--output) is no name of an image; expected one that ends in .png, .jpg or .webp")
+    require_writable("--output", path.parent)
     data = DataSets(data_folder(data_root))
     hyper_parameters, recipe_changes = parse_settings(settings)
     spec = RunSpec(method=method, dataset=dataset, budget=Budget("steps", 1), image_size=image_size, encoder=encoder)
@@ -36,7 +42,5 @@ def views(method, dataset, image_size, encoder, recipe, settings, data_root, out
     spec = complete(spec, data=data.require(dataset))
     from bench.commands.contact_sheet import write_contact_sheet
 
-    label = f"{method_name(method)}-{method_name(shown(dataset))}"
-    path = Path(output or f"reports/views/{label}.png")
     columns = write_contact_sheet(spec, path, data.require(dataset))
     click.echo(f"{path}: {' | '.join(columns)}")

@@ -128,11 +128,16 @@ def _terminal_grid(table: Table, width: int) -> tuple[list[list[str]], list[str]
     edge = [["#", *(_rank(row) or ".." for row in table.rows)], ["method", *(row.label for row in table.rows)]]
     room = width - _width(edge[0]) - min(_width(edge[1]), WIDEST_METHOD + 2) - min(_width(notes), WIDEST_NOTES + 2)
     kept, left_out = [], []
-    for column in (column for column in table.columns if column.shown == "terminal"):
+    # What ranks is shown however narrow the terminal is, whether it is a column of the terminal's or not; it takes its room first.
+    ranking = [column for column in table.columns if column.key == table.ranked_by]
+    room -= sum(_width([column.header, *(kinds.text(column, row.cells.get(column.key)) for row in table.rows)]) for column in ranking)
+    for column in (column for column in table.columns if column.shown == "terminal" or column in ranking):
         cells = [column.header, *(kinds.text(column, row.cells.get(column.key)) for row in table.rows)]
         # Costs are narrow and say what a number is worth: room is kept for them before the last accuracies are let in.
         reserve = 16 if column.kind == "accuracy" and kept else 0
-        if _width(cells) + reserve <= room:
+        if column in ranking:
+            kept.append(cells)
+        elif _width(cells) + reserve <= room:
             kept.append(cells)
             room -= _width(cells)
         else:

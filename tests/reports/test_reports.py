@@ -247,6 +247,16 @@ def test_the_terminal_table_fits(frame, width):
     assert ("for want of width" in out.getvalue()) == (width <= 100)
 
 
+@pytest.mark.parametrize("width", [30, 45, 60])
+def test_what_ranks_is_shown_however_narrow_the_terminal_is(frame, width):
+    out = io.StringIO()
+    print_table(build(frame), Console(file=out, width=width))
+    text = " ".join(out.getvalue().split())
+    table, _, left_out = text.partition("Not shown for want of width:")
+    assert "linear" in table.split("simclr")[0] and "93.0 ±" in table
+    assert "kNN" in left_out and "linear" not in left_out.split(".")[0]
+
+
 def test_a_terminal_without_unicode(frame):
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     print_table(build(frame), Console(file=file, width=100))
