@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import measure
+from benchmarks import error_rates, measure
+from places import ROOT
 
 
 def test_subjects_take_turns_and_are_called_once_off_the_clock():
@@ -48,3 +50,13 @@ def test_an_unknown_benchmark_is_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert ended.value.code == 2 and "Did you mean 'training'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("made", [error_rates.equal, error_rates.power])
+def test_the_error_rates_of_the_page_can_be_simulated_anew(made):
+    head, rows = made(2, np.random.default_rng(0))
+    text = (ROOT / "docs/statistics.md").read_text()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert head in lines and all(len(row) == len(head) for row in rows)
+    kinds = slice(0, 2)
+    assert [row[kinds] for row in rows] == [line[kinds] for line in lines[lines.index(head) + 2 :]][: len(rows)]

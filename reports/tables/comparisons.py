@@ -39,7 +39,10 @@ def compare(rows: Sequence[Row], key: str) -> Comparisons:
     sums = np.where(known, values, 0.0) @ known.T
     with np.errstate(divide="ignore", invalid="ignore"):
         difference = np.where(seeds > 0, (sums - sums.T) / seeds, np.nan)
-    images = _image_variances(cells, known, [row.constant for row in rows])
+    sound = np.array([not row.lost and len(cell.values) >= FEWEST_SEEDS for row, cell in zip(rows, cells, strict=True)], dtype=bool)
+    constant = np.array([row.constant for row in rows], dtype=bool)
+    # A search has one seed of each setting: nothing can be said of any two, and there may be hundreds.
+    images = _image_variances(cells, constant) if sound.any() else np.zeros((len(rows), len(rows)))
     squares = np.full((len(rows), len(rows)), np.nan)
 
     def fill(first: np.ndarray, second: np.ndarray, variance: np.ndarray, freedom: float, quantile, also: np.ndarray | float = 0.0):
@@ -49,8 +52,6 @@ def compare(rows: Sequence[Row], key: str) -> Comparisons:
         squares[here] = np.where(seeds[here] >= FEWEST_SEEDS, found, np.nan)
         squares[here[1].T, here[0].T] = squares[here].T
 
-    sound = np.array([not row.lost and len(cell.values) >= FEWEST_SEEDS for row, cell in zip(rows, cells, strict=True)], dtype=bool)
-    constant = np.array([row.constant for row in rows], dtype=bool)
     method = np.array([row.kind == "method" for row in rows], dtype=bool)
     methods, drawn, constants = (np.flatnonzero(chosen) for chosen in (sound & method, sound & ~method & ~constant, constant))
     for group in (methods, drawn):
@@ -121,7 +122,7 @@ def _effects(known: np.ndarray, centred: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(normal, np.nansum(centred, axis=0), rcond=None)[0]
 
 
-def _image_variances(cells: Sequence[Cell], known: np.ndarray, constant: Sequence[bool]) -> np.ndarray:
+def _image_variances(cells: Sequence[Cell], constant: np.ndarray) -> np.ndarray:
     """[R, R] variance of a difference's mean over test images: of each image's mean over the seeds that both have. 0 where it is not
     known which images were right, or not of the same images."""
     found = np.zeros((len(cells), len(cells)))
