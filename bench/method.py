@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from bench.compute.randomness import Draws
+from bench.parts.budgets import Needed
 from bench.spec import DatasetInfo, Recipe
 from bench.views.view import View
 
@@ -104,6 +105,16 @@ class Method(nn.Module):
     def loss(self, batch: Batch, progress: float) -> Tensor:
         """The scalar to minimise, float32, over the global batch. Must not change any state."""
         raise TypeError(f"{type(self).__name__} defines no loss")
+
+    def chance_loss(self, batch_size: int) -> float | None:
+        """The loss of an answer that is the same for every image, at a global batch of so many; None where that says nothing: two
+        equal embeddings are all that a loss without negatives asks for. A run that ends there has learned nothing of its task."""
+        return None
+
+    def needed(self, batch_size: int) -> tuple[Needed, ...]:
+        """What must have happened before the loss says what the paper means, at a global batch of so many: a plan warns of a budget that
+        gives less, and a record says what it was short of."""
+        return ()
 
     def after_step(self, progress: float) -> None:
         """Called after each optimizer step: move a teacher, fill a queue."""

@@ -81,6 +81,9 @@ class BYOL(Method):
         """[B, 3, H, W] -> [B, P]"""
         return self.projector(self.encoder(images))
 
+    def needed(self, batch_size):
+        return (self.teacher.left(self.momentum, rising=True),)
+
     def loss(self, batch, progress):
         # One call for each view, so BatchNorm sees B images: byol_experiment.py, apply_once_fn.
         first, second = (self.predictor(self.project(images)) for images in batch.views)

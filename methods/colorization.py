@@ -12,6 +12,7 @@ As the authors' code, not the paper: an image without a clear colour weighs noth
 B images in the global batch, S height and width of the view, h of the feature map, Q colours.
 """
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -125,6 +126,9 @@ class Colorization(Method):
             self.shares.copy_(extract(self.histogram).mean(0))
             self.counted.fill_(True)
         return ()
+
+    def chance_loss(self, batch_size):
+        return math.log(len(self.colours)) if self.kind == "classification" else None
 
     def loss(self, batch, progress):
         lightness, ab = self.split(batch.views[0])

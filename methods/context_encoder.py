@@ -11,6 +11,7 @@ As the paper, not the authors' train_random.lua: the squared error is that of hi
 B images in the global batch, D features, S height and width of the view, h of the feature map, n places (h * h).
 """
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -129,6 +130,9 @@ class ContextEncoder(Method):
             return images
         first = (images.shape[-1] - self.side) // 2
         return images[:, :, first : first + self.side, first : first + self.side]
+
+    def chance_loss(self, batch_size):
+        return (1 - self.weight) + (2 * math.log(2) if self.weight else 0)  # the mean colour, and an adversary that says nothing
 
     def loss(self, batch, progress):
         (clean,) = batch.views

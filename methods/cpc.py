@@ -15,6 +15,7 @@ image's patches, as in v1; of the whole image at once they are recorded beside i
 B images in the global batch, D features, n rows and columns of patches, s pixels a side of a patch, P target.
 """
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -123,6 +124,9 @@ class CPC(Method):
         pixel = torch.arange(self.side, device=patches.device)
         rows, columns = ((pixel >= start) & (pixel < start + self.side - self.border)).unbind(2)
         return torch.where((rows[..., None] & columns[..., None, :])[:, :, None], patches, -self.mean / self.std)
+
+    def chance_loss(self, batch_size):
+        return math.log(batch_size * self.count**2)
 
     def loss(self, batch, progress):
         patches = self.blackened(self.patches(batch.views[0]), batch)

@@ -12,13 +12,15 @@ A part of the data that fills no batch at the end of an epoch waits for the next
 B images in the global batch, D features, N images of the pretraining split, K clusters.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction
 from bench.method import Method
-from bench.parts import full_precision, kmeans, mean_of_batch
+from bench.parts import full_precision, images_seen, kmeans, mean_of_batch
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
@@ -103,6 +105,12 @@ class DeepCluster(Method):
         nn.init.normal_(self.head.weight, std=0.01, generator=generator)
         nn.init.zeros_(self.head.bias)
         return ("head.",)
+
+    def chance_loss(self, batch_size):
+        return math.log(len(self.head.bias))
+
+    def needed(self, batch_size):
+        return (images_seen(len(self.assignments), batch_size, "features are clustered a second time"),)
 
     def loss(self, batch, progress):
         target = self.assignments[batch.index]

@@ -11,13 +11,27 @@ Differs from the authors' code (main_deepclusterv2.py of SwAV's repository, whos
 B images in the global batch (b of this device), V crops, P projection, N images of the pretraining split, H heads of K clusters each.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive
 from bench.method import Method
-from bench.parts import Memory, classify, encode_crops, full_precision, gather, kmeans, mean_of_batch, mlp, upcast, whole_patches
+from bench.parts import (
+    Memory,
+    classify,
+    encode_crops,
+    full_precision,
+    gather,
+    images_seen,
+    kmeans,
+    mean_of_batch,
+    mlp,
+    upcast,
+    whole_patches,
+)
 from bench.spec import Recipe
 from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
@@ -117,6 +131,12 @@ class DeepClusterV2(Method):
             centroids.copy_(found)
             assignments.copy_(nearest)
         return ()
+
+    def chance_loss(self, batch_size):
+        return math.log(self.centroids.shape[1])
+
+    def needed(self, batch_size):
+        return (images_seen(self.assignments.shape[1], batch_size, "embeddings are clustered again"),)
 
     def loss(self, batch, progress):
         rows = self.embed(batch.views)

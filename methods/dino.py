@@ -132,6 +132,12 @@ class DINO(Method):
         start = self.teacher_temperature_start
         return start + (self.teacher_temperature - start) * progress / self.teacher_temperature_warmup
 
+    def chance_loss(self, batch_size):
+        return math.log(len(self.centre))
+
+    def needed(self, batch_size):
+        return (self.teacher.left(self.momentum, rising=True),)
+
     def loss(self, batch, progress):
         student = self.student(batch.views, progress < self.frozen)
         teacher = self.teacher(batch.views[:2])

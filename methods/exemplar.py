@@ -16,12 +16,14 @@ images `candidates` bounds the cost of a step, though not the memory: the classi
 B images in the global batch, D features, N images of the pretraining split, K classes that are compared.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from bench.domains import Count, CountOrZero, Fraction, NonNegative
 from bench.method import Method
-from bench.parts import classify, gather, mean_of_batch, shard
+from bench.parts import classify, gather, images_seen, mean_of_batch, shard
 from bench.spec import Recipe
 from bench.views import ColorJitter, ResizedCrop, View
 
@@ -66,6 +68,13 @@ class Exemplar(Method):
         own = gather(batch.index)
         others = batch.permutation(self.num_images)[: self.candidates]
         return torch.cat([own, others]), torch.cat([torch.ones_like(own, dtype=torch.bool), ~torch.isin(others, own)])
+
+    def chance_loss(self, batch_size):
+        drawn = self.candidates * (1 - batch_size / self.num_images)  # of these those that are not in the batch, on average
+        return math.log(batch_size + drawn if self.candidates else self.num_images)
+
+    def needed(self, batch_size):
+        return (images_seen(self.num_images, batch_size, "every image has met its class"),)
 
     def loss(self, batch, progress):
         # One encoder call for all disguises: images of one class in one batch.

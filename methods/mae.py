@@ -127,6 +127,10 @@ class MAE(Method):
             exclude=("bias", "norm"),  # main_pretrain.py, from decay
         )
 
+    def chance_loss(self, batch_size):
+        pixels = 3 * self.encoder.patch_size**2
+        return 1 - 1 / pixels if self.norm_pix else 1.0  # the mean colour for every pixel
+
     def loss(self, batch, progress):
         (images,) = batch.views
         order = batch.rand(self.patches).argsort(dim=1)

@@ -14,6 +14,7 @@ B images in the global batch, D features.
 """
 
 import dataclasses
+import operator
 
 from torch import nn
 
@@ -128,6 +129,13 @@ class MultiTask(Method):
                 return (f"encoder{prefix.removeprefix(trunk)}",)
         covers_trunk = any(trunk.startswith(prefix) for trunk in trunks)
         return (f"tasks.{number}.{prefix}", *(["encoder"] if covers_trunk else []))
+
+    def chance_loss(self, batch_size):
+        chances = [task.chance_loss(batch_size) for task in self.tasks]
+        return None if None in chances else sum(map(operator.mul, self.task_weights, chances))
+
+    def needed(self, batch_size):
+        return tuple(each for task in self.tasks for each in task.needed(batch_size))
 
     def loss(self, batch, progress):
         views, total = list(batch.views), 0

@@ -11,6 +11,8 @@ Differs from the paper:
 B images in the global batch, D features, P projection, Q past embeddings.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -91,6 +93,12 @@ class NNCLR(Method):
     def project(self, images):
         """[B, 3, H, W] -> [B, P]"""
         return self.projector(self.encoder(images))
+
+    def chance_loss(self, batch_size):
+        return math.log(batch_size)
+
+    def needed(self, batch_size):
+        return (self.queue.full(batch_size),)
 
     def loss(self, batch, progress):
         projections = [self.project(images) for images in batch.views]

@@ -12,6 +12,8 @@ No mirror images: cifar.py has that line commented out (main.py, for ImageNet, h
 B images in the global batch, D features, P projection, N images of the pretraining split, K negatives.
 """
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -93,6 +95,14 @@ class NPID(Method):
     def project(self, images):
         """[B, 3, H, W] -> unit vectors [B, P], float32"""
         return F.normalize(upcast(self.projector(self.encoder(images))), dim=1)
+
+    def chance_loss(self, batch_size):
+        if not self.negatives:
+            return math.log(len(self.memory.rows))
+        return math.log1p(self.negatives) + self.negatives * math.log1p(1 / self.negatives)  # every row with probability 1 / N
+
+    def needed(self, batch_size):
+        return (self.memory.filled(batch_size),)
 
     def loss(self, batch, progress):
         own = self.project(batch.views[0])

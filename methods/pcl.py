@@ -14,13 +14,15 @@ Differs from the paper:
 B images in the global batch, D features, P projection, N images, M clusterings of K clusters each, r negatives and keys in the queue.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, Positive, Share
 from bench.method import Method
-from bench.parts import MomentumContrast, find_first, full_precision, gather, kmeans, upcast
+from bench.parts import MomentumContrast, find_first, full_precision, gather, images_seen, kmeans, upcast
 from bench.spec import Recipe
 from bench.views import ColorJitter, Flip, Grayscale, ResizedCrop, View
 
@@ -104,6 +106,14 @@ class PCL(MomentumContrast, Method):
             concentrations.copy_(concentration(rows, centroids, assignment, self.temperature))
             assignments.copy_(assignment)
         return ()
+
+    def chance_loss(self, batch_size):
+        among = [1 + min(len(self.queue.rows), count) * (1 - 1 / count) for count in self.counts]
+        return super().chance_loss(batch_size) + sum(map(math.log, among)) / len(among)
+
+    def needed(self, batch_size):
+        again = images_seen(self.assignments.shape[1], batch_size, "features are clustered a second time")
+        return *super().needed(batch_size), again
 
     def loss(self, batch, progress):
         queries, loss = self.contrast(*batch.views, batch.permutation)

@@ -9,6 +9,8 @@ Differs from the paper:
 - As the authors', the memory begins as noise, so in the first epoch an image is drawn to a random point: a run needs some epochs.
 - A patch is a quarter of the crop wide, as 64 of the authors' 255 pixels. At 32 pixels that is 8 in a cell of 10: jitter of 2 pixels
   and gaps of 2 on average, where the authors have 21 and 21.
+- BatchNorm's statistics are of whole crops and patches in turn, as the encoder sees both; of whole images alone they are no better (36.4 on
+  val of CIFAR-10 by a linear probe instead of 37.3; resnet8, 3 TFLOP, one seed).
 - The cosine ends at 0, theirs at a thousandth.
 Differs from the authors' code (vissl, losses/nce_loss.py), not from the paper:
 - The sum over the negatives is each embedding's own, and has a gradient, as eq. 3 has it; theirs is measured on the first batch and kept.
@@ -16,6 +18,7 @@ Differs from the authors' code (vissl, losses/nce_loss.py), not from the paper:
 B images in the global batch, D features, P projection, N images of the pretraining split, K negatives.
 """
 
+import math
 from typing import Annotated
 
 import torch
@@ -104,6 +107,13 @@ class PIRL(Method):
         patches = cut(images, corners.gather(1, order[..., None].expand(-1, -1, 2)), self.side)
         rows = self.patch_projector(self.encoder(patches.flatten(0, 1))).unflatten(0, (-1, PATCHES)).flatten(1)
         return F.normalize(upcast(self.puzzle_projector(rows)), dim=1)
+
+    def chance_loss(self, batch_size):
+        count = min(self.negatives, len(self.memory.rows) - 1)
+        return math.log1p(count) + count * math.log1p(1 / count)
+
+    def needed(self, batch_size):
+        return (self.memory.filled(batch_size),)
 
     def loss(self, batch, progress):
         whole, transformed = self.project(batch.views[0]), self.project_patches(batch.views[1], batch)

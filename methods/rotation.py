@@ -7,6 +7,8 @@ Rotation tells nothing where objects have no upright pose or look alike upside d
 B images in the global batch, D features.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +49,9 @@ class Rotation(Method):
         )
         self.encoder = make_encoder()
         self.classifier = nn.Linear(self.encoder.dim, 4)
+
+    def chance_loss(self, batch_size):
+        return math.log(4)
 
     def loss(self, batch, progress):
         # All four rotations of an image in one batch and one encoder call: section 3.1 of the paper finds it clearly better.

@@ -13,6 +13,8 @@ Differs from the authors' code, not from the paper:
 B images in the global batch, D features, P projection.
 """
 
+import math
+
 import torch
 from torch import nn
 
@@ -69,6 +71,9 @@ class SimCLR(Method):
     def project(self, images):
         """[B, 3, H, W] -> [B, P]"""
         return self.projector(self.encoder(images))
+
+    def chance_loss(self, batch_size):
+        return math.log(2 * batch_size - 1) if batch_size > 1 else None
 
     def loss(self, batch, progress):
         # One encoder call for both views, so BatchNorm sees 2B images: tf2/model.py, Model.__call__.

@@ -12,6 +12,7 @@ As the paper, and other than colorization: a target is one colour, and all weigh
 B images in the global batch, D features of both halves, S height and width of the view, h of the feature map, Q colours.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -89,6 +90,9 @@ class SplitBrain(Method):
     def bin_of(self, lightness):
         """[B, 1, h, h] as `split` gives it -> number of the step, int64 [B, h, h]."""
         return ((lightness[:, 0] * LIGHTNESS_SCALE + LIGHTNESS_CENTRE) / BIN).long().clamp(0, BINS - 1)
+
+    def chance_loss(self, batch_size):
+        return math.log(len(self.colours)) + math.log(BINS) if self.kind == "classification" else None
 
     def loss(self, batch, progress):
         lightness, ab = self.split(batch.views[0])

@@ -6,6 +6,8 @@ scaled with them after a short warm-up; any encoder.
 B images in the global batch, D features.
 """
 
+import math
+
 from torch import nn
 
 from bench.domains import CountOrZero
@@ -35,6 +37,9 @@ class Supervised(Reference):
         )
         self.encoder = make_encoder()
         self.classifier = nn.Linear(self.encoder.dim, num_classes)
+
+    def chance_loss(self, batch_size):
+        return math.log(len(self.classifier.bias))
 
     def loss(self, batch, progress):
         return mean_of_batch(classify(self.classifier(self.encoder(batch.views[0])), batch.labels), len(batch.labels))

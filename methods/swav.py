@@ -12,6 +12,7 @@ Differs from the paper:
 B images in the global batch (b of this device), V crops, P projection, K prototypes, Q queue length.
 """
 
+import math
 from typing import Annotated
 
 import torch
@@ -129,6 +130,13 @@ class SwAV(Method):
                 scores = torch.cat([scores, old])
             targets.append(shard(sinkhorn(scores, self.epsilon, self.iterations)[: len(new)]))
         return torch.stack(targets)
+
+    def chance_loss(self, batch_size):
+        return math.log(len(self.prototypes.weight))
+
+    def needed(self, batch_size):
+        used = len(self.queues[0].rows) and 0 < self.queue_from < 1
+        return (self.queues[0].full(batch_size, by=self.queue_from),) if used else ()
 
     def loss(self, batch, progress):
         rows = self.embed(batch.views)

@@ -56,7 +56,7 @@ FOR_REPORTS = {"bench.defaults", "bench.errors", "bench.folder_name", "bench.mac
 FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench.records.record"}
 """An evaluator is a function of arrays; and evaluators import each other."""
 
-LONGEST_MODULE, LONGEST_ELSEWHERE, LONGEST_METHOD, LONGEST_LOOP = 220, 300, 150, 60
+LONGEST_MODULE, LONGEST_ELSEWHERE, LONGEST_METHOD, LONGEST_LOOP = 220, 300, 160, 60
 """Lines of a module of bench/ and of one outside it, of a method's file, and of the loop."""
 LONGER: dict[str, int] = {}
 """Modules that are over the limit, and how long they may be. They may shrink and leave this list; no other may join it unseen."""

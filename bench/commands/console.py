@@ -103,14 +103,17 @@ def say_estimate(plan, store, request, wanted) -> None:
     if not plan.todo:
         return
     from bench.launch.local import workers_here
-    from bench.plan.estimate import estimate_seconds, in_words
+    from bench.plan.estimate import estimate_seconds, in_words, too_short
 
     wanted = wanted or workers_here(len(plan.todo), request.threads * request.processes)
     workers = 1 if request.launcher == "debug" else min(wanted, len(plan.todo))
     with console().status("estimating the time") as status:
         say = lambda text: status.update(f"estimating the time: {text}")  # noqa: E731
-        seconds = estimate_seconds(plan.todo, store, request.data, request.threads, workers, say)
+        rates: dict = {}
+        seconds = estimate_seconds(plan.todo, store, request.data, request.threads, workers, say, rates)
     click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
+    for line in too_short(plan.todo, request.data, rates):
+        note(line)
 
 
 class Stopped(Exception):

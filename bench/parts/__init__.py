@@ -6,6 +6,7 @@ A user's own method imports from here; what each name is stands in the file that
 from bench.compute.collectives import gather, mean_of_batch, shard
 from bench.compute.flops import add_flops
 from bench.compute.precision import upcast
+from bench.parts.budgets import Needed, images_seen
 from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, whole_patches
 from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
@@ -15,6 +16,7 @@ from bench.parts.teachers import Memory, MomentumContrast, Queue, Teacher, permu
 __all__ = [
     "Memory",
     "MomentumContrast",
+    "Needed",
     "Queue",
     "Teacher",
     "add_flops",
@@ -23,6 +25,7 @@ __all__ = [
     "find_first",
     "full_precision",
     "gather",
+    "images_seen",
     "info_nce",
     "kmeans",
     "mean_of_batch",

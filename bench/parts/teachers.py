@@ -4,6 +4,7 @@ B images of the global batch, P projection, Q queue length, N images of the pret
 """
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from bench.compute.collectives import gather, shard
 from bench.compute.precision import upcast
+from bench.parts.budgets import Needed, images_seen, queue_full, teacher_left
 from bench.parts.losses import info_nce
 
 
@@ -26,6 +28,10 @@ class Teacher(nn.Module):
     @torch.no_grad()
     def forward(self, *args, **kwargs) -> Tensor:
         return self.network(*args, **kwargs)
+
+    def left(self, momentum: float, rising: bool = False) -> Needed:
+        """When it has left its start behind, as it follows with this momentum (bench/parts/budgets.py)."""
+        return teacher_left(momentum, rising)
 
     @torch.no_grad()
     def follow(self, student: nn.Module, momentum: float) -> None:
@@ -58,6 +64,10 @@ class Queue(nn.Module):
         self.register_buffer("rows", torch.zeros(length, dim))
         self.register_buffer("position", torch.zeros((), dtype=torch.long))
 
+    def full(self, batch_size: int, by: float = 1.0) -> Needed:
+        """When every place holds a row, of batches of so many. by: in this part of the budget, after which it is used."""
+        return queue_full(len(self.rows), batch_size, by)
+
     @property
     def empty(self) -> Tensor:
         """Which places are empty: bool [Q]."""
@@ -84,6 +94,10 @@ class Memory(nn.Module):
         # Uniform in +-1/sqrt(dim / 3), as in the authors' code of instance discrimination (lib/LinearAverage.py): unit length on average.
         bound = (dim / 3) ** -0.5
         self.register_buffer("rows", (2 * torch.rand(num_images, dim) - 1) * bound)
+
+    def filled(self, batch_size: int) -> Needed:
+        """When every image's row was moved once, by batches of so many."""
+        return images_seen(len(self.rows), batch_size, "the memory holds every image")
 
     @torch.no_grad()
     def move(self, index: Tensor, rows: Tensor, momentum: float) -> None:
@@ -121,6 +135,12 @@ class MomentumContrast(nn.Module):
         queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
         self.new_keys = permuted_keys(self.teacher, key_images, permutation(len(queries)))
         return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature, self.queue.empty)
+
+    def chance_loss(self, batch_size: int) -> float:
+        return math.log(1 + len(self.queue.rows))
+
+    def needed(self, batch_size: int) -> tuple[Needed, ...]:
+        return self.queue.full(batch_size), self.teacher.left(self.momentum)
 
     def after_step(self, progress: float) -> None:
         self.teacher.follow(self.student(), self.momentum)

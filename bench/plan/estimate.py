@@ -2,15 +2,19 @@
 
 import time
 
+import methods
 from bench.data.catalogue import DataSets
 from bench.data.dataset import DataSet
 from bench.data.source import load_source
+from bench.encoders import factory
 from bench.machine import hardware
 from bench.machine.memory import keep_freed_memory
+from bench.method import build, on_paper
+from bench.parts.budgets import short_of
 from bench.plan.complete import own_code
 from bench.records.store import ResultStore
 from bench.run.build import as_seen_by, build_method
-from bench.spec import RunSpec, canonical, settled
+from bench.spec import RunSpec, canonical, method_name, settled
 from bench.training.trainer import Trainer
 
 
@@ -52,23 +56,51 @@ def time_one_step(spec: RunSpec, data: DataSet, threads: int) -> tuple[float, fl
 
 def seconds_of(spec: RunSpec, rate: tuple[float, float, float]) -> float:
     """Of one run, from (seconds a step, FLOPs a step, evaluation seconds)."""
-    seconds, flops, evaluation = rate
+    seconds, _, evaluation = rate
+    return steps_of(spec, rate) * seconds + evaluation
+
+
+def steps_of(spec: RunSpec, rate: tuple[float, float, float]) -> float:
+    """How many steps its budget is, hooks left out."""
+    seconds, flops, _ = rate
     amount = spec.budget.amount
-    steps = {
+    return {
         "steps": amount,
         "images": amount / settled(spec.recipe).batch_size,
         "flops": amount / max(flops, 1.0),
         "seconds": amount / max(seconds, 1e-9),
     }[spec.budget.unit]
-    return steps * seconds + evaluation
+
+
+def too_short(specs: tuple[RunSpec, ...], data: DataSets, rates: dict[tuple, tuple[float, float, float]]) -> list[str]:
+    """A line for each method that needs more of a budget than it has (bench/parts/budgets.py). rates: as of `estimate_seconds`."""
+    lines = {}
+    for spec in specs:
+        key = setting(spec), spec.budget
+        if spec.recipe is not None and key not in lines and (rate := rates.get(key[0])):
+            found, cls = data.require(spec.dataset), methods.load(spec.method)
+            with on_paper():
+                make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size))
+                info = found.info(spec.pretrain_split, settled(spec.image_size))
+                method = build(cls, make_encoder, info, found.num_classes if cls.uses_labels else 0, spec.hyper_parameters)
+            missed = short_of(method.needed(spec.recipe.batch_size), steps_of(spec, rate))
+            lines[key] = f"{spec.budget} are short for {method_name(spec.method)}: {'; '.join(missed)}" if missed else ""
+    return [line for line in lines.values() if line]
 
 
 def estimate_seconds(
-    specs: tuple[RunSpec, ...], store: ResultStore, data: DataSets, threads: int, workers: int = 1, note=lambda text: None
+    specs: tuple[RunSpec, ...],
+    store: ResultStore,
+    data: DataSets,
+    threads: int,
+    workers: int = 1,
+    note=lambda text: None,
+    rates: dict[tuple, tuple[float, float, float]] | None = None,
 ) -> float:
     """Wall-clock seconds for all runs on `workers` processes of so many threads, which torch has already. Hooks, and evaluations of
-    settings never run here, come on top."""
-    rates = rates_of_records(store, threads)
+    settings never run here, come on top. rates: gets (seconds a step, FLOPs a step, evaluation seconds) of every setting."""
+    rates = {} if rates is None else rates
+    rates.update(rates_of_records(store, threads))
     total = 0.0
     for spec in specs:
         if spec.recipe is None:

@@ -78,7 +78,7 @@ class RunRecord:
     chance_loss: float | None = None
     """What the loss is where the method has learned nothing, as the method declares it; None where it does not."""
     short_of: tuple[str, ...] = ()
-    """What the budget was too short for, a sentence each: 'the queue was not filled once'."""
+    """What the budget was too short for, a sentence each: 'the queue of 4,096 is full after 16 steps, and it has 12'."""
     weights: str = "encoder"
     """Which weights `encode` used: encoder, teacher, none."""
     weights_sha256: str | None = None

@@ -9,8 +9,10 @@ from bench.data.source import Source
 from bench.encoders import factory
 from bench.encoders.batch_norm import synchronise
 from bench.method import Method, build
+from bench.parts.budgets import short_of
 from bench.spec import RunSpec, settled
 from bench.training.controls import Controls
+from bench.training.meter import Meter
 from bench.training.trainer import Trainer
 from bench.views.view import MEMORY_FORMAT
 
@@ -43,3 +45,9 @@ def make_trainer(
     if state:
         trainer.load_state_dict(state)
     return trainer
+
+
+def of_its_task(method: Method, spec: RunSpec, meter: Meter) -> dict:
+    """For the record: what the method needs of a budget and did not get, and its chance loss."""
+    batch_size = settled(spec.batch_size)
+    return {"short_of": short_of(method.needed(batch_size), meter.steps), "chance_loss": method.chance_loss(batch_size)}

@@ -29,7 +29,7 @@ from bench.records.record import Cost, RunRecord
 from bench.records.store import ResultStore
 from bench.run import weights
 from bench.run.aim import aim
-from bench.run.build import as_seen_by, build_method, make_trainer
+from bench.run.build import as_seen_by, build_method, make_trainer, of_its_task
 from bench.run.crash import explain, keep_traceback, place_of
 from bench.run.folder import run_folder
 from bench.run.heartbeat import Heartbeat
@@ -137,6 +137,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         uses_labels=bool(method is not None and method.uses_labels),
         trained=bool(method is None or method.trained),
         deterministic=bool(isinstance(method, Floor) and method.deterministic),
+        **(of_its_task(method, spec, trainer.meter) if method and trainer else {}),
         error=error,
         error_at=error_at,
         **provenance(trainer, surroundings(place, spec, threads)),

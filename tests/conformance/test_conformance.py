@@ -19,7 +19,7 @@ from bench.conformance.check import check_method, checks, name_of, run_check
 from bench.conformance.state import fingerprint
 from places import WRONG_METHODS
 
-LONGEST = 150
+LONGEST = 160
 """Lines of one of our own methods."""
 
 SEVERAL_RUNS = {"phases", "same_seed_same_run", "only_batch_randomness", "resume", "budget", "labels", "processes"}
@@ -189,6 +189,24 @@ def test_reads_numbers_at_construction(tmp_path):
         "        self.temperature = temperature + 0 * next(self.parameters()).sum().item()\n",
     )
     assert list(failed) == ["meta_device"]
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "says"),
+    [
+        ("chance_loss", "float('nan')", "chance_loss is nan: return a finite number"),
+        ("chance_loss", "torch.tensor(1.0)", "chance_loss is tensor"),
+        ("needed", "(400,)", "needed returns (400,): return a tuple of bench.parts.Needed"),
+        ("needed", "None", "needed returns None"),
+    ],
+)
+def test_what_a_task_says_of_itself(tmp_path, method, answer, says):
+    path = tmp_path / "variant.py"
+    own = f"\n    def {method}(self, batch_size):\n        return {answer}\n"
+    text = methods.require("simclr").read_text().replace("def chance_loss(", "def another(")
+    path.write_text(text + own)
+    (loss,) = (check for check in checks() if name_of(check) == "loss")
+    assert says in run_check(loss, Case(path)).reason
 
 
 def test_own_random_start(tmp_path):

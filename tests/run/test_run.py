@@ -126,6 +126,8 @@ def test_the_record_says_what_was_done(undisturbed, spec):
     measured = {(result.evaluator, result.weights) for result in undisturbed.results}
     assert measured == {("knn", None), ("label_free", None), ("knn", "teacher")}
     assert undisturbed.loss_curve[-1][0] == 1.0
+    assert undisturbed.chance_loss == pytest.approx(np.log(1 + 4096)) and len(undisturbed.short_of) == 2
+    assert undisturbed.short_of[0] == "the queue of 4,096 is full after 64 steps, and it has 24"
 
 
 def test_same_spec_same_bytes(spec, undisturbed, place):
