@@ -120,10 +120,11 @@ def prepare(request, options):
     import torch
 
     from bench.launch.cluster import check, load
-    from bench.launch.shared_folders import require_shared
+    from bench.launch.shared_folders import require_logs, require_shared
 
     cluster = load(options.pop("cluster"), options)
     request.processes, request.threads = cluster.processes(request.processes), request.threads or cluster.cpus
+    require_logs(request.scratch)
     partition = check(cluster, request.processes, request.specs)
     for what, folder in (("--results", request.results), ("--scratch, or $SSLBENCH_SCRATCH", request.scratch)):
         require_shared(what, folder, partition.addresses)

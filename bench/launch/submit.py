@@ -42,8 +42,8 @@ def absolute(place: Place) -> Place:
     return replace(place, **folders)
 
 
-def executor(cluster: Cluster, name: str, processes: int, folder: Path, source: Path | str) -> submitit.SlurmExecutor:
-    """Submitit's executor with the cluster's parameters; jobs import the source from this folder."""
+def executor(cluster: Cluster, name: str, processes: int, folder: Path, source: Path | str, tasks: int) -> submitit.SlurmExecutor:
+    """Submitit's executor with the cluster's parameters, for an array of so many tasks; jobs import the source from this folder."""
     setup = [
         # Not the working directory's code, nor what is installed.
         f"export PYTHONSAFEPATH=1 PYTHONPATH={shlex.quote(str(source))}",
@@ -51,7 +51,13 @@ def executor(cluster: Cluster, name: str, processes: int, folder: Path, source: 
     ]
     with quiet():
         made = submitit.SlurmExecutor(folder, max_num_timeout=FOR_EVER)
-        made.update_parameters(**cluster.parameters(name, processes, setup))
+        parameters = cluster.parameters(name, processes, setup)
+        if "%" in str(folder):
+            # SLURM would write the user's name for %u; Submitit leaves the sign as it is.
+            pattern = str(folder).replace("%", "%%") + ("/%A_%a_{}_log.{}" if tasks > 1 else "/%j_{}_log.{}")
+            parameters["additional_parameters"] |= {"output": pattern.format(0, "out"), "error": pattern.format(0, "err")}
+            parameters["srun_args"] += [f"--output={pattern.format('%t', 'out')}", f"--error={pattern.format('%t', 'err')}"]
+        made.update_parameters(**parameters)
     return made
 
 
@@ -79,7 +85,7 @@ def script(specs: tuple[RunSpec, ...], place: Place, cluster: Cluster) -> str:
     """The sbatch script of the first array, as it would be submitted; nothing is written or submitted."""
     arrays = grouped(specs, cluster.pack, slurm.largest_array())
     name, folder = array_name(place.suite, "TOKEN", 0), place.scratch.absolute() / "submissions" / "TOKEN"
-    made = executor(cluster, name, place.processes, folder, place.scratch.absolute() / "code" / "DIGEST")
+    made = executor(cluster, name, place.processes, folder, place.scratch.absolute() / "code" / "DIGEST", len(arrays[0]))
     if len(arrays[0]) > 1:
         made.parameters["map_count"] = len(arrays[0])
     # Submitit's own: it shows no script that it does not submit.
@@ -109,7 +115,7 @@ def submit(specs: tuple[RunSpec, ...], requests: tuple[str, ...], place: Place, 
     submission.write(place.scratch)
     for array, tasks in zip(submission.arrays, arrays, strict=True):
         works = [Work([spec.to_json() for spec in task], requests, place) for task in tasks]
-        made = executor(cluster, array.name, place.processes, submission.logs(place.scratch), source)
+        made = executor(cluster, array.name, place.processes, submission.logs(place.scratch), source, len(tasks))
         try:
             # Submitit calls sbatch where the batch ends.
             with quiet(), environment.clean(made.parameters), made.batch():

@@ -14,7 +14,7 @@ import pytest
 from bench.errors import UserError
 from bench.launch import slurm, snapshot, status, submissions, worker
 from bench.launch.cluster import Cluster, check, load
-from bench.launch.shared_folders import mount_of, require_shared, require_writable
+from bench.launch.shared_folders import mount_of, require_logs, require_shared, require_writable
 from bench.launch.submit import grouped, script, submit
 from bench.launch.worker import FRUITLESS, Work, fruitless
 from bench.machine import checkout
@@ -284,6 +284,22 @@ def test_what_slurm_is_asked_is_not_filtered_by_variables(says, tmp_path, monkey
     (tmp_path / "bin/squeue").write_text("#!/bin/sh\nenv\n")
     said = slurm.ask("squeue")
     assert f"{variable}=x" not in said and "PATH=" in said
+
+
+@pytest.mark.parametrize("part", ["a\\b", "%j", "x%Ax"])
+def test_a_scratch_folder_where_no_log_could_be_kept_is_refused(part, tmp_path):
+    require_logs(tmp_path / "100%u")
+    with pytest.raises(UserError, match="in its path, where no log can be kept"):
+        require_logs(tmp_path / part / "scratch")
+
+
+def test_a_percent_sign_in_the_path_is_not_a_placeholder(says, tmp_path):
+    says(sinfo=SINFO, scontrol="MaxArraySize            = 1001", srun="")
+    place = Place(tmp_path / "results", tmp_path / "100%u")
+    one, two = (script(tuple(spec_of(seed) for seed in range(count)), place, Cluster()) for count in (1, 2))
+    folder = f"{tmp_path}/100%%u/submissions/TOKEN"
+    assert f"--output={folder}/%j_0_log.out" in one and f"--error={folder}/%j_%t_log.err" in one.split("srun")[1]
+    assert f"--output={folder}/%A_%a_0_log.out" in two and f"--error={folder}/%A_%a_%t_log.err" in two.split("srun")[1]
 
 
 @pytest.mark.slow

@@ -110,13 +110,13 @@ def test_out_of_memory(sweep, figure):
 
 
 def test_cancelled_and_tried_again(sweep, undisturbed):
-    from bench.launch.status import cancel, run_states
+    from bench.launch.status import Cancelled, cancel, run_states
 
     runs = sweep()
     runs.submit()
     runs.in_training(after=0.2)
     found = run_states(runs.specs, EVALS, runs.place.scratch, runs.store)
-    assert cancel(found, runs.place.scratch) == (1, 0)
+    assert cancel(found, runs.place.scratch) == Cancelled(1, 0, (), ())
     assert runs.over() == ["cancelled"]
     runs.submit()
     assert runs.over() == ["done"]
