@@ -82,7 +82,7 @@ class Domain:
 
 def domains(cls: type) -> dict[str, Domain]:
     """Every hyper-parameter of a method's class by its name: the keyword-only arguments of its constructor."""
-    found, namespace = {}, vars(inspect.getmodule(cls.__init__))
+    found, namespace = {}, getattr(cls.__init__, "__globals__", {})
     for parameter in inspect.signature(cls.__init__).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             declared = parameter.annotation

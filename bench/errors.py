@@ -39,8 +39,17 @@ def where(error: BaseException) -> str:
 
 def said(error: BaseException) -> str:
     """An error of somebody's own code in one line: "ValueError: images are too small (mine.py:12)"."""
-    place, text = where(error), " ".join((error.msg if isinstance(error, SyntaxError) else str(error)).split())
+    place, text = where(error), " ".join((error.msg if isinstance(error, SyntaxError) else _first_of(error) or str(error)).split())
     return f"{type(error).__name__}{': ' * bool(text)}{text}" + f" ({place})" * bool(place)
+
+
+def _first_of(error: BaseException) -> str:
+    """The first entry of pydantic's report, which has several lines: "Recipe: lr = 'high': Input should be a valid number"; else ''."""
+    errors, title = getattr(error, "errors", None), getattr(error, "title", None)
+    if not callable(errors) or title is None:
+        return ""
+    first: dict = next(iter(errors()))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return f"{title}: {'.'.join(map(str, first['loc']))} = {first.get('input')!r}: {first['msg']}"
 
 
 _LIBRARIES = tuple({path for name in ("stdlib", "platstdlib") if (path := sysconfig.get_path(name))})

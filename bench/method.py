@@ -61,6 +61,9 @@ class LabelledBatch(Batch):
     """int64 [B]"""
 
 
+FAMILIES = ("pretext", "contrastive", "joint embedding", "clustering", "other")
+
+
 class Method(nn.Module):
     """A self-supervised method. Subclass it once, in one file; keyword-only arguments with defaults of `__init__` are
     the hyper-parameters. All state must be in `state_dict()` from construction."""

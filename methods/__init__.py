@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import registry
 from bench.defaults import COMMAND
 from bench.encoders import table as encoders
-from bench.errors import UserError
+from bench.errors import UserError, said
 from bench.machine.checkout import is_as_committed
 
 METHODS = registry.Registry("method", "methods", f"{COMMAND} list methods")
@@ -103,7 +103,7 @@ def load(method: str):
         try:
             module = import_file(path)
         except Exception as error:
-            raise UserError(f"'{method}' cannot be imported: {type(error).__name__}: {error}") from error
+            raise UserError(f"'{method}' cannot be imported: {said(error)}") from error
     else:
         module = METHODS.load(method)
     from bench.method import Method

@@ -24,6 +24,7 @@ from bench.compute.randomness import seeded
 from bench.conformance.state import copied, plain_fingerprints
 from bench.data.source import Source
 from bench.encoders import factory, table
+from bench.errors import UserError
 from bench.method import Method, build
 from bench.spec import Budget, DatasetInfo, RunSpec
 from bench.training.controls import Controls
@@ -44,6 +45,7 @@ TRAINING_IMAGES = 40
 
 STEPS = 5
 NUM_CLASSES = 2
+DEFAULT_ENCODERS = "resnet8", "vit_micro"
 NARROW = 0.25
 """Part of an encoder's width; the checks look at behaviour, not at accuracy."""
 
@@ -101,14 +103,17 @@ class EndedRun:
 class Case:
     """One method in the small setting. Runs start from `build`, so no check depends on what another did."""
 
-    def __init__(self, method: str | Path | type[Method], encoder: str = "resnet8"):
+    def __init__(self, method: str | Path | type[Method], encoder: str | None = None):
+        """encoder: a UserError where it has not what the method needs. None: a narrow ResNet-8, or where that has it not a small ViT."""
         if not inspect.isclass(method):
             import methods
 
             method = methods.load(str(method))
         self.cls = method
-        if method.needs not in table.require(encoder).offers:
-            encoder = "vit_micro"
+        able = [name for name in table.names() if method.needs in table.require(name).offers]
+        encoder = encoder or next((name for name in DEFAULT_ENCODERS if name in able), DEFAULT_ENCODERS[0])
+        if able and table.require(encoder).name not in able:
+            raise UserError(f"{method.__name__} needs {method.needs}, which {encoder} does not offer; expected one of {', '.join(able)}")
         self.encoder, self.images, self.labels = encoder, *photographs()
         colours = unit_range(self.images[:TRAINING_IMAGES])
         self.mean, self.std = colours.mean((0, 2, 3)), colours.std((0, 2, 3))
@@ -116,8 +121,13 @@ class Case:
         self.info = dataclasses.replace(self.info_of_plan, mean=tuple(self.mean.tolist()), std=tuple(self.std.tolist()))
 
     @property
-    def file(self) -> Path:
-        return Path(inspect.getsourcefile(self.cls))
+    def file(self) -> Path | None:
+        """The class's file; None where it has none, as in a notebook or at a prompt."""
+        try:
+            file = Path(inspect.getsourcefile(self.cls) or "")
+        except TypeError:
+            return None
+        return file if file.is_file() else None
 
     def make_encoder(self, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1) -> nn.Module:
         return factory.factory(self.encoder, IMAGE_SIZE)(in_channels, width * NARROW, bn_groups)

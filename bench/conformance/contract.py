@@ -5,54 +5,22 @@ Each returns where the method keeps the rule, and raises Broken where it does no
 
 import ast
 import inspect
+from difflib import get_close_matches
 
-from bench.conformance.case import Broken, Case, require
+from bench.conformance.case import Case, require
 from bench.conformance.state import differing
 from bench.domains import domains
-from bench.method import Reference, on_paper
+from bench.method import FAMILIES, Reference, on_paper
 from bench.spec import Recipe
 from bench.views.view import View
 
-ALLOWED_MODULES = (
-    "bench.domains",
-    "bench.method",
-    "bench.parts",
-    "bench.patches",
-    "bench.reconstruction",
-    "bench.spec",
-    "bench.views",
-    "methods",
-)
-"""Of this project; `methods.<name>` to subclass a method whose paper says "X plus ..."."""
-
-ALLOWED_LIBRARIES = (
-    *("torch", "torchvision", "numpy", "timm", "annotated_types"),
-    *("__future__", "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools", "itertools", "math"),
-    *("operator", "statistics", "types", "typing"),
-)
-"""Libraries to compute with; none that reaches files, frames, processes or the network."""
-
 
 def check_documented(case: Case) -> None:
-    require(ast.get_docstring(ast.parse(case.file.read_text())), "begin the file with a docstring: paper, and the idea in one sentence")
+    # A class without a file, at a prompt or in a notebook, has its own docstring alone.
+    text = ast.get_docstring(ast.parse(case.file.read_text(encoding="utf-8"))) if case.file else vars(case.cls).get("__doc__")
+    where = "file" if case.file else "class"
+    require(text, f"begin the {where} with a docstring: paper, and the idea in one sentence")
     require(case.cls.paper or not case.cls.trained, "set `paper` to the arXiv id or DOI, e.g. paper = 'arXiv:2002.05709'")
-
-
-def check_imports(case: Case) -> None:
-    tree = ast.parse(case.file.read_text())
-    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            names += [f"{base}.{alias.name}" for alias in node.names] if base in ("bench", "methods") else [base]
-        if isinstance(node, ast.Name) and node.id in ("__import__", "eval", "exec", "open"):
-            raise Broken(f"line {node.lineno} uses {node.id}; a method computes with what it is given and reaches for nothing else")
-    for name in names:
-        ours = any(name == allowed or name.startswith(f"{allowed}.") for allowed in ALLOWED_MODULES)
-        require(
-            ours or name.split(".")[0] in ALLOWED_LIBRARIES,
-            f"do not import {name}: a method is one file on top of {', '.join(ALLOWED_MODULES[:-1])}, torch and NumPy",
-        )
 
 
 def check_hyper_parameters(case: Case) -> None:
@@ -76,6 +44,10 @@ def check_hyper_parameters(case: Case) -> None:
 def check_declarations(case: Case) -> None:
     method, cls = case.build(), case.cls
     require(cls.needs in ("features", "feature_map", "tokens"), f"needs = {cls.needs!r}; it is features, feature_map or tokens")
+    near = get_close_matches(str(cls.family), FAMILIES, n=1, cutoff=0.5)
+    meant = f". Did you mean {near[0]!r}?" if near else ""
+    require(cls.family in FAMILIES, f"family = {cls.family!r}; it is {', '.join(FAMILIES[:-1])} or {FAMILIES[-1]}{meant}")
+    require(isinstance(cls.smallest_batch, int) and cls.smallest_batch >= 1, f"smallest_batch = {cls.smallest_batch!r}; it is 1 or more")
     require(isinstance(cls.version, int) and cls.version >= 1, f"version = {cls.version!r}; it is a whole number from 1 up")
     require(cls.uses_labels == issubclass(cls, Reference), "only a Reference gets labels: subclass Reference, or drop uses_labels")
     for what, kind in (("views", View), ("phases", float)):

@@ -25,6 +25,7 @@ import methods
 from bench.compute.collectives import alone
 from bench.conformance.case import BATCH_SIZE, Broken, Case, require, steady_globals
 from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
+from bench.errors import said
 from bench.run.folder import RunFolder
 from bench.run.processes import FollowerDied, Kept, join_as_follower, serve, shared_by_processes
 from bench.spec import Budget
@@ -55,7 +56,6 @@ IMAGES_AT_ONCE = 8
 """Images of a forward pass in a hook, so that each process has some of the 40."""
 
 RULE = "networks see this device's rows; whatever is computed across the batch goes through parts.gather or parts.mean_of_batch"
-
 
 Answer = tuple[list[float], dict[str, Tensor], float]
 """Of a run: the loss of every step, the method's state at the end, FLOPs."""
@@ -173,8 +173,22 @@ def compare(case: Case, run: Answer | None = None, short: Answer | None = None, 
         require(abs(loss - other) <= ROUNDED * max(abs(loss), SMALLEST_LOSS), told)
 
 
+def require_float64(case: Case) -> None:
+    """Broken where the loss of a method in float64 is not float64."""
+    told = "`.float()` cuts float64, in which two processes are compared, to float32; use bench.parts.upcast(x), which leaves it"
+    trainer = begin(case, True)
+    try:
+        with steady_globals():
+            trainer.before_epoch()
+            loss = trainer.method.loss(trainer.batch(), 0.0)
+    except RuntimeError as error:  # of two types that cannot be multiplied: in float32 the loss was made
+        raise Broken(f"in float64 {said(error)}: {told}") from error
+    require(loss.dtype == torch.float64, f"in float64 the loss is {loss.dtype}: {told}")
+
+
 def check_processes(case: Case) -> None:
     """Two processes give what one gives."""
+    require_float64(case)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     job = {"file": str(case.file), "name": case.cls.__qualname__, "encoder": case.encoder, "step_flops": case.step_flops}

@@ -13,7 +13,7 @@ from bench.compute.flops import count_flops
 from bench.compute.randomness import Draws, seeded
 from bench.domains import domains
 from bench.encoders import factory
-from bench.method import Batch, LabelledBatch, Method, build
+from bench.method import FAMILIES, Batch, LabelledBatch, Method, build
 from bench.spec import DatasetInfo
 
 DATA = DatasetInfo(45_000, 32)
@@ -21,8 +21,6 @@ DATA = DatasetInfo(45_000, 32)
 
 BATCH = 64
 """Images of the step that is measured; what a loss compares grows with the batch, and is little beside the encoder."""
-
-FAMILIES = ("pretext", "contrastive", "joint embedding", "clustering", "other")
 
 HEADER = """# Methods
 
