@@ -106,6 +106,17 @@ def declared(file: Path, name: str, default: Any = REQUIRED) -> Any:
     return default
 
 
+def keyword_defaults(file: Path) -> dict[str, Any]:
+    """The keyword-only arguments of the constructors in a file that have a literal as their default, by name. Imports nothing."""
+    found = {}
+    for node in ast.walk(_parsed(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+                if isinstance(default, ast.Constant):
+                    found[argument.arg] = default.value
+    return found
+
+
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> ast.Module:
     """A listing asks for the same files again and again."""

@@ -36,7 +36,10 @@ def request_of(**described):
     # All that the names are checked against takes longer to import than a help page may take.
     from bench.commands.request import Request
 
-    return Request(**described)
+    request = Request(**described)
+    for text in request.notes:
+        note(text)
+    return request
 
 
 def say_problems(store) -> None:
@@ -69,6 +72,8 @@ def describe(plan, request) -> str:
         sorted({f"{shown(run.dataset)}, {versioned(settled(run.encoder), run.encoder_version)}, {run.budget}" for run in plan.runs})
     )
     shape = f"{counts[0]} method{'s' * (counts[0] > 1)} x {counts[1]} seed{'s' * (counts[1] > 1)}"
+    settings = len(plan.runs) / (counts[0] * counts[1])
+    shape += f" x {settings:g} settings" if settings > 1 and settings == int(settings) else ""
     evaluators = ", ".join(f"{name}{colon}{shown(target)}" for name, colon, target in (text.partition(":") for text in plan.evals))
     return (
         f"{len(plan.runs)} runs ({shape}) on {where}, protocol {first.protocol}, evaluated by {evaluators}: "

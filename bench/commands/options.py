@@ -31,7 +31,9 @@ def options(*decorators):
 
 DATA_ROOT = click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]")
 RECIPE = click.option("--recipe", metavar="|".join(RECIPES), help="Numbers that --set starts from.  [default: small]")
-SETTINGS = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD. Repeatable.")
+SETTINGS = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD; KEY=A,B tries both. Repeatable."
+)
 
 PLACES = options(
     click.option(
@@ -45,7 +47,7 @@ PLACES = options(
 
 RUNS = options(
     click.argument("suite", required=False),
-    click.option("--method", metavar="A,B", help="Methods: names, or paths to files of your own."),
+    click.option("--method", metavar="A,B", help="Methods: names, paths to files of your own, all, or family:contrastive."),
     click.option("--dataset", metavar="NAME", help=f"Data set: a name, folder:PATH, or MINE=folder:PATH.  [default: {DEFAULT_DATASET}]"),
     click.option("--encoder", metavar="NAME", help="Encoder.  [default: the data set's]"),
     click.option("--image-size", type=int, metavar="PX", help="Pixels a side.  [default: the data set's]"),
@@ -53,7 +55,7 @@ RUNS = options(
     click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16 where the device has it]"),
     click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
     click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
-    click.option("--seeds", metavar="0,1,2", help=f"[default: {DEFAULT_SEEDS}]"),
+    click.option("--seeds", metavar="0,1,2", help=f"Or a range, as 0-4.  [default: {DEFAULT_SEEDS}]"),
     RECIPE,
     SETTINGS,
     click.option("--evals", "requests", metavar="A,B", help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]"),

@@ -5,8 +5,8 @@ import math
 import os
 from pathlib import Path
 
-import methods
 from bench import suites
+from bench.commands import grid
 from bench.data.catalogue import DataSets
 from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
 from bench.encoders import table
@@ -18,24 +18,6 @@ from bench.plan.names import check_all
 from bench.plan.plan import Plan, make_plan
 from bench.records.store import ResultStore
 from bench.spec import Budget, RunSpec
-
-
-def comma_list(text: str, what: str) -> list[str]:
-    """'a,b' -> ['a', 'b']"""
-    items = [item.strip() for item in text.split(",")]
-    if not all(items):
-        raise UserError(f"{what} '{text}' has an empty entry; expected names with commas between them")
-    return list(dict.fromkeys(items))
-
-
-def parse_seeds(text: str) -> list[int]:
-    """'0,1,2' -> [0, 1, 2]"""
-    seeds = []
-    for item in comma_list(text, "--seeds"):
-        if not item.isascii() or not item.isdigit() or len(item) > 19:
-            raise UserError(f"a seed is a whole number from 0 up, not '{item}'")
-        seeds.append(int(item))
-    return seeds
 
 
 def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
@@ -110,12 +92,14 @@ class Request:
     ):
         self.root, self.scratch = data_folder(data_root), scratch_root(scratch)
         self.data = DataSets(self.root)
+        self.notes: list[str] = []
+        """What a person should know of what was made of the options."""
         self.threads, self.processes = threads, processes
         self.launcher = launcher or "local"
         if self.launcher not in LAUNCHERS:
             raise unknown("launcher", self.launcher, LAUNCHERS)
         given = [name for name, value in described.items() if value is not None and value != ()]
-        self.name, self.specs = suite or "adhoc", ()
+        self.name, self.specs = suites.label(suite) if suite else "adhoc", ()
         if suite is not None:
             chosen = suites.load(suite)
             if given:
@@ -125,7 +109,9 @@ class Request:
             raise UserError("--results is empty; expected a folder")
         self.results = Path(results or (chosen.results if suite else "results"))
         self.requests = (
-            tuple(comma_list(requests, "--evals")) if requests is not None else (chosen.evals if suite else tuple(DEFAULT_EVALS.split(",")))
+            tuple(grid.comma_list(requests, "--evals"))
+            if requests is not None
+            else (chosen.evals if suite else tuple(DEFAULT_EVALS.split(",")))
         )
         if given:
             self.specs = self.described(**described)
@@ -134,17 +120,16 @@ class Request:
         check_all(self.specs, self.requests, self.data)
 
     def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):
-        """The grid of runs that the options describe: seeds x methods."""
+        """The grid of runs that the options describe: seeds x methods x settings."""
         if not method:
             raise UserError(f"no --method; expected one or several names. All methods: {COMMAND} list methods")
-        # ./mine.py is mine.py: one file, one id.
-        names = [os.path.normpath(name) if name.endswith(".py") else name for name in comma_list(method, "--method")]
         dataset = dataset or DEFAULT_DATASET
-        for name in names:
-            methods.require(name)
-        self.data.require(dataset)
         if encoder:
             table.require(encoder)
+        # A name that is wrong is told before a data set that is not here.
+        names = grid.names(method, encoder or "") if not grid.is_open(method) else []
+        entry = self.data.require(dataset).entry
+        names = names or grid.names(method, encoder or entry.encoder, self.notes.append)
         for request in self.requests:
             registry.parse(request)
         for what, value, valid in (("precision", precision, PRECISIONS), ("pretraining split", pretrain_split, PRETRAIN_SPLITS)):
@@ -153,12 +138,7 @@ class Request:
         for name, value in (("--batch-size", batch_size), ("--image-size", image_size)):
             if value is not None and value < 1:
                 raise UserError(f"{name} must be a whole number from 1 up, not {value}")
-        hyper_parameters, recipe_changes = parse_settings(settings)
-        if batch_size and recipe_changes.get("batch_size", batch_size) != batch_size:
-            other = recipe_changes["batch_size"]
-            raise UserError(f"--batch-size {batch_size} and --set recipe.batch_size={other} are one setting; expected one of them")
-        if batch_size:
-            recipe_changes["batch_size"] = batch_size
+        cells = [self.cell(combination, batch_size) for combination in grid.combinations(settings, names)]
         if not budget:
             raise UserError("no --budget; expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs")
         common = {
@@ -172,9 +152,21 @@ class Request:
         settings_of = {}
         for name in names:  # what was set by name wins over a recipe's numbers
             own, own_changes = recipes.changes(name, recipe)
-            settings_of[name] = {"hyper_parameters": own | hyper_parameters, "recipe_changes": own_changes | recipe_changes}
-        seeds = parse_seeds(DEFAULT_SEEDS if seeds is None else seeds)
-        return tuple(RunSpec(method=name, seed=seed, **common, **settings_of[name]) for seed in seeds for name in names)
+            settings_of[name] = [
+                {"hyper_parameters": own | set_here, "recipe_changes": own_changes | changes} for set_here, changes in cells
+            ]
+        seeds = grid.seeds(DEFAULT_SEEDS if seeds is None else seeds)
+        return tuple(RunSpec(method=name, seed=seed, **common, **cell) for seed in seeds for name in names for cell in settings_of[name])
+
+    def cell(self, settings: tuple[str, ...], batch_size: int | None) -> tuple[dict, dict]:
+        """Hyper-parameters and recipe changes of one cell of the grid."""
+        hyper_parameters, recipe_changes = parse_settings(settings)
+        if batch_size and recipe_changes.get("batch_size", batch_size) != batch_size:
+            other = recipe_changes["batch_size"]
+            raise UserError(f"--batch-size {batch_size} and --set recipe.batch_size={other} are one setting; expected one of them")
+        if batch_size:
+            recipe_changes["batch_size"] = batch_size
+        return hyper_parameters, recipe_changes
 
     def require_runs(self) -> "Request":
         """Itself; a UserError where it describes no run."""

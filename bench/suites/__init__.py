@@ -5,10 +5,14 @@ A file of this folder is a suite, named as the file: its docstring's first line 
 Names and summaries are read without importing any of them.
 """
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import methods
 from bench.defaults import COMMAND
+from bench.errors import UserError, said
 from bench.registry import Registry
 
 if TYPE_CHECKING:
@@ -34,9 +38,32 @@ def names() -> list[str]:
     return SUITES.names()
 
 
+def is_path(name: str) -> bool:
+    """Whether `name` is a file of a user's own and not an entry of this folder."""
+    return name.endswith(".py") or "/" in name
+
+
+def label(name: str) -> str:
+    """What its records and its report are named by: the name, or the file's."""
+    return re.sub(r"[^\w.-]", "_", Path(name).stem) if is_path(name) else name
+
+
 def load(name: str) -> Suite:
-    """The suite, or a UserError with the nearest name."""
-    return SUITES.load(name).suite()
+    """The suite of this name or in this file; a UserError with the nearest name, or with what is wrong with the file."""
+    if not is_path(name):
+        return SUITES.load(name).suite()
+    if not name.endswith(".py") or not Path(name).is_file():
+        raise UserError(f"there is no file '{name}'; expected a suite's name, or a Python file whose function suite() returns a Suite")
+    try:
+        module = methods.import_file(Path(name))
+        made = module.suite() if hasattr(module, "suite") else None
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"the suite '{name}' cannot be made: {said(error)}") from error
+    if not isinstance(made, Suite) or not made.runs:
+        raise UserError(f"the suite '{name}' must have a function suite() that returns a bench.suites.Suite with runs in it, not {made!r}")
+    return made
 
 
 def summary(name: str) -> str:
