@@ -199,9 +199,9 @@ def spec_hash(spec: dict[str, Any]) -> str:
     return hashlib.sha256(canonical({**spec, "dataset": identity(spec["dataset"])}).encode()).hexdigest()[:16]
 
 
-def spec_hash_with_path(spec: dict[str, Any]) -> str:
-    """The id that a run on a folder had when the folder's path was a part of it: older records are found under these."""
-    return hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
+def ids_of(spec: dict[str, Any]) -> tuple[str, str]:
+    """A run's id, and the one that it had when a folder's path was a part of it: older records keep that."""
+    return spec_hash(spec), hashlib.sha256(canonical(spec).encode()).hexdigest()[:16]
 
 
 def method_name(method: str) -> str:

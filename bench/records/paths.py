@@ -10,8 +10,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.folder_name import shown
-from bench.spec import method_name
+from bench.folder_name import is_folder, shown
+from bench.spec import RunSpec, method_name
 
 FILE_NAME = re.compile(r"(?P<stem>.+-\d+-[0-9a-f]{16})(?:\.(?P<part>[2-9]|[1-9]\d+))?\.json")
 
@@ -33,6 +33,17 @@ def path_below(dataset: str, method: str, seed: int, run_id: str, part: int) -> 
     """The path of a record below the store's folder, as text: a Path for each made a status of 10,000 runs 1.55 s instead of 1.33."""
     folder, name = folder_and_method(dataset, method)
     return f"{folder}/{name}-{seed}-{run_id}{f'.{part}' if part > 1 else ''}.json"
+
+
+def path_in(store: Path, spec: RunSpec, part: int = 1) -> str:
+    """The same of a run in a store, which for a folder of the user's own is under the name that the folder first had there."""
+    below = path_below(spec.dataset, spec.method, spec.seed, spec.id, part)
+    if is_folder(spec.dataset):
+        directory, name = (first := path_below(spec.dataset, spec.method, spec.seed, spec.id, 1)).split("/")
+        if not os.path.exists(os.path.join(store, first)):
+            directory = next((path.parent.name for path in sorted(store.glob(f"*/{name}"))), directory)
+        below = f"{directory}/{below.partition('/')[2]}"
+    return below
 
 
 def order(path: Path) -> tuple[str, str, int]:

@@ -22,10 +22,10 @@ from bench.machine.files import put, sync_folder
 from bench.machine.memory import no_collection
 from bench.records.frame import merge, one_name_each, tidy
 from bench.records.index import Index, Part
-from bench.records.paths import State, listing, order, order_below, path_below, run_of, state_of
+from bench.records.paths import State, listing, order, order_below, path_below, path_in, run_of, state_of
 from bench.records.record import MadeByNewer, RunRecord, from_text, to_text
 from bench.records.standing import covers, same_weights
-from bench.spec import RunSpec, spec_hash, spec_hash_with_path
+from bench.spec import RunSpec, ids_of
 
 if TYPE_CHECKING:  # it takes half a second to import: only frame() pays for it
     import pandas
@@ -52,15 +52,7 @@ class ResultStore:
 
     def path(self, spec: RunSpec, part: int = 1) -> Path:
         """Where a part of this run's record belongs."""
-        return self.folder / self._below(spec, part)
-
-    def _below(self, spec: RunSpec, part: int = 1) -> str:
-        """The same below the folder. A run on a folder of the user's own stays under the name that the folder first had here."""
-        below, first = (path_below(spec.dataset, spec.method, spec.seed, spec.id, number) for number in (part, 1))
-        if is_folder(spec.dataset) and not os.path.exists(os.path.join(self.folder, first)):
-            named = (path.parent.name for path in sorted(self.folder.glob(f"*/{first.partition('/')[2]}")))
-            return "/".join([next(named, below.partition("/")[0]), below.partition("/")[2]])
-        return below
+        return self.folder / path_in(self.folder, spec, part)
 
     def publish(self, record: RunRecord) -> Path:
         """Put a record into the store, whole or not at all, and return where it is. Where the run's parts already hold everything
@@ -117,7 +109,7 @@ class ResultStore:
 
     def parts(self, spec: RunSpec) -> list[Part]:
         """What is known of each part of one run, in order, without listing the folder: a plan asks this for thousands of specs."""
-        names = (self._below(spec, part) for part in itertools.count(1))
+        names = (path_in(self.folder, spec, part) for part in itertools.count(1))
         there = itertools.takewhile(lambda below: os.path.lexists(os.path.join(self.folder, below)), names)
         return [part for below in there if (part := self._part(below))]
 
@@ -191,9 +183,7 @@ class ResultStore:
         try:
             record = from_text(path.read_bytes())
             # What hashes to its id is the spec that was written; only else is it worth the time to look closer.
-            if record.id not in (spec_hash(record.spec), spec_hash_with_path(record.spec)) and not (
-                (spec := RunSpec.from_json(record.spec)).complete and spec.id == record.id
-            ):
+            if record.id not in ids_of(record.spec) and not ((spec := RunSpec.from_json(record.spec)).complete and spec.id == record.id):
                 raise ValueError(f"its id {record.id} is not the hash of its spec")
             dataset, method, seed = (record.spec[name] for name in ("dataset", "method", "seed"))
             below, expected = f"{path.parent.name}/{path.name}", path_below(dataset, method, seed, record.id, order(path)[2])

@@ -17,7 +17,7 @@ from bench.plan.plan import make_plan
 from bench.records.frame import one_name_each, tidy
 from bench.records.record import Cost, Result, RunRecord, to_text
 from bench.records.store import ResultStore
-from bench.spec import Budget, RunSpec, spec_hash_with_path
+from bench.spec import Budget, RunSpec, ids_of
 
 
 def write(path, value: int = -1):
@@ -116,7 +116,7 @@ def test_records_of_ids_with_paths_are_still_read(birds, tmp_path):
     spec = plan_of(f"folder:{birds}", tmp_path).runs[0].to_json() | {"dataset": "folder:../old/birds?skip=unreadable"}
     store = ResultStore(tmp_path / "results")
     record = RunRecord(
-        id=spec_hash_with_path(spec), spec=spec, suite="adhoc", status="done", evals=(), cost=Cost(steps=0, images=0, flops=0, seconds=0)
+        id=ids_of(spec)[1], spec=spec, suite="adhoc", status="done", evals=(), cost=Cost(steps=0, images=0, flops=0, seconds=0)
     )
     path = store.folder / "birds_skip_unreadable" / f"pixels-0-{record.id}.json"
     path.parent.mkdir(parents=True)
