@@ -14,7 +14,7 @@ Differs from the paper:
 - No flips and no crops, as in the authors' train_val_cfn_jps.prototxt; their image is cut by one pixel each way.
 - A cosine with warm-up instead of steps, and the learning rate of ResNets, not of AlexNet.
 - What is evaluated is a whole image, and the encoder has only seen patches, each normalised by itself. So BatchNorm's statistics are taken
-  anew on 500 whole training images at the end: on CIFAR-10 (resnet8, 3 TFLOP) a linear probe has 41.3, 42.2 and 42.7 on val with three seeds
+  anew on 500 whole training images at the end: on CIFAR-10 (resnet8, 3 TFLOP) a linear probe has 41.3, 42.2 and 42.7 on val (three seeds)
   instead of 39.5, 42.6 and 41.4; on 2,000 images 41.1 and 42.8 (seeds 0 and 2). AlexNet has no BatchNorm.
 
 The paper's known failure: without `normalise`, neighbours are told by what is the same in both, brightness and contrast, and less is
