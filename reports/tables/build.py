@@ -86,7 +86,9 @@ def _kind(runs: pandas.DataFrame) -> str:
 
 
 def _constant(runs: pandas.DataFrame) -> bool:
-    """Whether it is a floor of which no seed decides anything: it has no weights, or those of all seeds are the same."""
+    """Whether it is a floor of which no seed decides anything: it says so, or, in older records, has no weights or those of all seeds
+    are the same."""
     weights = runs.drop_duplicates("id").weights_sha256
     same = weights.notna().all() and weights.nunique() == 1
-    return _kind(runs) == "floor" and bool(same and (len(weights) > 1 or weights.iloc[0] == NOTHING_DRAWN))
+    found = runs.deterministic.all() or (same and (len(weights) > 1 or weights.iloc[0] == NOTHING_DRAWN))
+    return _kind(runs) == "floor" and bool(found)
