@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench.compute.randomness import Draws
 from bench.spec import DatasetInfo
+from bench.views.bounds import require, require_probability
 from bench.views.colours import HUE, change_some, jitter_all, jitter_chosen, lightness
 
 
@@ -44,6 +45,10 @@ class ResizedCrop:
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
+    def __post_init__(self):
+        require(self, "scale", 0 < self.scale[0] <= self.scale[1], "two parts of the area above 0, the smaller one first")
+        require(self, "ratio", 0 < self.ratio[0] <= self.ratio[1], "two numbers above 0, the smaller one first")
+
     def draw(self, draws: Draws, data: DatasetInfo) -> tuple[Tensor, ...]:
         """-> top, left, height, width: float32 [B] holding whole pixels."""
         size = data.image_size
@@ -69,6 +74,9 @@ class PaddedCrop:
 
     padding: int = 4
 
+    def __post_init__(self):
+        require(self, "padding", self.padding >= 0, "0 pixels or more")
+
     def draw(self, draws: Draws, data: DatasetInfo) -> tuple[Tensor, Tensor]:
         """-> shift down and right of the window: int64 [B] each, in [-padding, padding]."""
         down, right = (draws.randint(2 * self.padding + 1) - self.padding for _ in range(2))
@@ -85,6 +93,9 @@ class Flip:
     """The mirror image with probability p; never where a mirror image is another thing (digits)."""
 
     p: float = 0.5
+
+    def __post_init__(self):
+        require_probability(self)
 
     def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
         """-> whether to flip: bool [B]."""
@@ -103,6 +114,11 @@ class ColorJitter:
     saturation: float = 0.4
     hue: float = 0.1
     p: float = 0.8
+
+    def __post_init__(self):
+        for name in ("brightness", "contrast", "saturation", "hue"):
+            require(self, name, getattr(self, name) >= 0, "0 or more")
+        require_probability(self)
 
     def draw(self, draws: Draws, data: DatasetInfo) -> tuple[Tensor, ...]:
         """-> factors float32 [B, 4] (brightness, contrast, saturation, hue shift) and their order int64 [B, 4]; an image
@@ -132,6 +148,9 @@ class Grayscale:
 
     p: float = 0.2
 
+    def __post_init__(self):
+        require_probability(self)
+
     def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
         """-> whether to grey: bool [B]."""
         return draws.rand() < self.p
@@ -146,6 +165,10 @@ class Blur:
 
     p: float = 0.5
     sigma: tuple[float, float] = (0.1, 2.0)
+
+    def __post_init__(self):
+        require(self, "sigma", 0 <= self.sigma[0] <= self.sigma[1], "two numbers from 0 up, the smaller one first")
+        require_probability(self)
 
     def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
         """-> sigma in pixels of a 224-pixel view: float32 [B], 0 where the image stays sharp."""
@@ -170,6 +193,10 @@ class Solarize:
 
     p: float = 0.2
     threshold: float = 0.5
+
+    def __post_init__(self):
+        require(self, "threshold", 0 <= self.threshold <= 1, "0 to 1")
+        require_probability(self)
 
     def draw(self, draws: Draws, data: DatasetInfo) -> Tensor:
         """-> whether to solarize: bool [B]."""

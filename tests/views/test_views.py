@@ -5,6 +5,7 @@ torchvision works on one set of parameters per call, so it is called image by im
 
 import itertools
 import math
+import re
 from functools import cache
 
 import pytest
@@ -344,3 +345,24 @@ def test_rows_of_a_view_do_not_depend_on_the_number_of_devices(size):
     parts = [render(slice(start, end)) for start, end in ((0, 1), (1, 6), (6, 19), (19, count))]
     for number, view in enumerate(whole):
         assert torch.equal(torch.cat([part[number] for part in parts]), view)
+
+
+@pytest.mark.parametrize(
+    ("op", "wrong", "told"),
+    [
+        (ResizedCrop, {"scale": (0.4, 0.1)}, "scale = (0.4, 0.1): expected two parts of the area"),
+        (ResizedCrop, {"scale": (0.0, 1.0)}, "scale"),
+        (ResizedCrop, {"ratio": (2.0, 0.5)}, "ratio"),
+        (PaddedCrop, {"padding": -1}, "padding"),
+        (Flip, {"p": 2.0}, "p = 2.0: expected a probability"),
+        (ColorJitter, {"hue": -0.1}, "hue"),
+        (ColorJitter, {"p": -0.5}, "p"),
+        (Grayscale, {"p": 7}, "p"),
+        (Blur, {"p": 7}, "p"),
+        (Blur, {"sigma": (2.0, 0.1)}, "sigma"),
+        (Solarize, {"threshold": 1.5}, "threshold"),
+    ],
+)
+def test_what_an_operation_cannot_be_is_refused(op, wrong, told):
+    with pytest.raises(ValueError, match=re.escape(f"{op.__name__}'s {told}")):
+        op(**wrong)
