@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import faiss
@@ -11,11 +12,14 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from bench.errors import UserError
 from bench.evaluation import logistic, registry
 from bench.evaluation.arrays import Arrays, evenly, normalise, tally
 from bench.evaluation.evaluators import knn, label_free, linear, stages, transfer, validation
+from bench.evaluation.lbfgs import HISTORY
 from bench.records.record import unpack
 
 
@@ -275,11 +279,47 @@ def test_one_axis_stays_where_nothing_varies():
 
 def test_strengths_solved_in_turn_are_the_same(digits, monkeypatch):
     together = logistic.fit(digits.train_x, digits.train_y, (1e-3, 1e-2, 1e-1))
-    monkeypatch.setattr(logistic, "LARGEST_LOGITS", 10_000)
+    monkeypatch.setattr(logistic, "LARGEST_LOGITS", 2 * 10 * len(digits.train_x))
     alone = logistic.fit(digits.train_x, digits.train_y, (1e-3, 1e-2, 1e-1))
     # Round-off grows from step to step, so the two end at different points of the same flat minimum.
     assert np.allclose(together.objective, alone.objective, rtol=1e-6)
     assert np.allclose(together.weights, alone.weights, atol=1e-3)
+
+
+class Largest(TorchDispatchMode):
+    """Notes how many numbers the largest float64 tensor has that an operation makes."""
+
+    entries = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        tensors = [part for part in tree_leaves(made) if isinstance(part, torch.Tensor) and part.dtype == torch.float64]
+        self.entries = max(self.entries, *(part.numel() for part in tensors), 0)
+        return made
+
+
+def test_images_looked_at_in_blocks_make_the_same_probe_in_bounded_memory(monkeypatch):
+    """Two strengths at once, of three; a feature that is constant, one that is another's double; more images cost no more memory."""
+    generator, strengths = np.random.default_rng(0), (0.1, 0.3, 1.0)
+    labels = generator.integers(0, 6, 1000)
+    x = (generator.normal(size=(1000, 10)) + generator.normal(size=(6, 10))[labels]).astype(np.float32)
+    x[:, 3], x[:, 4] = 7, 2 * x[:, 5]
+    whole = logistic.fit(x, labels, strengths)
+    monkeypatch.setattr(logistic, "LARGEST_LOGITS", 6 * 250)
+    monkeypatch.setattr(logistic, "BLOCK", 250 * 2 * 6)
+    monkeypatch.setattr(logistic, "LARGEST_HISTORY", 2 * HISTORY * 11 * 6 * 2)
+    with Largest() as largest:
+        blocks = logistic.fit(x, labels, strengths)
+    assert largest.entries == 250 * 2 * 6, "the logits of a block"
+    tracemalloc.start()
+    predicted = logistic.predict(blocks, x)
+    assert tracemalloc.get_traced_memory()[1] - 2 * predicted.nbytes < 4 * 8 * 250 * 2 * 6, "four blocks of NumPy's"
+    tracemalloc.stop()
+    assert blocks.converged.all() and np.allclose(whole.objective, blocks.objective, rtol=1e-6)
+    assert np.allclose(whole.weights, blocks.weights, atol=2e-3) and np.allclose(whole.scale, blocks.scale, rtol=1e-12)
+    assert (logistic.predict(whole, x) != predicted).mean() < 0.004
+    monkeypatch.undo()
+    assert np.array_equal(logistic.predict(blocks, x), predicted), "in blocks or not"
 
 
 def test_linear_picks_on_val_and_refits_on_train_and_val(digits):
