@@ -175,8 +175,7 @@ def compare(case: Case, run: Answer | None = None, short: Answer | None = None, 
 
 def require_float64(case: Case) -> None:
     """Broken where the loss of a method in float64 is not float64."""
-    told = "`.float()` cuts float64, in which two processes are compared, to float32; use bench.parts.upcast(x), which leaves it"
-    trainer = begin(case, True)
+    trainer, told = begin(case, True), "`.float()` cuts it to float32; processes are compared in float64; use bench.parts.upcast(x) instead"
     try:
         with steady_globals():
             trainer.before_epoch()
