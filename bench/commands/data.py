@@ -7,6 +7,7 @@ import click
 
 from bench.commands.console import console
 from bench.commands.options import DATA_ROOT, Commands
+from bench.defaults import COMMAND
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ def data():
 @data.command("list")
 @DATA_ROOT
 def list_data(data_root):
-    """The known data sets: images, classes, pixels, licence, and whether the files are here."""
+    """The known data sets: images, classes, pixels, licence, and whether there are files."""
     from bench.commands.request import data_folder
 
     for line in table(data_folder(data_root)):
         click.echo(line)
+    click.echo(f"files are there, or not: whether they are the original's is for `{COMMAND} data check NAME` to say")
 
 
 @data.command("check")
@@ -71,7 +73,7 @@ def pack_data(name, image_size, data_root, rebuild):
     click.echo(f"{count:,} images at {made.facts['image_size']} pixels in {shards} shard{'s' * (shards > 1)}: {made.folder}")
 
 
-HEADER = ("name", "train / val / test", "classes", "px", "licence", "here")
+HEADER = ("name", "train / val / test", "classes", "px", "licence", "files")
 
 
 def table(root: Path | None = None) -> list[str]:
@@ -83,7 +85,8 @@ def table(root: Path | None = None) -> list[str]:
         entry = catalogue.entry(name)
         try:
             catalogue.require(name, root)
-            here = "yes"
+            # Whether they are the original's takes reading all of them: `data check`.
+            here = "there" if entry.files else "in a package"
         except UserError:
             here = "by hand" if entry.by_hand else "no"
         rows.append((name, counts(entry), str(entry.classes), str(entry.image_size), entry.licence, here))

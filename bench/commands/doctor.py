@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bench.commands.options import DATA_ROOT
-from bench.defaults import away_from_checkout, scratch_root
+from bench.defaults import COMMAND, away_from_checkout, scratch_root
 from bench.defaults import data_root as root_of_data
 from bench.errors import UserError
 
@@ -72,7 +72,14 @@ def examine(root: Path | None = None) -> list[tuple[str, bool, str]]:
         except UserError:
             missing.append(name)
     at = f"under {root_of_data(root)}" + ("" if os.environ.get("SSLBENCH_DATA") or root else " ($SSLBENCH_DATA is not set)")
-    rows.append(("data sets", True, f"{', '.join(found)}" + (f"; not {at}: {', '.join(missing)}" if missing else "")))
+    rows.append(
+        (
+            "data sets",
+            True,
+            f"there are files of {', '.join(found)}, not compared: `{COMMAND} data check NAME`"
+            + (f"; not {at}: {', '.join(missing)}" if missing else ""),
+        )
+    )
     code = state_of_code()
     known = f"{code.commit or 'not a git checkout'}{' with uncommitted changes' if code.dirty else ''}"
     rows.append(("commit", not code.refused, f"not known, and records will not say it: {code.refused}" if code.refused else known))

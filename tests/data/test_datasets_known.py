@@ -390,7 +390,7 @@ def test_data_list_has_a_row_for_every_set(tiny, bench):
     code, out, _ = bench("data", "list", "--data-root", root)
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert code == 0 and rows.keys() == {"name", *catalogue.names()}
-    assert rows["dtd"].endswith("yes") and rows["cifar10"].endswith("no") and rows["imagenet1k"].endswith("by hand")
+    assert rows["dtd"].endswith("there") and rows["cifar10"].endswith("no") and rows["imagenet1k"].endswith("by hand")
     assert "4,500 / 500 / 8,000 + 100,000 unlabelled" in rows["stl10"] and "CC BY-SA 4.0" in rows["kmnist"]
 
 
