@@ -27,7 +27,7 @@ def list_data(data_root):
 
     for line in table(data_folder(data_root)):
         click.echo(line)
-    click.echo(f"files are there, or not: whether they are the original's is for `{COMMAND} data check NAME` to say")
+    click.echo(f"files are there, or not: whether they are the original's is for `{COMMAND} data check NAME` to say", err=True)
 
 
 @data.command("check")
