@@ -2,9 +2,11 @@
 
 import click
 
+from bench.commands.completion import names_from, of_methods
+
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=names_from(of_methods))
 @click.option("--encoder", metavar="NAME", help="Encoder to check with.  [default: one that the method can use]")
 def check(method, encoder):
     """Check a method of yours (a path), or one of ours, against the contract."""

@@ -9,8 +9,8 @@ from bench.defaults import away_from_checkout
 from bench.folder_name import shown
 
 
-def console():
-    """Standard output with rich; 110 columns where it is not a terminal. What it prints is printable (streams.py), bars are its own."""
+def console(stderr: bool = False):
+    """Standard output, or error, with rich; 110 columns where it is not a terminal. What it prints is printable (streams.py), bars are its own."""
     from rich.console import Console, RenderHook
     from rich.segment import Segment
 
@@ -26,7 +26,9 @@ def console():
         def process_renderables(self, renderables):
             return [Printable(renderable) for renderable in renderables]
 
-    made = Console(file=getattr(sys.stdout, "under", None), soft_wrap=False, width=None if sys.stdout.isatty() else 110, highlight=False)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 110
+    made = Console(file=getattr(stream, "under", None), stderr=stderr, soft_wrap=False, width=width, highlight=False)
     made.push_render_hook(Clean())
     return made
 
@@ -105,20 +107,29 @@ def require_images(plan, request) -> None:
 
 def say_estimate(plan, store, request, wanted) -> None:
     """How long it will take here."""
+    from bench.plan.estimate import in_words
+
+    seconds, workers, notes = estimate(plan, store, request, wanted)
+    if plan.todo:
+        click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
+    for text in notes:
+        note(text)
+
+
+def estimate(plan, store, request, wanted) -> tuple[float, int, list[str]]:
+    """(seconds, workers, what should be known) of what is to do; steps that were never timed here are timed."""
     if not plan.todo:
-        return
+        return 0.0, 0, []
     from bench.launch.local import workers_here
-    from bench.plan.estimate import estimate_seconds, in_words, too_short
+    from bench.plan.estimate import estimate_seconds, too_short
 
     wanted = wanted or workers_here(len(plan.todo), request.threads * request.processes)
     workers = 1 if request.launcher == "debug" else min(wanted, len(plan.todo))
-    with console().status("estimating the time") as status:
+    with console(stderr=True).status("estimating the time") as status:
         say = lambda text: status.update(f"estimating the time: {text}")  # noqa: E731
         rates: dict = {}
         seconds = estimate_seconds(plan.todo, store, request.data, request.threads, workers, say, rates)
-    click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
-    for line in too_short(plan.todo, request.data, rates):
-        note(line)
+    return seconds, workers, too_short(plan.todo, request.data, rates)
 
 
 class Stopped(Exception):

@@ -17,4 +17,4 @@ def demo(context, output, **places):
     context.invoke(run, suite="demo", **places)
     click.echo()
     places = {name: places[name] for name in ("threads", "processes", "results", "data_root", "scratch")}
-    context.invoke(report, suite="demo", output=output, **places)
+    context.invoke(report, suite="demo", output=output, as_json=False, **places)

@@ -2,6 +2,7 @@
 
 import click
 
+from bench.commands.completion import names_from, of_datasets, of_encoders, of_evaluators, of_methods, of_suites
 from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, PRECISIONS, PRETRAIN_SPLITS, RECIPES
 from bench.errors import unknown
 
@@ -35,6 +36,8 @@ SETTINGS = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD; KEY=A,B tries both. Repeatable."
 )
 
+JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
+
 PLACES = options(
     click.option(
         "--threads", type=click.IntRange(1), metavar="N", help="CPU threads of a run.  [default: 1; with GPUs the cores over them]"
@@ -46,10 +49,25 @@ PLACES = options(
 )
 
 RUNS = options(
-    click.argument("suite", required=False),
-    click.option("--method", metavar="A,B", help="Methods: names, paths to files of your own, all, or family:contrastive."),
-    click.option("--dataset", metavar="NAME", help=f"Data set: a name, folder:PATH, or MINE=folder:PATH.  [default: {DEFAULT_DATASET}]"),
-    click.option("--encoder", metavar="NAME", help="Encoder.  [default: the data set's]"),
+    click.argument("suite", required=False, shell_complete=names_from(of_suites)),
+    click.option(
+        "--method",
+        metavar="A,B",
+        shell_complete=names_from(of_methods, several=True),
+        help="Methods: names, paths to files of your own, all, or family:contrastive.",
+    ),
+    click.option(
+        "--dataset",
+        metavar="NAME",
+        shell_complete=names_from(of_datasets),
+        help=f"Data set: a name, folder:PATH, or MINE=folder:PATH.  [default: {DEFAULT_DATASET}]",
+    ),
+    click.option(
+        "--encoder",
+        metavar="NAME",
+        shell_complete=names_from(of_encoders),
+        help="Encoder.  [default: the data set's]",
+    ),
     click.option("--image-size", type=int, metavar="PX", help="Pixels a side.  [default: the data set's]"),
     click.option("--batch-size", type=int, metavar="N", help="Images in the global batch.  [default: the method's]"),
     click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16 where the device has it]"),
@@ -58,7 +76,13 @@ RUNS = options(
     click.option("--seeds", metavar="0,1,2", help=f"Or a range, as 0-4.  [default: {DEFAULT_SEEDS}]"),
     RECIPE,
     SETTINGS,
-    click.option("--evals", "requests", metavar="A,B", help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]"),
+    click.option(
+        "--evals",
+        "requests",
+        metavar="A,B",
+        shell_complete=names_from(of_evaluators, several=True),
+        help=f"Evaluators.  [default: {DEFAULT_EVALS}, or the suite's own]",
+    ),
     PLACES,
 )
 

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import click
 
+from bench.commands.as_json import say_json
 from bench.commands.console import console, note, request_of, say_problems
-from bench.commands.options import RUNS
+from bench.commands.options import JSON, RUNS
 from bench.defaults import away_from_checkout
 from bench.errors import UserError
 
 
 @click.command()
 @RUNS
+@JSON
 @click.option("--output", metavar="DIR", help="Folder of the leaderboard and figures.  [default: reports/SUITE]")
-def report(output, **described):
+def report(output, as_json, **described):
     """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
     request = request_of(**described)
     folder = Path(output or Path("reports") / request.name)
@@ -45,14 +47,20 @@ def report(output, **described):
         raise UserError(f"there is nothing to report: {request.results} holds no record of it{elsewhere(request.results)}")
     versions = newest_versions()
     tables = build(frame, *versions)
-    leaderboard.print_table(tables, console())
+    if not as_json:
+        leaderboard.print_table(tables, console())
     if refused:
         note(f"no page and no figure is written: {refused}")
+        if as_json:
+            say_json({"results": request.results, "tables": tables, "written": []})
         return
     written = leaderboard.write(tables, folder) + differences.write(tables, folder) + cost.write(tables, folder)
     written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     written += published.write(tables, folder, frame, sizes, versions)
+    if as_json:
+        say_json({"results": request.results, "tables": tables, "written": written})
+        return
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
 
 

@@ -4,11 +4,11 @@ from dataclasses import fields
 
 import click
 
-from bench.commands.console import Stopped, console, describe, note, plan_of, request_of, require_images, say_of_data
+from bench.commands.console import Stopped, console, describe, note, plan_of, request_of, require_images, say_estimate, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
 from bench.commands.streams import unless_unheard
 from bench.defaults import COMMAND
-from bench.errors import UserError
+from bench.errors import UserError, said
 
 
 def cluster_options(described: dict) -> dict:
@@ -83,6 +83,10 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
         submit(plan, store, place, cluster, request, dry_run)
     elif plan.todo:
         require_images(plan, request)
+        try:
+            say_estimate(plan, store, request, workers)
+        except Exception as error:  # whatever a method's own step can raise: the run that fails will say it, and the others go on
+            note(f"how long it will take is not known: a step that was timed failed ({said(error)})")
         wait_for(plan, store, place, request, workers)
 
 

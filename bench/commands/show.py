@@ -1,11 +1,12 @@
 """The command `show`: one run whole, from its records and from what it wrote: spec, curve, costs, results, the end of its logs."""
 
-import json
 from pathlib import Path
 
 import click
 
+from bench.commands.as_json import say_json
 from bench.commands.console import note, say_problems
+from bench.commands.options import JSON
 from bench.commands.status import tail
 from bench.defaults import scratch_root
 from bench.errors import UserError
@@ -24,7 +25,7 @@ WIDTH = 60
 @click.argument("run_id", metavar="RUN")
 @click.option("--results", metavar="DIR", help="Folder of records.  [default: results, and the folders of records in it]")
 @click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
+@JSON
 def show(run_id, results, scratch, as_json):
     """Print one run whole: spec, loss, costs, results, logs. RUN: its id, or the beginning of it."""
     from bench.launch.logs import logs_of, runs_from, the_run
@@ -49,7 +50,7 @@ def show(run_id, results, scratch, as_json):
     if as_json:
         dumped = [{"path": str(path), **RUN_RECORD.dump_python(record, mode="json")} for path, record in records.items()]
         said = [{"path": str(log.path), "lines": log.lines[-LINES:]} for log in logs]
-        click.echo(json.dumps({"id": run_id, "heartbeat": beat, "records": dumped, "logs": said}, indent=1))
+        say_json({"id": run_id, "heartbeat": beat, "records": dumped, "logs": said})
         return
     for what, lines in described(run_id, records, beat).items():
         for number, line in enumerate(lines):

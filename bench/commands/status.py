@@ -4,8 +4,9 @@ import time
 
 import click
 
-from bench.commands.console import console, note, plan_of, request_of
-from bench.commands.options import RUNS
+from bench.commands.as_json import plain, say_json
+from bench.commands.console import console, note, plan_of, request_of, say_problems
+from bench.commands.options import JSON, RUNS
 from bench.defaults import scratch_root
 from bench.errors import UserError
 
@@ -16,16 +17,21 @@ TAIL = 40
 @click.command()
 @RUNS
 @click.option("--watch", is_flag=True, help="Again every few seconds, until nothing is at work.")
-def status(watch, **described):
-    """Say of each run whether it is done, running, queued, stopped, failed or lost."""
-    from bench.launch.status import AT_WORK, run_states
+@JSON
+def status(watch, as_json, **described):
+    """Say of each run whether it is done, running, queued, stopped, failed or lost; of all of a results folder where none is named."""
+    from bench.launch.status import AT_WORK
 
-    request = request_of(**described).require_runs()
-    plan, store = plan_of(request, look=True)
+    if watch and as_json:
+        raise UserError("--watch is for who looks on; leave out --json")
+    look = looking_at(request_of(**described))
     was_idle = False
     while True:
-        found = run_states(plan.runs, plan.evals, request.scratch, store, note)
+        found = look()
         states = [run.state for run in found]
+        if as_json:
+            say_json([{"id": run.spec.id, "name": run.spec.name, **plain(run), "spec": run.spec.to_json()} for run in found])
+            return
         lines = []
         for run in found:
             log = f"  log: {run.log}" if run.log and run.state in LOGGED else ""
@@ -40,6 +46,29 @@ def status(watch, **described):
             return
         was_idle = idle
         time.sleep(EVERY)
+
+
+def looking_at(request):
+    """A function that says how the runs of the request are getting on now."""
+    from bench.launch.folder import states_of
+    from bench.launch.status import run_states
+    from bench.records.store import ResultStore
+
+    if request.specs:
+        plan, store = plan_of(request, look=True)
+        return lambda: run_states(plan.runs, plan.evals, request.scratch, store, note)
+    store = ResultStore(request.results)
+
+    def look():
+        found = states_of(store, request.scratch, note)
+        say_problems(store)
+        if not found:
+            from bench.commands.report import elsewhere
+
+            raise UserError(f"{request.results} has no run, and none was begun for it from {request.scratch}{elsewhere(request.results)}")
+        return found
+
+    return look
 
 
 LOGGED = ("failed", "lost", "cancelled", "stopped")

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from bench.commands.completion import names_from, of_methods
 from bench.commands.options import DATA_ROOT, RECIPE, SETTINGS
 from bench.defaults import DEFAULT_DATASET
 from bench.errors import UserError
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", shell_complete=names_from(of_methods))
 @click.option("--dataset", default=DEFAULT_DATASET, show_default=True, metavar="NAME")
 @click.option("--image-size", type=click.IntRange(8), metavar="PX")
 @click.option("--encoder", metavar="NAME")

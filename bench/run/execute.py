@@ -5,6 +5,7 @@ checkpoint, a finished training is not repeated, and the record appears whole or
 """
 
 import contextlib
+import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from bench.errors import UserError
 from bench.evaluation.evaluate import evaluate
 from bench.evaluation.frozen_encoder import read_images
 from bench.machine import hardware
+from bench.machine.files import write
 from bench.machine.lease import Lease, claim
 from bench.machine.memory import keep_freed_memory
 from bench.machine.signals import Interrupted, StopSignals
@@ -80,6 +82,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     hardware.reset_peak_memory()
     checkpoints, folder = Checkpoints(place.scratch, spec.id), run_folder(place.scratch, spec.id)
     folder.traceback.unlink(missing_ok=True)
+    write(folder.asked, json.dumps({"spec": spec.to_json(), **aim(place.results, missing)}))
     trainer, method, meter, error, error_at, status, results, evaluation_seconds = None, None, None, None, None, "done", [], 0.0
     threads, data = place.threads, DataSets(place.data_root)
     try:

@@ -29,6 +29,11 @@ class RunFolder:
         return self.path / "weights.safetensors"
 
     @property
+    def asked(self) -> Path:
+        """What the run is, and for which results and evaluators it was begun last (bench/run/execute.py), for a status of a folder."""
+        return self.path / "asked.json"
+
+    @property
     def traceback(self) -> Path:
         """Of the exception that ended the run, where one did when it was last tried (bench/run/crash.py)."""
         return self.path / "traceback.txt"

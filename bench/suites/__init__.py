@@ -1,7 +1,7 @@
 """Suites: named lists of runs, as Python functions. A suite's records are a plan's, so a report on it shows these runs
 and no others; two suites that ask for the same run share its record.
 
-A file of this folder is a suite, named as the file: its docstring's first line is the summary, and its function `suite` returns the runs.
+A file of this folder is a suite, named as the file: its docstring's first sentence is the summary, its function `suite` returns the runs.
 Names and summaries are read without importing any of them.
 """
 
@@ -67,5 +67,5 @@ def load(name: str) -> Suite:
 
 
 def summary(name: str) -> str:
-    """The first line of the file's docstring."""
-    return SUITES.docstring(name).split("\n")[0]
+    """The first sentence of the file's docstring."""
+    return SUITES.summary(name)
