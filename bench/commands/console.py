@@ -10,7 +10,8 @@ from bench.folder_name import shown
 
 
 def console(stderr: bool = False):
-    """Standard output, or error, with rich; 110 columns where it is not a terminal. What it prints is printable (streams.py), bars are its own."""
+    """Standard output, or error, with rich; 110 columns where it is not a terminal.
+    What it prints is printable (streams.py), bars are its own."""
     from rich.console import Console, RenderHook
     from rich.segment import Segment
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 
@@ -28,6 +27,13 @@ from reports.pages import differences, leaderboard, published
 from reports.tables.build import build as build_tables
 
 WITH_RECORDS = ("cifar10", "tiny_imagenet50")
+
+MADE_ANEW = {
+    "cifar10": {"colorization", "deepcluster", "deepcluster_v2", "jigsaw", "moco", "moco_v1", "nnclr", "pca", "pcl", "swav"},
+    "tiny_imagenet50": {"jigsaw", "moco"},
+}
+"""Methods whose version was raised since a suite was run, or whose runs joined it since: README says that their records are to be made
+anew. Exactly these; whoever adds their records takes them off."""
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,7 @@ def test_the_committed_search_is_of_the_runs_that_are_planned_now():
 def test_the_demos_settings_are_the_best_of_the_committed_search():
     store = ResultStore(f"{ROOT}/results/demo_search")
     found = {}
-    for record in store.records():
+    for record in newest(store.records()):
         method, recipe = record.spec["method"], record.spec["recipe"]
         name = demo_search.SEARCHED[method][0]
         values = {result.metric: result.value for result in record.results}
@@ -186,9 +192,11 @@ def test_the_committed_records_are_those_of_the_suite(name):
     """One of each run that the suite lists and of no other, from code that was committed."""
     suite = suites.load(name)
     listed = {name_of(**vars(run)): run for run in suite.runs}
-    found = ResultStore(f"{ROOT}/results/{name}").records()
+    found = newest(ResultStore(f"{ROOT}/results/{name}").records())
     records = {name_of(**record.spec): record for record in found}
-    assert records.keys() == listed.keys() and len(found) == len(records)
+    assert records.keys() <= listed.keys() and len(found) == len(records)
+    assert {listed[key].method for key in listed.keys() - records.keys()} == MADE_ANEW[name]
+    assert not {record.spec["method"] for record in found} & MADE_ANEW[name]
     for key, record in records.items():
         run = listed[key]
         assert record.status == "done" and set(record.evals) == set(suite.evals)
@@ -196,11 +204,22 @@ def test_the_committed_records_are_those_of_the_suite(name):
         assert not run.recipe_changes or record.spec["recipe"]["lr"] == run.recipe_changes["lr"]
 
 
+def newest(records):
+    """Those of the methods as the code has them now."""
+    return [
+        record
+        for record in records
+        if record.spec["method_version"]
+        == methods.version(record.spec["method"], methods.load(record.spec["method"]), record.spec["hyper_parameters"])
+    ]
+
+
 def test_jigsaw_learns_worse_without_the_normalisation_of_its_patches():
     """arXiv:1603.09246, on shortcuts. At the best stage, chosen on val; the task is not yet solved better by it in 275 steps. The direction
-    alone: beside all other pairs of the table the two cannot be told apart."""
-    pairs = pd.read_csv(f"{ROOT}/docs/tiny_imagenet50/differences.csv")
-    [pair] = pairs[
-        (pairs.column == "stages") & (pairs["first"] == "jigsaw normalise=true") & (pairs.second == "jigsaw normalise=false")
-    ].itertuples()
-    assert pair.difference > 0
+    alone: beside all other pairs of the table the two cannot be told apart. Both of version 1, until they are made anew."""
+    best = {True: [], False: []}
+    for record in ResultStore(f"{ROOT}/results/tiny_imagenet50").records():
+        if record.spec["method"] == "jigsaw" and record.spec["method_version"] == "1":
+            (value,) = [r.value for r in record.results if (r.evaluator, r.metric, r.split) == ("stages", "top1", "test")]
+            best[record.spec["hyper_parameters"]["normalise"]].append(value)
+    assert len(best[True]) == len(best[False]) == 3 and sum(best[True]) > sum(best[False])
