@@ -3,15 +3,18 @@
 python -m benchmarks.harness
 """
 
+import functools
 import subprocess
 import sys
 import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 from bench.defaults import DEFAULT_EVALS
 from bench.records.index import NAME
-from bench.records.record import Cost, Result, RunRecord, to_text
+from bench.records.record import Cost, Result, RunRecord, pack, to_text
 from bench.records.store import ResultStore
 from bench.spec import Budget, Recipe, RunSpec
 from benchmarks.measure import alternate, now, spread, table
@@ -21,24 +24,31 @@ EVALS = tuple(DEFAULT_EVALS.split(","))
 CURVE = tuple((i / 100, 5.0 - i / 50) for i in range(100))
 
 
-def made_up(count: int, methods: int = 40) -> list[RunSpec]:
-    """Seeds of `methods` methods that do not exist."""
+def made_up(count: int, methods: int = 40, rates: int = 1) -> list[RunSpec]:
+    """Seeds of `methods` methods that do not exist, at so many learning rates each."""
     facts = {"encoder": "resnet8", "image_size": 32, "precision": "float32", "method_version": "1", "data_revision": "made up"}
-    facts |= {"dataset": "made_up", "budget": Budget("images", 20_000), "recipe": Recipe("sgd", lr=0.1, batch_size=256)}
-    return [RunSpec(method=f"method{number % methods}", seed=number // methods, **facts) for number in range(count)]
+    facts |= {"dataset": "made_up", "budget": Budget("images", 20_000)}
+    settings = [
+        {"method": f"method{method}", "recipe": Recipe("sgd", lr=round(0.1 * (rate + 1), 6), batch_size=256)}
+        for rate in range(rates)
+        for method in range(methods)
+    ]
+    return [RunSpec(seed=number // len(settings), **settings[number % len(settings)], **facts) for number in range(count)]
 
 
-def make_records(folder: Path, specs: list[RunSpec]) -> None:
-    """A record of three numbers for each, as the program writes them."""
+def make_records(folder: Path, specs: list[RunSpec], images: int = 768) -> None:
+    """A record of three numbers for each, of so many test images, as the program writes them."""
     store, cost = ResultStore(folder), Cost(steps=78, images=19_968, flops=2.4e12, seconds=15.0)
-    right = "/w==" * 32
+    generator = np.random.default_rng(0)
     for number, spec in enumerate(specs):
+        value = 50 + (number * 7 % 100) / 10
+        right = pack(generator.random(images) < value / 100)
         facts = {
             "dataset": spec.dataset,
             "split": "test",
             "metric": "top1",
-            "value": 50 + (number * 7 % 100) / 10,
-            "n": 768,
+            "value": value,
+            "n": images,
             "correct": right,
         }
         results = tuple(Result(evaluator=name, **facts) for name in ("knn", "linear", "transfer"))
@@ -90,6 +100,24 @@ def store(quick: bool) -> list[dict]:
             leaderboard.write(build(frame), Path(folder) / "report")
             seconds.append(now() - start)
         found.append(row(f"leaderboard of {some:,} runs, from the frame", seconds, 5.0 * some / 10_000))
+    return found
+
+
+def reports(quick: bool) -> list[dict]:
+    """Seconds of the whole command `report`, of a search and of one setting with many seeds; the records are indexed."""
+    settings, seeds, images = (8, 12, 768) if quick else (800, 4_000, 10_000)
+    found = []
+    for what, specs, goal in (
+        (f"a search of {settings} settings", made_up(settings, methods=8, rates=settings // 8), 10.0),
+        (f"{settings // 4} settings with 3 seeds each", made_up(3 * settings // 4, methods=2, rates=settings // 8), 10.0),
+        (f"{seeds:,} seeds of one setting", made_up(seeds, methods=1), 5.0),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            make_records(Path(folder) / "results", specs, images)
+            ResultStore(Path(folder) / "results").frame()
+            arguments = ("report", "--results", f"{folder}/results", "--output", f"{folder}/report")
+            (seconds,) = alternate({what: functools.partial(run, *arguments)}, 1 if quick else 3).values()
+        found.append(row(f"run_bench.py report of {what}, three accuracies on {images:,} test images", seconds, goal))
     return found
 
 
@@ -184,7 +212,7 @@ def row(what: str, values: list[float], goal: float | None, unit: str = "s") -> 
 
 def rows(quick: bool = False) -> list[dict]:
     """Everything above."""
-    return [*commands(quick), *sweep(quick), *store(quick), *checkpoints(quick), *memory(quick)]
+    return [*commands(quick), *sweep(quick), *store(quick), *reports(quick), *checkpoints(quick), *memory(quick)]
 
 
 def markdown(found: list[dict]) -> str:

@@ -17,10 +17,11 @@ from reports.tables import columns as kinds
 from reports.tables.cells import cells_of, with_aggregate
 from reports.tables.columns import Column
 from reports.tables.comparisons import compare
-from reports.tables.costs import costs_of, places, usual, where_seconds
+from reports.tables.costs import costs_of, usual, where_seconds
 from reports.tables.labels import labels
 from reports.tables.lines import listed, not_drawn, notes, title, total, unfinished
 from reports.tables.ranks import ranked, with_ties
+from reports.tables.settings import Setting, settings_of
 from reports.tables.table import KEY, SETTING, Row, Table
 from reports.tables.versions import left_out, newest
 
@@ -55,19 +56,19 @@ def _devices(frame: pandas.DataFrame) -> list[str]:
 
 def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     """Of runs that are comparable and of the newest versions. left: what is said of those that are not."""
-    groups = list(frame.groupby(list(SETTING), sort=True))
-    names = labels([dict(zip(SETTING, setting, strict=True)) for setting, _ in groups])
+    settings = settings_of(frame)
+    names = labels([dict(zip(SETTING, setting.key, strict=True)) for setting in settings])
     found: dict[str, Column] = {}
-    here = usual(list(places(frame.drop_duplicates("id"))))
+    here = usual([run for setting in settings for run in setting.runs])
     rows, alternates = [], []
-    for label, (_, runs) in zip(names, groups, strict=True):
-        main = runs[runs.weights.isna()]
-        constant = _constant(runs)
-        cells = {**cells_of(main, found, constant), **costs_of(runs, found, here)}
-        seeds, lost = main[main.evaluator.notna()].id.nunique(), bool((runs.status != "done").any())
-        rows.append(Row(label, _kind(runs), seeds, cells, None, notes(runs), lost, constant))
-        for weights, other in runs[runs.weights.notna()].groupby("weights"):
-            alternates.append((f"{label} {weights}", cells_of(other, found)))
+    for label, setting in zip(names, settings, strict=True):
+        constant, main = _constant(setting), [result for result in setting.results if result.weights is None]
+        cells = {**cells_of(main, found, constant), **costs_of(setting.runs, found, here)}
+        seeds, lost = len({result.id for result in main}), any(run.status != "done" for run in setting.runs)
+        rows.append(Row(label, setting.kind, seeds, cells, None, notes(setting), lost, constant))
+        for weights in sorted({result.weights for result in setting.results if result.weights is not None}):
+            others = [result for result in setting.results if result.weights == weights]
+            alternates.append((f"{label} {weights}", cells_of(others, found)))
     columns = tuple(sorted(found.values(), key=kinds.position))
     rows = with_aggregate(rows, columns)
     if any(kinds.AGGREGATE.key in row.cells for row in rows):
@@ -75,20 +76,15 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     ranked_by = next((column.key for column in columns if column.kind == "accuracy" and column.ranks), None)
     compared = {column.key: compare(rows, column.key) for column in columns if column.kind == "accuracy"}
     rows = ranked(with_ties(rows, columns, compared), ranked_by, compared)
-    lines = [unfinished(frame, dict(zip([tuple(setting) for setting, _ in groups], names, strict=True)))]
+    lines = [unfinished(frame, {setting.key: name for setting, name in zip(settings, names, strict=True)})]
     lines += [f"Other weights: {label}: {listed(cells, columns)}." for label, cells in alternates]
     lines += [left, not_drawn(rows, ranked_by), where_seconds(rows, here), total(frame)]
     return Table(key, title(key, rows), columns, rows, ranked_by, tuple(line for line in lines if line), compared)
 
 
-def _kind(runs: pandas.DataFrame) -> str:
-    return "floor" if not runs.trained.any() else "ceiling" if runs.uses_labels.any() else "method"
-
-
-def _constant(runs: pandas.DataFrame) -> bool:
+def _constant(setting: Setting) -> bool:
     """Whether it is a floor of which no seed decides anything: it says so, or, in older records, has no weights or those of all seeds
     are the same."""
-    weights = runs.drop_duplicates("id").weights_sha256
-    same = weights.notna().all() and weights.nunique() == 1
-    found = runs.deterministic.all() or (same and (len(weights) > 1 or weights.iloc[0] == NOTHING_DRAWN))
-    return _kind(runs) == "floor" and bool(found)
+    weights = {run.weights_sha256 for run in setting.runs}
+    same = None not in weights and len(weights) == 1 and (len(setting.runs) > 1 or weights == {NOTHING_DRAWN})
+    return setting.kind == "floor" and (all(run.deterministic for run in setting.runs) or same)

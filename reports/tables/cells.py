@@ -1,34 +1,36 @@
 """What is in a cell: a setting's results over its seeds, and one number for many tasks. What its runs cost: costs.py."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas
 
 from bench.records.record import unpack
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
+from reports.tables.settings import Measured
 from reports.tables.statistics import interquartile_mean, interval, of_images
 from reports.tables.table import Cell, Row
 
-RESULT = ("evaluator", "eval_dataset", "split", "metric")
-"""Results that agree in these are one column's."""
 
-
-def cells_of(results: pandas.DataFrame, found: dict[str, Column], constant: bool = False) -> dict[str, Cell]:
-    """Column key -> cell, from rows of one setting and one kind of weights; new columns are added to `found`. constant: no seed decides
-    anything of it."""
+def cells_of(results: Sequence[Measured], found: dict[str, Column], constant: bool = False) -> dict[str, Cell]:
+    """Column key -> cell, from results of one setting and one kind of weights, by seed; new columns are added to `found`. constant: no
+    seed decides anything of it."""
+    groups: dict[tuple[str, str, str, str], list[Measured]] = {}
+    for result in results:
+        groups.setdefault((result.evaluator, result.eval_dataset, result.split, result.metric), []).append(result)
     cells = {}
-    # Few columns, sorted once: the frame has forty, and every step on the part of a cell would copy them.
-    finite = results.loc[np.isfinite(results.value), [*RESULT, "seed", "value", "correct", "n"]].sort_values("seed", kind="stable")
-    for (evaluator, dataset, split, metric), part in finite.groupby(list(RESULT)):
+    for (evaluator, dataset, split, metric), part in sorted(groups.items()):
         column = kinds.column(evaluator, dataset, split, metric)
         found.setdefault(column.key, column)
-        cells[column.key] = _cell(metric, constant, *(part[name].tolist() for name in ("seed", "value", "correct", "n")))
+        seeds, values, correct, n = zip(*((each.seed, each.value, each.correct, each.n) for each in part), strict=True)
+        cells[column.key] = _cell(metric, constant, seeds, values, correct, n)
     return cells
 
 
-def _cell(metric: str, constant: bool, seeds: list[int], values: list[float], correct: list[str | None], n: list[int]) -> Cell:
+def _cell(
+    metric: str, constant: bool, seeds: Sequence[int], values: Sequence[float], correct: Sequence[str | None], n: Sequence[int]
+) -> Cell:
     """Over the seeds of one column."""
     images = None
     # Right and wrong images average to a top-1. Of a mean over classes, where few images of a rare one decide, only seeds are counted.

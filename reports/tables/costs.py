@@ -4,54 +4,48 @@ Seconds of two processors say more of these than of a method, and so do those of
 median of the seeds on the processor that most of the table's runs had, or else on that of most of its own, and then is marked (`OTHER`).
 """
 
+import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas
 
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
+from reports.tables.settings import Run
 from reports.tables.table import Cell, Row
 
 OTHER = "†"
 """Marks seconds of another processor than the table's."""
 
 
-def places(runs: pandas.DataFrame) -> pandas.Series:
-    """Where each run was: 'AMD EPYC, 1 thread'."""
-    names = (
-        f"{model or 'unnamed hardware'}, {threads} thread{'s' * (threads != 1)}" if threads else model or "unnamed hardware"
-        for model, threads in zip(runs.hardware, runs.threads, strict=True)
-    )
-    return pandas.Series(list(names), index=runs.index, dtype=object)
-
-
-def usual(where: Sequence[str]) -> str:
+def usual(runs: Sequence[Run]) -> str:
     """The place of most runs, of two with equally many the first by name."""
-    return min(Counter(where).items(), key=lambda item: (-item[1], item[0]), default=("", 0))[0]
+    return min(Counter(run.place for run in runs).items(), key=lambda item: (-item[1], item[0]), default=("", 0))[0]
 
 
-def costs_of(runs: pandas.DataFrame, found: dict[str, Column], here: str) -> dict[str, Cell]:
+def costs_of(runs: Sequence[Run], found: dict[str, Column], here: str) -> dict[str, Cell]:
     """Column key -> cell, of the runs of one setting that were done, or of all where none was; new columns are added to `found`. here:
     the place that most of the table's runs had. Seconds of places that the cell is not of have a column each, for the CSV."""
-    runs = runs.drop_duplicates("id").sort_values("seed")
-    runs = runs[runs.status == "done"] if (runs.status == "done").any() else runs
-    where = places(runs)
-    own = here if (where == here).any() else usual(list(where))
+    runs = [run for run in runs if run.status == "done"] or runs
+    own = here if any(run.place == here for run in runs) else usual(runs)
     cells = {}
     for column, source, unit in kinds.COSTS:
-        values = runs[source] / unit
+        values = [(run, getattr(run, source) / unit) for run in runs]
         if not column.of_time:
             found.setdefault(column.key, column)
-            cells[column.key] = Cell(float(values.mean()), None, dict(zip(runs.seed.tolist(), values.tolist(), strict=True)))
+            cells[column.key] = Cell(float(np.mean([value for _, value in values])), None, {run.seed: value for run, value in values})
             continue
-        for place, part in values[values.notna()].groupby(where):
-            shown = column if place == own else kinds.elsewhere(column, str(place))
+        of_places: dict[str, dict[int, float]] = defaultdict(dict)
+        for run, value in values:
+            if not math.isnan(value):
+                of_places[run.place][run.seed] = value
+        for place, seconds in sorted(of_places.items()):
+            shown = column if place == own else kinds.elsewhere(column, place)
             found.setdefault(shown.key, shown)
-            seconds = dict(zip(runs.seed[part.index].tolist(), part.tolist(), strict=True))
             mark = OTHER if shown is column and place != here else ""
-            cells[shown.key] = Cell(float(np.median(part)), None, seconds, mark=mark, place=str(place))
+            cells[shown.key] = Cell(statistics.median(seconds.values()), None, seconds, mark=mark, place=place)
     return cells
 
 

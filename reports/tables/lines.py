@@ -1,6 +1,7 @@
 """What a table says in words: its title, the notes of a row, and the lines below it."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas
@@ -10,6 +11,7 @@ from bench.spec import Budget
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
 from reports.tables.drawable import undrawn
+from reports.tables.settings import Setting
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import SETTING, Cell, Row
 
@@ -17,20 +19,19 @@ COLLAPSED = "collapsed_centred"
 """The flag that a row's note is of. `collapsed`, its forerunner, took what is common to all images for a collapse."""
 
 
-def notes(runs: pandas.DataFrame) -> tuple[str, ...]:
+def notes(setting: Setting) -> tuple[str, ...]:
     """What a reader must know of this row beside its numbers."""
-    notes = []
-    total = runs.id.nunique()
-    collapsed = runs[(runs.metric == COLLAPSED) & (runs.value > 0) & runs.weights.isna()].id.nunique()
+    runs, total, notes = setting.runs, len(setting.runs), []
+    flagged = (result for result in setting.results if result.metric == COLLAPSED and result.value > 0 and result.weights is None)
+    collapsed = len({result.id for result in flagged})
     if collapsed:
         notes.append("collapsed" if collapsed == total else f"{collapsed} of {total} collapsed")
-    single = runs.drop_duplicates("id")
-    guessing = int(single.at_chance.sum())
+    guessing = sum(run.at_chance for run in runs)
     if guessing:
         notes.append("loss at chance" if guessing == total else f"{guessing} of {total} loss at chance")
-    notes += list(dict.fromkeys(sentence for sentence in single.short_of.sort_values() if isinstance(sentence, str)))
-    counts = single.status.value_counts()
-    notes += [f"{counts[status]} of {total} {status}" for status in ("diverged", "failed") if status in counts]
+    notes += sorted({run.short_of for run in runs if run.short_of})
+    counts = Counter(run.status for run in runs)
+    notes += [f"{counts[status]} of {total} {status}" for status in ("diverged", "failed") if counts[status]]
     return tuple(notes)
 
 

@@ -35,7 +35,7 @@ def interval(values: np.ndarray, correct: np.ndarray | None = None) -> float | N
     # Each source with its own t, not one t for both by Welch and Satterthwaite: their degrees of freedom are estimated too,
     # and three seeds that agree by luck then pass for a thousand.
     squares = _own_half_width(values) ** 2
-    images = None if correct is None else 100 * np.asarray(correct, dtype=np.float64).mean(axis=0)
+    images = None if correct is None else 100 * np.asarray(correct).mean(axis=0, dtype=np.float64)
     if images is not None and len(images) > 1:
         squares += _own_half_width(images) ** 2
     return float(np.sqrt(squares))
@@ -46,7 +46,7 @@ def of_images(correct: np.ndarray | None) -> float | None:
     it is not known which were right."""
     if correct is None or correct.shape[1] < 2:
         return None
-    return _own_half_width(100 * np.asarray(correct, dtype=np.float64).mean(axis=0))
+    return _own_half_width(100 * np.asarray(correct).mean(axis=0, dtype=np.float64))
 
 
 def _own_half_width(numbers: np.ndarray) -> float:
