@@ -108,7 +108,7 @@ def test_the_commands(sweep, undisturbed, monkeypatch):
     assert runs.over() == ["cancelled"]
     assert "log: " in says("status", *what) and "Starting with" in says("logs", runs.specs[0].id[:6], *names[2:4])
     monkeypatch.setenv("PATIENT_PAUSE", "0")
-    assert "0 to do" in says("retry", *what, *how, "--failed"), "it was cancelled, and did not fail"
+    assert "retry  0 of 1" in says("retry", *what, *how, "--failed"), "it was cancelled, and did not fail"
     assert "sent   job" in says("retry", *what, *how)
     assert "1 runs: 1 done" in says("status", *what, "--watch")
     runs.require_whole(undisturbed)
