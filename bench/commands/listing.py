@@ -45,8 +45,7 @@ def list_names(what, results, as_json):
     if as_json:
         say_json({title: [{"name": name, "summary": text} for name, text in tables[title]()] for title in ([what] if what else tables)})
         return
-    # A line is broken for who reads it, and left whole for a program.
-    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    wide = terminal_width()
     for title in [what] if what else tables:
         rows = tables[title]()
         width = max(len(name) for name, _ in rows)
@@ -56,6 +55,11 @@ def list_names(what, results, as_json):
             for number, line in enumerate(summary.split("\n")):
                 lead = rest if number else first
                 click.echo(textwrap.fill(line, max(wide, width + 30), initial_indent=lead, subsequent_indent=rest, break_on_hyphens=False))
+
+
+def terminal_width() -> int:
+    """Characters; no bound where it is none: a line is broken for who reads it, and left whole for a program."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 def list_runs(folder: Path, as_json: bool) -> None:

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench import suites
+from bench.commands import listing
 from bench.run.folder import run_folder
 from places import ROOT
 
@@ -62,9 +62,8 @@ def test_a_whole_folder_is_looked_at_without_retyping(bench, here):
 def test_a_listing_is_as_wide_as_the_terminal_and_whole_for_a_program(bench, monkeypatch):
     whole = bench("list", "suites")[1].splitlines()
     assert len(whole) == 1 + len(suites.names()) and all(line.endswith(".") for line in whole[1:]), "sentences, and whole ones"
-    monkeypatch.setattr(sys.stdout.__class__, "isatty", lambda self: True, raising=False)
     for columns in (60, 90):
-        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr(listing, "terminal_width", lambda columns=columns: columns)
         lines = [line for what in ("suites", "methods", "datasets", "encoders") for line in bench("list", what)[1].splitlines()]
         assert max(len(line) for line in lines) <= columns
 

@@ -55,7 +55,7 @@ def test_an_interruption_says_what_is_kept_and_no_more(bench, here, monkeypatch)
         patch.setattr(run_module, "checkpointed", lambda runs, scratch: runs[:2])
         code, _, err = bench("run", *ROTATION)
         assert code == 130 and "the checkpoints of 2 runs are written, and the same command goes on from there" in err
-    for module, command in (("bench.conformance.check_method", ["check", "random"]), ("bench.commands.doctor.examine", ["doctor"])):
+    for module, command in (("bench.conformance.outcomes", ["check", "random"]), ("bench.commands.doctor.examine", ["doctor"])):
         with monkeypatch.context() as patch:
             patch.setattr(module, interrupted)
             code, _, err = bench(*command)

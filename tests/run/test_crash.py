@@ -24,7 +24,7 @@ START = '"""Mine."""\nfrom methods.rotation import Rotation\n\n\nclass Mine(Rota
 
 FAULTS = {
     "loss": "    def loss(self, batch, progress):\n        return self.x if progress else super().loss(batch, progress)\n",
-    "after_step": "    def after_step(self, progress):\n        raise ValueError('two\\nlines')\n",
+    "after_step": "    def after_step(self, progress):\n        if progress:\n            raise ValueError('two\\nlines')\n",
     "encode": "    def encode(self, images):\n        return {}['a']\n",
 }
 
@@ -141,6 +141,8 @@ def test_show_prints_one_run_whole(bench, monkeypatch):
     assert re.search(r"^loss +[▁▂▃▄▅▆▇█]{60}$", out, re.M) and re.search(r"linear +cifar10 +test +top1 +\d", out)
     told = json.loads(bench("show", record["id"], "--json", "--results", "results/cifar10")[1])
     shown = told["records"][0]
+    cost = shown.pop("cost")
+    assert {name: cost[name] for name in record["cost"]} == record.pop("cost")
     assert {name: shown[name] for name in record} == record and shown["path"] == str(path.relative_to(ROOT)) and shown["error_at"] is None
     code, _, err = bench("show", record["id"], "--results", "nowhere")
     assert code == 2 and "the results folder 'nowhere' (--results) is not there" in err
