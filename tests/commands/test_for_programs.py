@@ -79,5 +79,5 @@ def test_a_plan_says_batch_and_learning_rate(bench, here):
 def test_committed_folders_are_looked_at(bench, here):
     shutil.copytree(ROOT / "results" / "demo_search", here / "results")
     code, out, err = bench("status")
-    assert code == 0 and "64 runs: 64 done" in out, err
+    assert code == 0 and "72 runs: 72 done" in out, err
     assert run_folder(here / ".scratch", "x").asked.name == "asked.json"

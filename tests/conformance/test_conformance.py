@@ -78,7 +78,7 @@ IN_WORDS = {
     "enqueue_in_loss": ("loss_changes_no_state", "move that to after_step"),
     "global_randomness": ("only_batch_randomness", "draw with batch.rand"),
     "hidden_teacher": ("state_is_complete", "self.teacher decides later steps"),
-    "imports_datasets": ("imports", "do not import bench.data"),
+    "imports_datasets": ("imports", "do not use bench.data"),
     "late_buffer": ("state_is_complete", "centre: in state_dict() only before or after training"),
     "loss_per_image": ("loss", "loss must return one number"),
     "low_precision_loss": ("loss", "torch.bfloat16 at progress 0 under bfloat16 autocast"),

@@ -10,6 +10,7 @@ from bench.compute.randomness import Draws, seeded
 from bench.encoders import factory
 from bench.method import Batch, LabelledBatch, build
 from bench.pages import methods as methods_page
+from bench.parts import Queue
 from bench.views.view import render_views
 
 IMAGES = 16
@@ -27,6 +28,10 @@ def loss_and_gradients(name):
     views = render_views(method.views, images, methods_page.DATA, mean, std, lambda number: Draws("alias", number, total=IMAGES))
     facts = (views, torch.arange(IMAGES), Draws("alias", "loss", total=IMAGES))
     batch = LabelledBatch(*facts, torch.arange(IMAGES) % 10) if method.uses_labels else Batch(*facts)
+    for module in method.modules():
+        if isinstance(module, Queue):  # an empty one makes every loss of a queue 0
+            rows = torch.randn(IMAGES, module.rows.shape[1], generator=torch.Generator().manual_seed(1))
+            module.enqueue(torch.nn.functional.normalize(rows, dim=1))
     loss = method.loss(batch, 0.5)
     loss.backward()
     gradients = [parameter.grad.norm().item() for parameter in method.parameters() if parameter.grad is not None]

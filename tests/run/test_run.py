@@ -472,4 +472,6 @@ def test_a_failing_run_is_tried_once_a_launch(spec, place, monkeypatch):
 
     monkeypatch.setattr(execute_module, "evaluate", fail)
     work = Work([spec.to_json()], EVALS, place)
-    assert work() == [(1, f"moco seed 0 ({spec.id}): RuntimeError: always")] and work() == [] and len(tries) == 1
+    ((number, said),) = work()
+    assert number == 1 and said.startswith(f"moco seed 0 ({spec.id}): RuntimeError: always (test_run.py:")
+    assert work() == [] and len(tries) == 1

@@ -16,7 +16,7 @@ def found_labels():
     frame = sys._getframe()
     while frame := frame.f_back:
         source = getattr(frame.f_locals.get("self"), "source", None)
-        if source is not None:
+        if hasattr(source, "labels"):
             return source.labels
     return None
 
