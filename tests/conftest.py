@@ -49,3 +49,12 @@ def bench(monkeypatch, capsys):
         return code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory; nothing of the user's environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path

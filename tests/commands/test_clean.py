@@ -15,14 +15,6 @@ from places import ROOT
 RUN = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--budget", "4steps", "--seeds", "0", "--evals", "label_free"]
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 def begin(run_id):
     """What a run leaves that was begun from here and has no record."""
     folder = run_folder(Path(".scratch"), run_id)

@@ -20,15 +20,6 @@ SMALL = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--b
 ONE = ["run", "--method", "simclr", *SMALL]
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working directory; nothing of the user's environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 WRONG = [
     (["rum"], "unknown command 'rum'. Did you mean 'run'?"),
     (["list", "method"], "unknown list 'method'. Did you mean 'methods'?"),

@@ -4,22 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
-
 from bench import suites
 from bench.commands import listing
 from bench.run.folder import run_folder
 from places import ROOT
 
 SMALL = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--budget", "4steps", "--evals", "label_free"]
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
 
 
 def test_every_listing_is_json_too(bench, here):

@@ -12,14 +12,6 @@ from bench.errors import UserError
 SMALL = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--budget", "4steps", "--evals", "label_free"]
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("0-4", [0, 1, 2, 3, 4]), ("3", [3]), ("7,0-2", [7, 0, 1, 2]), ("0-2,1-3", [0, 1, 2, 3]), ("5-5", [5]), (" 1 - 2 , 4", [1, 2, 4])],

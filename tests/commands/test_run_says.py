@@ -14,14 +14,6 @@ SMALL = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--b
 ROTATION = ["--method", "rotation", *SMALL]
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 def test_retry_says_what_was_never_run_and_not_that_it_is_in_the_store(bench, here):
     code, out, _ = bench("retry", *ROTATION)
     assert code == 0 and "0 in the store" in out and "3 to do" in out and "are not repeated" not in out

@@ -29,14 +29,6 @@ FAULTS = {
 }
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("SSLBENCH_DATA", "SSLBENCH_SCRATCH"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_failing_method_is_told_by_file_and_line_everywhere(fault, bench, here):
     """On the screen, in the record, by status, logs and show; and no more once it is mended."""
