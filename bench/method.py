@@ -14,7 +14,7 @@ B images of the global batch, D features, N images of the pretraining split.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,10 @@ from bench.spec import DatasetInfo, Recipe
 from bench.views.view import View
 
 
+def seen_by_nobody(caption: str, make: Callable[[], Tensor]) -> None:
+    """What `Batch.show` is in training: nothing is made."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """What a loss gets: the views in their declared order, which images they show, and the only randomness there is."""
@@ -35,6 +39,10 @@ class Batch:
     index: Tensor
     """int64 [B]: which image of the pretraining split each one is, in an order that says nothing of its class."""
     draws: Draws
+    show: Callable[[str, Callable[[], Tensor]], None] = field(default=seen_by_nobody, kw_only=True)
+    """`batch.show("hidden", lambda: images)` in a loss: what it makes of the views, for the sheet that `views` writes. Images [B, C, h, w],
+    or several of each [B, K, C, h, w]: three channels normalised as the views are, or one in 0..1, drawn grey. In training nothing
+    is made. No draw may be made for it."""
 
     def rand(self, *shape: int) -> Tensor:
         """Uniform in [0, 1): float32 [B, *shape]."""

@@ -132,6 +132,8 @@ class Colorization(Method):
 
     def loss(self, batch, progress):
         lightness, ab = self.split(batch.views[0])
+        batch.show("lightness", lambda: (lightness * LIGHTNESS_SCALE + LIGHTNESS_CENTRE) / 100)
+        batch.show("a and b, to be predicted", lambda: 0.5 + 0.5 * ab[:, :, None] / COLOUR_SCALE)
         predicted = self.head(self.encoder.feature_map(lightness))
         # One pixel in so many, the top left one of its square, as the authors' data_ab_ss: a mean colour is greyer than any.
         ab = F.interpolate(ab, predicted.shape[2:])

@@ -138,7 +138,9 @@ class ContextEncoder(Method):
         (clean,) = batch.views
         hidden = squares(self.corners(batch), self.side, clean.shape[-1]).to(clean.dtype)
         # What is hidden takes the data's mean colour, which is 0 here (the paper: a constant mean value).
-        rebuilt = self.decoder(self.encoder.feature_map(clean * (1 - hidden)))
+        seen = clean * (1 - hidden)
+        batch.show("with hidden squares", lambda: seen)
+        rebuilt = self.decoder(self.encoder.feature_map(seen))
         loss = hidden_error(rebuilt, clean, hidden)
         if self.adversary is not None:
             # One call for real images and one for made ones, as train.lua: BatchNorm sees them apart.

@@ -105,6 +105,8 @@ class Counting(Method):
         matrix = self.halvings[batch.randint(len(self.halvings))]
         corners = grid(2, self.side, images.device).expand(len(images), -1, -1)
         seen = torch.cat([separable(images, matrix, matrix)[:, None], cut(images, corners, self.side)], dim=1)
+        batch.show("the whole at half its size", lambda: seen[:, 0])
+        batch.show("its four quarters", lambda: seen[:, 1:])
         # All five in one encoder call: they must be counted by the same function, BatchNorm's statistics included.
         counts = upcast(self.head(self.encoder(seen.flatten(0, 1)))).unflatten(0, (-1, 5))
         whole, parts = gather(counts[:, 0]), gather(counts[:, 1:].sum(1))

@@ -132,6 +132,7 @@ class CPC(Method):
         patches = self.blackened(self.patches(batch.views[0]), batch)
         if self.colour == "drop":
             patches = drop_colours(batch, patches)
+        batch.show("patches that overlap", lambda: patches)
         latents = self.encoder(patches.flatten(0, 1)).unflatten(0, (-1, self.count, self.count))
         parts = []
         for turn, (context, predictor) in enumerate(zip(self.contexts, self.predictors, strict=True)):

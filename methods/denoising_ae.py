@@ -53,8 +53,9 @@ class DenoisingAutoencoder(Method):
         return 1.0  # the mean colour for every pixel
 
     def loss(self, batch, progress):
-        clean = batch.views[0]
-        return mean_of_batch(squared_error(self.decoder(self.encoder.feature_map(self.corrupt(batch))), clean), len(clean))
+        clean, noisy = batch.views[0], self.corrupt(batch)
+        batch.show("with noise", lambda: noisy)
+        return mean_of_batch(squared_error(self.decoder(self.encoder.feature_map(noisy)), clean), len(clean))
 
     def encode(self, images):
         """The mean of the feature map, which is what the loss trains; in a ViT it leaves the class token's output untrained."""

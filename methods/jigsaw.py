@@ -110,6 +110,7 @@ class Jigsaw(Method):
         patches = cut(batch.views[0], corners, self.side)
         if self.normalise:
             patches = standardised(patches)
+        batch.show("nine patches in a shuffled order", lambda: patches)
         # All patches of all images in one encoder call; the head sees those of one image in their shuffled order.
         features = self.projector(self.encoder(patches.flatten(0, 1)))
         logits = self.classifier(features.unflatten(0, (-1, PATCHES)).flatten(1))

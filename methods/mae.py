@@ -131,10 +131,17 @@ class MAE(Method):
         pixels = 3 * self.encoder.patch_size**2
         return 1 - 1 / pixels if self.norm_pix else 1.0  # the mean colour for every pixel
 
+    def visible(self, images, keep):
+        """Images [B, 3, H, W] without their hidden patches, for people. keep: int64 [B, K]."""
+        seen = torch.zeros(len(images), self.patches, 1, device=images.device).scatter(1, keep[..., None], 1.0)
+        side, size = self.encoder.side, self.encoder.patch_size
+        return images * seen.view(-1, 1, side, side).repeat_interleave(size, 2).repeat_interleave(size, 3)
+
     def loss(self, batch, progress):
         (images,) = batch.views
         order = batch.rand(self.patches).argsort(dim=1)
         keep, hide = order[:, : self.kept], order[:, self.kept :]
+        batch.show("visible patches", lambda: self.visible(images, keep))
         predicted = self.decoder(self.encoder.tokens(images, keep=keep), order)
         targets = choose(patchify(images, self.encoder.patch_size), hide)
         return mean_of_batch(reconstruction_error(predicted, targets, self.norm_pix), len(images))

@@ -105,6 +105,7 @@ class PIRL(Method):
         corners = jittered_grid(batch, images, SIDE, self.side)
         order = batch.rand(PATCHES).argsort(1)
         patches = cut(images, corners.gather(1, order[..., None].expand(-1, -1, 2)), self.side)
+        batch.show("nine patches of view 2 in a shuffled order", lambda: patches)
         rows = self.patch_projector(self.encoder(patches.flatten(0, 1))).unflatten(0, (-1, PATCHES)).flatten(1)
         return F.normalize(upcast(self.puzzle_projector(rows)), dim=1)
 

@@ -136,5 +136,6 @@ class RelativePatch(Method):
     def loss(self, batch, progress):
         corners, target = self.place(batch)
         patches = self.prepare(cut(batch.views[0], corners.flatten(1, 2), self.side), batch)
+        batch.show("two neighbours", lambda: patches[:, :2])
         pairs = self.encoder(patches.flatten(0, 1)).unflatten(0, (-1, 2)).flatten(1)
         return mean_of_batch(classify(self.classifier(pairs), target.flatten()), len(target))

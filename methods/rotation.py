@@ -56,4 +56,5 @@ class Rotation(Method):
     def loss(self, batch, progress):
         # All four rotations of an image in one batch and one encoder call: section 3.1 of the paper finds it clearly better.
         images, target = four_rotations(batch.views[0])
+        batch.show("rotated by 0, 90, 180 and 270 degrees", lambda: torch.stack(images.chunk(4), dim=1))
         return mean_of_batch(classify(self.classifier(self.encoder(images)), target), len(target))

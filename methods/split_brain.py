@@ -96,6 +96,8 @@ class SplitBrain(Method):
 
     def loss(self, batch, progress):
         lightness, ab = self.split(batch.views[0])
+        batch.show("lightness, seen by one half", lambda: (lightness * LIGHTNESS_SCALE + LIGHTNESS_CENTRE) / 100)
+        batch.show("a and b, seen by the other", lambda: 0.5 + 0.5 * ab[:, :, None])
         # Eq. 3: each half has a loss of its own, so their sum trains each as if it were alone.
         colour = self.error(self.says_colour(self.sees_lightness.feature_map(lightness)), ab, self.colour_of)
         light = self.error(self.says_lightness(self.sees_colour.feature_map(ab)), lightness, self.bin_of)

@@ -1,13 +1,23 @@
-"""A contact sheet: what a method really sees of a few images, drawn as in training."""
+"""A contact sheet: what a method really sees of a few images, its views and what its loss makes of them, drawn as in training."""
 
+import io
+import math
+from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import torch
-from torchvision.utils import make_grid, save_image
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
 
 from bench.compute.randomness import Draws
 from bench.data.dataset import DataSet
-from bench.data.source import load_source
+from bench.data.source import Source, load_source
+from bench.machine import files
+from bench.method import Batch, LabelledBatch, Method
+from bench.plan.complete import own_code
 from bench.run.build import build_method
 from bench.spec import RunSpec
 from bench.views.view import prepare, render_views
@@ -15,27 +25,83 @@ from bench.views.view import prepare, render_views
 IMAGES = 8
 ZOOM_TO = 96
 """Height in pixels that each image is enlarged to, by whole pixels, at least."""
+GAP = 4
+"""Pixels between two columns and between two rows."""
+FONT = 12
 
 
 def write_contact_sheet(spec: RunSpec, path: Path, data: DataSet) -> list[str]:
-    """One row per image: the image, then every view of it. Returns the columns' names. `spec` must be complete, and of this data set."""
+    """One row per image: the image, every view of it, and what the loss shows. Returns the columns' captions. `spec` must be complete,
+    and of this data set."""
     source, num_classes = load_source(spec, data)
     method = build_method(spec, source, num_classes)
-    images = source.images[torch.linspace(0, len(source.images) - 1, IMAGES).long().to(source.device)]
-    draws = lambda number: Draws(spec.seed, "view", 0, number, total=len(images), device=source.device)  # noqa: E731
-    views = render_views(method.views, images, source.info, source.mean, source.std, draws)
-    columns = [prepare(images, source.mean, source.std), *views]
-    size = images.shape[-1]
-    zoom = max(1, -(-ZOOM_TO // size))
-    cells = []
-    for column in columns:
-        shown = (column * source.std[:, None, None] + source.mean[:, None, None]).clamp(0, 1).cpu()
-        # A smaller view is shown at its own scale, in the corner of a full cell.
-        cell = torch.ones(len(shown), 3, size, size)
-        cell[:, :, : shown.shape[2], : shown.shape[3]] = shown
-        cells.append(cell.repeat_interleave(zoom, 2).repeat_interleave(zoom, 3))
-    grid = make_grid(torch.stack(cells, dim=1).flatten(0, 1), nrow=len(columns), padding=4, pad_value=1.0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_image(grid, path)
+    columns = seen(method, source, spec)
+    zoom = max(1, -(-ZOOM_TO // source.images.shape[-1]))
+    made = io.BytesIO()
+    sheet = drawn([(caption, [picture(cell, zoom) for cell in cells]) for caption, cells in columns])
+    sheet.save(made, path.suffix[1:].lower().replace("jpg", "jpeg"))
+    files.replace(path, made.getvalue())
+    return [caption for caption, _ in columns]
+
+
+def seen(method: Method, source: Source, spec: RunSpec) -> list[tuple[str, Tensor]]:
+    """Captions, and what stands below them: in 0..1, float32 [B, C, h, w], or several images of each [B, K, C, h, w]."""
+    index = torch.linspace(0, len(source.images) - 1, IMAGES).long().to(source.device)
+    images = source.images[index]
+
+    def draws(*key: int | str) -> Draws:
+        return Draws(spec.seed, *key, total=len(images), device=source.device)
+
+    views = render_views(method.views, images, source.info, source.mean, source.std, lambda number: draws("view", 0, number))
     names = [f"view {i + 1} ({view.pixels(source.info)} px)" for i, view in enumerate(v for v in method.views for _ in range(v.count))]
-    return ["image", *names]
+    columns = [("image", prepare(images, source.mean, source.std)), *zip(names, views, strict=True)]
+
+    def show(caption: str, make: Callable[[], Tensor]) -> None:
+        columns.append((caption, make()))
+
+    if method.trained:
+        facts = (views, index, draws("loss", 0))
+        with torch.no_grad(), own_code(f"the loss of {spec.method}"):
+            if method.uses_labels:
+                assert source.labels is not None, "a Reference is handed labels"
+                method.loss(LabelledBatch(*facts, source.labels[index], show=show), 0.0)
+            else:
+                method.loss(Batch(*facts, show=show), 0.0)
+    colour = source.std[:, None, None], source.mean[:, None, None]
+    return [(caption, cells if cells.shape[-3] == 1 else cells * colour[0] + colour[1]) for caption, cells in columns]
+
+
+def picture(cell: Tensor, zoom: int) -> Image.Image:
+    """An image [C, h, w] in 0..1, or several [K, C, h, w] in rows and columns, enlarged: every pixel is drawn `zoom` times each way."""
+    several = cell if cell.ndim == 4 else cell[None]
+    columns = math.isqrt(len(several) - 1) + 1
+    tiled = make_grid(several.float().clamp(0, 1).cpu(), nrow=columns, padding=1 if len(several) > 1 else 0, pad_value=1.0)
+    return to_pil_image(tiled.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2))
+
+
+def drawn(columns: list[tuple[str, list[Image.Image]]]) -> Image.Image:
+    """Every column under its caption, which is broken into lines that the column is wide enough for."""
+    font = ImageFont.load_default(FONT)
+    widths = [max(ZOOM_TO, *(each.width for each in pictures)) for _, pictures in columns]
+    heights = [max(each.height for each in row) for row in zip(*(pictures for _, pictures in columns), strict=True)]
+    captions = [wrapped(caption, font, width) for (caption, _), width in zip(columns, widths, strict=True)]
+    head = FONT * 5 // 4 * max(map(len, captions)) + GAP
+    lefts, tops = (list(accumulate((size + GAP for size in sizes), initial=first)) for sizes, first in ((widths, GAP), (heights, head)))
+    whole = Image.new("RGB", (lefts[-1], tops[-1]), "white")
+    pen = ImageDraw.Draw(whole)
+    for left, lines, (_, pictures) in zip(lefts, captions, columns, strict=False):
+        pen.multiline_text((left, 0), "\n".join(lines), fill="black", font=font)
+        for top, each in zip(tops, pictures, strict=False):
+            whole.paste(each, (left, top))
+    return whole
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """The text in lines of at most so many pixels, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
