@@ -21,7 +21,8 @@ MOST_SEEDS = 10_000
 
 ALL, FAMILY = "all", "family:"
 
-LISTS = {field.name for field in dataclasses.fields(Recipe) if field.name in ("betas", "exclude", "groups")}
+FIELDS = {field.name for field in dataclasses.fields(Recipe)}
+LISTS = FIELDS & {"betas", "exclude", "groups"}
 """Fields of a recipe that are several values: a comma is part of one."""
 
 
@@ -88,13 +89,29 @@ def of_family(family: str) -> list[str]:
     return by_family[family]
 
 
+def in_full(settings: tuple[str, ...], chosen: list[str]) -> tuple[str, ...]:
+    """'lr=0.1' -> 'recipe.lr=0.1': a recipe's field goes without that word where no chosen method has a hyper-parameter of its name, as
+    `momentum` is the teacher's in some."""
+    return tuple(f"recipe.{setting.strip()}" if is_field(name_of(setting), chosen) else setting for setting in settings)
+
+
+def name_of(setting: str) -> str:
+    """' batch-size=64' -> 'batch_size'"""
+    return setting.partition("=")[0].strip().replace("-", "_")
+
+
+def is_field(key: str, chosen: list[str]) -> bool:
+    """Whether this is a field of a recipe, and a hyper-parameter of none of the methods."""
+    return key in FIELDS and not any(key in keyword_defaults(methods.require(name)) for name in chosen)
+
+
 def combinations(settings: tuple[str, ...], chosen: list[str]) -> list[tuple[str, ...]]:
     """Every combination of the values that are listed with commas, in the order given. A setting that is a list itself keeps its commas:
     it is one of a recipe's that are, or a hyper-parameter that is text in one of the methods."""
     each = []
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals or "," not in text or is_list(key.strip().replace("-", "_"), chosen):
+        if not equals or "," not in text or is_list(name_of(setting), chosen):
             each.append([setting])
         else:
             each.append([f"{key}={value}" for value in comma_list(text, f"--set {key.strip()}")])

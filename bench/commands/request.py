@@ -138,7 +138,7 @@ class Request:
         for name, value in (("--batch-size", batch_size), ("--image-size", image_size)):
             if value is not None and value < 1:
                 raise UserError(f"{name} must be a whole number from 1 up, not {value}")
-        cells = [self.cell(combination, batch_size) for combination in grid.combinations(settings, names)]
+        cells = [self.cell(combination, batch_size) for combination in grid.combinations(grid.in_full(settings, names), names)]
         if not budget:
             raise UserError("no --budget; expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs")
         common = {

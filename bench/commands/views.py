@@ -21,6 +21,7 @@ from bench.errors import UserError
 @click.option("--output", metavar="FILE.png", help="[default: reports/views/METHOD-DATASET.png]")
 def views(method, dataset, image_size, encoder, recipe, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
+    from bench.commands import grid
     from bench.commands.request import data_folder, parse_settings, require_writable
     from bench.data.catalogue import DataSets
     from bench.folder_name import shown
@@ -35,9 +36,9 @@ def views(method, dataset, image_size, encoder, recipe, settings, data_root, out
         raise UserError(f"'{path}' (--output) is no name of an image; expected one that ends in .png, .jpg or .webp")
     require_writable("--output", path.parent)
     data = DataSets(data_folder(data_root))
-    hyper_parameters, recipe_changes = parse_settings(settings)
     spec = RunSpec(method=method, dataset=dataset, budget=Budget("steps", 1), image_size=image_size, encoder=encoder)
     check_names(spec, (), data)
+    hyper_parameters, recipe_changes = parse_settings(grid.in_full(settings, [method]))
     own, _ = recipes.changes(method, recipe)  # its batches, which may be larger than the data set, are not seen
     spec = spec.replace(hyper_parameters=own | hyper_parameters, recipe_changes=recipe_changes)
     spec = complete(spec, data=data.require(dataset))

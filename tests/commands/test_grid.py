@@ -55,10 +55,17 @@ def test_a_family_is_its_methods_and_names_stand_beside_it(here):
         (("recipe.optimizer=sgd,lars",), ["simclr"], [("recipe.optimizer=sgd",), ("recipe.optimizer=lars",)]),
         (("tasks=npid,rotation",), ["multi_task"], [("tasks=npid,rotation",)]),
         (("temperature",), ["simclr"], [("temperature",)]),
+        (("lr=0.1,0.3", "betas=0.9,0.99"), ["simclr", "dino"],
+         [("recipe.lr=0.1", "recipe.betas=0.9,0.99"), ("recipe.lr=0.3", "recipe.betas=0.9,0.99")]),
+        ((" batch-size=64",), ["simclr"], [("recipe.batch-size=64",)]),
+        (("momentum=0.9",), ["simclr"], [("recipe.momentum=0.9",)]),
+        (("momentum=0.9",), ["moco"], [("momentum=0.9",)]),  # its teacher's
+        (("momentum=0.9",), ["simclr", "moco"], [("momentum=0.9",)]),  # which simclr then refuses
+        (("lr",), ["simclr"], [("recipe.lr",)]),
     ],
 )  # fmt: skip
 def test_several_values_are_a_grid_and_a_list_is_one_value(settings, chosen, expected):
-    assert grid.combinations(settings, chosen) == expected
+    assert grid.combinations(grid.in_full(settings, chosen), chosen) == expected
 
 
 def test_a_grid_is_planned_whole(bench, here):
