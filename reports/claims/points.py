@@ -9,6 +9,7 @@ S seeds, n test images. Accuracies are in percent.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 import numpy as np
 
@@ -35,7 +36,10 @@ class Point:
     values: Mapping[int, float]
     """Seed -> value."""
     correct: np.ndarray | None = None
-    """bool [S, n], rows in the order of `values`: which test images were right; None where it is no share of test images."""
+    """bool [S, n], rows in the order of `values`: which images were right; None where the measure is no share of images that were, or it
+    is not known of which."""
+    images: str = ""
+    """Which images those are: two points of the same ones are compared image by image."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,13 @@ class Points:
     def key(self, place: Place, measure: str | None = None) -> tuple[str, str]:
         """Arm and measure of a place."""
         return (place.arm, place.measure) if isinstance(place, At) else (place, measure or self.measure)
+
+    def floor(self, place: Place, measure: str | None = None) -> tuple[str, Point] | None:
+        """The better of the untrained encoders that an arm is set against, by the same measure, and its name; None where there are none.
+
+        Better by their means on the same images that the arm is measured on: of two that are alike the luckier one, which asks a
+        little more of the arm."""
+        arm, by = self.key(place, measure)
+        found = [(name, self.find(name, by)) for name in self.floors.get(arm, ())]
+        known = [(name, point) for name, point in found if point.values]
+        return max(known, key=lambda named: fmean(named[1].values.values())) if known else None

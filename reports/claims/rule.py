@@ -48,3 +48,8 @@ class Rule:
     def judge(self, points: Points) -> Outcome:
         """What it says of points that have all that it needs, each with the same three seeds or more."""
         raise NotImplementedError
+
+
+def by(measure: str | None) -> str:
+    """' by knn', in a rule's sentence."""
+    return f" by {measure}" if measure else ""

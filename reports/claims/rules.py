@@ -13,10 +13,12 @@ Wherever an arm stands At(arm, measure) may stand, which is judged by that measu
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-from reports.claims.points import At, Place
-from reports.claims.rule import CONTRADICTED, NO_VERDICT, OUT_OF_REACH, REPRODUCED, UNDECIDED, VERDICTS, Outcome, Rule
+from reports.claims.contrasts import contrast
+from reports.claims.orders import Agrees, Reorders
+from reports.claims.points import At, Place, Points
+from reports.claims.rule import CONTRADICTED, NO_VERDICT, OUT_OF_REACH, REPRODUCED, UNDECIDED, VERDICTS, Outcome, Rule, by
+from reports.claims.shapes import Peak, Rises
 
 __all__ = [
     "CONTRADICTED",
@@ -39,10 +41,6 @@ __all__ = [
 ]
 
 
-def _by(measure: str | None) -> str:
-    return f" by {measure}" if measure else ""
-
-
 @dataclass(frozen=True)
 class Above(Rule):
     """a is better than b by more than the margin."""
@@ -58,7 +56,11 @@ class Above(Rule):
     def words(self) -> str:
         more = f" by more than {self.margin:g}" if self.margin else ""
         less = f"not even {self.margin:g} above it" if self.margin else "below it"
-        return f"{self.a} is above {self.b}{more}{_by(self.measure)}. Contradicted if it is {less}."
+        return f"{self.a} is above {self.b}{more}{by(self.measure)}. Contradicted if it is {less}."
+
+    def judge(self, points: Points) -> Outcome:
+        difference = contrast([(1, points.of(self.a, self.measure)), (-1, points.of(self.b, self.measure))])
+        return Outcome(difference.beyond(self.margin), f"{self.a} over {self.b} {difference}", difference.estimate, difference.interval)
 
 
 @dataclass(frozen=True)
@@ -74,38 +76,14 @@ class Within(Rule):
         return self.a, self.b
 
     def words(self) -> str:
-        return f"{self.a} is within {self.margin:g} of {self.b}{_by(self.measure)}. Contradicted if they are further apart."
+        return f"{self.a} is within {self.margin:g} of {self.b}{by(self.measure)}. Contradicted if they are further apart."
 
-
-@dataclass(frozen=True)
-class Rises(Rule):
-    """The measure rises from the first place to the last: a trend, not that each step is one."""
-
-    along: tuple[Place, ...]
-    measure: str | None = None
-
-    def places(self) -> tuple[Place, ...]:
-        return self.along
-
-    def words(self) -> str:
-        return f"It rises along {', '.join(map(str, self.along))}{_by(self.measure)}. Contradicted if it falls."
-
-
-@dataclass(frozen=True)
-class Peak(Rule):
-    """The mean of the places inside is above both ends."""
-
-    ends: tuple[Place, Place]
-    inside: tuple[Place, ...]
-    measure: str | None = None
-
-    def places(self) -> tuple[Place, ...]:
-        return self.ends[0], *self.inside, self.ends[1]
-
-    def words(self) -> str:
-        mean = "the mean of " * (len(self.inside) > 1) + ", ".join(map(str, self.inside))
-        ends = " and ".join(map(str, self.ends))
-        return f"{mean[0].upper()}{mean[1:]} is above both {ends}{_by(self.measure)}. Contradicted if it is below one of them."
+    def judge(self, points: Points) -> Outcome:
+        difference = contrast([(1, points.of(self.a, self.measure)), (-1, points.of(self.b, self.measure))])
+        low, high = difference.interval
+        verdict = REPRODUCED if -self.margin < low and high < self.margin else UNDECIDED
+        verdict = CONTRADICTED if high < -self.margin or low > self.margin else verdict
+        return Outcome(verdict, f"{self.a} beside {self.b} {difference}", difference.estimate, difference.interval)
 
 
 @dataclass(frozen=True)
@@ -121,7 +99,18 @@ class Shrinks(Rule):
 
     def words(self) -> str:
         before, after = (" over ".join(map(str, pair)) for pair in (self.first, self.second))
-        return f"The lead of {before} is larger than that of {after}{_by(self.measure)}. Contradicted if it is smaller."
+        return f"The lead of {before} is larger than that of {after}{by(self.measure)}. Contradicted if it is smaller."
+
+    def judge(self, points: Points) -> Outcome:
+        leads = [[(sign, points.of(place, self.measure)) for sign, place in zip((1, -1), pair, strict=True)] for pair in self._pairs]
+        shrunk = contrast([*leads[0], *((-weight, point) for weight, point in leads[1])])
+        first, second = (contrast(lead) for lead in leads)
+        words = f"lead of {' over '.join(map(str, self.first))} {first}, of {' over '.join(map(str, self.second))} {second}: {shrunk}"
+        return Outcome(shrunk.beyond(), words, shrunk.estimate, shrunk.interval)
+
+    @property
+    def _pairs(self) -> tuple[tuple[Place, Place], tuple[Place, Place]]:
+        return self.first, self.second
 
 
 @dataclass(frozen=True)
@@ -142,55 +131,25 @@ class Collapses(Rule):
     def words(self) -> str:
         sign = f", and {self.sign} is at most {self.at_most:g} in every seed of it" if self.sign else ""
         return (
-            f"{self.without} is below {self.with_} and not above untrained features{_by(self.measure)}{sign}. "
+            f"{self.without} is below {self.with_} and not above untrained features{by(self.measure)}{sign}. "
             f"Contradicted if it is above either."
         )
 
-
-@dataclass(frozen=True)
-class Agrees(Rule):
-    """Two measures order the arms alike: their rank correlation over the arms is above the level.
-
-    over: arms, or several lists of arms (one method's settings each), within each of which the correlation is taken; then it is their
-    mean that is judged."""
-
-    over: tuple[str, ...] | tuple[tuple[str, ...], ...]
-    first: str
-    second: str
-    level: float = 0.0
-    opposite: bool = False
-    """The second measure is one of which less is better, as alignment."""
-    statistic: Literal["spearman", "kendall"] = "spearman"
-
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The lists of arms."""
-        return (self.over,) if isinstance(self.over[0], str) else self.over  # pyright: ignore[reportReturnType]
-
-    def places(self) -> tuple[Place, ...]:
-        return tuple(At(arm, by) for group in self.groups() for arm in group for by in (self.first, self.second))
-
-    def words(self) -> str:
-        second = f"{self.second}, less of which counts as more," if self.opposite else self.second
-        where = f"over {len(self.groups()[0])} arms" if len(self.groups()) == 1 else f"within each of {len(self.groups())} groups of arms"
-        name = self.statistic.capitalize()
-        alike = f"{self.first} and {second} order the arms alike"
-        return f"{alike}: {name}'s correlation {where} is above {self.level:g}. Contradicted if it is below."
-
-
-@dataclass(frozen=True)
-class Reorders(Rule):
-    """Methods are ordered less alike with two encoders than by two seeds of one.
-
-    encoders: of each encoder its arms, in the same order of methods."""
-
-    encoders: tuple[tuple[str, ...], ...]
-    measure: str | None = None
-
-    def places(self) -> tuple[Place, ...]:
-        return tuple(arm for arms in self.encoders for arm in arms)
-
-    def words(self) -> str:
-        return (
-            f"The order of {len(self.encoders[0])} methods is less alike across {len(self.encoders)} encoders than across seeds of one "
-            f"(Kendall's tau-b{_by(self.measure)}). Contradicted if it is more alike."
-        )
+    def judge(self, points: Points) -> Outcome:
+        """Of published points, which have no floor and no sign, the difference alone."""
+        without, with_ = (points.of(arm, self.measure) for arm in (self.without, self.with_))
+        floor = points.floor(self.without, self.measure)
+        lost = contrast([(1, with_), (-1, without)], comparisons=2 if floor else 1)
+        verdict, words = lost.beyond(), [f"{self.with_} over {self.without} {lost}"]
+        if floor:
+            learned = contrast([(1, without), (-1, floor[1])], comparisons=2)
+            words.append(f"{self.without} beside {floor[0]} {learned}")
+            if learned.estimate > learned.joint:
+                verdict = CONTRADICTED
+            elif learned.estimate > learned.half_width:
+                verdict = verdict if verdict == CONTRADICTED else UNDECIDED
+        signs = list(points.of(self.without, self.sign).values.values()) if self.sign else []
+        if signs:
+            words.append(f"{self.sign} of it {max(signs):.3g} at most, {self.at_most:g} asked for")
+            verdict = UNDECIDED if verdict == REPRODUCED and max(signs) > self.at_most else verdict
+        return Outcome(verdict, "; ".join(words), lost.estimate, lost.interval)

@@ -24,7 +24,7 @@ _DENSITY = stats.norm.pdf(_Z) * (_Z[1] - _Z[0])
 _PARTS, _WEIGHTS = special.roots_legendre(48)
 
 
-def interval(values: np.ndarray, correct: np.ndarray | None = None) -> float | None:
+def interval(values: np.ndarray, correct: np.ndarray | None = None, confidence: float = CONFIDENCE) -> float | None:
     """Half width of the interval of the mean of `values` [S]; None for fewer than three seeds.
 
     `correct` [S, n] bool says which test images each seed got right; without it only seeds count as a source of chance.
@@ -34,30 +34,30 @@ def interval(values: np.ndarray, correct: np.ndarray | None = None) -> float | N
         return None
     # Each source with its own t, not one t for both by Welch and Satterthwaite: their degrees of freedom are estimated too,
     # and three seeds that agree by luck then pass for a thousand.
-    squares = _own_half_width(values) ** 2
+    squares = _own_half_width(values, confidence) ** 2
     images = None if correct is None else 100 * np.asarray(correct).mean(axis=0, dtype=np.float64)
     if images is not None and len(images) > 1:
-        squares += _own_half_width(images) ** 2
+        squares += _own_half_width(images, confidence) ** 2
     return float(np.sqrt(squares))
 
 
-def of_images(correct: np.ndarray | None) -> float | None:
+def of_images(correct: np.ndarray | None, confidence: float = CONFIDENCE) -> float | None:
     """Half width of the interval of what is the same at every seed, `correct` [S, n] as above: test images alone are drawn. None where
     it is not known which were right."""
     if correct is None or correct.shape[1] < 2:
         return None
-    return _own_half_width(100 * np.asarray(correct).mean(axis=0, dtype=np.float64))
+    return _own_half_width(100 * np.asarray(correct).mean(axis=0, dtype=np.float64), confidence)
 
 
-def _own_half_width(numbers: np.ndarray) -> float:
+def _own_half_width(numbers: np.ndarray, confidence: float) -> float:
     """Of the t interval of the mean of independent numbers [k], k > 1."""
-    return student(len(numbers) - 1) * float(np.sqrt(numbers.var(ddof=1) / len(numbers)))
+    return student(len(numbers) - 1, confidence) * float(np.sqrt(numbers.var(ddof=1) / len(numbers)))
 
 
 @functools.cache
-def student(freedom: float) -> float:
+def student(freedom: float, confidence: float = CONFIDENCE) -> float:
     """Quantile of Student's t; scipy takes longer for it than an interval takes for the rest."""
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return float(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
 def moderated(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, float]:

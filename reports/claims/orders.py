@@ -1,0 +1,167 @@
+"""Rules of orders: whether two measures order the arms alike, and whether two encoders do.
+
+What varies in them is which arms there are, so the interval is a bootstrap over arms; what seeds do to an arm's mean is in it as far as it
+makes arms differ. M arms, S seeds, R resamples.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from reports.claims.contrasts import common_seeds
+from reports.claims.points import At, Place, Points
+from reports.claims.rule import CONTRADICTED, REPRODUCED, UNDECIDED, Outcome, Rule
+from reports.tables.statistics import CONFIDENCE, interval
+
+RESAMPLES = 2000
+FEWEST_ARMS = 8
+"""Of an interval by a bootstrap over arms: with fewer it errs too often (docs/statistics.md)."""
+FEWEST_GROUPS = 3
+"""Of an interval over groups of arms, as of one over seeds."""
+
+
+@dataclass(frozen=True)
+class Agrees(Rule):
+    """Two measures order the arms alike: their rank correlation over the arms is above the level.
+
+    over: arms, or several groups of them (the settings of one method each), within each of which the correlation is taken; then the mean
+    over groups is judged, by the t interval of as many numbers as there are groups, since those are what is independent."""
+
+    over: tuple[str, ...] | tuple[tuple[str, ...], ...]
+    first: str
+    second: str
+    level: float = 0.0
+    opposite: bool = False
+    """The second measure is one of which less is better, as alignment."""
+    statistic: Literal["spearman", "kendall"] = "spearman"
+
+    def __post_init__(self) -> None:
+        groups = self.groups()
+        if (len(groups) == 1 and len(groups[0]) < FEWEST_ARMS) or 1 < len(groups) < FEWEST_GROUPS:
+            raise ValueError(
+                f"Agrees needs {FEWEST_ARMS} arms, or {FEWEST_GROUPS} groups of them, and has {[len(arms) for arms in groups]}"
+            )
+
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The lists of arms."""
+        return (self.over,) if isinstance(self.over[0], str) else self.over  # pyright: ignore[reportReturnType]
+
+    def places(self) -> tuple[Place, ...]:
+        return tuple(At(arm, by) for group in self.groups() for arm in group for by in (self.first, self.second))
+
+    def words(self) -> str:
+        second = f"{self.second}, less of which counts as more," if self.opposite else self.second
+        where = (
+            f"over {len(self.groups()[0])} arms" if len(self.groups()) == 1 else f"within {len(self.groups())} groups of arms, on average,"
+        )
+        alike = f"{self.first} and {second} order the arms alike"
+        name = self.statistic.capitalize()
+        return f"{alike}: {name}'s correlation {where} is above {self.level:g}. Contradicted if it is below."
+
+    def judge(self, points: Points) -> Outcome:
+        groups = [self._means(points, arms) for arms in self.groups()]
+        found = [float(correlation(*both, self.statistic)) for both in groups]
+        if len(groups) == 1:
+            # The same arms are drawn for every figure and every order of them, or a page would differ from one run to the next.
+            drawn = resamples(len(groups[0][0]))
+            low, high = quantiles(correlation(*(numbers[drawn] for numbers in groups[0]), self.statistic))
+            where = f"over {len(groups[0][0])} arms"
+        else:
+            half = interval(np.array(found)) or np.inf
+            low, high = np.mean(found) - half, np.mean(found) + half
+            where = f"within {len(groups)} groups of arms: {', '.join(f'{value:.2f}' for value in found)}; mean"
+        return outcome(float(np.mean(found)), low, high, self.level, f"{self.statistic.capitalize()}'s correlation {where}")
+
+    def _means(self, points: Points, arms: Sequence[str]) -> np.ndarray:
+        """[2, M] of both measures, over seeds; turned where less of the second is more."""
+        both = [[np.mean(list(points.of(At(arm, by)).values.values())) for arm in arms] for by in (self.first, self.second)]
+        return np.array(both) * np.array([[1], [-1 if self.opposite else 1]])
+
+
+@dataclass(frozen=True)
+class Reorders(Rule):
+    """Methods are ordered less alike with two encoders than by two seeds of one.
+
+    encoders: of each encoder its arms, in the same order of methods."""
+
+    encoders: tuple[tuple[str, ...], ...]
+    measure: str | None = None
+
+    def __post_init__(self) -> None:
+        counts = [len(arms) for arms in self.encoders]
+        if len(counts) < 2 or len(set(counts)) > 1 or counts[0] < FEWEST_ARMS:
+            raise ValueError(f"Reorders needs two encoders with the same {FEWEST_ARMS} methods or more, and has {counts}")
+
+    def places(self) -> tuple[Place, ...]:
+        return tuple(arm for arms in self.encoders for arm in arms)
+
+    def words(self) -> str:
+        by = f" by {self.measure}" if self.measure else ""
+        return (
+            f"The order of {len(self.encoders[0])} methods{by} is less alike across {len(self.encoders)} encoders than across seeds of one "
+            f"(Kendall's tau-b). Contradicted if it is more alike."
+        )
+
+    def judge(self, points: Points) -> Outcome:
+        found = [[points.of(arm, self.measure) for arm in arms] for arms in self.encoders]
+        seeds = common_seeds([point for arms in found for point in arms])
+        orders = [[np.array([point.values[seed] for point in arms]) for seed in seeds] for arms in found]
+        methods = len(self.encoders[0])
+        # How often each method is drawn, the first time once each.
+        counts = np.vstack([np.ones(methods), *(np.bincount(drawn, minlength=methods) for drawn in resamples(methods))])
+        # Never the same seed: what it does to the data of both would make them more alike.
+        within = [[tau(one, other, counts) for one, other in itertools.combinations(encoder, 2)] for encoder in orders]
+        across = [
+            tau(one, other, counts)
+            for first, second in itertools.combinations(orders, 2)
+            for (seed, one), (another, other) in itertools.product(enumerate(first), enumerate(second))
+            if seed != another
+        ]
+        of_one, of_two = np.mean([np.mean(taus, axis=0) for taus in within], axis=0), np.mean(across, axis=0)
+        less = of_one - of_two
+        words = f"tau {of_one[0]:.2f} between seeds, {of_two[0]:.2f} between encoders, {methods} methods; difference"
+        return outcome(float(less[0]), *quantiles(less[1:]), 0.0, words)
+
+
+def outcome(estimate: float, low: float, high: float, level: float, words: str) -> Outcome:
+    """Of an interval beside a level."""
+    verdict = REPRODUCED if low > level else CONTRADICTED if high < level else UNDECIDED
+    beside = f", {level:g} asked for" if level else ""
+    return Outcome(verdict, f"{words} {estimate:.2f} [{low:.2f}, {high:.2f}]{beside}", estimate, (float(low), float(high)))
+
+
+def resamples(count: int) -> np.ndarray:
+    """[R, count] places, drawn with replacement, always the same."""
+    return np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
+
+
+def quantiles(numbers: np.ndarray) -> tuple[float, float]:
+    """Ends of the 95 % percentile interval."""
+    low, high = np.quantile(numbers, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def correlation(first: np.ndarray, second: np.ndarray, statistic: str) -> np.ndarray:
+    """Rank correlation of arrays [..., M] along the last axis; 0 where one of them is constant."""
+    if statistic == "kendall":
+        flat = [np.reshape(numbers, (-1, numbers.shape[-1])) for numbers in (first, second)]
+        once = np.ones((1, first.shape[-1]))
+        return np.array([tau(*both, once)[0] for both in zip(*flat, strict=True)]).reshape(first.shape[:-1])
+    ranks = [stats.rankdata(numbers, axis=-1) for numbers in (first, second)]
+    one, other = (its - its.mean(axis=-1, keepdims=True) for its in ranks)
+    scale = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
+    return np.divide((one * other).sum(axis=-1), scale, out=np.zeros(scale.shape), where=scale > 0)
+
+
+def tau(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b [R] of two lists [M] in which each entry stands so often as counts [R, M] says; 0 where one of them is constant."""
+    one, other = (np.sign(numbers[:, None] - numbers) for numbers in (first, second))
+    alike, untied, other_untied = (
+        np.einsum("rm,mk,rk->r", counts, pairs, counts, optimize=True) for pairs in (one * other, one**2, other**2)
+    )
+    scale = np.sqrt(untied * other_untied)
+    return np.divide(alike, scale, out=np.zeros(scale.shape), where=scale > 0)
