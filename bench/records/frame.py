@@ -30,7 +30,7 @@ COLUMNS = {
     **dict.fromkeys(("method_source", "method_version", "data_revision", "hyper_parameters", "recipe", "device"), TEXT),
     **{"cpu_seconds": REAL, "setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
     **{"hardware": TEXT, "threads": WHOLE, "commit": TEXT, "dirty": FLAG},
-    **{"weights_sha256": TEXT, "finished": TEXT, "at_chance": FLAG, "short_of": TEXT},
+    **{"weights_sha256": TEXT, "finished": TEXT, "final_loss": REAL, "at_chance": FLAG, "short_of": TEXT},
 }
 """Columns of the frame and their types."""
 
@@ -55,10 +55,16 @@ def tidy(runs: Iterable[tuple[list[tuple[int, Any]], list[Any]]]) -> "pandas.Dat
     )
 
 
-def at_chance(curve: Sequence[tuple[float, float]], chance_loss: float | None) -> bool:
-    """Whether a run's loss, the mean over the last tenth of its curve, is no better than what guessing has."""
+def final_loss(curve: Sequence[tuple[float, float]]) -> float | None:
+    """A run's loss: the mean over the last tenth of its curve; None where there is none."""
     last = [loss for progress, loss in curve if progress >= 0.9]
-    return chance_loss is not None and bool(last) and fmean(last) >= chance_loss
+    return fmean(last) if last else None
+
+
+def at_chance(curve: Sequence[tuple[float, float]], chance_loss: float | None) -> bool:
+    """Whether a run's loss is no better than what guessing has."""
+    loss = final_loss(curve)
+    return chance_loss is not None and loss is not None and loss >= chance_loss
 
 
 def one_name_each(frame: "pandas.DataFrame") -> "pandas.DataFrame":
@@ -100,6 +106,7 @@ def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:
         **{"hardware": source.hardware.get("model"), "threads": source.environment.get("threads") or 0},
         **{"commit": source.environment.get("commit"), "dirty": bool(source.environment.get("dirty"))},
         **{"weights_sha256": source.weights_sha256, "finished": source.finished},
+        "final_loss": final_loss(source.loss_curve),
         **{"at_chance": at_chance(source.loss_curve, source.chance_loss), "short_of": "; ".join(source.short_of) or None},
     }
     dataset = labelled(spec.dataset, spec.data_revision or "")

@@ -74,7 +74,13 @@ class Agrees(Rule):
             half = interval(np.array(found)) or np.inf
             low, high = np.mean(found) - half, np.mean(found) + half
             where = f"within {len(groups)} groups of arms: {', '.join(f'{value:.2f}' for value in found)}; mean"
-        return outcome(float(np.mean(found)), low, high, self.level, f"{self.statistic.capitalize()}'s correlation {where}")
+        return outcome(
+            float(np.mean(found)),
+            low,
+            high,
+            self.level,
+            f"{self.first} and {self.second}, {self.statistic.capitalize()}'s correlation {where}",
+        )
 
     def _means(self, points: Points, arms: Sequence[str]) -> np.ndarray:
         """[2, M] of both measures, over seeds; turned where less of the second is more."""

@@ -52,6 +52,8 @@ class Points:
     """Arm, measure -> its point; without values where nothing was measured."""
     floors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Arm -> the untrained encoders that it is set against, by the names that `find` knows them by."""
+    problems: tuple[str, ...] = ()
+    """Why these runs cannot be set against each other, a sentence for each reason; empty where they can."""
 
     @classmethod
     def given(

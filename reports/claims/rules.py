@@ -60,7 +60,12 @@ class Above(Rule):
 
     def judge(self, points: Points) -> Outcome:
         difference = contrast([(1, points.of(self.a, self.measure)), (-1, points.of(self.b, self.measure))])
-        return Outcome(difference.beyond(self.margin), f"{self.a} over {self.b} {difference}", difference.estimate, difference.interval)
+        return Outcome(
+            difference.beyond(self.margin),
+            f"{self.a} over {self.b}{by(self.measure)} {difference}",
+            difference.estimate,
+            difference.interval,
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Within(Rule):
         low, high = difference.interval
         verdict = REPRODUCED if -self.margin < low and high < self.margin else UNDECIDED
         verdict = CONTRADICTED if high < -self.margin or low > self.margin else verdict
-        return Outcome(verdict, f"{self.a} beside {self.b} {difference}", difference.estimate, difference.interval)
+        return Outcome(verdict, f"{self.a} beside {self.b}{by(self.measure)} {difference}", difference.estimate, difference.interval)
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class Collapses(Rule):
         without, with_ = (points.of(arm, self.measure) for arm in (self.without, self.with_))
         floor = points.floor(self.without, self.measure)
         lost = contrast([(1, with_), (-1, without)], comparisons=2 if floor else 1)
-        verdict, words = lost.beyond(), [f"{self.with_} over {self.without} {lost}"]
+        verdict, words = lost.beyond(), [f"{self.with_} over {self.without}{by(self.measure)} {lost}"]
         if floor:
             learned = contrast([(1, without), (-1, floor[1])], comparisons=2)
             words.append(f"{self.without} beside {floor[0]} {learned}")

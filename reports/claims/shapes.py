@@ -46,7 +46,7 @@ class Rises(Rule):
         verdict, chances = line.beyond(), (page(values), page(values[:, ::-1]))
         agree = {REPRODUCED: chances[0], CONTRADICTED: chances[1]}.get(verdict, 1.0) <= PAGE_LEVEL
         way, chance = ("rise", chances[0]) if line.estimate >= 0 else ("fall", chances[1])
-        words = f"{line} from {self.along[0]} to {self.along[-1]} along a straight line, p of the {way} {chance:.2g}"
+        words = f"{line} from {self.along[0]} to {self.along[-1]} along a straight line{by(self.measure)}, p of the {way} {chance:.2g}"
         return Outcome(verdict if agree else UNDECIDED, words, line.estimate, line.interval)
 
 
@@ -70,7 +70,7 @@ class Peak(Rule):
         inside = [(1 / len(self.inside), points.of(place, self.measure)) for place in self.inside]
         over = [contrast([*inside, (-1, points.of(end, self.measure))], comparisons=len(self.ends)) for end in self.ends]
         words = ", ".join(f"over {end} {difference}" for end, difference in zip(self.ends, over, strict=True))
-        return outcome_of(over, f"inside {words}")
+        return outcome_of(over, f"inside{by(self.measure)} {words}")
 
 
 def outcome_of(parts: list[Contrast], words: str) -> Outcome:

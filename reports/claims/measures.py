@@ -1,0 +1,127 @@
+"""What a figure's `measure` means: which number of a run's record, and which images it was right of.
+
+linear, knn                        of the data set that was trained on, test, percent
+stages, stages:2                   the best stage on test; one stage on val
+transfer:digits, transfer:digits:knn
+projection:linear, projection:knn, projection:rankme, ...
+few_labels:20                      a linear probe on 20 labels a class, the mean of its draws
+rankme, uniformity, alignment, ... without labels
+loss                               mean over the last tenth of the curve
+images, steps, flops, seconds      what the training took
+evaluator:metric                   any other: knn:top1_k200_T0.1
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas
+
+from bench.errors import unknown
+from bench.records.record import unpack
+from reports.claims.points import Point
+
+ACCURACIES = ("top1", "mean_per_class")
+"""A data set has one or the other."""
+
+PROBES = ("linear", "knn")
+
+LABEL_FREE = ("alignment", "alpha_req", "collapsed_centred", "feature_std", "rankme", "rankme_centred", "uniformity")
+
+OF_TRAINING = {"loss": "final_loss", "images": "images", "steps": "steps", "flops": "flops", "seconds": "seconds"}
+"""Measure -> the frame's column."""
+
+OF_ACCURACIES = ("knn", "linear", "projection", "stages", "validation")
+"""Evaluators with accuracies on the data set that was trained on."""
+
+KNOWN = (
+    *PROBES,
+    *LABEL_FREE,
+    *OF_TRAINING,
+    "stages",
+    "few_labels:20",
+    "stages:2",
+    *(f"projection:{metric}" for metric in (*PROBES, *LABEL_FREE)),
+    *("transfer:DATASET", "transfer:DATASET:knn", "EVALUATOR:METRIC"),
+)
+"""How each kind is written."""
+
+
+class Found(NamedTuple):
+    """Where a measure's number is among a run's results."""
+
+    evaluator: str
+    metrics: tuple[str, ...]
+    """The first of them that the run has."""
+    dataset: str | None = None
+    """None: the one that was trained on."""
+    draws: bool = False
+    """The number is the mean of several draws', which have their images each."""
+
+
+def parse(measure: str) -> Found | str:
+    """Where its number is, or the frame's column that is. UserError with the nearest name where there is no such measure."""
+    head, _, rest = measure.partition(":")
+    if measure in OF_TRAINING:
+        return OF_TRAINING[measure]
+    if measure in PROBES or measure == "stages":
+        return Found(measure, ACCURACIES)
+    if measure in LABEL_FREE:
+        return Found("label_free", (measure,))
+    if head == "stages" and rest.isdecimal():
+        return Found("stages", tuple(f"stage{rest}_{metric}" for metric in ACCURACIES))
+    if head == "few_labels" and rest.isdecimal():
+        return Found("few_labels", tuple(f"{metric}_n{rest}" for metric in ACCURACIES), draws=True)
+    if head == "projection" and rest in PROBES:
+        return Found("projection", tuple(f"{rest}_{metric}" for metric in ACCURACIES))
+    dataset, _, probe = rest.partition(":")
+    if head == "transfer" and dataset and (probe or "linear") in PROBES:
+        return Found("transfer", tuple(f"{probe or 'linear'}_{metric}" for metric in ACCURACIES), dataset)
+    if head in ("label_free", "projection") and rest in LABEL_FREE:
+        return Found(head, (rest,))
+    if head in OF_ACCURACIES and any(metric in rest for metric in ACCURACIES):
+        return Found(head, (rest,))
+    raise unknown("measure", measure, KNOWN)
+
+
+class Results:
+    """The results of runs by their ids."""
+
+    def __init__(self, frame: pandas.DataFrame, ids: Iterable[str]):
+        frame = frame[frame.id.isin(set(ids))]
+        self.runs = {row.id: row for row in frame.drop_duplicates("id").itertuples()}
+        """Id -> the frame's columns that are the same in all rows of a run."""
+        measured = frame[frame.weights.isna() & frame.evaluator.notna()]
+        self._rows = {(row.id, row.evaluator, row.eval_dataset, row.metric): row for row in measured.itertuples()}
+
+    def point(self, runs: Mapping[int, str], measure: str) -> Point:
+        """Of runs by seed: those that are here and were measured so, in the order of the seeds."""
+        where = parse(measure)
+        runs = {seed: run for seed, run in sorted(runs.items()) if run in self.runs}
+        if isinstance(where, str):
+            numbers = {seed: float(getattr(self.runs[run], where)) for seed, run in runs.items()}
+            return Point({seed: value for seed, value in numbers.items() if np.isfinite(value)})
+        rows = {seed: self._row(run, where) for seed, run in runs.items()}
+        rows = {seed: row for seed, row in rows.items() if row is not None and np.isfinite(row.value)}
+        right = [self._right(row, where.draws) for row in rows.values()]
+        sets = {f"{row.eval_dataset} {row.split} {row.n}" for row in rows.values()}
+        known = len(sets) == 1 and all(its is not None for its in right)
+        return Point({seed: float(row.value) for seed, row in rows.items()}, np.stack(right) if known else None, *(sets if known else ()))
+
+    def _row(self, run: str, where: Found):
+        dataset = where.dataset or self.runs[run].dataset
+        for metric in where.metrics:
+            if row := self._rows.get((run, where.evaluator, dataset, metric)):
+                return row
+        return None
+
+    def _right(self, row, draws: bool) -> np.ndarray | None:
+        """[n] which images were right, of draws the share of them; None where that is not known, or is not what the value is the share
+        of: of a mean over classes, where few images of a rare one decide, seeds alone are counted."""
+        if draws:
+            named = [self._rows.get((row.id, row.evaluator, row.eval_dataset, f"{row.metric}_draw{draw}")) for draw in range(1, 100)]
+            parts = [unpack(its.correct, its.n) for its in named if its is not None and isinstance(its.correct, str)]
+            right = np.mean(parts, axis=0) if parts else None
+        else:
+            right = unpack(row.correct, row.n) if isinstance(row.correct, str) else None
+        return right if right is not None and abs(100 * right.mean() - row.value) < 1e-6 else None
