@@ -9,7 +9,9 @@ Differs from the paper:
 B images in the global batch, D features, P projection.
 """
 
-from torch import Tensor
+from typing import Literal
+
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, Probability
@@ -20,9 +22,11 @@ from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 
 @full_precision
-def negative_cosine(predictions: Tensor, projections: Tensor) -> Tensor:
-    """D of eq. 3, mean over images: -cosine of each prediction [B, P] with the other view's projection [B, P], a constant."""
-    return -F.cosine_similarity(predictions, projections.detach(), dim=1).mean()
+def negative_cosine(predictions: Tensor, projections: Tensor, stop_gradient: bool = True) -> Tensor:
+    """D of eq. 3, mean over images: -cosine of each prediction [B, P] with the other view's projection [B, P], a constant unless
+    its gradient is not stopped (eq. 1)."""
+    targets = projections.detach() if stop_gradient else projections
+    return -F.cosine_similarity(predictions, targets, dim=1).mean()
 
 
 class SimSiam(Method):
@@ -30,6 +34,7 @@ class SimSiam(Method):
     source = "facebookresearch/simsiam@a7bc177"
     family = "joint embedding"
     smallest_batch = 2
+    added = {"stop_gradient": True, "predictor": "mlp", "hidden_norm": True, "output_norm": True}
 
     def __init__(
         self,
@@ -41,9 +46,16 @@ class SimSiam(Method):
         head_layers: Count = 2,
         crop_min: Fraction = 0.2,
         blur: Probability = 0.0,
+        stop_gradient: bool = True,
+        predictor: Literal["mlp", "none", "fixed"] = "mlp",
+        hidden_norm: bool = True,
+        output_norm: bool = True,
     ):
         """projection: P, 2048 on both. hidden: of the predictor, a quarter of P. head_layers: of the projector; 2 on CIFAR-10, 3 on
-        ImageNet. crop_min: smallest area of a crop, 0.2. blur: its probability; 0 on CIFAR-10, 0.5 on ImageNet."""
+        ImageNet. crop_min: smallest area of a crop, 0.2. blur: its probability; 0 on CIFAR-10, 0.5 on ImageNet.
+        What the paper takes away: stop_gradient, of the target (figure 2). predictor: none is the identity, fixed is not trained (table 1).
+        hidden_norm: BatchNorm in the hidden layers of both heads; output_norm: after the projector (table 3: none has neither, hidden-only
+        the first)."""
         super().__init__()
         # main_simsiam.py and appendix A, MoCo v2's augmentation.
         ops = (
@@ -63,11 +75,13 @@ class SimSiam(Method):
             warmup=0.0,  # main_simsiam.py
             schedule="cosine",  # section 3
             exclude=(),  # appendix A: every parameter decays
-            groups=(Group("predictor.", schedule="constant"),),  # README's --fix-pred-lr
+            groups=(Group("predictor.", schedule="constant"),) if predictor == "mlp" else (),  # README's --fix-pred-lr
         )
         self.encoder = make_encoder()
-        self.projector = mlp(self.encoder.dim, self.encoder.dim, projection, layers=head_layers, last_norm=True)
-        self.predictor = mlp(projection, hidden, projection)
+        self.projector = mlp(self.encoder.dim, self.encoder.dim, projection, layers=head_layers, norm=hidden_norm, last_norm=output_norm)
+        self.predictor = nn.Identity() if predictor == "none" else mlp(projection, hidden, projection, norm=hidden_norm)
+        self.predictor.requires_grad_(predictor == "mlp")
+        self.stop_gradient = stop_gradient
         # Linear layers keep PyTorch's own start: with others it may not converge (appendix A).
 
     def project(self, images):
@@ -77,5 +91,6 @@ class SimSiam(Method):
     def loss(self, batch, progress):
         # One call for each view, as in simsiam/builder.py: BatchNorm sees B images at a time.
         first, second = (self.project(images) for images in batch.views)
-        loss = negative_cosine(self.predictor(first), second) / 2 + negative_cosine(self.predictor(second), first) / 2
+        stop = self.stop_gradient
+        loss = negative_cosine(self.predictor(first), second, stop) / 2 + negative_cosine(self.predictor(second), first, stop) / 2
         return mean_of_batch(loss, len(batch.index))

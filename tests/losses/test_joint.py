@@ -124,6 +124,8 @@ def check_loss(module, size=8, key=0, **hyper_parameters):
 
 CHANGED = [
     (methods.simsiam, {"head_layers": 3}),
+    (methods.simsiam, {"stop_gradient": False, "predictor": "none"}),
+    (methods.simsiam, {"predictor": "fixed", "hidden_norm": False, "output_norm": False}),
     (methods.barlow_twins, {"off_diagonal": 0.5, "scale": 1.0}),
     (methods.vicreg, {"invariance": 2.0, "variance": 3.0, "decorrelation": 0.5}),
     (methods.nnclr, {"temperature": 0.5, "queue": 30}),
@@ -217,6 +219,22 @@ def test_targets_are_constants(module):
     check_gradients(module)
 
 
+@pytest.mark.parametrize("predictor", ["mlp", "none"])
+def test_a_gradient_that_is_not_stopped_goes_through_both_sides(predictor):
+    """arXiv:2011.10566, eq. 1 and the case of figure 2. Without a predictor a stopped gradient is half of it (section 4.2)."""
+    method = make(methods.simsiam, stop_gradient=False, predictor=predictor)
+    stopped = make(methods.simsiam, predictor=predictor)
+    batch = random_batch(method, 8, SIZE)
+    found, half = (gradient(each, each.loss(batch, 0.0)) for each in (method, stopped))
+    first, second = (F.normalize(method.project(images), dim=1) for images in batch.views)
+    predicted = [F.normalize(method.predictor(method.project(images)), dim=1) for images in batch.views]
+    expected = gradient(method, -((predicted[0] * second).sum(1).mean() + (predicted[1] * first).sum(1).mean()) / 2)
+    for own, other, part in zip(found, expected, half, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-3, atol=TOLERANCE)
+        assert predictor == "mlp" or torch.allclose(2 * part, own, rtol=1e-3, atol=TOLERANCE)
+        assert predictor == "none" or not torch.allclose(part, own, rtol=1e-3, atol=TOLERANCE)
+
+
 # NNCLR's queue.
 
 
@@ -253,11 +271,11 @@ ONE_CALL = ("(self.project(images) for images in batch.views)", f"self.project{B
 ONE_GATHERED_CALL = ("(gather(self.project(images)) for images in batch.views)", f"gather(self.project{BOTH}).chunk(2)")
 MISTAKES = [
     (methods.simsiam, "return -F.cosine", "return F.cosine", check_loss),
-    (methods.simsiam, "self.predictor(first), second)", "self.predictor(first), first)", check_loss),
-    (methods.simsiam, "self.predictor(second), first)", "second, first)", check_loss),
-    (methods.simsiam, "first) / 2", "first)", check_loss),
+    (methods.simsiam, "self.predictor(first), second,", "self.predictor(first), first,", check_loss),
+    (methods.simsiam, "self.predictor(second), first,", "second, first,", check_loss),
+    (methods.simsiam, "first, stop) / 2", "first, stop)", check_loss),
     (methods.simsiam, *ONE_CALL, check_loss),
-    (methods.simsiam, "projections.detach()", "projections", check_gradients),
+    (methods.simsiam, "projections.detach() if", "projections if", check_gradients),
     (methods.barlow_twins, ".diagonal() - 1)", ".diagonal())", check_loss),
     (methods.barlow_twins, "off_diagonal * correlation", "correlation", check_loss),
     (methods.barlow_twins, "/ len(first)", "/ (len(first) - 1)", check_loss),
@@ -305,6 +323,30 @@ def test_heads_end_as_the_papers():
     assert kinds == ["Linear", "BatchNorm1d", "ReLU"] * 2 + ["Linear", "BatchNorm1d"] and make(methods.nnclr).projector[-1].affine
     for module in (methods.barlow_twins, methods.vicreg):
         assert not [name for name, _ in make(module).projector.named_parameters() if name in ("0.bias", "3.bias", "6.bias")]
+
+
+def test_simsiams_heads_without_what_the_paper_takes_away():
+    def kinds(network):
+        return [type(layer).__name__ for layer in network]
+
+    whole = make(methods.simsiam)
+    assert kinds(whole.projector) == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"] and kinds(whole.predictor) == [
+        "Linear",
+        "BatchNorm1d",
+        "ReLU",
+        "Linear",
+    ]
+    bare = make(methods.simsiam, hidden_norm=False, output_norm=False)
+    assert kinds(bare.projector) == kinds(bare.predictor) == ["Linear", "ReLU", "Linear"], "table 3a"
+    assert all(layer.bias is not None for head in (bare.projector, bare.predictor) for layer in head if hasattr(layer, "bias"))
+    assert kinds(make(methods.simsiam, output_norm=False).projector) == ["Linear", "BatchNorm1d", "ReLU", "Linear"], "table 3b"
+    none, fixed = (make(methods.simsiam, predictor=kind) for kind in ("none", "fixed"))
+    rows = torch.randn(4, 6)
+    assert none.predictor(rows) is rows and none.recipe.groups == fixed.recipe.groups == ()
+    trained = {name for group in build_optimizer(fixed, fixed.recipe).param_groups for name in group["names"]}
+    assert trained == {name for name, _ in fixed.named_parameters() if not name.startswith("predictor.")}
+    for name, parameter in fixed.named_parameters():
+        assert torch.equal(parameter, whole.get_parameter(name)), "what is fixed starts as what is trained"
 
 
 def test_simsiams_predictor_keeps_its_learning_rate():
