@@ -5,6 +5,8 @@ is written into a copy of each method's source, and the comparison must then fai
 """
 
 import copy
+import math
+import re
 
 import pytest
 import torch
@@ -56,15 +58,15 @@ def turned(image, quarters):
     return image
 
 
-def rotation_case(count=3, key=0):
+def rotation_case(count=3, key=0, angles=(0, 90, 180, 270)):
     """-> the method's loss and the reference's."""
-    method, batch = make("rotation"), make_batch(count, key=key)
+    method, batch = make("rotation", angles=",".join(map(str, angles))), make_batch(count, key=key)
     twin = copy.deepcopy(method)
     images, labels = [], []
     for image in batch.views[0]:
-        for quarters in range(4):
-            images.append(turned(image, quarters))
-            labels.append(quarters)
+        for label, angle in enumerate(angles):
+            images.append(turned(image, angle // 90))
+            labels.append(label)
     with torch.no_grad():
         logits = twin.classifier(twin.encoder(torch.stack(images)))
     return method.loss(batch, 0.3).item(), cross_entropy(logits, labels)
@@ -102,8 +104,22 @@ def supervised_case(count=4, classes=5):
 
 
 @pytest.mark.parametrize(("count", "key"), [(1, 0), (3, 1), (5, 2)])
-def test_rotation_is_the_papers_formula(count, key):
-    assert agree(rotation_case(count, key))
+@pytest.mark.parametrize("angles", [(0, 90, 180, 270), (0, 180), (90, 270), (0, 90, 270)])
+def test_rotation_is_the_papers_formula(count, key, angles):
+    assert agree(rotation_case(count, key, angles))
+
+
+@pytest.mark.parametrize("angles", ["", "0", "0,45", "0,360", "180,0", "0,0,180", "0 180", "0, 180", "0,90,", "0.0,90.0"])
+def test_what_an_image_cannot_be_turned_by(angles):
+    with pytest.raises(ValueError, match=re.escape(f"angles={angles!r}: expected two or more of 0,90,180,270, in this order")):
+        make("rotation", angles=angles)
+
+
+def test_two_rotations_have_two_classes_and_half_the_calls():
+    method, calls = make("rotation", angles="90,270"), []
+    method.encoder.register_forward_hook(lambda module, inputs, output: calls.append(len(inputs[0])))
+    method.loss(make_batch(3), 0.0)
+    assert calls == [6] and method.classifier.out_features == 2 and method.chance_loss(3) == math.log(2)
 
 
 @pytest.mark.parametrize("encoder", ["resnet8", "vit_micro"])
@@ -120,10 +136,10 @@ def test_supervised_is_cross_entropy(count, classes):
 
 
 ROTATION_MISTAKES = {
-    "turned clockwise": ("rot90(images, quarters,", "rot90(images, -quarters,"),
-    "labels shifted by one": ("torch.arange(4, device=images.device)", "torch.arange(4, device=images.device).roll(1)"),
+    "turned clockwise": ("rot90(images, quarter,", "rot90(images, -quarter,"),
+    "labels shifted by one": ("(len(quarters), device=images.device)", "(len(quarters), device=images.device).roll(1)"),
     "labels not in the order of the images": ("repeat_interleave(len(images))", "repeat(len(images))"),
-    "one rotation left out": ("range(4)])\n", "(0, 1, 2, 2)])\n"),
+    "one rotation left out": ("for quarter in quarters])", "for quarter in (0, 1, 2, 2)])"),
 }
 DENOISING_MISTAKES = {
     "compared with the noisy image": ("self.corrupt(batch))), clean)", "(noisy := self.corrupt(batch)))), noisy)"),
