@@ -37,7 +37,7 @@ class Result:
     chosen: dict[str, float | int | str] = dataclasses.field(default_factory=dict)
     """Hyper-parameters that were picked on val, and the value there (val_top1 or val_mean_per_class, percent)."""
     correct: str | None = None
-    """Which of the n test images were right, packed (see `pack`): comparisons are paired by test image."""
+    """Which of the n images, of test or of stages' val, were right, packed (see `pack`): comparisons are paired by image."""
     weights: str | None = None
     """None: the weights that the method's paper evaluates. Else which other weights of the run were measured, as 'student'."""
 
@@ -109,7 +109,7 @@ RUN_RECORD = TypeAdapter(RunRecord)
 
 
 def pack(correct: np.ndarray) -> str:
-    """bool [n] -> base64 of its bits, eight test images to a byte."""
+    """bool [n] -> base64 of its bits, eight images to a byte."""
     return base64.b64encode(np.packbits(np.asarray(correct, dtype=bool)).tobytes()).decode()
 
 

@@ -21,10 +21,12 @@ def cells_of(results: Sequence[Measured], found: dict[str, Column], constant: bo
         groups.setdefault((result.evaluator, result.eval_dataset, result.split, result.metric), []).append(result)
     cells = {}
     for (evaluator, dataset, split, metric), part in sorted(groups.items()):
-        column = kinds.column(evaluator, dataset, split, metric)
-        found.setdefault(column.key, column)
         seeds, values, correct, n = zip(*((each.seed, each.value, each.correct, each.n) for each in part), strict=True)
-        cells[column.key] = _cell(metric, constant, seeds, values, correct, n)
+        cell = _cell(metric, constant, seeds, values, correct, n)
+        column = kinds.column(evaluator, dataset, split, metric, paired=cell.correct is not None)
+        if column.kind == "number" or column.key not in found:  # of a column's rows, one without images decides for all
+            found[column.key] = column
+        cells[column.key] = cell
     return cells
 
 

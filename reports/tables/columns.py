@@ -43,9 +43,9 @@ COSTS = (
 """(column, the frame's column, how many of it make one)."""
 
 
-def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
+def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool = False) -> Column:
     """The column of a result. Accuracies on test rank; those of a search, on val, do where there are no others; the rest
-    goes to the CSV."""
+    goes to the CSV. paired: which images were right is known of every seed, as it is not of the stages of older records."""
     # A mean over classes stands where a plain accuracy would: a data set has one or the other.
     per_class = " (per class)" if "mean_per_class" in metric else ""
     plain = metric.replace("mean_per_class", "top1")
@@ -60,7 +60,8 @@ def column(evaluator: str, dataset: str, split: str, metric: str) -> Column:
         if plain == "top1":
             return Column("stages", f"best stage{per_class}", "accuracy", 15, "terminal", ranks=True)
         number = plain.removeprefix("stage").removesuffix("_top1")
-        return Column(f"stages:{metric}", f"stage {number} (val){per_class}", "number", 57, "report")
+        # Without images the interval would be of seeds alone, which is too narrow where images matter more: none is given.
+        return Column(f"stages:{metric}", f"stage {number} (val){per_class}", "accuracy" if paired else "number", 57, "report")
     if split != "test":
         return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
     if name == ("linear", "top1"):

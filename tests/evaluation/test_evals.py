@@ -548,6 +548,11 @@ def test_the_best_stage_is_chosen_on_val_and_alone_read_on_test(few):
     assert [(r.metric, r.split) for r in per_stage] == [(f"stage{number}_top1", "val") for number in (1, 2, 3)]
     assert best.split == "test" and best.metric == "top1" and best.chosen["stage"] == 2
     assert best.value == linear.evaluate(FakeSubject(few))[0].value and best.chosen["val_top1"] == per_stage[1].value
+    for result, arrays in zip(per_stage, FakeSubject(few).stages(), strict=True):
+        right = unpack(result.correct, result.n)
+        probe = logistic.fit(arrays.train_x, arrays.train_y, (result.chosen["l2"],))
+        assert right.tolist() == (logistic.predict(probe, arrays.val_x)[0] == arrays.val_y).tolist(), "of the probe that was picked"
+        assert result.value == pytest.approx(100 * right.mean()) and result.n == len(arrays.val_y)
     # Where test says otherwise, val decides.
     turned = replace(few, test_x=np.roll(few.test_x, 1, axis=0))
     assert stages.evaluate(FakeSubject(turned))[-1].chosen["stage"] == 2

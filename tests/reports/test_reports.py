@@ -23,9 +23,11 @@ from reports.pages import differences
 from reports.pages.leaderboard import markdown, print_table, write
 from reports.plots import cost, families
 from reports.plots.label_placement import spread
+from reports.tables import columns
 from reports.tables.build import build
 from reports.tables.comparisons import compare
 from reports.tables.labels import labels as labels_of
+from reports.tables.statistics import interval
 
 N = 400
 
@@ -95,6 +97,26 @@ def frame_of(folder, records):
 @pytest.fixture(scope="module")
 def frame(tmp_path_factory):
     return frame_of(tmp_path_factory.mktemp("results"), study())
+
+
+def test_stages_have_an_interval_where_it_is_known_which_images_were_right(tmp_path):
+    """As since they are kept; older records' have the mean that they had, and no interval."""
+
+    def record(method, seed, kept):
+        one = result("stages", "cifar10", "stage2_top1", 30 + seed, seed)
+        return replace(run(method, 50.0, seed), results=(replace(one, split="val", correct=kept(one.correct)),))
+
+    new, old = (lambda bits: bits), (lambda bits: None)
+    for name, ways, kind in (("new", (new, new), "accuracy"), ("old", (old, old), "number"), ("mixed", (new, old), "number")):
+        records = [record(method, seed, way) for method, way in zip(("simclr", "byol"), ways, strict=True) for seed in range(3)]
+        (table,) = build(frame_of(tmp_path / name, records))
+        (column,) = [column for column in table.columns if column.key == "stages:stage2_top1"]
+        assert column.kind == kind and column.header == "stage 2 (val)" and (column.key in table.compared) == (kind == "accuracy"), name
+        assert table.ranked_by is None
+        first = table.rows[0].cells[column.key]
+        assert ("±" in columns.text(column, first)) == (kind == "accuracy")
+        if name == "new":
+            assert first.half_width == pytest.approx(interval(np.array(list(first.values.values())), first.correct))
 
 
 def test_ranks_references_and_notes(frame):

@@ -21,15 +21,25 @@ STRENGTHS = tuple(float(f"{10**exponent:.4g}") for exponent in np.linspace(-5, 1
 """Two to a decade, 1e-5 to 10, on the mean cross-entropy. Weaker ones cost more than all of these together."""
 
 
-def choose(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> dict[str, float | int]:
+def search(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> tuple[dict[str, float | int], np.ndarray]:
     """The strength with the highest accuracy on val after fitting on train: {'l2', 'val_top1' in percent (or the data
-    set's other metric), and 'at_edge' where it is}. Does not read test."""
-    predicted = predict(fit(arrays.train_x, arrays.train_y, strengths), arrays.val_x)
-    tallies = [tally(arrays.metric, row == arrays.val_y, arrays.val_y) for row in predicted]
+    set's other metric), and 'at_edge' where it is}; and which val images it gets right, bool [N]. Does not read test."""
+    correct = predict(fit(arrays.train_x, arrays.train_y, strengths), arrays.val_x) == arrays.val_y
+    tallies = [tally(arrays.metric, row, arrays.val_y) for row in correct]
     right = {strength: count for strength, (count, _) in zip(strengths, tallies, strict=True)}
     best = max(right, key=lambda strength: (right[strength], strength))
     chosen = {"l2": best, f"val_{arrays.metric}": 100 * right[best] / tallies[0][1]}
-    return chosen | ({"at_edge": 1} if best in (min(strengths), max(strengths)) else {})
+    return chosen | at_edge(best, strengths), correct[strengths.index(best)]
+
+
+def choose(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> dict[str, float | int]:
+    """The first of what `search` finds."""
+    return search(arrays, strengths)[0]
+
+
+def at_edge(strength: float, strengths: tuple[float, ...] = STRENGTHS) -> dict[str, int]:
+    """{'at_edge': 1} where a grid's first or last was picked: a wider one might have a better."""
+    return {"at_edge": 1} if strength in (min(strengths), max(strengths)) else {}
 
 
 def measure(arrays: Arrays) -> list[Result]:

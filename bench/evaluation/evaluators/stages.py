@@ -7,20 +7,20 @@ bench/evaluation/evaluators/linear.py does. A method without an encoder has no r
 
 from bench.evaluation.arrays import Arrays, Features, require_finite
 from bench.evaluation.evaluators import linear
-from bench.records.record import Result
+from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True
 
 
 def measure(stages: list[Arrays]) -> list[Result]:
-    """'stage1_top1' ... on val, percent, of every stage; and 'top1' on test of the one that is best on val (the later of equal ones),
-    whose number is in `chosen`. 'mean_per_class' where that is the data set's metric."""
+    """'stage1_top1' ... on val, percent, of every stage, with which val images were right; and 'top1' on test of the one that is best on
+    val (the later of equal ones), whose number is in `chosen`. 'mean_per_class' where that is the data set's metric."""
     results, best = [], None
     for number, arrays in enumerate(stages, start=1):
-        chosen = linear.choose(arrays)
+        chosen, correct = linear.search(arrays)
         value = chosen.pop(f"val_{arrays.metric}")
-        facts = {"evaluator": "stages", "dataset": arrays.dataset, "split": "val", "n": len(arrays.val_y)}
+        facts = {"evaluator": "stages", "dataset": arrays.dataset, "split": "val", "n": len(arrays.val_y), "correct": pack(correct)}
         results.append(Result(**facts, metric=f"stage{number}_{arrays.metric}", value=value, chosen={**chosen}))
         if best is None or value >= best[0]:
             best = (value, number, arrays)
