@@ -86,10 +86,10 @@ def describe(plan, request) -> str:
 
 def say_of_data(plan, request) -> None:
     """What the owner of the folders that a plan reads should know of them."""
-    from bench.evaluation.registry import parse
+    from bench.evaluation.registry import target
 
-    targets = {parse(text)[1] for text in plan.evals if plan.todo}
-    for name in sorted({run.dataset for run in plan.todo} | {target for target in targets if target}):
+    targets = {target(text) for text in plan.evals if plan.todo}
+    for name in sorted({run.dataset for run in plan.todo} | {name for name in targets if name}):
         for text in request.data.require(name).entry.notes():
             note(f"{shown(name)}: {text}")
 
@@ -97,10 +97,10 @@ def say_of_data(plan, request) -> None:
 def require_images(plan, request) -> None:
     """A UserError where an image that the plan's runs will read cannot be decoded; what was found well before is not looked at again."""
     from bench.data.unread import require_all_readable
-    from bench.evaluation.registry import parse
+    from bench.evaluation.registry import target
     from bench.machine.hardware import cores
 
-    targets = {target for text in plan.evals if (target := parse(text)[1])}
+    targets = {name for text in plan.evals if (name := target(text))}
     with console().status("") as status:
         say = lambda name, count: status.update(f"decoding {count:,} images of {shown(name)}, once")  # noqa: E731
         require_all_readable(plan.todo, targets, request.data, request.scratch, cores(), say)

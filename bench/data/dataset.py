@@ -80,6 +80,19 @@ class DataSet:
         if classes and self.entry.classes < 2:
             raise UserError(f"{shown(self.name)} has one class, which any method would tell with 100 %: {evaluator} needs two or more")
 
+    @cached_property
+    def rarest_class(self) -> tuple[str, int]:
+        """The class that has the fewest images in train, of which val is no part, and how many. No image is decoded for it."""
+        _, _, labels, classes = reading.read_items(self.entry, "train", self.part)
+        images = np.bincount(labels, minlength=len(classes))
+        return classes[images.argmin()], int(images.min())
+
+    def require_labels(self, count: int, evaluator: str) -> None:
+        """A UserError where a class has fewer train images than an evaluator takes of each, before anything is trained."""
+        if count and (there := self.rarest_class[1]) < count:
+            rarest = f"{shown(self.name)} has {there} train images of the class '{self.rarest_class[0]}'"
+            raise UserError(f"{rarest}, and {evaluator} takes {count} of each class; expected {there} or fewer")
+
     def check_split(self, split: str, there: Collection[str], image_size: int | None = None) -> int:
         """The image size to use, after a look at what was asked for: a split of `there`, and a number of pixels."""
         if split not in there:

@@ -34,9 +34,10 @@ CROPPED_IMAGES = 2_000
 def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, threads: int) -> None:
     """Read every split that these evaluators will be handed, before the run is trained: a UserError names an image that cannot be decoded.
     They are kept for the evaluation (bench.data.load.read_split), so nothing is decoded twice."""
-    for name, target in map(registry.parse, requests):
+    for request in requests:
+        name, _ = registry.parse(request)
         for split in ("train", "val", *(["test"] if registry.reads_test(name) else [])):
-            load(data.require(target or spec.dataset), split, spec.image_size, threads)
+            load(data.require(registry.target(request) or spec.dataset), split, spec.image_size, threads)
 
 
 class FrozenEncoder:

@@ -1,13 +1,15 @@
 """The evaluators by name: the files of the folder evaluators/, each of which defines ARGUMENT, READS_TEST and `evaluate`.
 
-    names()                  ['knn', 'label_free', 'linear', 'stages', 'transfer', 'validation'], without importing any of them
+    names()                  ['few_labels', 'knn', 'label_free', 'linear', ...], without importing any of them
     parse("transfer:digits") ('transfer', 'digits'), or a UserError that says what to write
+    target("transfer:digits")    'digits'; None where a request names no data set
     load("knn")              the module; its `evaluate(subject, argument)` returns a list of bench.records.record.Result
     summary("knn")           first sentence of the file's docstring
 
 Nothing here imports torch, FAISS or NumPy: the command line checks names in a fraction of a second.
 """
 
+import re
 from types import ModuleType
 
 from bench.defaults import COMMAND
@@ -32,6 +34,11 @@ def argument(name: str) -> str | None:
     return EVALUATORS.declared(name, "ARGUMENT")
 
 
+def fewest_labels(name: str) -> int | None:
+    """Where what follows the colon is a number of labels of every class, which train must then have: the smallest. Else None."""
+    return EVALUATORS.declared(name, "FEWEST_LABELS", default=None)
+
+
 def reads_test(name: str) -> bool:
     """Whether the evaluator reads a test split."""
     return EVALUATORS.declared(name, "READS_TEST")
@@ -49,9 +56,26 @@ def parse(request: str) -> tuple[str, str | None]:
     needed = argument(name)
     if needed is None and colon:
         raise UserError(f"the evaluator '{name}' takes no argument: write '{name}', not '{request}'")
+    fewest = fewest_labels(name)
     if needed is not None and not given:
-        raise UserError(f"the evaluator '{name}' needs {needed}: write '{name}:NAME', as in '{name}:digits'")
+        example = f"write '{name}:NAME', as in '{name}:digits'" if fewest is None else f"write '{name}:N', as in '{name}:20'"
+        raise UserError(f"the evaluator '{name}' needs {needed}: {example}")
+    # One text for one number: what was measured is looked up by it.
+    if fewest is not None and not (re.fullmatch("[1-9][0-9]*", given) and int(given) >= fewest):
+        raise UserError(f"'{request}': expected {needed}, {fewest} or more, as in '{name}:20'")
     return name, given or None
+
+
+def target(request: str) -> str | None:
+    """The data set that a request names, where that is what follows its colon; a UserError as of `parse`."""
+    name, given = parse(request)
+    return given if fewest_labels(name) is None else None
+
+
+def labels_a_class(request: str) -> int | None:
+    """How many labels of every class a request asks for, where that is what follows its colon; a UserError as of `parse`."""
+    name, given = parse(request)
+    return None if given is None or fewest_labels(name) is None else int(given)
 
 
 def load(name: str) -> ModuleType:

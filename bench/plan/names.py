@@ -16,10 +16,11 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
         raise unknown(f"pretraining split of {spec.dataset}", spec.pretrain_split, entry.pretrain_splits)
     table.require(spec.encoder or entry.encoder)
     for request in requests:
-        name, target = registry.parse(request)
+        name, _ = registry.parse(request)
         # An evaluator without a target measures the pretraining data set itself.
-        found = data.require(target or spec.dataset)
+        found = data.require(registry.target(request) or spec.dataset)
         found.require_evaluable(registry.reads_test(name), registry.needs_classes(name), f"the evaluator '{name}'")
+        found.require_labels(registry.labels_a_class(request) or 0, f"the evaluator '{request}'")
 
 
 def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], data: DataSets) -> None:

@@ -59,7 +59,7 @@ def make_plan(
         runs[run.id] = run
     requests = tuple(dict.fromkeys(_with_content(request, data) for request in requests))
     todo = tuple(run for run in runs.values() if store.missing(run, requests))
-    targets = {target for request in requests if (target := registry.parse(request)[1]) is not None}
+    targets = {target for request in requests if (target := registry.target(request)) is not None}
     for target in targets if todo else ():
         _ = data.require(target).revision  # a part of a set, or another one, is refused now and not after training
     return Plan(tuple(runs.values()), requests, todo)
@@ -67,7 +67,7 @@ def make_plan(
 
 def _with_content(request: str, data: DataSets) -> str:
     """An evaluator whose target is a folder is asked for on its content: the same by every spelling, another one once files change."""
-    name, target = registry.parse(request)
+    (name, _), target = registry.parse(request), registry.target(request)
     if target is None or not is_folder(target):
         return request
     found = data.require(target)

@@ -1,5 +1,6 @@
 """What is in a cell: a setting's results over its seeds, and one number for many tasks. What its runs cost: costs.py."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,32 +13,48 @@ from reports.tables.settings import Measured
 from reports.tables.statistics import interquartile_mean, interval, of_images
 from reports.tables.table import Cell, Row
 
+DRAW = re.compile(r"_draw\d+$")
+"""What the end of a metric's name is where it is of one draw, beside the mean over all."""
+
 
 def cells_of(results: Sequence[Measured], found: dict[str, Column], constant: bool = False) -> dict[str, Cell]:
     """Column key -> cell, from results of one setting and one kind of weights, by seed; new columns are added to `found`. constant: no
     seed decides anything of it."""
     groups: dict[tuple[str, str, str, str], list[Measured]] = {}
+    draws: dict[tuple[str, str, str, str], list[list[Measured]]] = {}
     for result in results:
         groups.setdefault((result.evaluator, result.eval_dataset, result.split, result.metric), []).append(result)
+    for key, part in groups.items():
+        if (mean := DRAW.sub("", key[3])) != key[3]:
+            draws.setdefault((*key[:3], mean), []).append(part)
     cells = {}
-    for (evaluator, dataset, split, metric), part in sorted(groups.items()):
-        seeds, values, correct, n = zip(*((each.seed, each.value, each.correct, each.n) for each in part), strict=True)
-        cell = _cell(metric, constant, seeds, values, correct, n)
-        column = kinds.column(evaluator, dataset, split, metric, paired=cell.correct is not None)
+    for key, part in sorted(groups.items()):
+        images = _of_draws(draws[key]) if key in draws else _images(part)
+        cell = _cell(constant, [each.seed for each in part], [each.value for each in part], images)
+        column = kinds.column(*key, paired=images is not None)
         if column.kind == "number" or column.key not in found:  # of a column's rows, one without images decides for all
             found[column.key] = column
         cells[column.key] = cell
     return cells
 
 
-def _cell(
-    metric: str, constant: bool, seeds: Sequence[int], values: Sequence[float], correct: Sequence[str | None], n: Sequence[int]
-) -> Cell:
-    """Over the seeds of one column."""
-    images = None
+def _images(part: Sequence[Measured]) -> np.ndarray | None:
+    """bool [S, n]: which images each seed got right; None where that is not known of all, or does not make up the number."""
     # Right and wrong images average to a top-1. Of a mean over classes, where few images of a rare one decide, only seeds are counted.
-    if "per_class" not in metric and all(isinstance(bits, str) for bits in correct) and len(set(n)) == 1:
-        images = np.stack([unpack(*packed) for packed in zip(correct, n, strict=True)])
+    if "per_class" in part[0].metric or len({each.n for each in part}) > 1:
+        return None
+    packed = [(each.correct, each.n) for each in part if isinstance(each.correct, str)]
+    return np.stack([unpack(*bits) for bits in packed]) if len(packed) == len(part) else None
+
+
+def _of_draws(draws: Sequence[Sequence[Measured]]) -> np.ndarray | None:
+    """[S, n]: in what share of the draws each seed got an image right; None where that is not known of all."""
+    known = [images for part in draws if (images := _images(part)) is not None]
+    return np.mean(known, axis=0) if len(known) == len(draws) and len({images.shape for images in known}) == 1 else None
+
+
+def _cell(constant: bool, seeds: Sequence[int], values: Sequence[float], images: np.ndarray | None) -> Cell:
+    """Over the seeds of one column."""
     half = of_images(images) if constant else interval(np.array(values), images)
     return Cell(float(np.mean(values)), half, dict(zip(seeds, values, strict=True)), images)
 

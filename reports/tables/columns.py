@@ -62,6 +62,11 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         number = plain.removeprefix("stage").removesuffix("_top1")
         # Without images the interval would be of seeds alone, which is too narrow where images matter more: none is given.
         return Column(f"stages:{metric}", f"stage {number} (val){per_class}", "accuracy" if paired else "number", 57, "report")
+    if evaluator == "few_labels" and (few := re.fullmatch(r"top1_n(\d+)(_draw\d+)?", plain)):
+        title, order = f"{few[1]} labels a class{per_class}", 45 + int(few[1]) / 1e9
+        if few[2]:
+            return Column(f"few_labels:{few[1]}:{few[2][1:]}", f"{title}, {few[2][1:]}", "number", 81)
+        return Column(f"few_labels:{few[1]}", title, "accuracy", order, "report")
     if split != "test":
         return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
     if name == ("linear", "top1"):

@@ -36,7 +36,7 @@ class Cell:
     values: dict[int, float]
     """Seed -> value."""
     correct: np.ndarray | None = None
-    """bool [S, n], rows in the order of `values`: which test images were right."""
+    """[S, n], rows in the order of `values`: which images were right, or in what share of the draws that a number is the mean of."""
     tied: bool = False
     """Not distinguishable from the best of the column."""
     mark: str = ""

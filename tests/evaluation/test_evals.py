@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from bench.errors import UserError
 from bench.evaluation import logistic, registry
 from bench.evaluation.arrays import Arrays, evenly, normalise, tally
-from bench.evaluation.evaluators import knn, label_free, linear, stages, transfer, validation
+from bench.evaluation.evaluators import few_labels, knn, label_free, linear, stages, transfer, validation
 from bench.evaluation.lbfgs import HISTORY
 from bench.records.record import unpack
 
@@ -77,9 +77,11 @@ def with_another_test(arrays) -> Arrays:
 
 
 def test_names_parse_and_summary():
-    assert registry.names() == ["knn", "label_free", "linear", "stages", "transfer", "validation"]
+    assert registry.names() == ["few_labels", "knn", "label_free", "linear", "stages", "transfer", "validation"]
     assert registry.parse("knn") == ("knn", None)
-    assert registry.parse("transfer:digits") == ("transfer", "digits")
+    assert registry.parse("transfer:digits") == ("transfer", "digits") and registry.target("transfer:digits") == "digits"
+    assert registry.parse("few_labels:20") == ("few_labels", "20") and registry.labels_a_class("few_labels:20") == 20
+    assert registry.target("few_labels:20") is registry.target("knn") is registry.labels_a_class("transfer:digits") is None
     assert all(registry.summary(name).strip() and callable(registry.load(name).evaluate) for name in registry.names())
     assert all(registry.argument(name) == registry.load(name).ARGUMENT for name in registry.names())
 
@@ -94,6 +96,10 @@ def test_names_parse_and_summary():
         ("transfer:", "needs a data set"),
         ("knn:5", "takes no argument: write 'knn'"),
         ("linear:", "takes no argument"),
+        ("few_labels", "needs a number of labels a class: write 'few_labels:N', as in 'few_labels:20'"),
+        ("few_labels:1", "'few_labels:1': expected a number of labels a class, 2 or more, as in 'few_labels:20'"),
+        ("few_labels:020", "expected a number of labels a class"),
+        ("few_labels:many", "expected a number of labels a class"),
     ],
 )
 def test_bad_requests_say_what_to_write(request_text, message):
@@ -416,7 +422,7 @@ def test_features_that_are_not_finite_are_refused(digits, name, bad):
     x = digits.train_x.copy()
     x[7, 3] = bad
     with pytest.raises(ValueError, match=rf"{name}.* on digits: 1 of 1000 rows of train_x"):
-        registry.load(name).evaluate(FakeSubject(replace(digits, train_x=x)), "digits" if name == "transfer" else None)
+        registry.load(name).evaluate(FakeSubject(replace(digits, train_x=x)), {"transfer": "digits", "few_labels": "2"}.get(name))
 
 
 @pytest.mark.parametrize(
@@ -560,3 +566,58 @@ def test_the_best_stage_is_chosen_on_val_and_alone_read_on_test(few):
 
 def test_without_an_encoder_there_are_no_stages():
     assert stages.measure([]) == []
+
+
+# Few labels.
+
+
+def test_draws_are_balanced_fixed_and_lie_in_each_other(digits):
+    labels = digits.train_y
+    draws = [few_labels.drawn(labels, 20, draw) for draw in range(1, 6)]
+    for rows in draws:
+        assert rows.shape == (10, 20) and len(set(rows.ravel())) == 200
+        assert (labels[rows] == np.arange(10)[:, None]).all()
+    assert len({tuple(rows.ravel()) for rows in draws}) == 5
+    assert all((few_labels.drawn(labels, 3, number) == rows[:, :3]).all() for number, rows in enumerate(draws, start=1))
+    # Fixed for good: another version of NumPy, or another machine, must not draw other images.
+    assert few_labels.drawn(np.arange(40) % 2, 4, 1).tolist() == [[36, 16, 2, 28], [9, 39, 31, 19]]
+    with pytest.raises(ValueError, match="few_labels:21 needs 21 images of every class, and class 1 has 20"):
+        few_labels.drawn(np.repeat([0, 1], (30, 20)), 21, 1)
+
+
+def test_few_labels_are_scikit_learns_probe_of_those_images_alone(digits):
+    mean, *of_draws = few_labels.evaluate(FakeSubject(digits), "6")
+    assert (mean.metric, mean.split, mean.n, mean.correct) == ("top1_n6", "test", 500, None)
+    assert [result.metric for result in of_draws] == [f"top1_n6_draw{draw}" for draw in range(1, 6)]
+    assert mean.value == pytest.approx(np.mean([result.value for result in of_draws]))
+    for draw, result in enumerate(of_draws, start=1):
+        rows = few_labels.drawn(digits.train_y, 6, draw).ravel()
+        x, y = digits.train_x[rows].astype(float), digits.train_y[rows]
+        scale = np.where(x.std(axis=0) == 0, 1, x.std(axis=0))
+        theirs = LogisticRegression(C=1 / (result.chosen["l2"] * 60), max_iter=5000, tol=1e-8).fit((x - x.mean(axis=0)) / scale, y)
+        expected = theirs.predict(np.where(x.std(axis=0) == 0, 0, (digits.test_x - x.mean(axis=0)) / scale)) == digits.test_y
+        assert (unpack(result.correct, result.n) != expected).sum() <= 1, "up to a tie"
+        assert result.value == pytest.approx(100 * unpack(result.correct, result.n).mean())
+
+
+def test_the_strength_of_few_labels_is_chosen_within_them(digits):
+    """By a loop over folds, and by no other label: neither those of val nor those of train that were not drawn, nor test's."""
+    rows = few_labels.drawn(digits.train_y, 7, 2)
+    x, y = digits.train_x[rows], digits.train_y[rows]
+    right = dict.fromkeys(linear.STRENGTHS, 0)
+    for strength in right:
+        for fold in range(5):
+            held = [place for place in range(7) if place % 5 == fold]
+            rest = [place for place in range(7) if place % 5 != fold]
+            probe = logistic.fit(x[:, rest].reshape(-1, 64), y[:, rest].ravel(), (strength,))
+            right[strength] += int((logistic.predict(probe, x[:, held].reshape(-1, 64))[0] == y[:, held].ravel()).sum())
+    best = max(right, key=lambda strength: (right[strength], strength))
+    chosen = few_labels.choose(x, y)
+    assert chosen["l2"] == best and chosen["held_out_top1"] == pytest.approx(100 * right[best] / 70)
+    unused = np.setdiff1d(np.arange(1000), np.concatenate([few_labels.drawn(digits.train_y, 3, draw).ravel() for draw in range(1, 6)]))
+    other = replace(digits, val_y=np.roll(digits.val_y, 1), val_x=digits.val_x[::-1].copy(), train_x=digits.train_x.copy())
+    other.train_x[unused] = 0
+    assert few_labels.measure(other, 3) == few_labels.measure(digits, 3)
+    shuffled = few_labels.measure(with_another_test(digits), 3)
+    assert [result.chosen for result in shuffled] == [result.chosen for result in few_labels.measure(digits, 3)]
+    assert few_labels.measure(digits, 30)[0].value > few_labels.measure(digits, 3)[0].value + 5

@@ -16,7 +16,7 @@ from scipy import stats
 
 import run_bench
 from bench.errors import UserError
-from bench.records.record import Cost, Result, RunRecord, pack
+from bench.records.record import Cost, Result, RunRecord, pack, unpack
 from bench.records.store import ResultStore
 from bench.spec import Budget, Recipe, RunSpec
 from reports.pages import differences
@@ -117,6 +117,26 @@ def test_stages_have_an_interval_where_it_is_known_which_images_were_right(tmp_p
         assert ("±" in columns.text(column, first)) == (kind == "accuracy")
         if name == "new":
             assert first.half_width == pytest.approx(interval(np.array(list(first.values.values())), first.correct))
+
+
+def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(tmp_path):
+    def record(method, seed):
+        draws = [result("few_labels", "mnist5k", f"top1_n20_draw{draw}", 60 + draw, seed) for draw in range(1, 6)]
+        mean = Result(evaluator="few_labels", dataset="mnist5k", split="test", metric="top1_n20", n=N,
+                      value=float(np.mean([each.value for each in draws])))  # fmt: skip
+        return replace(run(method, 50.0, seed), results=(mean, *draws))
+
+    records = [record(method, seed) for method in ("simclr", "byol") for seed in range(3)]
+    (table,) = build(frame_of(tmp_path, records))
+    (column,) = [column for column in table.columns if column.shown and column.key.startswith("few_labels")]
+    assert (column.key, column.header, column.kind) == ("few_labels:20", "20 labels a class", "accuracy") and column.key in table.compared
+    cell = table.rows[0].cells[column.key]
+    bits = [[unpack(each.correct, N) for each in record("simclr", seed).results[1:]] for seed in range(3)]
+    assert np.allclose(cell.correct, np.mean(bits, axis=1)) and cell.half_width == interval(
+        np.array(list(cell.values.values())), cell.correct
+    )
+    keys = [columns.column("few_labels", "x", "test", f"mean_per_class_n{count}") for count in (1000, 20, 100)]
+    assert [each.key for each in sorted(keys, key=columns.position)] == [f"few_labels:{count}" for count in (20, 100, 1000)]
 
 
 def test_ranks_references_and_notes(frame):

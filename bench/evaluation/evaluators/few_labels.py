@@ -1,0 +1,81 @@
+"""Linear probe on few labels: N images of every class of train and no other label, the mean over five draws of them.
+
+few_labels:20     metric top1_n20, and of each draw top1_n20_draw1 to top1_n20_draw5
+
+The draws are the same for every method, seed and encoder, and those of 20 lie in those of 100. The L2 strength is chosen within the N a
+class: they are dealt into folds, each of which is predicted by a probe of the others. Val is not read, since its labels are labels too.
+N labels a class, K classes, S strengths, D features.
+"""
+
+import numpy as np
+
+from bench.evaluation.arrays import Arrays, Features, require_finite, tally
+from bench.evaluation.evaluators.linear import STRENGTHS, at_edge
+from bench.evaluation.logistic import fit, predict
+from bench.records.record import Result, pack
+
+ARGUMENT: str | None = "a number of labels a class"
+READS_TEST: bool = True
+FEWEST_LABELS: int = 2
+"""One label a class leaves none to choose a strength by."""
+
+DRAWS = 5
+FOLDS = 5
+"""At most: of fewer labels a class each has a fold of its own."""
+
+
+def drawn(labels: np.ndarray, count: int, draw: int) -> np.ndarray:
+    """Positions in int64 [N] labels of the first `count` images of every class in the draw's order: int64 [K, count]. ValueError where a
+    class has fewer."""
+    # A bit generator's own numbers, which NumPy keeps the same in every version, unlike what a Generator makes of them.
+    order = np.argsort(np.random.PCG64(draw).random_raw(len(labels)), kind="stable")
+    classes, images = np.unique(labels, return_counts=True)
+    if images.min() < count:
+        few = classes[images.argmin()]
+        raise ValueError(f"few_labels:{count} needs {count} images of every class, and class {few} has {images.min()}")
+    return np.stack([order[labels[order] == label][:count] for label in classes])
+
+
+def choose(x: np.ndarray, y: np.ndarray) -> dict[str, float | int]:
+    """From the features [K, N, D] and labels [K, N] of a draw: the strength whose probes predict the held-out folds best, of equal ones the
+    stronger, and the accuracy there: {'l2', 'held_out_top1' in percent, and 'at_edge' where it is}."""
+    folds = min(FOLDS, y.shape[1])
+    fold = np.arange(y.shape[1]) % folds
+    right = np.zeros(len(STRENGTHS), dtype=np.int64)
+    for held in range(folds):
+        train, out = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
+        probe = fit(flat(x[:, train]), y[:, train].ravel(), STRENGTHS)
+        right += (predict(probe, flat(x[:, out])) == y[:, out].ravel()).sum(axis=1)
+    best = max(range(len(STRENGTHS)), key=lambda number: (right[number], STRENGTHS[number]))
+    return {"l2": STRENGTHS[best], "held_out_top1": 100 * float(right[best] / y.size)} | at_edge(STRENGTHS[best])
+
+
+def flat(x: np.ndarray) -> np.ndarray:
+    """[K, n, D] -> [K * n, D]"""
+    return x.reshape(-1, x.shape[-1])
+
+
+def measure(arrays: Arrays, count: int) -> list[Result]:
+    """'top1_nN' on test, percent, the mean over the draws; then of each draw with what was chosen and which images were right.
+    'mean_per_class_nN' where that is the data set's metric. ValueError where a class of train has fewer than `count` images."""
+    test_x, test_y = arrays.test_split()
+    facts = {"evaluator": "few_labels", "dataset": arrays.dataset, "split": "test", "n": len(test_y)}
+    metric, of_draws = f"{arrays.metric}_n{count}", []
+    for draw in range(1, DRAWS + 1):
+        rows = drawn(arrays.train_y, count, draw)
+        x, y = arrays.train_x[rows], arrays.train_y[rows]
+        chosen = choose(x, y)
+        probe = fit(flat(x), y.ravel(), (chosen["l2"],))
+        if not probe.converged.all():
+            chosen["not_converged"] = 1
+        correct = predict(probe, test_x)[0] == test_y
+        right, total = tally(arrays.metric, correct, test_y)
+        named = {"metric": f"{metric}_draw{draw}", "value": 100 * (right / total)}
+        of_draws.append(Result(**facts, **named, chosen={**chosen}, correct=pack(correct)))
+    mean = float(np.mean([result.value for result in of_draws]))
+    return [Result(**facts, metric=metric, value=mean), *of_draws]
+
+
+def evaluate(features: Features, argument: str) -> list[Result]:
+    """`measure` on the pretraining data set, with `argument` labels a class. ValueError where a feature is not finite."""
+    return measure(require_finite(f"few_labels:{argument}", features.arrays()), int(argument))
