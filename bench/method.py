@@ -74,7 +74,8 @@ FAMILIES = ("pretext", "contrastive", "joint embedding", "clustering", "other")
 
 class Method(nn.Module):
     """A self-supervised method. Subclass it once, in one file; keyword-only arguments with defaults of `__init__` are
-    the hyper-parameters. All state must be in `state_dict()` from construction."""
+    the hyper-parameters. All state must be in `state_dict()` from construction. Where it has a projector it defines `project(images)` too
+    (`projection_of`)."""
 
     paper: str = ""
     """arXiv id or DOI."""
@@ -160,6 +161,16 @@ class Floor(Method):
     deterministic: bool = False
     """Whether no seed decides anything of it, as where there is no encoder: its numbers are the same at every seed. Tables then compare it
     with every seed of the others, and give it an interval, from test images alone, at one seed."""
+
+
+def projection_of(method: Method | type[Method]) -> Callable | None:
+    """A method's `project(images)`, which it may define where it has a projector; None where it does not.
+
+    [B, 3, H, W] -> [B, P]: an image's point in the space that the loss compares images in, after the projector and before what stands
+    behind it (a predictor, prototypes, a temperature), by the weights that `encode` uses. Of unit length where the projector's last act
+    is that, else as it comes. What is not an image's own, as a patch's projection or a class's score, is none. The base class has no
+    such function, since a user's file may use the name for a module."""
+    return getattr(method, "project", None) if hasattr(method if isinstance(method, type) else type(method), "project") else None
 
 
 def build(cls: type[Method], make_encoder: Callable, data: DatasetInfo, num_classes: int, hyper_parameters: dict) -> Method:

@@ -97,6 +97,10 @@ class Counting(Method):
         self.register_buffer("halvings", halvings(self.side))
         self.margin = margin
 
+    def project(self, images):
+        """[B, 3, H, W] -> counts [B, K]"""
+        return self.head(self.encoder(images))
+
     def chance_loss(self, batch_size):
         return self.margin  # of counts that are all 0
 
@@ -108,6 +112,6 @@ class Counting(Method):
         batch.show("the whole at half its size", lambda: seen[:, 0])
         batch.show("its four quarters", lambda: seen[:, 1:])
         # All five in one encoder call: they must be counted by the same function, BatchNorm's statistics included.
-        counts = upcast(self.head(self.encoder(seen.flatten(0, 1)))).unflatten(0, (-1, 5))
+        counts = upcast(self.project(seen.flatten(0, 1))).unflatten(0, (-1, 5))
         whole, parts = gather(counts[:, 0]), gather(counts[:, 1:].sum(1))
         return count_loss(whole, parts, self.margin)

@@ -1,13 +1,12 @@
 """DINO (Caron et al. 2021, arXiv:2104.14294): a student sees small crops and predicts what its own moving average sees in large ones.
 
-Differs from the paper: 4 local crops instead of 8, half as wide as the image instead of 96 of 224, and 4096 outputs instead of 65,536,
-for small images (4096 as solo-learn on CIFAR, which has no local crops); a head 512 wide instead of 2048, which would outweigh a
-small encoder; no blur up to 64 pixels, where its sigma is below 0.6 pixel; crops resized by an antialiased triangle filter, not
-bicubic; no stochastic depth; learning rate to 0, not 1e-6; the teacher's temperature rises with every step, not every epoch;
-gradients clipped by their norm over all parameters (the authors' utils.clip_gradients takes each parameter alone). One AdamW
-recipe for every encoder; for a ResNet the authors' README suggests SGD, a constant decay of 1e-4 and area_split=0.14. Their linear
-probe of a ViT-S joins four blocks; here it is the last.
-B images in the global batch, V views, D features, K outputs.
+Differs from the paper: 4 local crops instead of 8, half as wide as the image instead of 96 of 224, and 4096 outputs instead of 65,536, for
+small images (4096 as solo-learn on CIFAR, which has no local crops); a head 512 wide instead of 2048, which would outweigh a small encoder;
+no blur up to 64 pixels, where its sigma is below 0.6 pixel; crops resized by an antialiased triangle filter, not bicubic; no stochastic
+depth; learning rate to 0, not 1e-6; the teacher's temperature rises with every step, not every epoch; gradients clipped by their norm over
+all parameters (the authors' utils.clip_gradients takes each parameter alone). One AdamW recipe for every encoder; for a ResNet the authors'
+README suggests SGD, a constant decay of 1e-4 and area_split=0.14. Their linear probe of a ViT-S joins four blocks; here it is the last.
+B images in the global batch, V views, D features, P bottleneck, K outputs.
 """
 
 import math
@@ -149,6 +148,9 @@ class DINO(Method):
         self.centre.lerp_(self.batch_mean, 1 - self.centre_momentum)
         self.batch_mean = None
         self.teacher.follow(self.student, 1 - (1 - self.momentum) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def project(self, images):  # [B, 3, H, W] -> [B, P], before the prototypes
+        return self.teacher.network.head.mlp(self.encode(images))
 
     def encode(self, images):
         return self.teacher.network.encoder(images)

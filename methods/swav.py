@@ -78,11 +78,10 @@ class SwAV(Method):
     ):
         """local_crops: small crops of an image, 6. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.14. area_min: of a small crop, 0.05.
-        color_strength: of the colour distortion, 1. prototypes: K, 3000.
-        projection: P, 128. hidden: of the head, 2048. temperature: of the prediction, 0.1. epsilon, iterations: of Sinkhorn's algorithm,
-        0.05 and 3. frozen: the part of progress in which the prototypes stay as they are, 1 of 100 epochs (of 400 with a queue).
-        queue: Q, features of each large crop from earlier batches that are shared out too, 3840 for a batch of 256; 0, for batches of
-        4096, is none. queue_from: the part of progress after which it is used, 15 of 400 epochs."""
+        color_strength: of the colour distortion, 1. prototypes: K, 3000. projection: P, 128. hidden: of the head, 2048. temperature: of the
+        prediction, 0.1. epsilon, iterations: of Sinkhorn's algorithm, 0.05 and 3. frozen: the part of progress in which the prototypes stay
+        as they are, 1 of 100 epochs (of 400 with a queue). queue: Q, features of each large crop from earlier batches that are shared out
+        too, 3840 for a batch of 256; none (0) for batches of 4096. queue_from: the part of progress after which it is used, 15 of 400."""
         super().__init__()
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, hidden, projection)  # with BatchNorm, as src/resnet50.py
@@ -112,6 +111,10 @@ class SwAV(Method):
             exclude=(),  # main_swav.py hands all parameters to LARC alike
             eta=0.001,  # main_swav.py
         )
+
+    def project(self, images):
+        """[B, 3, H, W] -> unit rows [B, P], float32"""
+        return self.embed((images,))[0]
 
     def embed(self, crops) -> Tensor:
         """V crops, each [b, 3, h, w] -> unit rows [V, b, P]. Crops of one size share an encoder call and all crops the head's, so that

@@ -15,7 +15,7 @@ from bench.compute.precision import computing_in
 from bench.conformance.case import BATCH_SIZE, Case, require, steady_globals
 from bench.conformance.state import copied, differing
 from bench.encoders.features import extract
-from bench.method import Method
+from bench.method import Method, projection_of
 from bench.parts.budgets import Needed
 from bench.training.step import phase_of
 
@@ -31,11 +31,14 @@ BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
 def check_encode(case: Case) -> None:
     method, images = case.encoding.eval(), case.normalised()
-    for name, function in {"encode": method.encode, **method.encode_also()}.items():
+    functions, project = {"encode": method.encode, **method.encode_also()}, projection_of(method)
+    for name, function in (functions | ({"project": project} if project else {})).items():
         with torch.no_grad():
             with computing_in("bf16", "cpu"):
                 coarse = function(images[:1]).dtype
-            require(coarse == torch.float32, f"under bfloat16 autocast {name} returns {coarse}: end it with .float(), before any mean")
+            # What `project` returns is a step of the loss, which makes of it what it needs.
+            right = coarse == torch.float32 or function is project
+            require(right, f"under bfloat16 autocast {name} returns {coarse}: end it with .float(), before any mean")
             together = function(images)
             require(isinstance(together, Tensor) and together.ndim == 2, f"{name} must return a tensor [B, D]")
             require(together.dtype == torch.float32, f"{name} must return float32, not {together.dtype}")

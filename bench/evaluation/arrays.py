@@ -75,6 +75,11 @@ class Features(Protocol):
         """Features of the pretraining data set after every stage of the encoder; empty where there are none."""
         ...
 
+    def projected(self) -> "Features | None":
+        """The same of what the method's projector makes, the space of its loss: D is P then, and there are no stages. None where it has
+        none."""
+        ...
+
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of two random crops of the same train images, in index order: float32 [N, D] each.
         The crops are fixed: the same for every method and seed."""

@@ -20,7 +20,7 @@ from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
 from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays, evenly
-from bench.method import Method
+from bench.method import Method, projection_of
 from bench.spec import PROTOCOL, RunSpec, settled
 from bench.views.ops import ResizedCrop
 from bench.views.view import View
@@ -80,6 +80,11 @@ class FrozenEncoder:
             stages.append(replace(arrays, **columns))
             starts += width
         return stages
+
+    def projected(self) -> "FrozenEncoder | None":
+        """As itself, of the method's `project`."""
+        function = projection_of(self.method)
+        return function and FrozenEncoder(self.method, function, self.spec, self.source, self.data, self.threads)
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

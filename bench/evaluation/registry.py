@@ -49,6 +49,11 @@ def needs_classes(name: str) -> bool:
     return EVALUATORS.declared(name, "NEEDS_CLASSES", default=True)
 
 
+def needs_projector(name: str) -> bool:
+    """Whether the evaluator measures what a method's projector makes: see bench.method.projection_of."""
+    return EVALUATORS.declared(name, "NEEDS_PROJECTOR", default=False)
+
+
 def parse(request: str) -> tuple[str, str | None]:
     """'knn' -> ('knn', None); 'transfer:digits' -> ('transfer', 'digits'). UserError where the name is unknown, the
     argument is missing, or there is one too many. Whether the data set exists is for the caller to check."""

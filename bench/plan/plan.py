@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import methods
 from bench.data.catalogue import DataSets
 from bench.errors import UserError
 from bench.evaluation import registry
@@ -43,6 +44,7 @@ def make_plan(
     known: settings that were completed already (bench/plan/completed.py), believed where the data are still the same; gets the others.
     data: the data sets under the root, where some were looked up before. here: the runs will be on this machine, whose memory must do.
     """
+    _require_projectors(specs, requests)
     known, completed, built, runs, data = {} if known is None else known, {}, {}, {}, data or DataSets(root)
     for spec in specs:
         spec = spec.replace(dataset=canonical(spec.dataset))
@@ -63,6 +65,20 @@ def make_plan(
     for target in targets if todo else ():
         _ = data.require(target).revision  # a part of a set, or another one, is refused now and not after training
     return Plan(tuple(runs.values()), requests, todo)
+
+
+def _require_projectors(specs: list[RunSpec], requests: tuple[str, ...]) -> None:
+    """A UserError for a method without a projector, where an evaluator measures that. A floor may stand in a grid: it has no results."""
+    wanting = [request for request in requests if registry.needs_projector(registry.parse(request)[0])]
+    if not wanting:
+        return
+    from bench.method import projection_of
+
+    for name in dict.fromkeys(spec.method for spec in specs):
+        cls = methods.load(name)
+        if cls.trained and not projection_of(cls):
+            able = ", ".join(other for other in methods.names() if projection_of(methods.load(other)))
+            raise UserError(f"{name} has no projector, which the evaluator '{wanting[0]}' measures; expected one of {able}")
 
 
 def _with_content(request: str, data: DataSets) -> str:

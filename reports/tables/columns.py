@@ -62,6 +62,8 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         number = plain.removeprefix("stage").removesuffix("_top1")
         # Without images the interval would be of seeds alone, which is too narrow where images matter more: none is given.
         return Column(f"stages:{metric}", f"stage {number} (val){per_class}", "accuracy" if paired else "number", 57, "report")
+    if evaluator == "projection":
+        return _of_projection(metric, plain, per_class)
     if evaluator == "few_labels" and (few := re.fullmatch(r"top1_n(\d+)(_draw\d+)?", plain)):
         title, order = f"{few[1]} labels a class{per_class}", 45 + int(few[1]) / 1e9
         if few[2]:
@@ -79,6 +81,16 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         return Column(f"transfer:{dataset}", f"→ {shown(dataset)}{per_class}", "accuracy", 40, "terminal", target=True)
     kind = "accuracy" if "top1" in plain else "number"
     return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
+
+
+def _of_projection(metric: str, plain: str, per_class: str) -> Column:
+    """Of what the projector makes: the names of the encoder's own columns behind the evaluator's."""
+    name = metric.replace("_mean_per_class", "").replace("_top1", "")
+    if plain in ("linear_top1", "knn_top1"):
+        title = "linear" if name == "linear" else "kNN"
+        return Column(f"projection:{name}", f"{title} (projection){per_class}", "accuracy", 46, "report")
+    kind = "accuracy" if "top1" in plain else "number"
+    return Column(f"projection:{name}", f"{name} (projection){per_class}", kind, 82)
 
 
 def elsewhere(column: Column, place: str) -> Column:

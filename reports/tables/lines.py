@@ -22,7 +22,9 @@ COLLAPSED = "collapsed_centred"
 def notes(setting: Setting) -> tuple[str, ...]:
     """What a reader must know of this row beside its numbers."""
     runs, total, notes = setting.runs, len(setting.runs), []
-    flagged = (result for result in setting.results if result.metric == COLLAPSED and result.value > 0 and result.weights is None)
+    # Of the encoder, not of what the projector makes, which may collapse alone.
+    flags = (result for result in setting.results if (result.evaluator, result.metric) == ("label_free", COLLAPSED))
+    flagged = (result for result in flags if result.value > 0 and result.weights is None)
     collapsed = len({result.id for result in flagged})
     if collapsed:
         notes.append("collapsed" if collapsed == total else f"{collapsed} of {total} collapsed")

@@ -39,6 +39,10 @@ WRONG = [
     ([*ONE, "--evals", "transfer"], "the evaluator 'transfer' needs a data set"),
     ([*ONE, "--evals", "transfer:digts"], "unknown data set 'digts'. Did you mean 'digits'?"),
     ([*ONE, "--evals", "knn:digits"], "takes no argument"),
+    (
+        ["run", "--method", "rotation", *SMALL, "--evals", "projection"],
+        "rotation has no projector, which the evaluator 'projection' measures",
+    ),
     ([*ONE, "--evals", "few_labels:1"], "'few_labels:1': expected a number of labels a class, 2 or more, as in 'few_labels:20'"),
     ([*ONE, "--evals", "few_labels:5000"], "the evaluator 'few_labels:5000' takes 5000 of each class; expected 125 or fewer"),
     ([*ONE, "--launcher", "lokal"], "unknown launcher 'lokal'. Did you mean 'local'?"),

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from bench.errors import UserError
 from bench.evaluation import logistic, registry
 from bench.evaluation.arrays import Arrays, evenly, normalise, tally
-from bench.evaluation.evaluators import few_labels, knn, label_free, linear, stages, transfer, validation
+from bench.evaluation.evaluators import few_labels, knn, label_free, linear, projection, stages, transfer, validation
 from bench.evaluation.lbfgs import HISTORY
 from bench.records.record import unpack
 
@@ -60,6 +60,9 @@ class FakeSubject:
             for width in (2, 64, 9)
         ]
 
+    def projected(self):
+        return self
+
     def two_crops(self):
         return self.kept.train_x, np.roll(self.kept.train_x, 1, axis=1)
 
@@ -77,7 +80,7 @@ def with_another_test(arrays) -> Arrays:
 
 
 def test_names_parse_and_summary():
-    assert registry.names() == ["few_labels", "knn", "label_free", "linear", "stages", "transfer", "validation"]
+    assert registry.names() == ["few_labels", "knn", "label_free", "linear", "projection", "stages", "transfer", "validation"]
     assert registry.parse("knn") == ("knn", None)
     assert registry.parse("transfer:digits") == ("transfer", "digits") and registry.target("transfer:digits") == "digits"
     assert registry.parse("few_labels:20") == ("few_labels", "20") and registry.labels_a_class("few_labels:20") == 20
@@ -566,6 +569,35 @@ def test_the_best_stage_is_chosen_on_val_and_alone_read_on_test(few):
 
 def test_without_an_encoder_there_are_no_stages():
     assert stages.measure([]) == []
+
+
+# Projection.
+
+
+def test_projection_is_linear_knn_and_label_free_of_what_the_projector_makes(few):
+    """And of nothing else: the encoder's own features are not even looked at."""
+    kept = FakeSubject(few)
+
+    class Subject:
+        def projected(self):
+            return kept
+
+    results = projection.evaluate(Subject())
+    expected = [*linear.evaluate(kept), *knn.evaluate(kept), *label_free.evaluate(kept)]
+    assert [(r.value, r.n, r.split, r.chosen, r.correct) for r in results] == [
+        (r.value, r.n, r.split, r.chosen, r.correct) for r in expected
+    ]
+    assert {r.evaluator for r in results} == {"projection"}
+    assert [r.metric for r in results][:4] == ["linear_top1", "knn_top1", "knn_top1_k200_T0.1", "rankme"]
+    assert results[7].metric == "feature_std" and results[7].value == label_free.feature_std(few.train_x)
+
+
+def test_without_a_projector_there_is_no_projection():
+    class Subject:
+        def projected(self):
+            return None
+
+    assert projection.evaluate(Subject()) == []
 
 
 # Few labels.

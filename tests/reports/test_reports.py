@@ -119,6 +119,16 @@ def test_stages_have_an_interval_where_it_is_known_which_images_were_right(tmp_p
             assert first.half_width == pytest.approx(interval(np.array(list(first.values.values())), first.correct))
 
 
+def test_a_projector_that_collapses_alone_is_no_collapsed_encoder(tmp_path):
+    flag = Result(evaluator="projection", dataset="mnist5k", split="train", metric="collapsed_centred", value=1.0, n=N)
+    probe = [result("projection", "mnist5k", "linear_top1", 30.0, seed) for seed in range(3)]
+    records = [(whole := run("simclr", 93.0, seed)) and replace(whole, results=(*whole.results, flag, probe[seed])) for seed in range(3)]
+    (table,) = build(frame_of(tmp_path, records))
+    assert table.rows[0].notes == ()
+    shown = {column.key: column.header for column in table.columns if column.shown}
+    assert shown["projection:linear"] == "linear (projection)" and "projection:collapsed_centred" not in shown
+
+
 def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(tmp_path):
     def record(method, seed):
         draws = [result("few_labels", "mnist5k", f"top1_n20_draw{draw}", 60 + draw, seed) for draw in range(1, 6)]
