@@ -102,7 +102,7 @@ def load(method: str):
     if is_path(method):
         try:
             module = import_file(path)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(f"'{method}' cannot be imported: {said(error)}") from error
     else:
         module = METHODS.load(method)

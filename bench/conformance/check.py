@@ -75,7 +75,7 @@ def run_check(check: Check, case: Case) -> Outcome:
         check(case)
     except Broken as broken:
         return Outcome(name_of(check), False, str(broken))
-    except Exception as error:  # the method is someone's own code: it may raise anything
+    except (Exception, SystemExit) as error:  # the method is someone's own code: it may raise anything
         return Outcome(name_of(check), False, said(error))
     return Outcome(name_of(check), True)
 
@@ -101,7 +101,7 @@ def can_run(case: Case) -> bool:
     try:
         case.build()
         return not case.cls.trained or bool(case.undisturbed)
-    except Exception:  # what it raises was told by the check that failed
+    except (Exception, SystemExit):  # what it raises was told by the check that failed
         return False
 
 

@@ -39,7 +39,7 @@ def check_state_is_complete(case: Case) -> None:
         # What loss leaves for after_step changes too, and is no state: a run that forgets it between steps goes the same way.
         try:
             harmless = not differing(run.state, forgetting(case, path).state)
-        except Exception:  # whatever the method raises where its own value is gone
+        except (Exception, SystemExit):  # whatever the method raises where its own value is gone
             harmless = False
         require(
             harmless,

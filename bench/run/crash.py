@@ -22,13 +22,13 @@ FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+), in ')
 """How Python writes a frame of a traceback."""
 
 
-def keep_traceback(error: Exception, folder: RunFolder) -> None:
+def keep_traceback(error: BaseException, folder: RunFolder) -> None:
     """All of it into the run's folder, for `logs` and `show`, whoever launched the run. A disk that is full is no second fault."""
     with contextlib.suppress(OSError):
         folder.traceback.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
 
 
-def place_of(error: Exception, method: Path, folder: RunFolder) -> str | None:
+def place_of(error: BaseException, method: Path, folder: RunFolder) -> str | None:
     """'mine.py:12': the line of the method's file, or of somebody's own code, that the error came from; None where it came from none.
 
     Where another process of the run died, its log tells. method: the file."""
@@ -39,7 +39,7 @@ def place_of(error: Exception, method: Path, folder: RunFolder) -> str | None:
     return f"{method.name}:{own[-1]['line']}" if own and isinstance(error, FollowerDied) else None
 
 
-def explain(error: Exception, trainer: Trainer | None) -> str:
+def explain(error: BaseException, trainer: Trainer | None) -> str:
     """The error as a record keeps it. Out of memory in training: with the largest half, quarter, ... of the batch that fits here."""
     said = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not is_out_of_memory(error):
@@ -55,7 +55,7 @@ def explain(error: Exception, trainer: Trainer | None) -> str:
     return f"out of memory with {batch} images of {spec.image_size} pixels; {advice}, lower {lower}; each is another run ({said})"
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether the device, or the machine, had no more memory to give."""
     kinds = isinstance(error, MemoryError | torch.OutOfMemoryError)
     return kinds or (isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS))

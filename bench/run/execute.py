@@ -119,7 +119,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         with contextlib.suppress(OSError):
             heartbeat.write("interrupted", trainer)
         raise
-    except Exception as reason:
+    except (Exception, SystemExit) as reason:  # a method that calls exit() has failed like any other
         keep_traceback(reason, folder)
         error_at = place_of(reason, methods.require(spec.method), folder)
         status, error = "failed", explain(reason, trainer)

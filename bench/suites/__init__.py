@@ -59,7 +59,7 @@ def load(name: str) -> Suite:
         made = module.suite() if hasattr(module, "suite") else None
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"the suite '{name}' cannot be made: {said(error)}") from error
     if not isinstance(made, Suite) or not made.runs:
         raise UserError(f"the suite '{name}' must have a function suite() that returns a bench.suites.Suite with runs in it, not {made!r}")

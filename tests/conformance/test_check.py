@@ -118,6 +118,8 @@ def test_a_class_is_checked_whole():
     [
         ("def broken(:\n    pass\n", "cannot be imported: SyntaxError: invalid syntax (mine.py:1)"),
         ("import torch\nimport notthere\n", "ModuleNotFoundError: No module named 'notthere' (mine.py:2)"),
+        ("print('mine')\nraise SystemExit(4)\n", "cannot be imported: SystemExit: 4 (mine.py:2)"),
+        ("import argparse\n\nargparse.ArgumentParser().parse_args(['--x'])\n", "cannot be imported: SystemExit: 2 (mine.py:3)"),
         ("from bench.spec import Recipe\n\nRECIPE = Recipe('sgd', lr='high')\n", "Recipe: lr = 'high': Input should be a valid number, "),
     ],
 )

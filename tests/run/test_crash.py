@@ -25,7 +25,7 @@ START = '"""Mine."""\nfrom methods.rotation import Rotation\n\n\nclass Mine(Rota
 FAULTS = {
     "loss": "    def loss(self, batch, progress):\n        return self.x if progress else super().loss(batch, progress)\n",
     "after_step": "    def after_step(self, progress):\n        if progress:\n            raise ValueError('two\\nlines')\n",
-    "encode": "    def encode(self, images):\n        return {}['a']\n",
+    "encode": "    def encode(self, images):\n        return {}['a'] if len(images) > 2 else super().encode(images)\n",
 }
 
 
@@ -138,3 +138,14 @@ def test_show_prints_one_run_whole(bench, monkeypatch):
     assert {name: shown[name] for name in record} == record and shown["path"] == str(path.relative_to(ROOT)) and shown["error_at"] is None
     code, _, err = bench("show", record["id"], "--results", "nowhere")
     assert code == 2 and "the results folder 'nowhere' (--results) is not there" in err
+
+
+def test_a_method_that_ends_its_process_has_failed_like_any_other(bench, here):
+    """What exit() raises is no Exception: the run was left without a record, and the command without a word."""
+    ends = "        if progress:\n            raise SystemExit(3)\n        return super().loss(batch, progress)\n"
+    (here / "mine.py").write_text(f"{START}    def loss(self, batch, progress):\n{ends}")
+    code, _, err = bench("run", "--method", "mine.py", *RUN, "--launcher", "debug")
+    (path,) = (here / "results/digits").iterdir()
+    record = json.loads(path.read_text())
+    assert code == 1 and "SystemExit: 3 (mine.py:8)" in err
+    assert (record["status"], record["error"], record["error_at"]) == ("failed", "SystemExit: 3", "mine.py:8")
