@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.defaults import ROOT
-from bench.errors import UserError, unknown
+from bench.errors import UserError, said, unknown
 
 REQUIRED = object()
 """In place of a default: a file must declare the name."""
@@ -76,7 +76,7 @@ class Registry:
 
 def docstring(file: Path) -> str:
     """The docstring of a Python file, which is not imported; '' where it has none."""
-    return ast.get_docstring(_parsed(file.read_text(encoding="utf-8"))) or ""
+    return ast.get_docstring(_parsed(file)) or ""
 
 
 def summary(file: Path) -> str:
@@ -90,7 +90,7 @@ def declared(file: Path, name: str, default: Any = REQUIRED) -> Any:
 
     The first of several counts. `default` where the name is given no value; a UserError where there is no default either, and where the
     value is not a literal, which only an import could tell."""
-    body = _parsed(file.read_text(encoding="utf-8")).body
+    body = _parsed(file).body
     for lines in (*(node.body for node in body if isinstance(node, ast.ClassDef)), body):
         for line in lines:
             if not isinstance(line, ast.Assign | ast.AnnAssign) or line.value is None:
@@ -109,7 +109,7 @@ def declared(file: Path, name: str, default: Any = REQUIRED) -> Any:
 def keyword_defaults(file: Path) -> dict[str, Any]:
     """The keyword-only arguments of the constructors in a file that have a literal as their default, by name. Imports nothing."""
     found = {}
-    for node in ast.walk(_parsed(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(_parsed(file)):
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
                 if isinstance(default, ast.Constant):
@@ -117,7 +117,15 @@ def keyword_defaults(file: Path) -> dict[str, Any]:
     return found
 
 
+def _parsed(file: Path) -> ast.Module:
+    """The file's text as Python reads it; a UserError with the line where it is none."""
+    try:
+        return _tree(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, SyntaxError, ValueError) as error:  # ValueError: no UTF-8, or a byte 0
+        raise UserError(f"'{file}' cannot be read as Python: {said(error)}") from error
+
+
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> ast.Module:
+def _tree(text: str, name: str) -> ast.Module:
     """A listing asks for the same files again and again."""
-    return ast.parse(text)
+    return ast.parse(text, name)

@@ -98,3 +98,21 @@ def test_a_file_of_somebodys_own_is_read_as_an_entry_is():
 def test_it_imports_nothing_heavy():
     code = "import sys, bench.registry; assert not {'torch', 'numpy', 'pydantic', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"def broken(:\n    pass\n", "SyntaxError: invalid syntax (mine.py:1)"),
+        ("# caf\u00e9\n".encode("latin-1"), "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9"),
+        (b"x = 1\0\n", "null bytes"),
+    ],
+)
+def test_a_file_that_is_no_python_is_one_line(tmp_path, text, told):
+    """A setting of it is looked up before it is imported, and a listing reads every file of its folder."""
+    file = tmp_path / "mine.py"
+    file.write_bytes(text)
+    for ask in (registry.keyword_defaults, registry.summary, lambda file: registry.declared(file, "needs", "features")):
+        with pytest.raises(UserError) as refused:
+            ask(file)
+        assert f"'{file}' cannot be read as Python" in str(refused.value) and told in str(refused.value) and "\n" not in str(refused.value)
