@@ -40,7 +40,7 @@ def complete(
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
     from bench.plan.memory import features_bytes, images_bytes, require_memory
-    from bench.plan.step import Step, features_of_hook, step_on_paper
+    from bench.plan.step import Step, encode_on_paper, features_of_hook, step_on_paper
     from bench.training.optim import parameter_groups
 
     data = data or catalogue.require(spec.dataset, root)
@@ -98,6 +98,9 @@ def complete(
             if trained_so not in built:
                 built[trained_so] = step_on_paper(method, recipe, info, num_classes, new_method)
             step = built[trained_so]
+        with own_code(f"{spec.method} fails where it is evaluated, with {encoder} and images of {image_size} pixels"):
+            if (*key, "encode") not in built:
+                built[*key, "encode"] = encode_on_paper(method, info, new_method)
     else:
         with own_code(f"{spec.method} fails in its look at the training images"):
             step = Step(0, 0, features_of_hook(method, info))
@@ -149,7 +152,7 @@ def own_code(what: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file of somebody's own may end its process, too
         raise UserError(f"{what}: {said(error)}") from error
 
 

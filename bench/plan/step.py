@@ -1,12 +1,15 @@
-"""One step of a method without numbers, on torch's meta device: what would fail in the first step of a run, and the memory that it takes.
+"""One step and one encoding of a method without numbers, on torch's meta device: what would fail in the first step of a run, or after its
+last, and the memory that a step takes.
 
 What a run keeps beside it, images and features, is in bench/plan/memory.py.
 """
 
 import contextlib
 import copy
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -82,11 +85,47 @@ def activations(method: Method, progress: float, size: int, data: DatasetInfo, n
     own = {storage(value) for value in (*method.parameters(), *method.buffers())}
     with torch.device(device), told():
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
-            loss = method.loss(batch_of(method, size, data, num_classes, device), progress)
+            loss = number(method.loss(batch_of(method, size, data, num_classes, device), progress), method)
         found = sum(value.untyped_storage().nbytes() for number, value in kept.items() if number not in own)
         loss.backward()
         method.after_step(progress)
     return found
+
+
+def number(loss: object, method: Method) -> Tensor:
+    """The loss itself; a TypeError, with the line of the method's `loss`, where there is nothing to be minimised in it."""
+    if isinstance(loss, Tensor) and loss.numel() == 1 and loss.requires_grad:
+        return loss
+    what = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+    what = "a number that depends on no parameter" if isinstance(loss, Tensor) and loss.numel() == 1 else what
+    raise TypeError(f"loss returned {what}; expected a tensor of one number that gradients reach ({line_of(type(method).loss)})")
+
+
+def encode_on_paper(method: Method, data: DatasetInfo, with_numbers: Callable[[], Method]) -> None:
+    """What is evaluated, of two images, by a method that was built `on_paper`: an `encode` that fails would be found after the training.
+
+    with_numbers: as of `step_on_paper`. Raises what the method raises, and a TypeError for what is no features."""
+    try:
+        features(copy.deepcopy(method).to("meta"), data, "meta")
+    except Exception:  # whatever a method's own code can raise
+        if 2 * 3 * data.image_size**2 * 4 <= TRIED:
+            features(with_numbers(), data, "cpu")
+
+
+def features(method: Method, data: DatasetInfo, device: str) -> None:
+    """Every encoding of two images that is evaluated, as after a training."""
+    with torch.device(device), torch.no_grad():
+        for name, encode in {"encode": method.eval().encode, **method.encode_also()}.items():
+            found = encode(torch.zeros(2, 3, data.image_size, data.image_size))
+            if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2:
+                what = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+                raise TypeError(f"{name} of 2 images returned {what}; expected a tensor [2, D] ({line_of(encode)})")
+
+
+def line_of(function: Callable) -> str:
+    """'mine.py:12', where it begins; its type where it is no function of Python's."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else type(function).__name__
 
 
 def features_of_hook(method: Method, data: DatasetInfo) -> int:

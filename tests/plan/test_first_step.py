@@ -132,6 +132,12 @@ def mine(folder, body="pass", hook="pass"):
         ("rows = rows.view(3, -1)", "(mine.py:19)"),
         ("assert len(rows) % 3 == 0, 'thirds'", "AssertionError: thirds (mine.py:19)"),
         ("raise ValueError('two\\nlines')", "ValueError: two lines (mine.py:19)"),
+        ("raise SystemExit('enough')", "SystemExit: enough (mine.py:19)"),
+        ("raise SystemExit", "SystemExit (mine.py:19)"),
+        ("return None", "loss returned NoneType; expected a tensor of one number that gradients reach (mine.py:17)"),
+        ("return 1.0", "loss returned float; expected"),
+        ("return rows.mean(1)", "loss returned a tensor of shape (16,); expected"),
+        ("return rows.detach().mean()", "loss returned a number that depends on no parameter; expected"),
     ],
 )
 def test_a_failing_step_of_ones_own_is_told_with_file_and_line(tmp_path, body, told):
@@ -152,6 +158,36 @@ def test_a_failing_step_of_ones_own_is_told_with_file_and_line(tmp_path, body, t
 )
 def test_what_cannot_be_told_without_numbers_is_not_refused(tmp_path, body):
     assert complete(spec_of(mine(tmp_path, body))).complete
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            "return self.encoder(images)[0]",
+            "TypeError: encode of 2 images returned a tensor of shape (64,); expected a tensor [2, D] (mine.py:24)",
+        ),
+        ("pass", "encode of 2 images returned NoneType"),
+        ("return self.projector(images)", "object has no attribute 'projector' (mine.py:25)"),
+        ("assert len(images) > 2, 'more'; return self.encoder(images)", "AssertionError: more (mine.py:25)"),
+        ("raise SystemExit", "SystemExit (mine.py:25)"),
+    ],
+)
+def test_what_would_fail_after_the_training_is_refused(tmp_path, body, told):
+    """It would be found when all of the budget is spent, and a file that is mended is another run."""
+    file = mine(tmp_path)
+    file.write_text(f"{file.read_text()}\n    def encode(self, images):\n        {body}\n")
+    message = refused(file)
+    assert "fails where it is evaluated, with resnet8 and images of 8 pixels" in message and told in message
+
+
+@pytest.mark.parametrize(
+    "body", ["return images.flatten(1)[:, : 1 + int(images.mean())]", "return torch.from_numpy(images.mean((2, 3)).numpy())"]
+)
+def test_an_encoding_that_needs_numbers_is_tried_with_them(tmp_path, body):
+    file = mine(tmp_path)
+    file.write_text(f"{file.read_text()}\n    def encode(self, images):\n        {body}\n")
+    assert complete(spec_of(file)).complete
 
 
 def test_what_the_hook_refuses_is_refused(tmp_path):
