@@ -24,13 +24,11 @@ class Watch:
         # Where settings of one method run side by side, the name alone would not tell which is which.
         self.names = {spec.id: spec.name + (f" {spec.id[:6]}" if names.count(spec.name) > 1 else "") for spec in specs}
         self.started, self.ended, self.tasks = time.time(), set(), {}
+        columns = (TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("spent", "rate", "loss", "left"))
         self.progress = Progress(
-            TextColumn("{task.description}", justify="left"),
+            TextColumn("{task.description}", justify="left", markup=False),
             BarColumn(20),
-            TextColumn("{task.fields[spent]}"),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[loss]}"),
-            TextColumn("{task.fields[left]}"),
+            *columns,
             console=console,
         )
 
@@ -81,4 +79,6 @@ class Watch:
         if beat["state"] in ("failed", "diverged") and records:
             detail = f"  {records[-1].reason}"
         left = len(self.specs) - len(self.ended)
-        self.progress.console.print(f"{self.names[spec.id]:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, soft_wrap=True)
+        self.progress.console.print(
+            f"{self.names[spec.id]:<24} {beat['state']}{detail}  ({left} to go)", highlight=False, markup=False, soft_wrap=True
+        )

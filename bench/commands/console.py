@@ -29,9 +29,16 @@ def console(stderr: bool = False):
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 110
-    made = Console(file=getattr(stream, "under", None), stderr=stderr, soft_wrap=False, width=width, highlight=False)
+    made = Console(file=getattr(stream, "under", None), stderr=stderr, soft_wrap=False, width=width, highlight=False, markup=False)
     made.push_render_hook(Clean())
     return made
+
+
+def literal(text: str):
+    """The text for rich as it is: of a name that has brackets it would make colours, or an error."""
+    from rich.text import Text
+
+    return Text(text)
 
 
 def request_of(**described):
@@ -102,7 +109,7 @@ def require_images(plan, request) -> None:
 
     targets = {name for text in plan.evals if (name := target(text))}
     with console().status("") as status:
-        say = lambda name, count: status.update(f"decoding {count:,} images of {shown(name)}, once")  # noqa: E731
+        say = lambda name, count: status.update(literal(f"decoding {count:,} images of {shown(name)}, once"))  # noqa: E731
         require_all_readable(plan.todo, targets, request.data, request.scratch, cores(), say)
 
 
@@ -127,7 +134,7 @@ def estimate(plan, store, request, wanted) -> tuple[float, int, list[str]]:
     wanted = wanted or workers_here(len(plan.todo), request.threads * request.processes)
     workers = 1 if request.launcher == "debug" else min(wanted, len(plan.todo))
     with console(stderr=True).status("estimating the time") as status:
-        say = lambda text: status.update(f"estimating the time: {text}")  # noqa: E731
+        say = lambda text: status.update(literal(f"estimating the time: {text}"))  # noqa: E731
         rates: dict = {}
         seconds = estimate_seconds(plan.todo, store, request.data, request.threads, workers, say, rates)
     return seconds, workers, too_short(plan.todo, request.data, rates)

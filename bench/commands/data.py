@@ -60,13 +60,14 @@ def get_data(name, data_root):
 @click.option("--rebuild", is_flag=True, help="Make what is damaged or was decoded otherwise anew.")
 def pack_data(name, image_size, data_root, rebuild):
     """Decode a set's image files once, for runs to read from disk."""
+    from rich.markup import escape
     from rich.progress import Progress
 
     from bench.commands.request import data_folder
     from bench.data.packing import pack
 
     with Progress(console=console()) as progress:
-        bar = progress.add_task(name, visible=False)
+        bar = progress.add_task(escape(name), visible=False)
         show = lambda done, total: progress.update(bar, completed=done, total=total, visible=True)  # noqa: E731
         made = pack(name, image_size, data_folder(data_root), rebuild, show)
     count, shards = sum(made.facts["parts"].values()), len(made.digests)

@@ -2,13 +2,17 @@
 
 import io
 import json
+import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from bench.commands.console import console
+from bench.budget import Budget
+from bench.commands import bars
+from bench.commands.console import console, literal
 from bench.commands.streams import over, printable, unless_unheard
 from bench.launch import local
 from bench.machine.lease import claim
@@ -48,6 +52,22 @@ def test_rich_draws_its_own_and_prints_what_is_printable(monkeypatch):
     made.print(HOSTILE, markup=False)
     made.print(table)
     assert not set("\x1b\x07\x08\x9b\r") & set(sys.stdout.getvalue()) and "x1b]0;owned" in sys.stdout.getvalue()
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["a bar", "a line"])
+def test_brackets_are_text_and_no_commands_to_rich(tmp_path, monkeypatch, ended):
+    """The watch ended in rich's MarkupError, and with it the command, where a method's message had a closing tag in it."""
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    spec = SimpleNamespace(id="a" * 16, name="mine[/b] seed 0", budget=Budget("steps", 2))
+    store = SimpleNamespace(parts=lambda spec: [SimpleNamespace(reason="expected [/b], [red]not[/red] [B, 3]")])
+    beat = {"time": math.inf, "state": "failed" if ended else "[/evaluating]"}
+    monkeypatch.setattr(bars, "read_heartbeat", lambda scratch, run_id: beat)
+    with bars.Watch((spec,), tmp_path, store, console()):
+        pass
+    with console().status(literal("decoding 3 images of [/birds]")):
+        pass
+    expected = "failed  expected [/b], [red]not[/red] [B, 3]  (0 to go)" if ended else "[/evaluating]"
+    assert "mine[/b] seed 0" in sys.stdout.getvalue() and expected in sys.stdout.getvalue()
 
 
 @pytest.fixture
