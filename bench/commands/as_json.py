@@ -1,16 +1,29 @@
 """What a command says with --json: the same facts for a program, on standard output and nothing else there."""
 
+import contextlib
 import dataclasses
 import json
 import math
+import sys
 from typing import Any
 
 import click
 
+OUTPUT = "bench.commands.as_json"
+"""Where a command's context keeps standard output."""
+
+
+def keep_apart(context: click.Context, parameter: click.Parameter, as_json: bool) -> bool:
+    """Of the option itself: what a method of one's own prints goes to standard error, until the command has ended."""
+    if as_json:
+        context.meta[OUTPUT] = sys.stdout
+        context.with_resource(contextlib.redirect_stdout(sys.stderr))
+    return as_json
+
 
 def say_json(value: Any) -> None:
     """Print it; what is not a number is null."""
-    click.echo(json.dumps(plain(value), indent=1, allow_nan=False))
+    click.echo(json.dumps(plain(value), indent=1, allow_nan=False), file=click.get_current_context().meta[OUTPUT])
 
 
 def plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import click
 
+from bench.commands.as_json import keep_apart
 from bench.commands.completion import names_from, of_datasets, of_encoders, of_evaluators, of_methods, of_suites
 from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, PRECISIONS, PRETRAIN_SPLITS, RECIPES
 from bench.errors import unknown
@@ -36,7 +37,7 @@ SETTINGS = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter, or recipe.FIELD; KEY=A,B tries both. Repeatable."
 )
 
-JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
+JSON = click.option("--json", "as_json", is_flag=True, callback=keep_apart, help="As JSON, for a program.")
 
 PLACES = options(
     click.option(

@@ -29,6 +29,20 @@ def test_every_listing_is_json_too(bench, here):
     assert [run["method"] for run in json.loads(bench("list", "runs", "--json")[1])["runs"]] == ["random", "rotation"]
 
 
+def test_what_a_method_prints_is_no_json(bench, here):
+    """On standard output is what a program reads, and nothing else."""
+    (here / "mine.py").write_text(
+        '"""Mine."""\nfrom methods.rotation import Rotation\n\nprint("imported")\n\n\nclass Mine(Rotation):\n'
+        '    def loss(self, batch, progress):\n        print("a loss")\n        return super().loss(batch, progress)\n'
+    )
+    command = ["--method", "mine.py", *SMALL, "--seeds", "0"]
+    code, out, err = bench("plan", *command, "--json")
+    assert code == 0 and json.loads(out)["runs"][0]["to_do"] and "imported" in err and "a loss" in err
+    assert "imported" in bench("plan", *command)[1], "without --json a method prints where it would"
+    (state,) = json.loads(bench("status", *command, "--json")[1])
+    assert state["state"] == "to do"
+
+
 def test_a_whole_folder_is_looked_at_without_retyping(bench, here):
     """What has records, and what was begun for it; nothing of another folder's."""
     for command in (["--method", "rotation", *SMALL, "--seeds", "0"], ["--method", "random", *SMALL, "--seeds", "0,1"]):
