@@ -58,7 +58,10 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
         raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
     if request.launcher == "slurm" and workers:
         raise UserError("--workers is for --launcher local; expected --parallel")
+    from bench.launch.shared_folders import require_logs
+
     cluster = None
+    require_logs(request.scratch, slurm=request.launcher == "slurm")
     if request.launcher == "slurm":
         cluster = prepare(request, options)
     if how["compile"] and request.processes > 1:
@@ -124,11 +127,10 @@ def prepare(request, options):
     import torch
 
     from bench.launch.cluster import check, load
-    from bench.launch.shared_folders import require_logs, require_shared
+    from bench.launch.shared_folders import require_shared
 
     cluster = load(options.pop("cluster"), options)
     request.processes, request.threads = cluster.processes(request.processes), request.threads or cluster.cpus
-    require_logs(request.scratch)
     partition = check(cluster, request.processes, request.specs)
     for what, folder in (("--results", request.results), ("--scratch, or $SSLBENCH_SCRATCH", request.scratch)):
         require_shared(what, folder, partition.addresses)

@@ -49,10 +49,10 @@ def require_shared(what: str, folder: Path, addresses: tuple[str, ...]) -> None:
         raise UserError(f"'{folder}' ({what}) cannot be seen by the cluster's nodes: {reason}; expected a folder on a shared file system")
 
 
-def require_logs(scratch: Path) -> None:
+def require_logs(scratch: Path, slurm: bool) -> None:
     """A UserError where SLURM or Submitit would write no log under this folder, or somewhere else: a backslash makes SLURM take the whole
     name of a log as it stands, and what Submitit puts in the place of the job's number it puts into the folder's name too."""
-    for part in ("\\", "%j", "%t", "%A", "%a"):
+    for part in ("%j", "%t", *(("\\", "%A", "%a") if slurm else ())):
         if part in str(scratch.absolute()):
             raise UserError(
                 f"'{scratch}' (--scratch, or $SSLBENCH_SCRATCH) has '{part}' in its path, where no log can be kept; expected another"

@@ -92,6 +92,8 @@ WRONG = [
     ([*ONE, "--seeds", ""], "has an empty entry"),
     ([*ONE, "--evals", ""], "has an empty entry"),
     ([*ONE, "--scratch", "results"], "lies in the results folder"),
+    ([*ONE, "--scratch", "of %t"], "'of %t' (--scratch, or $SSLBENCH_SCRATCH) has '%t' in its path, where no log can be kept"),
+    ([*ONE, "--scratch", "%j", "--launcher", "debug"], "has '%j' in its path"),
     ([*ONE, "--results", sys.executable], "it is not a folder"),
     (["views", "simclr", "--data-root", "nowhere"], "the data folder 'nowhere' (--data-root) is not there"),
     (["doctor", "--data-root", "nowhere"], "the data folder 'nowhere' (--data-root) is not there"),

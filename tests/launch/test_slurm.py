@@ -288,9 +288,9 @@ def test_what_slurm_is_asked_is_not_filtered_by_variables(says, tmp_path, monkey
 
 @pytest.mark.parametrize("part", ["a\\b", "%j", "x%Ax"])
 def test_a_scratch_folder_where_no_log_could_be_kept_is_refused(part, tmp_path):
-    require_logs(tmp_path / "100%u")
+    require_logs(tmp_path / "100%u", slurm=True)
     with pytest.raises(UserError, match="in its path, where no log can be kept"):
-        require_logs(tmp_path / part / "scratch")
+        require_logs(tmp_path / part / "scratch", slurm=True)
 
 
 def test_a_percent_sign_in_the_path_is_not_a_placeholder(says, tmp_path):
