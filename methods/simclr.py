@@ -18,7 +18,7 @@ import math
 import torch
 from torch import nn
 
-from bench.domains import Count, Fraction, NonNegative, Positive, Probability
+from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive, Probability
 from bench.method import Method
 from bench.parts import gather, mlp, nt_xent
 from bench.spec import Recipe
@@ -30,6 +30,7 @@ class SimCLR(Method):
     source = "google-research/simclr@383d414"
     family = "contrastive"
     smallest_batch = 2
+    added = {"grey": 0.2, "normalise": True}
 
     def __init__(
         self,
@@ -38,18 +39,22 @@ class SimCLR(Method):
         *,
         temperature: Positive = 0.5,
         projection: Count = 128,
-        head_layers: Count = 2,
+        head_layers: CountOrZero = 2,
         color_strength: NonNegative = 0.5,
         crop_min: Fraction = 0.08,
         blur: Probability = 0.0,
+        grey: Probability = 0.2,
+        normalise: bool = True,
     ):
-        """temperature: of the softmax; 0.5 on CIFAR-10 (B.9), 0.1 on ImageNet. projection: P, 128. head_layers: 2.
+        """temperature: of the softmax; 0.5 on CIFAR-10 (B.9), 0.1 on ImageNet. projection: P, 128. head_layers: 2; 1 is
+        linear, and with 0 there is no head: the loss is on the encoder's output (section 4.2, figure 8).
         color_strength: of the colour distortion; 0.5 on CIFAR-10 (B.9), 1 on ImageNet.
-        crop_min: smallest area of a crop, 0.08 on both. blur: its probability; 0 on CIFAR-10 (B.9), 0.5 on ImageNet."""
+        crop_min: smallest area of a crop, 0.08 on both. blur: its probability; 0 on CIFAR-10 (B.9), 0.5 on ImageNet.
+        grey: probability of a grey image, 0.2. normalise: whether rows are compared by their cosine, not their dot product (table 5)."""
         super().__init__()
         # tf2/data_util.py: 0.8 s, 0.8 s, 0.8 s, 0.2 s with probability 0.8; crop, flip, colour, grey, blur in this order.
         jitter = color_distortion(color_strength)
-        ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, Grayscale(0.2))
+        ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, *((Grayscale(grey),) if grey else ()))
         self.views = (View((*ops, Blur(blur)) if blur else ops, count=2),)
         self.recipe = Recipe(
             "lars",  # section 2.2: LARS at every batch size; tf2/run.py's default. The other defaults of the paper: section 2.3
@@ -63,13 +68,14 @@ class SimCLR(Method):
         )
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, self.encoder.dim, projection, layers=head_layers, last_norm=True)
-        # The last BatchNorm learns a scale but no shift: `center=use_bias` with use_bias False in tf2/model.py.
-        self.projector[-1] = nn.BatchNorm1d(projection)
-        self.projector[-1].bias.requires_grad_(False)
-        self.temperature = temperature
+        if head_layers:
+            # The last BatchNorm learns a scale but no shift: `center=use_bias` with use_bias False in tf2/model.py.
+            self.projector[-1] = nn.BatchNorm1d(projection)
+            self.projector[-1].bias.requires_grad_(False)
+        self.temperature, self.normalise = temperature, normalise
 
     def project(self, images):
-        """[B, 3, H, W] -> [B, P]"""
+        """[B, 3, H, W] -> [B, P]; [B, D] without a head"""
         return self.projector(self.encoder(images))
 
     def chance_loss(self, batch_size):
@@ -78,4 +84,4 @@ class SimCLR(Method):
     def loss(self, batch, progress):
         # One encoder call for both views, so BatchNorm sees 2B images: tf2/model.py, Model.__call__.
         first, second = self.project(torch.cat(batch.views)).chunk(2)
-        return nt_xent(gather(first), gather(second), self.temperature)
+        return nt_xent(gather(first), gather(second), self.temperature, self.normalise)

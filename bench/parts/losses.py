@@ -30,10 +30,11 @@ def full_precision(function):
 
 
 @full_precision
-def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+def nt_xent(first: Tensor, second: Tensor, temperature: float, normalise: bool = True) -> Tensor:
     """SimCLR's loss (arXiv:2002.05709, eq. 1) for two views [B, P] each: every one of the 2B rows must find its other
-    view among the 2B - 1 others, by cosine similarity."""
-    rows = F.normalize(torch.cat([first, second]), dim=1)
+    view among the 2B - 1 others, by cosine similarity, or by the dot product where rows are not normalised (table 5)."""
+    rows = torch.cat([first, second])
+    rows = F.normalize(rows, dim=1) if normalise else rows
     logits = rows @ rows.T / temperature
     logits = logits.masked_fill(torch.eye(len(rows), dtype=torch.bool, device=rows.device), float("-inf"))
     target = torch.arange(len(rows), device=rows.device).roll(len(first))

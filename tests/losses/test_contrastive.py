@@ -25,7 +25,7 @@ from bench.parts.losses import info_nce, nt_xent
 from bench.parts.teachers import Memory, Queue
 from bench.spec import DatasetInfo
 from bench.training.optim import build_optimizer, set_progress
-from bench.views.ops import ColorJitter
+from bench.views.ops import ColorJitter, Grayscale
 from bench.views.view import render_views
 from loss_cases import TOLERANCE, close, dot, make_encoder, rows_of
 from loss_cases import mutate as mutate_source
@@ -182,6 +182,40 @@ CASES = [(2, 0.5, 1), (4, 0.07, 2), (6, 0.2, 3), (10, 1.0, 4)]
 @pytest.mark.parametrize("cls", METHODS)
 def test_whole_loss_is_the_papers_formula(cls, size, temperature, seed):
     check_loss(cls, size, temperature, seed)
+
+
+def loop_dot_products(first, second, temperature):
+    """The same loss of rows that are not normalised (table 5)."""
+    views = [*rows_of(first), *rows_of(second)]
+    total = 0.0
+    for i, view in enumerate(views):
+        logits = [dot(view, other) / temperature for k, other in enumerate(views) if k != i]
+        partner = dot(view, views[(i + len(first)) % len(views)]) / temperature
+        total += max(logits) + math.log(sum(math.exp(logit - max(logits)) for logit in logits)) - partner
+    return total / len(views)
+
+
+@pytest.mark.parametrize(("size", "temperature", "seed"), CASES)
+@pytest.mark.parametrize("head_layers", [0, 1, 2])
+def test_simclr_without_normalisation_and_with_fewer_layers(size, temperature, seed, head_layers):
+    """arXiv:2002.05709, table 5 and figure 8: no head is the encoder's own output, 6 numbers here."""
+    for normalise, loop in ((True, loop_nt_xent), (False, loop_dot_products)):
+        method = make_method(SimCLR, seed, temperature=temperature, head_layers=head_layers, normalise=normalise)
+        batch = make_batch(size, seed)
+        features = method.encoder(torch.cat(batch.views))
+        rows = features if head_layers == 0 else method.projector(features)
+        assert rows.shape == (2 * size, 5 if head_layers else 6) and len(method.projector) == max(0, 3 * head_layers - 1)
+        assert head_layers == 0 or method.projector[-1].weight.requires_grad, "its last BatchNorm learns a scale"
+        close(method.loss(batch, 0.0), loop(rows[:size], rows[size:], temperature))
+        torch.testing.assert_close(method.project(torch.cat(batch.views)), rows)
+
+
+def test_simclr_greys_as_often_as_it_is_told():
+    def greying(method):
+        return [op.p for op in method.views[0].ops if isinstance(op, Grayscale)]
+
+    assert greying(make_method(SimCLR)) == [0.2] and greying(make_method(SimCLR, grey=0.7)) == [0.7]
+    assert greying(make_method(SimCLR, grey=0.0)) == []
 
 
 def random_rows(*sizes, dim, seed, dtype=torch.float64):
