@@ -10,21 +10,24 @@ import math
 
 from torch import nn
 
-from bench.domains import CountOrZero
+from bench.domains import CountOrZero, NonNegative
 from bench.method import Reference
 from bench.parts import classify, mean_of_batch
 from bench.spec import Recipe
-from bench.views import Flip, PaddedCrop, View
+from bench.views import Flip, Grayscale, PaddedCrop, View, color_distortion
 
 
 class Supervised(Reference):
     paper = "arXiv:1512.03385"
     source = "paper alone"
+    added = {"color_strength": 0.0}
 
-    def __init__(self, make_encoder, data, num_classes, *, padding: CountOrZero = 4):
-        """padding: pixels of black border that the crop moves over, 4 (section 4.2)."""
+    def __init__(self, make_encoder, data, num_classes, *, padding: CountOrZero = 4, color_strength: NonNegative = 0.0):
+        """padding: pixels of black border that the crop moves over, 4 (section 4.2). color_strength: of SimCLR's colour distortion, which
+        greys a fifth of the images too (arXiv:2002.05709, appendix A; supervised training with it: table 1); 0 is none."""
         super().__init__()
-        self.views = (View((PaddedCrop(padding), Flip())),)
+        colours = (color_distortion(color_strength), Grayscale(0.2)) if color_strength else ()
+        self.views = (View((PaddedCrop(padding), Flip(), *colours)),)
         self.recipe = Recipe(
             "sgd",
             lr=0.1,  # per 128 images, as momentum and weight decay from section 4.2 of the paper (CIFAR-10)

@@ -19,6 +19,7 @@ from bench.compute.randomness import Draws, seeded
 from bench.encoders.factory import factory
 from bench.method import Batch, LabelledBatch, build
 from bench.spec import DatasetInfo
+from bench.views import ColorJitter, Flip, Grayscale, PaddedCrop
 from loss_cases import agree, cross_entropy, mutate, narrow
 
 SIZE = 16
@@ -133,6 +134,13 @@ def test_denoising_is_the_papers_formula(encoder, noise, level, channels):
 @pytest.mark.parametrize(("count", "classes"), [(2, 2), (4, 5), (6, 11)])
 def test_supervised_is_cross_entropy(count, classes):
     assert agree(supervised_case(count, classes))
+
+
+def test_supervised_training_with_simclrs_colours():
+    """arXiv:2002.05709, appendix A: jitter of 0.8 s, 0.8 s, 0.8 s and 0.2 s in four of five images, then grey in one of five."""
+    plain, coloured = (make("supervised", **options).views[0].ops for options in ({}, {"color_strength": 0.5}))
+    assert plain == (PaddedCrop(4), Flip())
+    assert coloured == (*plain, ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grayscale(0.2))
 
 
 ROTATION_MISTAKES = {
