@@ -36,6 +36,7 @@ class BYOL(Method):
     source = "google-deepmind/deepmind-research@f5de0ed"
     family = "joint embedding"
     smallest_batch = 2
+    added = {"momentum_end": 1.0}
 
     def __init__(
         self,
@@ -47,8 +48,10 @@ class BYOL(Method):
         projection: Count = 256,
         crop_min: Fraction = 0.08,
         blur: bool = False,
+        momentum_end: Share = 1.0,
     ):
-        """momentum: of the target network at the start, rising to 1; 0.996 over 1000 epochs, 0.99 over 100 to 300, 0.97 over 40.
+        """momentum: of the target network at the start; 0.996 over 1000 epochs, 0.99 over 100 to 300, 0.97 over 40.
+        momentum_end: to which it goes along half a cosine, 1; in table 5a it stays as it is (0: the online network, 1: a random one).
         hidden: width of the two heads, 4096. projection: P, 256. crop_min: smallest area of a crop, 0.08.
         blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""
         super().__init__()
@@ -71,7 +74,7 @@ class BYOL(Method):
         self.projector = mlp(self.encoder.dim, hidden, projection, bias=False)
         self.predictor = mlp(projection, hidden, projection, bias=False)
         self.teacher = Teacher(self.student())
-        self.momentum = momentum
+        self.momentum, self.momentum_end = momentum, momentum_end
 
     def student(self):
         """Encoder and projector as one module, for the teacher to copy and to follow; the predictor has no copy."""
@@ -82,7 +85,7 @@ class BYOL(Method):
         return self.projector(self.encoder(images))
 
     def needed(self, batch_size):
-        return (self.teacher.left(self.momentum, rising=True),)
+        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
 
     def loss(self, batch, progress):
         # One call for each view, so BatchNorm sees B images: byol_experiment.py, apply_once_fn.
@@ -92,7 +95,8 @@ class BYOL(Method):
 
     def after_step(self, progress):
         # byol/utils/schedules.py, target_ema: 1 - (1 - momentum) (cos(pi k / K) + 1) / 2.
-        self.teacher.follow(self.student(), 1 - (1 - self.momentum) * (1 + math.cos(math.pi * progress)) / 2)
+        missing = (self.momentum_end - self.momentum) * (1 + math.cos(math.pi * progress)) / 2
+        self.teacher.follow(self.student(), self.momentum_end - missing)
 
     def encode_also(self):
         return {"teacher": self.teacher.network[0]}

@@ -74,6 +74,7 @@ class DINO(Method):
     source = "facebookresearch/dino@7c446df"
     family = "joint embedding"
     weights = "teacher"
+    added = {"momentum_end": 1.0}
 
     def __init__(
         self,
@@ -94,14 +95,15 @@ class DINO(Method):
         momentum: Share = 0.996,
         centre_momentum: Share = 0.9,
         frozen: Share = 0.01,
+        momentum_end: Share = 1.0,
     ):
         """local_crops: small crops of an image, 8. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.4. area_min: of a small crop, 0.05. outputs:
         K, 65,536. hidden, bottleneck: of the head, 2048 and 256. student_temperature: 0.1. teacher_temperature: 0.07, reached from
         teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of progress, 30 of 300 epochs. momentum: of the teacher at
         the start, 0.996 (main_dino.py advises 0.9995 at a batch of 256, which a short run has no time for: of 36 steps, the teacher has
-        even so made a fourteenth of the way to the student); to 1 along a cosine. centre_momentum: 0.9. frozen: the part of progress in
-        which the last layer stays as it is, 1 of 100 epochs."""
+        even so made a fourteenth of the way to the student); to momentum_end, 1, along a cosine (0 and 0: figure 6's copy of the student).
+        centre_momentum: 0.9. frozen: the part of progress in which the last layer stays as it is, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()
         self.student = MultiCrop(encoder, Head(encoder.dim, hidden, bottleneck, outputs))
@@ -110,7 +112,7 @@ class DINO(Method):
         self.batch_mean = None  # of the teacher's outputs, on its way from loss to after_step; never part of the state
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
         self.teacher_temperature_start, self.teacher_temperature_warmup = teacher_temperature_start, teacher_temperature_warmup
-        self.momentum, self.centre_momentum, self.frozen = momentum, centre_momentum, frozen
+        self.momentum, self.momentum_end, self.centre_momentum, self.frozen = momentum, momentum_end, centre_momentum, frozen
         # Where the last layer begins to move, and where the teacher's temperature stops.
         self.phases = tuple(sorted({part for part in (frozen, teacher_temperature_warmup) if 0 < part < 1}))
 
@@ -135,7 +137,7 @@ class DINO(Method):
         return math.log(len(self.centre))
 
     def needed(self, batch_size):
-        return (self.teacher.left(self.momentum, rising=True),)
+        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
 
     def loss(self, batch, progress):
         student = self.student(batch.views, progress < self.frozen)
@@ -147,7 +149,8 @@ class DINO(Method):
     def after_step(self, progress):
         self.centre.lerp_(self.batch_mean, 1 - self.centre_momentum)
         self.batch_mean = None
-        self.teacher.follow(self.student, 1 - (1 - self.momentum) * 0.5 * (1 + math.cos(math.pi * progress)))
+        missing = (self.momentum_end - self.momentum) * 0.5 * (1 + math.cos(math.pi * progress))
+        self.teacher.follow(self.student, self.momentum_end - missing)
 
     def project(self, images):  # [B, 3, H, W] -> [B, P], before the prototypes
         return self.teacher.network.head.mlp(self.encode(images))

@@ -32,14 +32,14 @@ def images_seen(images: int, batch_size: int, what: str) -> Needed:
     return Needed(math.ceil(images / batch_size), what)
 
 
-def teacher_left(momentum: float, rising: bool = False) -> Needed:
-    """A teacher is to less than 5 % what it began as. rising: its momentum goes to 1 along half a cosine, so that it moves half as far."""
+def teacher_left(momentum: float, rising: bool = False, end: float = 1.0) -> Needed:
+    """A teacher is to less than 5 % what it began as. rising: its momentum goes to `end` along half a cosine, with 1 half as far."""
     what = "the teacher is to less than 5 % what it began as"
-    if momentum >= 1:
-        return Needed(2**31, what)
     if momentum <= 0:
         return Needed(1, what)
-    return Needed(math.ceil(math.log(LEFT) / math.log(momentum) * (2 if rising else 1)), what)
+    # What a step leaves of the start, as a logarithm: along the cosine its mean, which has a closed form.
+    kept = 2 * math.log((math.sqrt(momentum) + math.sqrt(end)) / 2) if rising else math.log(momentum)
+    return Needed(math.ceil(math.log(LEFT) / kept) if kept < 0 else 2**31, what)
 
 
 def short_of(needed: tuple[Needed, ...], steps: float) -> tuple[str, ...]:

@@ -29,9 +29,9 @@ class Teacher(nn.Module):
     def forward(self, *args, **kwargs) -> Tensor:
         return self.network(*args, **kwargs)
 
-    def left(self, momentum: float, rising: bool = False) -> Needed:
+    def left(self, momentum: float, rising: bool = False, end: float = 1.0) -> Needed:
         """When it has left its start behind, as it follows with this momentum (bench/parts/budgets.py)."""
-        return teacher_left(momentum, rising)
+        return teacher_left(momentum, rising, end)
 
     @torch.no_grad()
     def follow(self, student: nn.Module, momentum: float) -> None:

@@ -351,12 +351,12 @@ def check_memory(momentum=0.3, mutate=None):
         torch.testing.assert_close(method.memory.rows.double(), torch.tensor(memory, dtype=torch.float64), rtol=0, atol=TOLERANCE)
 
 
-def check_byol_schedule(momentum=0.9, mutate=None):
-    """The teacher's momentum rises along half a cosine; the first value is the hyper-parameter, the last is 1."""
-    method = make_method(BYOL, momentum=momentum)
+def check_byol_schedule(momentum=0.9, mutate=None, end=1.0):
+    """The teacher's momentum rises along half a cosine; the first and the last value are hyper-parameters."""
+    method = make_method(BYOL, momentum=momentum, momentum_end=end)
     if mutate:
         mutate(method)
-    for progress, rate in ((0.0, momentum), (1 / 3, 1 - (1 - momentum) * 0.75), (0.5, (1 + momentum) / 2), (1.0, 1.0)):
+    for progress, rate in ((0.0, momentum), (1 / 3, momentum + (end - momentum) / 4), (0.5, (end + momentum) / 2), (1.0, end)):
         expected = moved(method, rate)
         method.after_step(progress)
         check_teacher(method, expected)
@@ -365,6 +365,13 @@ def check_byol_schedule(momentum=0.9, mutate=None):
 @pytest.mark.parametrize("check", [check_queue, check_moco_steps, check_memory, check_byol_schedule])
 def test_state_moves_as_in_loops(check):
     check()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9, 1.0])
+def test_byols_momentum_goes_where_it_is_told(momentum):
+    """arXiv:2006.07733, table 5a: it stays as it is; or it goes to something else than 1."""
+    check_byol_schedule(momentum, end=momentum)
+    check_byol_schedule(momentum, end=0.5)
 
 
 # Mutations: each breaks a method in one way, and its comparison must notice.

@@ -151,9 +151,9 @@ def test_the_loss_and_the_centre_equal_lightlys(views, count, outputs, student_t
     torch.testing.assert_close(method.centre, theirs.center.flatten(), rtol=TOLERANCE, atol=TOLERANCE)
 
 
-def step_case(progress=0.3, momentum=0.9, centre_momentum=0.8):
+def step_case(progress=0.3, momentum=0.9, centre_momentum=0.8, end=1.0):
     """-> whether centre and teacher after a step are where the paper's loops put them."""
-    method = make(momentum=momentum, centre_momentum=centre_momentum)
+    method = make(momentum=momentum, centre_momentum=centre_momentum, momentum_end=end)
     batch, twin = random_batch(method, 3, SIZE), copy.deepcopy(method)
     (teacher_one, teacher_two) = outputs_by_loops(twin.teacher.network.encoder, twin.teacher.network.head, [batch.views[:2]])
     rows = teacher_one + teacher_two
@@ -163,8 +163,8 @@ def step_case(progress=0.3, momentum=0.9, centre_momentum=0.8):
     ]
     method.loss(batch, progress)
     before = {name: value.double().flatten().tolist() for name, value in method.teacher.network.named_parameters()}
-    # The authors' cosine_scheduler from its base value to 1.
-    m = 1 + 0.5 * (momentum - 1) * (1 + math.cos(math.pi * progress))
+    # The authors' cosine_scheduler from its base value to its final one.
+    m = end + 0.5 * (momentum - end) * (1 + math.cos(math.pi * progress))
     method.after_step(progress)
     right = torch.allclose(method.centre.double(), torch.tensor(centre, dtype=torch.float64), atol=TOLERANCE)
     students = dict(method.student.named_parameters())
@@ -178,12 +178,23 @@ def step_case(progress=0.3, momentum=0.9, centre_momentum=0.8):
 @pytest.mark.parametrize(("progress", "momentum", "centre_momentum"), [(0.0, 0.9, 0.8), (0.3, 0.5, 0.0), (0.8, 0.99, 0.9)])
 def test_centre_and_teacher_move_as_in_the_paper(progress, momentum, centre_momentum):
     assert step_case(progress, momentum, centre_momentum)
+    assert step_case(progress, momentum, centre_momentum, end=0.6) and step_case(progress, momentum, centre_momentum, end=momentum)
+
+
+def test_a_copy_of_the_student_is_the_teacher():
+    """Figure 6, right."""
+    method = make(momentum=0.0, momentum_end=0.0)
+    method.loss(random_batch(method, 3, SIZE), 0.3)
+    method.after_step(0.3)
+    students = dict(method.student.named_parameters())
+    assert all(torch.equal(value, students[name]) for name, value in method.teacher.network.named_parameters())
 
 
 STEP_MISTAKES = {
     "centre from one crop": ("teacher.flatten(0, 1).mean(0)", "teacher[0].mean(0)"),
     "centre momentum upside down": ("1 - self.centre_momentum", "self.centre_momentum"),
     "teacher momentum constant": ("0.5 * (1 + math.cos(math.pi * progress))", "1"),
+    "teacher momentum to 1, whatever its end": ("self.momentum_end - missing", "1 - missing"),
     "teacher momentum to 0": ("(1 + math.cos(", "(1 - math.cos("),
     "teacher stands still": ("self.teacher.follow(self.student,", "self.teacher.follow(self.teacher.network,"),
 }
@@ -192,7 +203,7 @@ STEP_MISTAKES = {
 @pytest.mark.parametrize("mistake", STEP_MISTAKES)
 def test_a_mistake_in_the_step_is_seen(monkeypatch, mistake):
     mutate(monkeypatch, methods.dino, *STEP_MISTAKES[mistake])
-    assert not step_case()
+    assert not (step_case() and step_case(end=0.6))
 
 
 def test_the_last_layer_gets_no_gradient_before_its_phase_and_does_after():

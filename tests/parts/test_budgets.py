@@ -47,8 +47,17 @@ def test_a_teacher_whose_momentum_rises_takes_twice_as_long(momentum):
     assert left(math.ceil(1.02 * steps)) < LEFT < left(math.floor(0.98 * steps))
 
 
+@pytest.mark.parametrize(("momentum", "end"), [(0.9, 1.0), (0.9, 0.99), (0.99, 0.5), (1.0, 0.9), (0.97, 0.97)])
+def test_a_teacher_whose_momentum_goes_elsewhere(momentum, end):
+    """Where it is so much of every training."""
+    total = 1000
+    mean = sum(math.log(end - (end - momentum) * (1 + math.cos(math.pi * (step + 0.5) / total)) / 2) for step in range(total)) / total
+    assert teacher_left(momentum, rising=True, end=end).steps == math.ceil(math.log(LEFT) / mean)
+
+
 def test_momenta_that_never_or_at_once_leave():
     assert teacher_left(0.0).steps == 1 and teacher_left(1.0).steps > 1e9
+    assert teacher_left(0.0, True, 0.0).steps == 1 and teacher_left(1.0, True).steps > 1e9 and teacher_left(0.99, True, 0.0).steps == 3
 
 
 def test_what_is_missed_is_said():
