@@ -52,7 +52,9 @@ FOR_METHODS = {
     "methods",
 }
 """`import methods` is for a method that is made of others, which it names as hyper-parameters and never in its code."""
-FOR_REPORTS = {"bench.defaults", "bench.errors", "bench.folder_name", "bench.machine.files", "bench.records.record", "bench.spec"}
+FOR_REPORTS = {
+    *("bench.defaults", "bench.errors", "bench.folder_name", "bench.machine.files", "bench.records.record", "bench.registry", "bench.spec")
+}
 FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench.records.record"}
 """An evaluator is a function of arrays; and evaluators import each other."""
 

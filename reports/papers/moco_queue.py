@@ -1,0 +1,44 @@
+"""MoCo (He et al. 2020, arXiv:1911.05722), Figure 3: the more negatives the queue holds, the better the features."""
+
+from reports.claims.figure import EVALS, Arm, Figure, Scale
+from reports.claims.rules import Rises
+from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT
+
+LENGTHS = ("256", "512", "1024", "2048", "4096", "16384", "65536")
+
+FIGURE = Figure(
+    paper="arXiv:1911.05722",
+    place="Figure 3",
+    claim="MoCo's linear probe rises with the number of negatives in its queue.",
+    axis="negatives in the queue",
+    measure="linear",
+    unit="top-1 on ImageNet, linear probe, %",
+    logarithmic=True,
+    arms={name: Arm("moco", int(name), "MoCo", {"queue": int(name)}) for name in LENGTHS},
+    rules=(Rises(("256", "512", "1024", "2048")), Rises(("256", "1024", "4096", "16384"))),
+    learned=("2048", "16384"),
+    scales={
+        "cpu": Scale(
+            dataset="mnist5k",
+            encoder="resnet8",
+            budget="40960images",
+            cost="about 22 core-minutes, estimated",
+            differs=f"{ON_DIGITS}; MoCo v2, with a head of two layers, in place of v1; queues of 256 to 2,048 in place of 256 to 65,536: "
+            f"with "
+            f"more than the 3,600 images an image would be its own negative{SHORT}.",
+            recipes=MNIST5K,
+            evals=(*EVALS, "projection"),
+            arms=("256", "512", "1024", "2048"),
+        ),
+        "gpu": Scale(
+            dataset="cifar10",
+            encoder="resnet18",
+            precision="bf16",
+            budget="20epochs",
+            seeds=(0, 1, 2),
+            cost="about 12 H100-minutes, estimated",
+            differs=f"{ON_CIFAR_GPU}; MoCo v2, with a head of two layers, in place of v1.",
+            arms=("256", "1024", "4096", "16384"),
+        ),
+    },
+)

@@ -1,0 +1,51 @@
+"""Split-brain autoencoders (Zhang et al. 2017, arXiv:1611.09842), Table 2: to predict across channels is better than to rebuild the input.
+
+The published numbers are those of the last layer, conv5.
+"""
+
+from reports.claims.figure import Arm, Figure, Records, Scale
+from reports.claims.rules import Above
+from reports.papers._rates import SHORT
+
+DIFFERS = "A small encoder without an AlexNet's five layers, CIFAR-10 in place of ImageNet; at equal FLOPs a half is 3.6 times as cheap "
+"as the whole"
+
+FIGURE = Figure(
+    paper="arXiv:1611.09842",
+    place="Table 2, Figure 4",
+    claim="Predicting each half of the channels from the other gives better features than colourisation alone, and that better ones than "
+    "an "
+    "autoencoder; predicting classes is better than regression.",
+    axis="what is predicted",
+    measure="linear",
+    unit="top-1 on ImageNet, linear probe of conv5, %",
+    arms={
+        "autoencoder": Arm("autoencoder", "Lab→Lab"),
+        "colourisation": Arm("colorization", "L→ab"),
+        "split-brain": Arm("split_brain", "L→ab, ab→L"),
+        "regression": Arm("split_brain", "L→ab, ab→L by regression", hyper_parameters={"kind": "regression"}),
+    },
+    rules=(
+        Above("split-brain", "colourisation"),
+        Above("colourisation", "autoencoder"),
+        Above("split-brain", "regression"),
+    ),
+    learned=("split-brain", "colourisation"),
+    scales={
+        "records": Records(
+            "cifar10", encoder="resnet8", differs=f"{DIFFERS}{SHORT}.", arms=("autoencoder", "colourisation", "split-brain")
+        ),
+        "records_vit": Records(
+            "cifar10", encoder="vit_nano", differs=f"{DIFFERS}{SHORT}.", arms=("autoencoder", "colourisation", "split-brain")
+        ),
+        "gpu": Scale(
+            dataset="cifar10",
+            encoder="resnet18",
+            precision="bf16",
+            budget="20epochs",
+            seeds=(0, 1, 2),
+            cost="about 12 H100-minutes, estimated",
+            differs="A ResNet-18 in place of an AlexNet, CIFAR-10 in place of ImageNet, 20 epochs, at equal images.",
+        ),
+    },
+)
