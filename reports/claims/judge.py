@@ -20,9 +20,13 @@ from reports.claims.measures import Results, parse
 from reports.claims.points import Points
 from reports.claims.rules import CONTRADICTED, NO_VERDICT, OUT_OF_REACH, REPRODUCED, UNDECIDED, Collapses, Outcome, Rule
 from reports.tables.statistics import FEWEST_SEEDS
+from reports.tables.table import KEY
 
-SHARED = ("dataset", "data_revision", "image_size", "pretrain_split", "precision", "protocol", "device")
-"""Columns of the frame that all runs of a comparison have in common; encoder and budget an arm may have of its own."""
+OWN = ("encoder", "encoder_version", "budget_unit", "budget_amount")
+"""Columns of the frame that an arm may have its own of."""
+
+SHARED = tuple(column for column in KEY if column not in OWN)
+"""Those that all runs of a comparison have in common."""
 
 MOST_NAMED = 3
 """So many reasons are named, and of the others how many there are."""

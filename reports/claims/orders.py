@@ -66,9 +66,7 @@ class Agrees(Rule):
         groups = [self._means(points, arms) for arms in self.groups()]
         found = [float(correlation(*both, self.statistic)) for both in groups]
         if len(groups) == 1:
-            # The same arms are drawn for every figure and every order of them, or a page would differ from one run to the next.
-            drawn = resamples(len(groups[0][0]))
-            low, high = quantiles(correlation(*(numbers[drawn] for numbers in groups[0]), self.statistic))
+            low, high = quantiles(of_resamples(*groups[0], self.statistic))
             where = f"over {len(groups[0][0])} arms"
         else:
             half = interval(np.array(found)) or np.inf
@@ -118,7 +116,7 @@ class Reorders(Rule):
         orders = [[np.array([point.values[seed] for point in arms]) for seed in seeds] for arms in found]
         methods = len(self.encoders[0])
         # How often each method is drawn, the first time once each.
-        counts = np.vstack([np.ones(methods), *(np.bincount(drawn, minlength=methods) for drawn in resamples(methods))])
+        counts = np.vstack([np.ones((1, methods)), counts_of(resamples(methods))])
         # Never the same seed: what it does to the data of both would make them more alike.
         within = [[tau(one, other, counts) for one, other in itertools.combinations(encoder, 2)] for encoder in orders]
         across = [
@@ -141,7 +139,7 @@ def outcome(estimate: float, low: float, high: float, level: float, words: str) 
 
 
 def resamples(count: int) -> np.ndarray:
-    """[R, count] places, drawn with replacement, always the same."""
+    """[R, count] places, drawn with replacement; always the same, or a page would differ from one run to the next."""
     return np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
 
 
@@ -151,13 +149,25 @@ def quantiles(numbers: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def correlation(first: np.ndarray, second: np.ndarray, statistic: str) -> np.ndarray:
-    """Rank correlation of arrays [..., M] along the last axis; 0 where one of them is constant."""
-    if statistic == "kendall":
-        flat = [np.reshape(numbers, (-1, numbers.shape[-1])) for numbers in (first, second)]
-        once = np.ones((1, first.shape[-1]))
-        return np.array([tau(*both, once)[0] for both in zip(*flat, strict=True)]).reshape(first.shape[:-1])
-    ranks = [stats.rankdata(numbers, axis=-1) for numbers in (first, second)]
+def correlation(first: np.ndarray, second: np.ndarray, statistic: str) -> float:
+    """Rank correlation of two lists [M]; 0 where one of them is constant."""
+    return float((tau(first, second, np.ones((1, len(first)))) if statistic == "kendall" else rho(first, second))[..., 0])
+
+
+def of_resamples(first: np.ndarray, second: np.ndarray, statistic: str) -> np.ndarray:
+    """The same of each resample of the entries: [R]."""
+    drawn = resamples(len(first))
+    return tau(first, second, counts_of(drawn)) if statistic == "kendall" else rho(first[drawn], second[drawn])
+
+
+def counts_of(drawn: np.ndarray) -> np.ndarray:
+    """How often each of M places stands in each row of [R, M] places: [R, M]."""
+    return (drawn[:, :, None] == np.arange(drawn.shape[1])).sum(axis=1)
+
+
+def rho(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of arrays [R, M] or [M], row by row: [R]; 0 where one of the two is constant."""
+    ranks = [stats.rankdata(np.atleast_2d(numbers), axis=-1) for numbers in (first, second)]
     one, other = (its - its.mean(axis=-1, keepdims=True) for its in ranks)
     scale = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
     return np.divide((one * other).sum(axis=-1), scale, out=np.zeros(scale.shape), where=scale > 0)
