@@ -22,6 +22,7 @@ class MoCoV1(MomentumContrast, Method):
     source = "facebookresearch/moco@f736491"  # branch colab-notebook: main has been emptied
     family = "contrastive"
     version = 2
+    added = {"shuffle": True}
 
     def __init__(
         self,
@@ -34,10 +35,12 @@ class MoCoV1(MomentumContrast, Method):
         projection: Count = 128,
         bn_groups: Count = 8,
         crop_min: Fraction = 0.2,
+        shuffle: bool = True,
     ):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10, 0.999 on
         ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch over which
-        BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop, 0.2."""
+        BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop, 0.2. shuffle: whether keys are
+        encoded in another order than queries; without it BatchNorm's groups tell them apart (figure 7)."""
         super().__init__()
         # main_moco.py without --aug-plus.
         ops = (ResizedCrop((crop_min, 1.0)), Grayscale(0.2), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Flip())
@@ -55,7 +58,9 @@ class MoCoV1(MomentumContrast, Method):
         encoder = make_encoder(bn_groups=bn_groups)
         # moco/builder.py with mlp=False.
         projector = nn.Linear(encoder.dim, projection)
-        self.build_contrast(encoder, projector, queue=queue, projection=projection, momentum=momentum, temperature=temperature)
+        self.build_contrast(
+            encoder, projector, queue=queue, projection=projection, momentum=momentum, temperature=temperature, shuffle=shuffle
+        )
 
     def loss(self, batch, progress):
         # One view each for the two encoders, as in moco/builder.py.

@@ -111,13 +111,21 @@ class MomentumContrast(nn.Module):
     projector makes the keys, and past keys wait in a queue. A method calls `build_contrast` once and `contrast` in its loss."""
 
     def build_contrast(
-        self, encoder: nn.Module, projector: nn.Module, *, queue: int, projection: int, momentum: float, temperature: float
+        self,
+        encoder: nn.Module,
+        projector: nn.Module,
+        *,
+        queue: int,
+        projection: int,
+        momentum: float,
+        temperature: float,
+        shuffle: bool = True,
     ) -> None:
-        """Q keys of P numbers; momentum of the teacher, temperature of the softmax."""
+        """Q keys of P numbers; momentum of the teacher, temperature of the softmax; whether keys are encoded in an order of their own."""
         self.encoder, self.projector = encoder, projector
         self.teacher = Teacher(self.student())
         self.queue = Queue(queue, projection)
-        self.temperature, self.momentum = temperature, momentum
+        self.temperature, self.momentum, self.shuffle = temperature, momentum, shuffle
         # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
         self.new_keys: Tensor | None = None
 
@@ -131,9 +139,10 @@ class MomentumContrast(nn.Module):
 
     def contrast(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
         """Unit queries [B, P] of the global batch, and their InfoNCE, which is 0 in the first step: the queue is empty then. permutation:
-        the batch's, which shuffles the keys' images."""
+        the batch's, which shuffles the keys' images; without it they share BatchNorm's groups with their queries."""
         queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
-        self.new_keys = permuted_keys(self.teacher, key_images, permutation(len(queries)))
+        order = permutation(len(queries)) if self.shuffle else torch.arange(len(queries), device=queries.device)
+        self.new_keys = permuted_keys(self.teacher, key_images, order)
         return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature, self.queue.empty)
 
     def chance_loss(self, batch_size: int) -> float:

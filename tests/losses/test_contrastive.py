@@ -184,6 +184,18 @@ def test_whole_loss_is_the_papers_formula(cls, size, temperature, seed):
     check_loss(cls, size, temperature, seed)
 
 
+@pytest.mark.parametrize("cls", [MoCo, MoCoV1])
+def test_keys_that_are_not_shuffled_share_their_queries_groups(cls):
+    """arXiv:1911.05722, figure 7."""
+    method = make_method(cls, shuffle=False, temperature=0.3)
+    batch = make_batch(8)
+    queries = method.projector(method.encoder(batch.views[0]))
+    keys = shuffled_keys(method, batch.views[1], list(range(8)))
+    close(method.loss(batch, 0.0), loop_contrast(queries, keys, method.queue.rows, 0.3))
+    torch.testing.assert_close(method.new_keys, F.normalize(keys, dim=1), rtol=0, atol=TOLERANCE)
+    assert not torch.allclose(method.new_keys, F.normalize(shuffled_keys(method, batch.views[1], [0, 2, 4, 6, 1, 3, 5, 7]), dim=1))
+
+
 def loop_dot_products(first, second, temperature):
     """The same loss of rows that are not normalised (table 5)."""
     views = [*rows_of(first), *rows_of(second)]
