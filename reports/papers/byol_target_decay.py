@@ -16,6 +16,7 @@ FIGURE = Figure(
     "own (0).",
     axis="decay rate of the target",
     measure="knn",
+    logarithmic=True,
     unit="top-1 on ImageNet, linear probe, %",
     arms={name: Arm("byol", name, "BYOL", {"momentum": float(name), "momentum_end": float(name)}) for name in DECAYS},
     rules=(Peak(ends=("0", "1"), inside=("0.9", "0.99")),),

@@ -14,9 +14,7 @@ FIGURE = Figure(
     axis="share of hidden patches",
     measure="linear",
     unit="top-1 on ImageNet, linear probe, %",
-    arms={
-        str(ratio): Arm("mae", ratio, "decoder of 4 blocks", {"mask_ratio": ratio, "decoder_depth": 4}) for ratio in (0.2, 0.5, 0.75, 0.9)
-    }
+    arms={str(ratio): Arm("mae", ratio, "deep decoder", {"mask_ratio": ratio, "decoder_depth": 4}) for ratio in (0.2, 0.5, 0.75, 0.9)}
     | {"shallow": Arm("mae", 0.75, "decoder of 1 block", {"mask_ratio": 0.75, "decoder_depth": 1})},
     rules=(Peak(ends=("0.2", "0.9"), inside=("0.5", "0.75")), Above("0.75", "shallow")),
     learned=("0.75",),

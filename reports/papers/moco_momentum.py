@@ -12,6 +12,7 @@ FIGURE = Figure(
     claim="MoCo's linear probe rises with the momentum of the key encoder from 0 to 0.999; without momentum training fails.",
     axis="momentum of the key encoder",
     measure="linear",
+    logarithmic=True,
     unit="top-1 on ImageNet, linear probe, %",
     arms={name: Arm("moco", name, "MoCo", {"momentum": float(name)}) for name in MOMENTA},
     rules=(Rises(MOMENTA), Above("0.999", "0.9")),

@@ -16,6 +16,7 @@ FIGURE = Figure(
     claim="From the middle of the encoder to its end the features of a pretext task fall behind those of supervised training.",
     axis="trained on",
     measure="stages",
+    unit="top-1 on ImageNet, linear probe of conv5, %",
     arms={"supervised": Arm("supervised", "labels")} | {name: Arm(method, name) for name, method in TASKS.items()},
     rules=tuple(Shrinks((At("supervised", LAST), At(name, LAST)), (At("supervised", MIDDLE), At(name, MIDDLE))) for name in TASKS),
     learned=("supervised", *TASKS),

@@ -1,6 +1,6 @@
 """Data-dependent initialisations (Krähenbühl et al. 2016, arXiv:1511.06856): random weights rescaled on images beat those that are not.
 
-As Split-brain autoencoders (arXiv:1611.09842), Table 2, has both; the published numbers are those of the last layer, conv5.
+Shape only: the row that a survey calls random rescaled is that of k-means weights, says Table 2 of arXiv:1611.09842, from which it is.
 """
 
 from reports.claims.figure import EVALS, Arm, Figure, Records, Scale
@@ -10,11 +10,10 @@ DIFFERS = "The paper's networks have no BatchNorm, so their random weights may b
 
 FIGURE = Figure(
     paper="arXiv:1511.06856",
-    place="as Table 2 of arXiv:1611.09842 has it",
+    place="Abstract",
     claim="Random weights that are rescaled on images give better features than random weights.",
     axis="weights",
     measure="linear",
-    unit="top-1 on ImageNet, linear probe of conv5, %",
     arms={"random": Arm("random", "random"), "rescaled": Arm("random_rescaled", "rescaled")},
     rules=(Above("rescaled", "random"),),
     scales={

@@ -1,6 +1,7 @@
 """SimCLR (Chen et al. 2020, arXiv:2002.05709), Figure 7: the larger the encoder, the smaller the lead of supervised training.
 
-The points of the figure are in no text; published are the two widths that Tables 6 and B.3 have, SimCLR's after 1,000 epochs.
+The points of the figure are in no text; published are those of Tables 6 and B.3 and appendix B.2, SimCLR's after
+1,000 epochs.
 """
 
 from reports.claims.figure import Arm, Figure, Scale
