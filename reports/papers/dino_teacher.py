@@ -38,8 +38,7 @@ FIGURE = Figure(
             cost="about 45 core-minutes, estimated",
             seeds=(0, 1, 2),
             differs="CIFAR-10 and a ViT of 4 layers and 64 features in place of ImageNet and a ViT-S; half an epoch in place of 100 to "
-            "300; 4,096 "
-            "outputs in place of 65,536.",
+            "300; 4,096 outputs in place of 65,536.",
             recipes=CIFAR10_VIT,
         ),
         "gpu": Scale(

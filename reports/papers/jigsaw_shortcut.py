@@ -23,8 +23,8 @@ FIGURE = Figure(
             "tiny_imagenet50",
             encoder="resnet8",
             differs="Patches of 16 pixels in place of 64, 100 permutations in place of 1,000, a ResNet-8, 275 steps: that the task "
-            "becomes easier "
-            "by the shortcut is not seen after so few. Judged at the stage that is best on val, where the paper fine-tunes.",
+            "becomes easier by the shortcut is not seen after so few. Judged at the stage that is best on val, where the paper "
+            "fine-tunes.",
         ),
         "gpu": Scale(
             dataset="tiny_imagenet50",

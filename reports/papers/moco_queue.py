@@ -24,8 +24,7 @@ FIGURE = Figure(
             budget="40960images",
             cost="about 22 core-minutes, estimated",
             differs=f"{ON_DIGITS}; MoCo v2, with a head of two layers, in place of v1; queues of 256 to 2,048 in place of 256 to 65,536: "
-            f"with "
-            f"more than the 3,600 images an image would be its own negative{SHORT}.",
+            f"with more than the 3,600 images an image would be its own negative{SHORT}.",
             recipes=MNIST5K,
             evals=(*EVALS, "projection"),
             arms=("256", "512", "1024", "2048"),

@@ -12,8 +12,7 @@ FIGURE = Figure(
     paper="arXiv:1805.01978",
     place="Table 1",
     claim="Noise-contrastive estimation gets better with the number of its noise rows, and with thousands comes within 3 points of the "
-    "full "
-    "softmax.",
+    "full softmax.",
     axis="noise rows of an image",
     measure="projection:knn",
     unit="top-1 on CIFAR-10, kNN on the embedding, %",
@@ -29,8 +28,7 @@ FIGURE = Figure(
             budget="216000images",
             cost="about 75 core-minutes, estimated",
             differs="Handwritten digits of 28 pixels and a ResNet-8 in place of CIFAR-10 and a ResNet-18, 60 epochs of 3,600 images in "
-            "place of "
-            "200 of 50,000, 1 to 2,048 noise rows in place of 1 to 4,096.",
+            "place of 200 of 50,000, 1 to 2,048 noise rows in place of 1 to 4,096.",
             recipes=MNIST5K,
             hyper_parameters=MNIST5K_SETTINGS,
             evals=(*EVALS, "projection"),

@@ -25,8 +25,7 @@ FIGURE = Figure(
             "tiny_imagenet50",
             encoder="resnet8",
             differs="Three stages of a ResNet-8, which has skip connections, in place of five layers of an AlexNet; 50 classes at 64 "
-            "pixels, "
-            "275 steps. The numbers of stages are on val.",
+            "pixels, 275 steps. The numbers of stages are on val.",
         ),
         "gpu": Scale(
             dataset="tiny_imagenet50",

@@ -28,9 +28,8 @@ FIGURE = Figure(
             budget="46080images",
             cost="about 45 core-minutes, estimated",
             differs="A ResNet-8 in place of a Network-in-Network of four blocks, probed at its last layer by a linear classifier in place "
-            "of three "
-            "layers at its second block; one epoch of 720 steps in place of 100; equal images, so that four rotations have twice the "
-            "FLOPs of two.",
+            "of three layers at its second block; one epoch of 720 steps in place of 100; equal images, so that four rotations have twice "
+            "the FLOPs of two.",
             recipe={"batch_size": 64},
             recipes=CIFAR10,
         ),

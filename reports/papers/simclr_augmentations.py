@@ -14,8 +14,7 @@ FIGURE = Figure(
     paper="arXiv:2002.05709",
     place="Figure 5, Table 1",
     claim="SimCLR needs crops and colour distortion together; the stronger the colours, the better its features, and the smaller the lead "
-    "of "
-    "supervised training.",
+    "of supervised training.",
     axis="strength of colour distortion, or what is distorted",
     measure="linear",
     unit="top-1 on ImageNet, linear probe or supervised, %",
@@ -40,8 +39,7 @@ FIGURE = Figure(
             cost="about 75 core-minutes, estimated",
             seeds=(0, 1, 2),
             differs="CIFAR-10 at 32 pixels and a ResNet-8 in place of ImageNet and a ResNet-50; one epoch of 720 steps of 64; no blur; "
-            "the probe "
-            "of supervised training in place of its own classifier.",
+            "the probe of supervised training in place of its own classifier.",
             recipe={"batch_size": 64},
             recipes=CIFAR10,
         ),

@@ -29,8 +29,7 @@ FIGURE = Figure(
             budget="32epochs",
             cost="about 50 core-minutes, estimated",
             differs=f"{ON_DIGITS}; batches of 32 and 512 in place of 256 to 8,192; 4 and 32 epochs of 3,600 images, so 28 to 3,600 steps, "
-            f"in "
-            f"place of 15,600 to 4 million: where steps are so few they count and not the negatives{SHORT}.",
+            f"in place of 15,600 to 4 million: where steps are so few they count and not the negatives{SHORT}.",
             recipes=MNIST5K,
             hyper_parameters=MNIST5K_SETTINGS,
         ),

@@ -12,8 +12,7 @@ FIGURE = Figure(
     paper="arXiv:2002.05709",
     place="Section 4.2, Figure 8",
     claim="With SimCLR a nonlinear head gives better features before it than a linear one, a linear one better than none, and all better "
-    "ones "
-    "than there are after it.",
+    "ones than there are after it.",
     axis="layers of the head",
     measure="linear",
     arms={

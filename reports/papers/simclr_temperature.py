@@ -14,8 +14,7 @@ FIGURE = Figure(
     paper="arXiv:2002.05709",
     place="Table 5",
     claim="With normalised embeddings SimCLR's linear probe is better at a temperature of 0.1 to 0.5 than at 0.05 and at 1, and better "
-    "than "
-    "without normalisation.",
+    "than without normalisation.",
     axis="temperature",
     measure="linear",
     unit="top-1 on ImageNet, linear probe, %",
@@ -29,7 +28,7 @@ FIGURE = Figure(
             encoder="resnet8",
             budget="10240images",
             cost="about 5 core-minutes, estimated",
-            differs="Digits of 8 pixels enlarged, a ResNet-8 and 40 steps: to see the command work, from data that come with the code.",
+            differs="Handwritten digits of 8 pixels, a ResNet-8 and 40 steps: to see the command work, on data that come with a library.",
             recipes=MNIST5K,
             hyper_parameters=MNIST5K_SETTINGS,
             arms=tuple(TEMPERATURES),

@@ -35,8 +35,7 @@ FIGURE = Figure(
             budget="20480images",
             cost="about 50 core-minutes, estimated",
             differs=f"{ON_CIFAR}, and one of twice its width; 80 steps; the probe of supervised training in place of its own classifier, "
-            f"on features "
-            f"that are as many as the width{SHORT}.",
+            f"on features that are as many as the width{SHORT}.",
             recipes=CIFAR10,
             arms=("supervised 1x", "simclr 1x", "supervised 2x", "simclr 2x"),
         ),
@@ -46,8 +45,7 @@ FIGURE = Figure(
             budget="40epochs",
             cost="about 40 H100-minutes, estimated",
             differs="CIFAR-10 and ResNet-8 of one to four times its width in place of ImageNet and ResNet-50; 40 epochs, the methods' own "
-            "recipes; the "
-            "probe of supervised training in place of its own classifier.",
+            "recipes; the probe of supervised training in place of its own classifier.",
         ),
     },
 )

@@ -11,8 +11,8 @@ from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT
 FIGURE = Figure(
     paper="arXiv:2011.10566",
     place="Figure 2, Tables 1 and 3",
-    claim="SimSiam collapses without stop-gradient and without predictor, and is worse with a predictor that is not trained and with heads "
-    "without BatchNorm.",
+    claim="SimSiam collapses without stop-gradient and without predictor, and is worse with a predictor that is not trained and with "
+    "heads without BatchNorm.",
     axis="what is left out",
     measure="knn",
     unit="top-1 on ImageNet, linear probe, %",

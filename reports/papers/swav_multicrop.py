@@ -38,8 +38,7 @@ FIGURE = Figure(
             seeds=(0, 1, 2),
             cost="about 30 H100-minutes, estimated",
             differs="CIFAR-10 at 32 pixels and a ResNet-18 in place of ImageNet and a ResNet-50; 20 epochs in place of 400; small crops "
-            "of 14 and 19 "
-            "pixels in place of 96.",
+            "of 14 and 19 pixels in place of 96.",
         ),
     },
 )

@@ -13,8 +13,7 @@ METHODS = (
 )
 DIFFERS = (
     "27 methods at half an epoch in place of 4 tasks with 6 encoders each; CIFAR-10, and Tiny ImageNet and textures, in place of ImageNet "
-    "and "
-    "Places205. The paper says consistent; a rank correlation above 0.3 is our reading of it."
+    "and Places205. The paper says consistent; a rank correlation above 0.3 is our reading of it."
 )
 
 FIGURE = Figure(

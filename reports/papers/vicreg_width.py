@@ -24,8 +24,7 @@ FIGURE = Figure(
             budget="28672images",
             cost="about 30 core-minutes, estimated",
             differs=f"{ON_DIGITS}; 64 to 2,048 numbers in place of 256 to 16,384, on features of 64 in place of 2,048; 112 steps; judged "
-            f"by "
-            f"kNN{SHORT}.",
+            f"by kNN{SHORT}.",
             recipes=MNIST5K,
             evals=(*EVALS, "projection"),
             arms=("64", "256", "1024", "2048"),

@@ -33,7 +33,8 @@ CSV = ROOT / "reports/reference/figures.csv"
 SEEDS = range(5)
 
 SHAPE_ONLY = {
-    *("encoder_ranks", "jigsaw_shortcut", "label_free_predictors", "moco_shuffle_bn", "multi_task", "random_rescaled", "simclr_head"),
+    *("encoder_ranks", "jigsaw_shortcut", "label_free_predictors", "moco_shuffle_bn", "multi_task", "pcl_prototypes"),
+    *("pirl_invariance", "random_rescaled", "simclr_head"),
     "transfer_ranks",
 }
 """Figures without a published point: none was found in a text, or none that two sources agree on."""
