@@ -27,7 +27,8 @@ FIGURE = Figure(
             encoder="resnet8",
             budget="40960images",
             cost="about 25 core-minutes, estimated",
-            differs=f"Handwritten digits of 28 pixels and a ResNet-8 in place of ImageNet and an AlexNet; pixels are hidden and not channels; judged by kNN{SHORT}.",
+            differs="Handwritten digits of 28 pixels and a ResNet-8 in place of ImageNet and an AlexNet; pixels are hidden and not "
+            f"channels; judged by kNN{SHORT}.",
             recipes=MNIST5K | {"autoencoder": MNIST5K["denoising_ae"]},
         ),
         "gpu": Scale(

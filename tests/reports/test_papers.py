@@ -6,7 +6,10 @@ import csv
 import inspect
 import math
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -224,3 +227,26 @@ def test_rates_are_those_that_searches_on_val_found():
 
 def test_floors_are_no_arms_but_where_they_are_the_claim():
     assert {name for name in FIGURES for arm in papers.load(name).arms.values() if arm.method in FLOORS} == {"random_rescaled"}
+
+
+def test_the_page_on_adding_a_figure_is_followed(monkeypatch):
+    """docs/add_a_figure.md's file is a figure like ours: it is written as they are, and its runs can be completed."""
+    text = (ROOT / "docs/add_a_figure.md").read_text()
+    (saved,) = re.findall(r"Save it as `([^`]+)`", text)
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert (ROOT / saved).parent == papers.FIGURES.folder and not (ROOT / saved).exists()
+    ruff = Path(sys.executable).with_name("ruff")
+    for arguments in (["check"], ["format", "--check"]):
+        command = [ruff, *arguments, "--stdin-filename", saved, "-"]
+        ended = subprocess.run(command, cwd=ROOT, input=block, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = {}
+    exec(compile(block, saved, "exec"), found)
+    figure = found["FIGURE"]
+    monkeypatch.setattr(step, "step_on_paper", lambda *_: step.Step(0, 0, 0))
+    data, built = without_files("mnist5k"), {}
+    runs = {complete(figure.scales["cpu"].spec(arm, 0), data=data, built=built).id for arm in asked(figure, "cpu").values()}
+    assert len(runs) == len(figure.arms) + len(FLOORS) and rules_at(figure, "cpu") == figure.rules
+    alike = dict.fromkeys(figure.arms, 70.0)
+    assert figure.rules[0].judge(as_points(figure, alike)).verdict == REPRODUCED
+    assert figure.rules[0].judge(as_points(figure, alike | {"32": 60.0})).verdict == CONTRADICTED
