@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from bench import __version__
-from bench.commands import check, clean, completion, data, demo, doctor, listing, plan, report, run, show, status, views
+from bench.commands import check, clean, completion, data, demo, doctor, figure, listing, plan, report, run, show, status, views
 from bench.commands.console import Stopped
 from bench.commands.options import Commands
 from bench.commands.streams import plain_streams
@@ -23,7 +23,7 @@ from bench.errors import UserError
 
 COMMANDS = (
     *(demo.demo, listing.list_names, plan.plan, run.run, status.status, status.cancel, run.retry, show.show, status.logs),
-    *(report.report, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
+    *(report.report, figure.figure, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
 )
 """In the order of the help page."""
 

@@ -45,9 +45,17 @@ def of_methods() -> list[str]:
 
 
 def of_suites() -> list[str]:
+    """Suites, and the figures' scales, which are suites too."""
     from bench import suites
+    from bench.commands import figure_scales
 
-    return suites.names()
+    return [*suites.names(), *figure_scales.all_suites()]
+
+
+def of_figures() -> list[str]:
+    from reports import papers
+
+    return [*papers.names(), "all"]
 
 
 def of_datasets() -> list[str]:

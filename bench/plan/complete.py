@@ -31,11 +31,13 @@ def complete(
     data: DataSet | None = None,
     built: dict | None = None,
     here: bool = False,
+    tried: bool = True,
 ) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder, the data and
     the number of processes that share it, each with so many threads; it has an id. data: its data set, looked up under the root where none
     is given. built: methods, and their steps, of other specs, which may differ from this one in their recipes alone; gets this one's.
-    here: it will run on this machine, whose memory must do. No image is decoded."""
+    here: it will run on this machine, whose memory must do. tried: False where nothing will run, and only the id is wanted: the first step
+    is not tried, which is what takes the time. No image is decoded."""
     from bench.encoders.batch_norm import require_shares
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
@@ -88,7 +90,9 @@ def complete(
         )
     if recipe and recipe.batch_size < method.smallest_batch:
         raise UserError(f"{spec.method} needs a batch of {method.smallest_batch} images or more, not {recipe.batch_size}")
-    if recipe:
+    if not tried:
+        step = None
+    elif recipe:
         trained_so, given = (
             (*key, recipe.batch_size, recipe.optimizer),
             ", ".join(f"{name}={value}" for name, value in spec.hyper_parameters.items()),
@@ -104,7 +108,7 @@ def complete(
     else:
         with own_code(f"{spec.method} fails in its look at the training images"):
             step = Step(0, 0, features_of_hook(method, info))
-    if here:
+    if here and step:
         images, features = images_bytes(data, spec.pretrain_split, image_size), features_bytes(method, data, image_size)
         require_memory(spec.method, image_size, recipe and recipe.batch_size, precision, images, features, step)
     return spec.replace(

@@ -1,0 +1,176 @@
+"""The command `figure`: claims of papers, each with its runs, a verdict that was fixed before them, and a page.
+
+run_bench.py figure list | plan NAME | run NAME | draw NAME
+"""
+
+from pathlib import Path
+
+import click
+
+from bench.commands.as_json import say_json
+from bench.commands.completion import names_from, of_figures
+from bench.commands.console import note, say_problems
+from bench.commands.options import JSON, PLACES, SLURM, WORKERS, Commands
+from bench.commands.plan import plan as plan_runs
+from bench.commands.run import run as run_runs
+from bench.defaults import COMMAND
+from bench.errors import unknown
+
+ALL = "all"
+PAGES = Path("docs") / "figures"
+
+NAME = click.argument("name", metavar="NAME", shell_complete=names_from(of_figures))
+SCALE = click.option("--scale", metavar="NAME", help="Of the figure's scales: records, cpu, gpu, paper.  [default: cpu, or its first]")
+OUTPUT = click.option("--output", metavar="DIR", help="Folder of the pages; the index lies beside it.  [default: docs/figures]")
+FOLDER = click.option("--results", metavar="DIR", help="Folder of records, of scales that no suite has made.  [default: results/figures]")
+
+
+@click.group(cls=Commands)
+def figure():
+    """Judge claims of papers: list them, plan and run what they need, draw their pages."""
+
+
+def chosen(name: str) -> list[str]:
+    """The figure of this name, or all of them; a UserError with the nearest name."""
+    from reports import papers
+
+    if name == ALL:
+        return papers.names()
+    papers.load(name)
+    return [name]
+
+
+@figure.command("list")
+@SCALE
+@click.option("--ready", is_flag=True, help="Only scales whose data sets are here.")
+@FOLDER
+@click.option("--data-root", metavar="DIR", help="Folder of data sets.  [default: $SSLBENCH_DATA, or data]")
+@JSON
+def list_figures(scale, ready, results, data_root, as_json):
+    """List the figures: claim, scales with their costs, and the verdict where there are records."""
+    from bench.commands.figure_pages import Reader
+    from bench.commands.figure_scales import ready_here
+    from reports import papers
+
+    figures = {name: papers.load(name) for name in papers.names()}
+    if scale is not None and not any(scale in figure.scales for figure in figures.values()):
+        raise unknown("scale", scale, {name for figure in figures.values() for name in figure.scales})
+    told, reader = [], Reader(results, say_problems)
+    for name, one in figures.items():
+        scales = [which for which in one.scales if scale in (None, which) and (not ready or ready_here(one, which, data_root))]
+        if scales:
+            at = {shown.scale: shown for shown in reader.look(name, one, scales)}
+            told.append((name, one, at))
+    if as_json:
+        say_json([
+            {"figure": name, "paper": one.paper, "place": one.place, "claim": one.claim, "scales": {
+                which: {"cost": shown.chosen.cost, "verdict": shown.verdict.word, "why": shown.verdict.why, "runs": shown.count,
+                        "asked_for": shown.total} for which, shown in at.items()}}
+            for name, one, at in told
+        ])  # fmt: skip
+        return
+    from reports.pages.figures import verdict
+
+    for name, one, at in told:
+        click.echo(f"{click.style(name, bold=True)}  {one.paper}, {one.place}: {one.claim}")
+        for which, shown in at.items():
+            click.echo(f"  {which:<10} {verdict(shown):<16} {shown.chosen.cost}")
+
+
+@figure.command("plan")
+@NAME
+@SCALE
+@PLACES
+@WORKERS
+@click.pass_context
+def plan(context, name, scale, **places):
+    """Say what a figure claims, how it is judged, and what a run of it would do."""
+    from bench.commands.figure_scales import scale_of
+    from reports import papers
+
+    for title in chosen(name):
+        one = papers.load(title)
+        which = scale_of(title, one, scale)
+        click.echo(f"figure {title}@{which}: {one.paper}, {one.place}")
+        click.echo(f"claim  {one.claim}")
+        for rule in one.rules:
+            click.echo(f"rule   {rule.words()}")
+        by = one.gate_measure or one.measure
+        click.echo(f"gate   {', '.join(one.learned)} above the better untrained encoder by {by}" if one.learned else "gate   none")
+        click.echo(f"cost   {one.scales[which].cost}")
+        context.invoke(plan_runs, suite=f"{title}@{which}", as_json=False, **places)
+
+
+@figure.command("run")
+@NAME
+@SCALE
+@OUTPUT
+@PLACES
+@WORKERS
+@SLURM
+@click.pass_context
+def run(context, name, scale, output, **options):
+    """Train and evaluate what a figure asks for, then draw its page. Whatever the verdict, exit code 0; 1 where a run failed."""
+    from bench.commands.figure_scales import scale_of
+    from reports import papers
+
+    code = 0
+    for title in chosen(name):
+        one = papers.load(title)
+        if name == ALL and scale is not None and scale not in one.scales:
+            continue
+        which = scale_of(title, one, scale)
+        try:
+            context.invoke(run_runs, suite=f"{title}@{which}", **options)
+        except SystemExit as ended:
+            # The others, and what there is of this one, are still worth having.
+            code = max(code, int(ended.code or 0))
+        if options["launcher"] == "slurm":
+            click.echo(f"then   {COMMAND} figure draw {title}")
+        else:
+            write(title, options["results"], output)
+    if code:
+        raise SystemExit(code)
+
+
+@figure.command("draw")
+@NAME
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a page is not as it would be drawn.")
+@FOLDER
+@OUTPUT
+def draw(name, check, results, output):
+    """Draw a figure's page, SVG, PNG and CSV from the records alone; of all figures the index too."""
+    if name != ALL:
+        chosen(name)
+        write(name, results, output, check)
+        return
+    from bench.commands.figure_pages import Reader
+
+    finish(Reader(results, say_problems).draw_all(), Path(output or PAGES), check)
+
+
+def write(name: str, results, output, check: bool = False) -> None:
+    """One figure's page, with its verdicts on the terminal."""
+    from bench.commands.figure_pages import Reader
+    from reports.pages.figures import verdict
+
+    shown, made = Reader(results, say_problems).draw(name)
+    for at in shown:
+        click.echo(f"{at.scale:<10} {verdict(at)}: {at.verdict.why}")
+    finish(made, Path(output or PAGES), check)
+
+
+def finish(made: dict[str, bytes], folder: Path, check: bool) -> None:
+    """Write the files, or say which are not as they would be written: then exit code 1."""
+    from bench.commands.figure_pages import differing, replace
+
+    if not check:
+        click.echo(f"written: {len(replace(made, folder))} of {len(made)} files in {folder} changed")
+        return
+    stale = differing(made, folder)
+    for path in stale:
+        click.echo(f"error: {path} is not as it would be drawn", err=True)
+    if stale:
+        note(f"`{COMMAND} figure draw all` draws them again")
+        raise SystemExit(1)
+    click.echo(f"as drawn: {len(made)} files in {folder}")
