@@ -104,8 +104,11 @@ OF_LIBRARIES = {
     # Which tensors share their memory: where there is none, an address does not tell.
     "bench/plan/step.py": {"_cdata"},
     "bench/parts/teachers.py": {"_foreach_lerp_"},
-    # What torch.linalg.eigh is where torch counts.
-    "bench/compute/flops.py": {"_linalg_eigh"},
+    # What torch.linalg.eigh and others are where torch counts, and what its counter asks a formula.
+    "bench/compute/flops.py": {
+        *("_linalg_eigh", "_linalg_svd", "_euclidean_dist", "_cdist_forward", "_cdist_backward"),
+        *("_native_multi_head_attention", "_transformer_encoder_layer_fwd", "_get_raw"),
+    },
     # torch compiles a module in place, and has nothing to undo it.
     "bench/encoders/compiled.py": {"_compiled_call_impl"},
     # torch says of a GPU what it computes in, and of a processor only to itself.

@@ -116,3 +116,50 @@ def test_products_with_a_vector_and_eigenvectors_count():
     symmetric = matrix.T @ matrix
     assert count_flops(lambda: torch.linalg.eigh(symmetric)) == 9 * 7**3
     assert count_flops(lambda: torch.linalg.eigh(symmetric.expand(3, 7, 7))) == 3 * 9 * 7**3
+
+
+def test_distances_count_as_the_products_that_they_are_made_of():
+    """A search by torch.cdist is no cheaper than one by inner products, whatever kernel torch takes."""
+    rows, others = torch.randn(40, 6), torch.randn(50, 6)
+    for more in ({}, {"p": 1.0}, {"compute_mode": "donot_use_mm_for_euclid_dist"}):
+        assert count_flops(lambda more=more: torch.cdist(rows, others, **more)) == count_flops(lambda: rows @ others.T) == 2 * 40 * 50 * 6
+        learned = rows.clone().requires_grad_()
+        assert count_flops(lambda more=more, learned=learned: torch.cdist(learned, others, **more).sum().backward()) >= 2 * 2 * 40 * 50 * 6
+    assert count_flops(lambda: torch.cdist(rows.expand(3, 40, 6), others.expand(3, 50, 6))) == 3 * 2 * 40 * 50 * 6
+    assert count_flops(lambda: torch.addbmm(torch.zeros(40, 50), rows.expand(3, 40, 6), others.T.expand(3, 6, 50))) == 3 * 2 * 40 * 50 * 6
+
+
+def test_factors_of_matrices_count():
+    tall = torch.randn(9, 4)
+    for matrix in (tall, tall.T):
+        assert count_flops(lambda matrix=matrix: torch.linalg.svd(matrix)) == 6 * 9 * 4**2 + 20 * 4**3
+        assert count_flops(lambda matrix=matrix: torch.linalg.qr(matrix)) == (12 * 9 - 4 * 4) * 4**2 // 3
+    assert count_flops(lambda: torch.linalg.svd(tall.expand(5, 9, 4))) == 5 * count_flops(lambda: torch.linalg.svd(tall))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_a_layer_that_torch_makes_in_one_call_counts_as_its_parts(norm_first):
+    """nn.TransformerEncoderLayer and nn.MultiheadAttention in eval mode without gradient, as where features are extracted."""
+    images = torch.randn(2, 5, 32)
+    layer = nn.TransformerEncoderLayer(32, 4, 48, dropout=0, batch_first=True, norm_first=norm_first)
+    parts = count_flops(lambda: layer(images))
+    assert parts == 2 * 10 * (4 * 32 * 32 + 2 * 32 * 48) + 4 * 2 * 5**2 * 32
+    with torch.no_grad():
+        assert count_flops(lambda: layer.eval()(images)) == parts
+        hidden = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])  # two images, of which the second has three tokens
+        tokens, pairs = {True: (10, 50), False: (8, 25 + 9)}[norm_first]
+        stack = nn.TransformerEncoder(layer, 1, enable_nested_tensor=not norm_first)
+        assert count_flops(lambda: stack.eval()(images, src_key_padding_mask=hidden)) == (
+            2 * tokens * (4 * 32 * 32 + 2 * 32 * 48) + 4 * pairs * 32
+        )
+        alone = nn.MultiheadAttention(32, 4, batch_first=True).eval()
+        assert count_flops(lambda: alone(images, images, images)) == 2 * 10 * 4 * 32 * 32 + 4 * 2 * 5**2 * 32
+
+
+def test_a_recurrent_layer_counts():
+    layer, rows = nn.LSTM(6, 8), torch.randn(7, 3, 6)
+    once = 2 * 7 * 3 * 4 * 8 * (6 + 8)
+    with torch.no_grad():
+        assert count_flops(lambda: layer(rows)) == once
+    assert count_flops(lambda: layer(rows)[0].sum().backward()) == 3 * once
