@@ -22,12 +22,14 @@ def may_rank(row: Row, key: str) -> bool:
 
 
 def with_ties(rows: list[Row], columns: tuple[Column, ...], compared: Mapping[str, Comparisons]) -> list[Row]:
-    """Rows with the cells marked that cannot be told from the best method of their column. compared: of each column of accuracies."""
+    """Rows with the cells marked that cannot be told from the best method of their column, for want of seeds that both have too. compared:
+    of each column of accuracies."""
     for column in columns:
         contenders = [row for row in rows if may_rank(row, column.key)]
         if column.key in compared and contenders:
             best = max(contenders, key=lambda row: row.cells[column.key].mean).label
-            alike = {row.label for row in contenders if compared[column.key].standing(row.label, best) == "alike"}
+            found = compared[column.key]
+            alike = {row.label for row in contenders if row.label != best and not found.beyond[found.place[row.label], found.place[best]]}
             rows = [_tied(row, column.key) if row.label in alike else row for row in rows]
     return rows
 

@@ -172,6 +172,18 @@ def test_ranks_are_what_all_pairs_leave_open():
     assert [its.notes for its in made.values()] == [(), (), ("below floor",), ("below floor",), (), (), ("floor",)]
 
 
+def test_what_shares_too_few_seeds_with_the_best_cannot_be_told_from_it():
+    """Its rank says so, and so does its mark: without one it would pass for worse."""
+    rows = [row("best", [80.0, 80.4, 79.6]), row("same", [79.9, 80.2, 79.8]), row("worse", [60.2, 60.0, 59.9])]
+    rows += [row("elsewhere", {7: 60.0, 8: 60.2, 9: 59.9}), row("two", {0: 79.0, 1: 79.5, 9: 79.3}), row("few", {0: 79.0, 1: 79.5})]
+    found = {"linear": compare(rows, "linear")}
+    made = {its.label: its for its in ranked(with_ties(rows, (column("linear", "x", "test", "top1"),), found), "linear", found)}
+    assert {label: its.cells["linear"].tied for label, its in made.items()} == {
+        **{"best": False, "same": True, "worse": False, "elsewhere": True, "two": True, "few": False}
+    }
+    assert made["elsewhere"].rank == made["two"].rank == (1, 5) and made["few"].rank is None
+
+
 def test_a_note_is_by_the_floor_that_has_statistics_of_images_and_beyond_the_interval():
     rows = [row("a", [50.0, 52.0, 51.0]), row("b", [47.9, 48.2, 48.0]), row("c", [41.0, 41.2, 41.1])]
     rows += [row("random", [51.1, 51.3, 51.0], kind="floor"), row("random_rescaled", [48.1, 48.4, 48.3], kind="floor")]
