@@ -10,8 +10,10 @@ B images in the global batch, V views, D features, P bottleneck, K outputs.
 """
 
 import math
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -85,7 +87,7 @@ class DINO(Method):
         local_size: Fraction = 0.5,
         area_split: Fraction = 0.4,
         area_min: Fraction = 0.05,
-        outputs: Count = 4096,
+        outputs: Annotated[int, Ge(2)] = 4096,
         hidden: Count = 512,
         bottleneck: Count = 256,
         student_temperature: Positive = 0.1,

@@ -66,7 +66,7 @@ class SwAV(Method):
         area_split: Fraction = 0.14,
         area_min: Fraction = 0.05,
         color_strength: NonNegative = 1.0,
-        prototypes: Count = 512,
+        prototypes: Annotated[int, Ge(2)] = 512,
         projection: Count = 128,
         hidden: Count = 512,
         temperature: Positive = 0.1,

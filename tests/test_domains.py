@@ -50,6 +50,9 @@ def test_what_lies_beyond_a_bound_is_refused_with_what_was_expected(name, domain
         ("simclr", {"temperature": 0.0}, "simclr's temperature = 0.0: expected more than 0"),
         ("simclr", {"crop_min": 2.0}, "simclr's crop_min = 2.0: expected more than 0 and at most 1"),
         ("simclr", {"blur": 7}, "simclr's blur = 7.0: expected 0 to 1"),
+        # One answer for all images: the loss is 0 from the first step on.
+        ("swav", {"prototypes": 1}, "swav's prototypes = 1: expected a whole number, 2 or more"),
+        ("dino", {"outputs": 1}, "dino's outputs = 1: expected a whole number, 2 or more"),
         ("swav", {"iterations": 0}, "swav's iterations = 0: expected a whole number, 1 or more"),
         ("simsiam", {"projection": 0}, "simsiam's projection = 0: expected a whole number, 1 or more"),
         ("moco", {"temperature": float("nan")}, "moco's temperature = nan: expected more than 0"),
