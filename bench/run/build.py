@@ -50,4 +50,7 @@ def make_trainer(
 def of_its_task(method: Method, spec: RunSpec, meter: Meter) -> dict:
     """For the record: what the method needs of a budget and did not get, and its chance loss."""
     batch_size = settled(spec.batch_size)
-    return {"short_of": short_of(method.needed(batch_size), meter.steps), "chance_loss": method.chance_loss(batch_size)}
+    short = short_of(method.needed(batch_size), meter.steps)
+    if not meter.steps and meter.share(spec.budget) == 1:
+        short = ("no step was made, since what comes before an epoch took the whole budget", *short)
+    return {"short_of": short, "chance_loss": method.chance_loss(batch_size)}

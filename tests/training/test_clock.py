@@ -12,6 +12,7 @@ from bench.data.source import Source
 from bench.encoders.factory import factory
 from bench.method import Method
 from bench.plan.complete import check_hyper_parameters
+from bench.run.build import of_its_task
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from bench.training.checkpoint import Checkpoints
 from bench.training.clock import Clock
@@ -201,6 +202,16 @@ def test_a_checkpoint_of_before_there_was_a_clock_goes_on():
     assert trainer.meter.steps == 3
     with pytest.raises(KeyError):
         trainer.clock.load_state_dict({"hooks": 1.0})
+
+
+def test_a_hook_that_takes_the_whole_budget_leaves_no_step_and_is_said():
+    """Such a run is done, its encoder untrained: whether or not the method needs anything else of its budget."""
+    trainer = make(Hooked, Budget("flops", 1.0))
+    assert of_its_task(trainer.method, trainer.spec, trainer.meter)["short_of"] == (), "nothing is spent yet, as of a run that failed"
+    trainer.run()
+    assert trainer.meter.steps == 0
+    (told,) = of_its_task(trainer.method, trainer.spec, trainer.meter)["short_of"]
+    assert told == "no step was made, since what comes before an epoch took the whole budget"
 
 
 @pytest.mark.parametrize("name", ["pcl", "deepcluster", "deepcluster_v2", "colorization"])
