@@ -110,7 +110,7 @@ def test_numbers_without_black_and_white_are_refused_by_name(tmp_path, name, ima
 
 
 def test_what_needs_no_rule_is_read_as_pillow_converts_it(tmp_path):
-    """8 bits, 1 bit, palettes, CMYK: the same bytes as before, for folders and sets."""
+    """8 bits, 1 bit, palettes, CMYK, CIELAB: the same bytes as before, for folders and sets."""
     kinds = {
         "grey.png": Image.fromarray(GREY),
         "colours.png": Image.fromarray(COLOURS),
@@ -120,6 +120,7 @@ def test_what_needs_no_rule_is_read_as_pillow_converts_it(tmp_path):
         "palette.png": Image.fromarray(COLOURS).quantize(64),
         "cmyk.jpg": Image.fromarray(COLOURS).convert("CMYK"),
         "cmyk.tif": Image.fromarray(COLOURS).convert("CMYK"),
+        "lab.tif": Image.merge("LAB", [Image.fromarray(COLOURS[..., channel]) for channel in range(3)]),
     }
     for name, image in kinds.items():
         path = saved(tmp_path / name, image)
