@@ -7,6 +7,8 @@ What is decided for each kind of file, and why, is in docs/data.md. Nothing heav
 """
 
 import contextlib
+import os
+import stat
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -54,6 +56,7 @@ def decode(file: str, as_shown: bool = False) -> Picture:
     Raises UserError for pixels of which no rule tells black and white (32-bit integers, floating point), whatever Pillow raises else."""
     from PIL import Image, ImageOps
 
+    size_of(file)
     with open(file, "rb") as content:
         image = Image.open(content)
         remarks = [SEVERAL] if image.format != "MPO" and getattr(image, "n_frames", 1) > 1 else []
@@ -94,6 +97,14 @@ def _upper_bits(image: Any, tags: Any, clear: int | None) -> "tuple[Image.Image,
         values = ~values
     grey = Image.fromarray((values >> 8).astype(np.uint8))
     return Image.merge("LA", (grey, opaque)) if opaque else grey, int(values.max())
+
+
+def size_of(file: str) -> int:
+    """Bytes. Raises OSError for a pipe, a socket or a device of an image's name: whoever opens a pipe waits for its other end."""
+    facts = os.stat(file)
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError("it is no file of bytes, but a pipe, a socket or a device")
+    return facts.st_size
 
 
 def readable(read: Callable, path: str):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.decoding import readable
+from bench.data.decoding import readable, size_of
 from bench.data.entry import Entry
 from bench.data.splits import VAL_FRACTION, held_out
 from bench.errors import UserError
@@ -55,5 +55,5 @@ def listing(entry: Entry, root: Path) -> str:
     for part in entry.parts:
         files, labels, classes = read_part(entry, part, root)
         for file, label in zip(files, labels, strict=True):
-            lines.append(f"{part} {classes[label]} {Path(file).relative_to(root).as_posix()} {readable(os.path.getsize, file)}")
+            lines.append(f"{part} {classes[label]} {Path(file).relative_to(root).as_posix()} {readable(size_of, file)}")
     return hashlib.sha256(os.fsencode("\n".join(sorted(lines)))).hexdigest()[:12]

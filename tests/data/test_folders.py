@@ -207,6 +207,15 @@ def test_links_are_followed_into_every_folder_once(birds):
         catalogue.require(f"folder:{birds}")
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_pipe_of_an_images_name_is_refused_and_not_waited_for(birds, split):
+    os.mkfifo(birds / split / "a/pipe.png")
+    with pytest.raises(UserError, match=r"pipe\.png' cannot be read as an image: it is no file"):
+        catalogue.require(f"folder:{birds}")
+    with pytest.warns(UserWarning, match="1 of 33 images"):
+        assert catalogue.require(f"folder:{birds}?skip=unreadable").entry.sizes["test"] == 8
+
+
 def test_a_name_that_is_not_utf8_is_a_name(birds, tmp_path):
     odd = os.fsencode(birds) + b"/%s/caf\xe9/%d.png"
     for part in (b"train", b"test"):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.decoding import RULES, decode, readable
+from bench.data.decoding import RULES, decode, readable, size_of
 from bench.data.entry import Entry, split_sizes
 from bench.data.readers.tree import Classes, Tree, printable, walk
 from bench.data.splits import VAL_FRACTION, held_out_count
@@ -45,7 +45,7 @@ def folder_entry(name: str) -> Entry:
     val = sum(counts["val"] if "val" in counts else [held_out_count(count, VAL_FRACTION) for count in counts["train"]])
     sizes = split_sizes(sum(counts["train"]) - ("val" not in counts) * val, val, sum(counts.get("test", ())))
     files = [file for classes in tree.splits.values() for files in classes.values() for file in files]
-    listing = sorted(f"{file.removeprefix(str(path))} {readable(os.path.getsize, file)}".replace(os.sep, "/") for file in files)
+    listing = sorted(f"{file.removeprefix(str(path))} {readable(size_of, file)}".replace(os.sep, "/") for file in files)
     # A name need not be UTF-8: its own bytes are hashed.
     content = hashlib.sha256(os.fsencode("\n".join([f"decoding rules {RULES}", *listing]))).hexdigest()[:12]
     train = [file for files in tree.splits["train"].values() for file in files]
@@ -88,7 +88,7 @@ def _notes(tree: Tree, metric: str) -> Iterator[str]:
 def copies_in_train(splits: dict[str, Classes]) -> int:
     """How many test images have the bytes of a training or val image. Only files of one size are read."""
     files = {split: [file for files in classes.values() for file in files] for split, classes in splits.items()}
-    sizes = {split: [readable(os.path.getsize, file) for file in some] for split, some in files.items()}
+    sizes = {split: [readable(size_of, file) for file in some] for split, some in files.items()}
     shared = set(sizes.get("test", ())) & {size for split in sizes if split != "test" for size in sizes[split]}
     candidates = {split: [file for file, size in zip(files[split], sizes[split], strict=True) if size in shared] for split in sizes}
 
