@@ -118,14 +118,15 @@ class Reorders(Rule):
         # How often each method is drawn, the first time once each.
         counts = np.vstack([np.ones((1, methods)), counts_of(resamples(methods))])
         # Never the same seed: what it does to the data of both would make them more alike.
-        within = [[tau(one, other, counts) for one, other in itertools.combinations(encoder, 2)] for encoder in orders]
+        within = [np.mean([tau(one, other, counts) for one, other in itertools.combinations(encoder, 2)], axis=0) for encoder in orders]
         across = [
             tau(one, other, counts)
             for first, second in itertools.combinations(orders, 2)
             for (seed, one), (another, other) in itertools.product(enumerate(first), enumerate(second))
             if seed != another
         ]
-        of_one, of_two = np.mean([np.mean(taus, axis=0) for taus in within], axis=0), np.mean(across, axis=0)
+        of_one = np.mean([alike(one, other) for one, other in itertools.combinations(within, 2)], axis=0)
+        of_two = np.mean(across, axis=0)
         less = of_one - of_two
         words = f"tau {of_one[0]:.2f} between seeds, {of_two[0]:.2f} between encoders, {methods} methods; difference"
         return outcome(float(less[0]), *quantiles(less[1:]), 0.0, words)
@@ -171,6 +172,15 @@ def rho(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     one, other = (its - its.mean(axis=-1, keepdims=True) for its in ranks)
     scale = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
     return np.divide((one * other).sum(axis=-1), scale, out=np.zeros(scale.shape), where=scale > 0)
+
+
+def alike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """What tau two encoders would have if they ordered methods alike, from the tau between seeds of either: [R].
+
+    Noise lowers a correlation by the root of each side's reliability, so it is their geometric mean; of tau as a correlation of normal
+    values, sin(pi tau / 2). Their plain mean is larger, the more so the less alike the two are, and would call that a new order."""
+    correlations = [np.sin(np.pi / 2 * np.clip(its, 0, 1)) for its in (first, second)]
+    return 2 / np.pi * np.arcsin(np.sqrt(correlations[0] * correlations[1]))
 
 
 def tau(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
