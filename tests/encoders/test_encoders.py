@@ -1,6 +1,7 @@
 """Encoders: shapes for every name and size; facts against what is built; ResNets against torchvision's, WideResNet against the
 authors' code written out, ConvNeXt and ViT against timm's; BatchNorm in groups."""
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -34,6 +35,7 @@ VITS = [name for name, entry in table.entries().items() if entry.family == "vit"
 MAPS = {28: (28, 14, 7, 4), 32: (32, 16, 8, 4), 64: (64, 32, 16, 8), 96: (24, 12, 6, 3), 128: (32, 16, 8, 4), 224: (56, 28, 14, 7)}
 """Side of each stage's map, for every image size."""
 CONVNEXT_MAPS = {**MAPS, 28: (28, 14, 7, 3), 64: (32, 16, 8, 4)}
+VGG_MAPS = {size: [math.ceil(size / 2**stage) for stage in range(5)] for size in MAPS}
 CHANNELS = {
     "resnet8": (16, 32, 64),
     "resnet8x2": (32, 64, 128),
@@ -44,9 +46,11 @@ CHANNELS = {
     "wideresnet28x2": (32, 64, 128),
     "wideresnet28x10": (160, 320, 640),
     "convnext_tiny": (96, 192, 384, 768),
+    "vgg_nano": (16, 32, 64, 128, 128),
+    "vgg11": (64, 128, 256, 512, 512),
 }
 """Of each stage's map."""
-EVERY_SIZE = ("resnet8", "resnet18", "wideresnet28x2", "convnext_tiny", "vit_micro")
+EVERY_SIZE = ("resnet8", "resnet18", "wideresnet28x2", "convnext_tiny", "vgg_nano", "vit_micro")
 """One of each kind; the others differ from one of them in numbers alone."""
 EPSILON = torch.finfo(torch.float32).eps
 """Two ways to sum n products, whose order and rounding a processor's kernels choose, are at most n times so far apart, relative to
@@ -88,7 +92,7 @@ def test_shapes(name, size):
         assert [tuple(stage.shape) for stage in stages] == [(2, encoder.dim, side, side)] * 4
         assert encoder.tokens(images).shape == (2, 1 + side**2, encoder.dim)
     else:
-        sides = (CONVNEXT_MAPS if table.require(name).family == "convnext" else MAPS)[size]
+        sides = {"convnext": CONVNEXT_MAPS, "vgg": VGG_MAPS}.get(table.require(name).family, MAPS)[size]
         expected = [(2, channels, side, side) for channels, side in zip(CHANNELS[name], sides, strict=False)]
         assert [tuple(stage.shape) for stage in stages] == expected
 
@@ -392,6 +396,28 @@ def test_a_projection_with_a_stride_takes_every_second_pixel(size):
     doubled.register_hook(lambda gradient: seen.append(gradient.is_contiguous(memory_format=torch.channels_last)))
     projection(doubled).sum().backward()
     assert seen == [True]
+
+
+# --- VGG
+
+
+def test_vgg_is_torchvisions():
+    """Layer by layer; theirs has biases before BatchNorms, which are 0 here, and a last pooling."""
+    ours, layers = factory.factory("vgg11", 64)().eval(), list(torchvision.models.vgg11_bn().eval().features)
+    kinds = (nn.Conv2d, nn.BatchNorm2d)
+    for own, other in zip(*([m for m in each if isinstance(m, kinds)] for each in (ours.modules(), layers)), strict=True):
+        if isinstance(other, nn.Conv2d):
+            nn.init.zeros_(other.bias)
+            other.weight.data.copy_(own.weight)
+        else:
+            for values in (own.weight, own.bias, own.running_var):
+                nn.init.uniform_(values, 0.5, 1.5)
+            other.load_state_dict(own.state_dict())
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = nn.Sequential(*layers[:-1])(images)
+        torch.testing.assert_close(ours.feature_map(images), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(ours(images), expected.mean((2, 3)), rtol=1e-4, atol=1e-4)
 
 
 # --- WideResNet

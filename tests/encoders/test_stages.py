@@ -18,7 +18,7 @@ def make(method, encoder="resnet8", size=16):
 IMAGES = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("encoder", ["resnet8", "wideresnet28x2", "convnext_tiny", "vit_nano", "vit_micro"])
+@pytest.mark.parametrize("encoder", ["resnet8", "wideresnet28x2", "convnext_tiny", "vgg_nano", "vit_nano", "vit_micro"])
 @torch.no_grad()
 def test_a_stage_is_its_feature_map_on_the_largest_grid_allowed(encoder):
     method = make("simclr", encoder)
