@@ -103,9 +103,8 @@ class DINO(Method):
         area_split: large crops cover at least this part of the image and small ones at most, 0.4. area_min: of a small crop, 0.05. outputs:
         K, 65,536. hidden, bottleneck: of the head, 2048 and 256. student_temperature: 0.1. teacher_temperature: 0.07, reached from
         teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of progress, 30 of 300 epochs. momentum: of the teacher at
-        the start, 0.996 (main_dino.py advises 0.9995 at a batch of 256, which a short run has no time for: of 36 steps, the teacher has
-        even so made a fourteenth of the way to the student); to momentum_end, 1, along a cosine (0 and 0: figure 6's copy of the student).
-        centre_momentum: 0.9. frozen: the part of progress in which the last layer stays as it is, 1 of 100 epochs."""
+        the start, 0.996 (main_dino.py advises 0.9995 at a batch of 256, too slow for a short run); to momentum_end, 1, along a cosine (0,0:
+        the student's copy of figure 6). centre_momentum: 0.9. frozen: part of progress in which the last layer stays, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()
         self.student = MultiCrop(encoder, Head(encoder.dim, hidden, bottleneck, outputs))
@@ -151,8 +150,7 @@ class DINO(Method):
     def after_step(self, progress):
         self.centre.lerp_(self.batch_mean, 1 - self.centre_momentum)
         self.batch_mean = None
-        missing = (self.momentum_end - self.momentum) * 0.5 * (1 + math.cos(math.pi * progress))
-        self.teacher.follow(self.student, self.momentum_end - missing)
+        self.teacher.follow(self.student, self.momentum_end - (self.momentum_end - self.momentum) * (1 + math.cos(math.pi * progress)) / 2)
 
     def project(self, images):  # [B, 3, H, W] -> [B, P], before the prototypes
         return self.teacher.network.head.mlp(self.encode(images))

@@ -44,7 +44,7 @@ class MoCo(MomentumContrast, Method):
         0.999 on ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch
         over which BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop; 0.08 on CIFAR-10, 0.2 on ImageNet.
         blur: its probability; 0 on CIFAR-10, 0.5 on ImageNet. shuffle: whether keys are encoded in another order than queries; without it
-        BatchNorm's groups tell them apart (arXiv:1911.05722, figure 7)."""
+        BatchNorm's groups tell them apart (arXiv:1911.05722, section 3.3)."""
         super().__init__()
         # The demo's train_transform; main_moco.py's --aug-plus has the same strengths.
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grayscale(0.2))

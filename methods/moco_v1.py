@@ -40,7 +40,7 @@ class MoCoV1(MomentumContrast, Method):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10, 0.999 on
         ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch over which
         BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop, 0.2. shuffle: whether keys are
-        encoded in another order than queries; without it BatchNorm's groups tell them apart (figure 7)."""
+        encoded in another order than queries; without it BatchNorm's groups tell them apart (section 3.3)."""
         super().__init__()
         # main_moco.py without --aug-plus.
         ops = (ResizedCrop((crop_min, 1.0)), Grayscale(0.2), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Flip())

@@ -155,7 +155,7 @@ def cheating(**hyper_parameters):
 
 @pytest.mark.slow
 def test_moco_needs_its_keys_permuted():
-    """arXiv:1911.05722, section 3.3 and figure 7: keys that share a group of BatchNorm with their queries are found by its statistics,
+    """arXiv:1911.05722, section 3.3: keys that share a group of BatchNorm with their queries are found by its statistics,
     and the loss falls faster. The paper's loss in accuracy does not show in so short a run: of three seeds, kNN on test is 78 ± 2 with
     permuted keys and 83 ± 5 without."""
     loss, read_off = cheating()

@@ -186,7 +186,7 @@ def test_whole_loss_is_the_papers_formula(cls, size, temperature, seed):
 
 @pytest.mark.parametrize("cls", [MoCo, MoCoV1])
 def test_keys_that_are_not_shuffled_share_their_queries_groups(cls):
-    """arXiv:1911.05722, figure 7."""
+    """arXiv:1911.05722, section 3.3."""
     method = make_method(cls, shuffle=False, temperature=0.3)
     batch = make_batch(8)
     queries = method.projector(method.encoder(batch.views[0]))
