@@ -1,4 +1,4 @@
-"""Jigsaw (Noroozi and Favaro 2016, arXiv:1603.09246), section 4.2: where patches are not normalised each, a shortcut makes features worse.
+"""Jigsaw (Noroozi and Favaro 2016, arXiv:1603.09246), on shortcuts: where patches are not normalised each, a shortcut makes features worse.
 
 The paper's table of shortcuts was found in no text: shape only.
 """

@@ -32,7 +32,7 @@ ARMS = {
 
 FIGURE = Figure(
     paper="arXiv:2210.02885",
-    place="Figure 1",
+    place="Abstract",
     claim="Over the settings of one method, the linear probe is better the higher the rank of the embeddings (RankMe) is.",
     axis="setting",
     measure="linear",

@@ -1,4 +1,4 @@
-"""PCL (Li et al. 2021, arXiv:2005.04966), Table 1: prototypes beside instances give better features than instances alone.
+"""PCL (Li et al. 2021, arXiv:2005.04966), its README: prototypes beside instances give better features than instances alone.
 
 There the method without prototypes is MoCo; here it is PCL whose warm-up never ends, so that all else is equal. What was published of both
 was not trained alike: shape only.
@@ -10,7 +10,7 @@ from reports.papers._rates import CIFAR10
 
 FIGURE = Figure(
     paper="arXiv:2005.04966",
-    place="Table 1",
+    place="README of the authors' code",
     claim="MoCo's features get better with the loss on prototypes beside that on instances.",
     axis="loss on",
     measure="linear",

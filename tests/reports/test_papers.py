@@ -31,7 +31,9 @@ from reports.claims.rules import CONTRADICTED, REPRODUCED, Agrees, At, Reorders,
 from reports.papers import _rates
 
 FIGURES = papers.names()
-SCALES = [(name, scale) for name in FIGURES for scale in papers.load(name).scales]
+SCALES = [
+    pytest.param(name, scale, marks=[pytest.mark.slow] if scale == "gpu" else []) for name in FIGURES for scale in papers.load(name).scales
+]
 CSV = ROOT / "reports/reference/figures.csv"
 SEEDS = range(5)
 
