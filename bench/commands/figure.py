@@ -64,17 +64,15 @@ def list_figures(scale, ready, results, data_root, as_json):
     if as_json:
         say_json([
             {"figure": name, "paper": one.paper, "place": one.place, "claim": one.claim, "scales": {
-                which: {"cost": shown.chosen.cost, "verdict": shown.verdict.word, "why": shown.verdict.why, "runs": shown.count,
+                which: {"cost": shown.chosen.cost, "verdict": shown.word, "why": shown.why, "runs": shown.count,
                         "asked_for": shown.total} for which, shown in at.items()}}
             for name, one, at in told
         ])  # fmt: skip
         return
-    from reports.pages.figures import verdict
-
     for name, one, at in told:
         click.echo(f"{click.style(name, bold=True)}  {one.paper}, {one.place}: {one.claim}")
         for which, shown in at.items():
-            click.echo(f"  {which:<10} {verdict(shown):<16} {shown.chosen.cost}")
+            click.echo(f"  {which:<10} {shown.word:<16} {shown.chosen.cost}")
 
 
 @figure.command("plan")
@@ -152,11 +150,10 @@ def draw(name, check, results, output):
 def write(name: str, results, output, check: bool = False) -> None:
     """One figure's page, with its verdicts on the terminal."""
     from bench.commands.figure_pages import Reader
-    from reports.pages.figures import verdict
 
     shown, made = Reader(results, say_problems).draw(name)
     for at in shown:
-        click.echo(f"{at.scale:<10} {verdict(at)}: {at.verdict.why}")
+        click.echo(f"{at.scale:<10} {at.word}: {at.why}")
     finish(made, Path(output or PAGES), check)
 
 

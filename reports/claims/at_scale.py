@@ -22,6 +22,8 @@ from reports.tables.statistics import interval
 SHARED = ("linear", "knn")
 """Measures that every page has beside those that its rules name."""
 
+NOT_RUN = "not run"
+
 
 @dataclass(frozen=True)
 class Number:
@@ -89,6 +91,18 @@ class AtScale:
         """Runs that are asked for."""
         shared = sum(map(len, self.runs.values())) - self.count
         return sum(map(len, self.wanted.values())) - shared
+
+    @property
+    def word(self) -> str:
+        """The verdict; where runs are missing how many there are."""
+        if not self.count:
+            return NOT_RUN
+        return self.verdict.word if self.count == self.total else f"{self.count} of {self.total} runs"
+
+    @property
+    def why(self) -> str:
+        """What the verdict rests on, or lacks."""
+        return self.verdict.why if self.count else "–"
 
     @property
     def measures(self) -> tuple[str, ...]:

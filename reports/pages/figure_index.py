@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from reports.claims.at_scale import AtScale
 from reports.claims.figure import Figure
 from reports.claims.rules import CONTRADICTED, REPRODUCED, UNDECIDED, VERDICTS
-from reports.pages.figures import linked, verdict
+from reports.pages.figures import linked
 from reports.pages.markdown import escape, grid
 from reports.tables.columns import rounded
 
@@ -41,7 +41,7 @@ def page(every: Mapping[str, tuple[Figure, Sequence[AtScale]]]) -> str:
     begun = {scale: shown for scale, shown in of_scale.items() if any(at.count for at in shown)}
     parts = [INTRODUCTION]
     if begun:
-        head = ["scale", "figures", *VERDICTS, "not all run", "by chance alone"]
+        head = ["scale", "figures", *VERDICTS, "no verdict", "by chance alone"]
         parts.append(grid(head, [counted(scale, shown) for scale, shown in begun.items()], ("scale", "by chance alone")))
         parts.append(
             "By chance alone: how many verdicts each way there would be at most if no claim had anything in it, 2.5 % of the judged\n"
@@ -56,8 +56,8 @@ def page(every: Mapping[str, tuple[Figure, Sequence[AtScale]]]) -> str:
 
 def counted(scale: str, shown: Sequence[AtScale]) -> list[str]:
     """How many figures of a scale have each verdict."""
-    words = Counter(verdict(at) for at in shown)
-    judged = [at for at in shown if verdict(at) in JUDGED]
+    words = Counter(at.word for at in shown)
+    judged = [at for at in shown if at.word in JUDGED]
     rules = sum(len(at.verdict.rules) for at in judged)
     chance = f"{rounded(ONE_WAY * len(judged))} reproduced, {rounded(ONE_WAY * rules)} contradicted" if judged else "–"
     others = len(shown) - sum(words[word] for word in VERDICTS)
@@ -67,8 +67,8 @@ def counted(scale: str, shown: Sequence[AtScale]) -> list[str]:
 def row(name: str, figure: Figure, shown: Sequence[AtScale], scales: Sequence[str]) -> list[str]:
     """A figure's line: its verdicts, the statistic of the first scale that has one, and what its runs took together."""
     at_scale = {at.scale: at for at in shown}
-    verdicts = [verdict(at_scale[scale]) if scale in at_scale else "–" for scale in scales]
-    said = next((at.verdict.why for at in shown if verdict(at) in VERDICTS), "–")
+    verdicts = [at_scale[scale].word if scale in at_scale else "–" for scale in scales]
+    said = next((at.why for at in shown if at.word in VERDICTS), "–")
     minutes = sum(at.minutes for at in shown if at.count)
     paper = f"{linked(figure.paper)}, {escape(figure.place)}"
     return [f"[{name}](figures/{name}.md)", paper, figure.claim, *verdicts, said, rounded(minutes) if minutes else "–"]

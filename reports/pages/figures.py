@@ -14,9 +14,10 @@ from bench.spec import Budget
 from reports.claims.at_scale import AtScale, Number
 from reports.claims.figure import Figure, Records
 from reports.claims.reference import Published, beside, published
+from reports.claims.rules import Rule
 from reports.pages.markdown import escape, grid
 from reports.plots.cost import render
-from reports.plots.figures import draw, shown
+from reports.plots.figures import agreement_of, draw, shown
 from reports.tables.columns import rounded
 
 RECORDS = "results/figures"
@@ -50,11 +51,11 @@ def page(name: str, figure: Figure, points: Sequence[Published], scales: Sequenc
     parts = [
         f"# {name}\n",
         f"**{escape(figure.claim.rstrip('.'))}.** {linked(figure.paper)}, {escape(figure.place)}.\n",
-        grid(["scale", "verdict", "what the records say"], [[at.scale, verdict(at), at.verdict.why] for at in scales], TEXT),
+        grid(["scale", "verdict", "what the records say"], [[at.scale, at.word, at.why] for at in scales], TEXT),
         f"![{escape(figure.claim)}]({name}.svg)\n",
         f"{caption(figure, points)}\n",
         "## The rule, fixed before a run\n",
-        "\n".join(f"- {escape(rule.words())}" for rule in figure.rules) + "\n",
+        "\n".join(f"- {escape(rule.words())}{only_at(rule, scales)}" for rule in figure.rules) + "\n",
         gate(figure) + "\n",
         *(gates(at) for at in begun if at.verdict.gate),
         *(part for at in scales for part in of_scale(name, figure, points, at)),
@@ -70,11 +71,10 @@ def linked(paper: str) -> str:
     return f"[{escape(paper)}]({address})" if address else escape(paper)
 
 
-def verdict(at: AtScale) -> str:
-    """The word; where runs are missing how many there are, and nothing where there is none."""
-    if not at.count:
-        return "not run"
-    return at.verdict.word if at.count == at.total else f"{at.count} of {at.total} runs"
+def only_at(rule: Rule, scales: Sequence[AtScale]) -> str:
+    """Where a rule is judged, if not at every scale: ' (gpu)'."""
+    names = [at.scale for at in scales if rule in at.verdict.rules]
+    return "" if len(names) == len(scales) else f" ({', '.join(names) or 'at no scale'})"
 
 
 def caption(figure: Figure, points: Sequence[Published]) -> str:
@@ -82,10 +82,12 @@ def caption(figure: Figure, points: Sequence[Published]) -> str:
     theirs = (
         f"Left the published points ({escape(figure.unit or points[0].unit)})" if points else "No published point has a source: shape only"
     )
-    return (
-        f"{theirs}; ours with 95 % intervals over seeds and test images ({escape(figure.measure)}), seeds as faint dots, untrained "
-        "encoders as dashed lines. The axes of y are not the same."
+    by = (
+        "by both measures"
+        if agreement_of(figure)
+        else f"by {escape(figure.measure)}, seeds as faint dots, untrained encoders as dashed lines"
     )
+    return f"{theirs}; ours {by}, with 95 % intervals over seeds and test images. The axes of y are not the same."
 
 
 def gate(figure: Figure) -> str:
@@ -112,7 +114,7 @@ def of_scale(name: str, figure: Figure, points: Sequence[Published], at: AtScale
     lines = [f"{at.count} of {at.total} runs are there: nothing is judged."] if at.count < at.total else []
     lines += [f"Left out: {escape(sentence)}." for sentence in at.left_out]
     return [
-        f"## {at.scale}: {verdict(at)}\n",
+        f"## {at.scale}: {at.word}\n",
         f"{escape(setting(at))}.\n",
         numbers(figure, points, at),
         *(f"{line}\n" for line in lines),

@@ -79,7 +79,7 @@ def draw(figure: Figure, published: Sequence[Published], scales: Sequence[AtScal
     arms = [arm for name, arm in figure.arms.items() if not scales or any(name in shown.arms for shown in scales)]
     axis = axis_of(figure, arms, theirs)
     series = tuple(dict.fromkeys([*(arm.series for arm in arms), *(point.series for point in theirs)]))
-    rule = next((rule for rule in figure.rules if isinstance(rule, Agrees)), None)
+    rule = agreement_of(figure)
     colours = dict(zip(series, seaborn.color_palette("tab10", max(10, len(series))), strict=False))
     panels = bool(theirs) + len(scales)
     width = max(PANEL, 1 + 0.25 * len(axis.names)) if not rule else PANEL
@@ -94,8 +94,8 @@ def draw(figure: Figure, published: Sequence[Published], scales: Sequence[AtScal
             draw_published(all_axes[0], axis, theirs, colours)
             prepare(all_axes[0], figure, axis, "published", wrapped(unit, 44))
         for axes, at in zip(all_axes[bool(theirs) :], scales, strict=bool(panels)):
-            title = f"{at.scale}: {at.verdict.word}"
-            if rule and rule.first != rule.second:
+            title = f"{at.scale}: {at.word}"
+            if rule:
                 draw_agreement(axes, at, rule, colours)
                 axes.set_xlabel(in_full(rule.first))
                 axes.set_ylabel(in_full(rule.second), fontsize=8)
@@ -117,6 +117,11 @@ def draw(figure: Figure, published: Sequence[Published], scales: Sequence[AtScal
 def in_full(measure: str) -> str:
     """What an axis says of a measure."""
     return {"linear": "linear, top-1 on test (%)", "knn": "kNN, top-1 on test (%)"}.get(measure, measure)
+
+
+def agreement_of(figure: Figure) -> Agrees | None:
+    """The rule whose two measures are set against each other; None where there is none."""
+    return next((rule for rule in figure.rules if isinstance(rule, Agrees)), None)
 
 
 def wrapped(text: str, width: int) -> str:

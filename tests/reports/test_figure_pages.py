@@ -179,9 +179,16 @@ def test_the_page_has_every_number(frame):
 
 def test_a_page_with_runs_missing_says_how_many(frame):
     shown = at(frame, missing=2, word="no verdict")
-    assert (shown.count, shown.total, figures.verdict(shown)) == (7, 9, "7 of 9 runs")
+    assert (shown.count, shown.total, shown.word) == (7, 9, "7 of 9 runs")
     text = figures.page("t", FIGURE, (), [shown])
     assert "7 of 9 runs are there: nothing is judged." in text and "shape only" in text and "Published points" not in text
+
+
+def test_a_rule_of_some_scales_says_at_which(frame):
+    gpu = at(frame, scale="records", levels={})
+    gpu = replace(gpu, verdict=replace(gpu.verdict, rules=RULES[1:]))
+    text = figures.page("t", FIGURE, (), [at(frame), gpu])
+    assert f"- {RULES[0].words()} (cpu)\n" in text and f"- {RULES[1].words()}\n" in text
 
 
 def test_the_table_of_numbers_has_every_seed(frame):
