@@ -5,8 +5,10 @@ The lists here are the only ones: docs/add_a_method.md says the same, by a test.
 """
 
 import ast
+import functools
 import inspect
 import sys
+import warnings
 
 from bench.conformance.case import Case, require
 
@@ -30,8 +32,8 @@ REFUSED_NAMES = (
 )
 """Of the allowed libraries: what reads, writes, downloads or starts something."""
 
-REFUSED_BUILTINS = ("__import__", "__builtins__", "eval", "exec", "open", "compile", "globals", "breakpoint", "input")
-REFUSED_ATTRIBUTES = ("__globals__", "__builtins__", "__subclasses__", "__loader__", "__spec__", "tofile")
+REFUSED_BUILTINS = ("__import__", "__builtins__", "eval", "exec", "open", "compile", "globals", "locals", "vars", "breakpoint", "input")
+REFUSED_ATTRIBUTES = ("__globals__", "__builtins__", "__subclasses__", "__loader__", "__spec__", "__dict__", "tofile", "from_file")
 
 
 def within(name: str, those: tuple[str, ...]) -> bool:
@@ -52,6 +54,15 @@ def check_imports(case: Case) -> None:
             root, *rest = dotted(node)
             if root in bound:
                 require_allowed(".".join([bound[root], *rest]), line)
+        if (
+            isinstance(node, ast.Call)
+            and dotted(node.func) == ["getattr"]
+            and len(node.args) > 1
+            and (root := dotted(node.args[0]))[0] in bound
+        ):
+            name = getattr(node.args[1], "value", None)
+            require(isinstance(name, str), f"{line}: getattr of {'.'.join(root)} with a name that is made; write the name itself")
+            require_allowed(".".join([bound[root[0]], *root[1:], str(name)]), line)
     for node in ast.walk(tree):
         for name in names_of(node):
             require_allowed(name, f"line {getattr(node, 'lineno', 0)}", imported=True)
@@ -88,10 +99,11 @@ def require_allowed(name: str, line: str, imported: bool = False) -> None:
     """Broken where a dotted name lies outside of what is allowed, or leads to a module that does."""
     allowed = (*ALLOWED_MODULES, *ALLOWED_LIBRARIES)
     inside = within(name, allowed) or (not imported and any(other.startswith(f"{name}.") for other in allowed))
-    found, whole = None, ""
+    found, real = None, ""
     for number, part in enumerate(name.split(".")):
-        whole = f"{whole}.{part}".lstrip(".")
-        found = sys.modules.get(whole) if found is None and number == 0 else getattr(found, part, None)
+        with warnings.catch_warnings(action="ignore"):  # of names that a library wants to be rid of
+            found = sys.modules.get(part) if number == 0 else getattr(found, part, None)
+        real = found.__name__ if inspect.ismodule(found) else f"{real}.{part}".lstrip(".")
         leads_out = (
             inspect.ismodule(found)
             and not within(found.__name__, allowed)
@@ -100,7 +112,18 @@ def require_allowed(name: str, line: str, imported: bool = False) -> None:
         inside = inside and not leads_out
     computes = f"{', '.join(ALLOWED_LIBRARIES[:7])}, plain Python"
     require(
-        inside and not within(name, REFUSED_NAMES),
+        inside and not within(name, REFUSED_NAMES) and not within(real, REFUSED_NAMES) and not is_refused(found),
         f"{line}: do not {'import' if imported else 'use'} {name}: a method is one file on top of {', '.join(ALLOWED_MODULES[:-1])} and of "
         f"what computes ({computes}); it reaches no data, labels or files",
     )
+
+
+def is_refused(found: object) -> bool:
+    """Whether it is what a refused name stands for, by whichever name: torch.serialization.load is torch.load."""
+    if found is None:
+        return False
+    for name in REFUSED_NAMES:
+        module, *parts = name.split(".")
+        if found is functools.reduce(lambda place, part: getattr(place, part, None), parts, sys.modules.get(module)):
+            return True
+    return False

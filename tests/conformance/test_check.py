@@ -163,6 +163,10 @@ REACHING = [
     *("from bench import data", "from torch import hub", "from torch.utils.data import Dataset", "from numpy import load", "import timm"),
     *("from torch import os", "import methods\nmethods.importlib", "import torch\ntorch.load", "import torch as t\nt.hub.load", "open"),
     *("import numpy as np\nnp.fromfile", "import torch\ntorch.os.listdir", "import torchvision.ops\ntorchvision.datasets.CIFAR10"),
+    *("from torch.serialization import load", "import torch\ntorch.serialization.load", "import torch\ntorch.UntypedStorage.from_file"),
+    *("import numpy\nnumpy.core.numeric.fromfile", "from bench.method import torch as t\nt.load", "import torch\ngetattr(torch, 'load')"),
+    *("from bench.method import torch as t\nt.utils.data", "import torch\ngetattr(torch, 'lo' + 'ad')", "import torch\nvars(torch)"),
+    *("import torch\ntorch.__dict__", "import bench.parts as p\np.heads.torch.hub", "locals"),
     *("import torch\ntorch.nn.__loader__", "from torch.utils import data", "import sklearn.datasets", "__builtins__", "from . import data"),
 ]
 
