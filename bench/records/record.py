@@ -139,7 +139,7 @@ def from_text(content: bytes) -> RunRecord:
 
 def version_of(content: bytes) -> int:
     """The layout that a file claims to have; today's where it claims none, or is no JSON."""
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
         version = json.loads(content).get("schema_version")
         return version if type(version) is int else SCHEMA
     return SCHEMA
