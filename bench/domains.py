@@ -34,6 +34,8 @@ Probability = Annotated[float, Interval(ge=0, le=1)]
 """Of an operation: 0 is never, 1 always."""
 Count = Annotated[int, Ge(1)]
 """Of what there must be: features, rows, clusters."""
+Several = Annotated[int, Ge(2)]
+"""Of what one alone says nothing: classes, prototypes, negatives, images that statistics are of."""
 CountOrZero = Annotated[int, Ge(0)]
 """Of what there need not be."""
 Names = Annotated[str, doc("names with commas between them")]

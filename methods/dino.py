@@ -10,14 +10,12 @@ B images in the global batch, V views, D features, P bottleneck, K outputs.
 """
 
 import math
-from typing import Annotated
 
 import torch
-from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.domains import Count, CountOrZero, Fraction, Positive, Share
+from bench.domains import Count, CountOrZero, Fraction, Positive, Several, Share
 from bench.method import Method
 from bench.parts import Teacher, encode_crops, full_precision, mean_of_batch, whole_patches
 from bench.spec import Recipe
@@ -87,7 +85,7 @@ class DINO(Method):
         local_size: Fraction = 0.5,
         area_split: Fraction = 0.4,
         area_min: Fraction = 0.05,
-        outputs: Annotated[int, Ge(2)] = 4096,
+        outputs: Several = 4096,
         hidden: Count = 512,
         bottleneck: Count = 256,
         student_temperature: Positive = 0.1,

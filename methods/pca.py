@@ -5,14 +5,11 @@ takes the square of the number of pixels. The components are not whitened: each 
 B images, H and W their height and width, N images that are looked at, P pixels (of all channels), K components.
 """
 
-from typing import Annotated
-
 import torch
-from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.domains import Count
+from bench.domains import Count, Several
 from bench.method import Floor
 from bench.parts import full_precision
 
@@ -41,7 +38,7 @@ class PCA(Floor):
     version = 2
     deterministic = True
 
-    def __init__(self, make_encoder, data, *, components: Count = 128, images: Annotated[int, Ge(2)] = 10_000, reduced: Count = 32):
+    def __init__(self, make_encoder, data, *, components: Count = 128, images: Several = 10_000, reduced: Count = 32):
         """components: K at most; there are no more than pixels, nor than images minus one. images: N at most; more of them cost memory
         and time, and turn the first components little. reduced: height and width to which larger images are averaged."""
         super().__init__()

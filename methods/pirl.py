@@ -19,14 +19,12 @@ B images in the global batch, D features, P projection, N images of the pretrain
 """
 
 import math
-from typing import Annotated
 
 import torch
-from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.domains import Count, Fraction, Positive, Share
+from bench.domains import Count, Fraction, Positive, Several, Share
 from bench.method import Method
 from bench.parts import Memory, full_precision, gather, mean_of_batch, upcast
 from bench.patches import cut, jittered_grid, patch_side
@@ -61,7 +59,7 @@ class PIRL(Method):
         temperature: Positive = 0.07,
         weight: Share = 0.5,
         momentum: Share = 0.5,
-        negatives: Annotated[int, Ge(2)] = 4096,
+        negatives: Several = 4096,
         projection: Count = 128,
         patch: Fraction = 0.25,
         crop_min: Fraction = 0.08,

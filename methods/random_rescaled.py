@@ -12,12 +12,10 @@ Differs from the paper:
 B images, D features.
 """
 
-from typing import Annotated
-
 import torch
-from annotated_types import Ge
 from torch import Tensor, nn
 
+from bench.domains import Several
 from bench.method import Floor
 from bench.parts import taking_statistics
 
@@ -57,7 +55,7 @@ class RandomRescaled(Floor):
     paper = "arXiv:1511.06856"
     source = "philkr/magic_init@20b87dc"
 
-    def __init__(self, make_encoder, data, *, images: Annotated[int, Ge(2)] = 160):
+    def __init__(self, make_encoder, data, *, images: Several = 160):
         """images: how many training images the statistics are of, 160 (magic_init.py: 10 batches of 16)."""
         super().__init__()
         self.encoder = make_encoder()

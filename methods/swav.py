@@ -20,7 +20,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive, Share
+from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive, Several, Share
 from bench.method import Method
 from bench.parts import Queue, encode_crops, full_precision, gather, mean_of_batch, mlp, shard, sinkhorn, upcast, whole_patches
 from bench.spec import Recipe
@@ -66,7 +66,7 @@ class SwAV(Method):
         area_split: Fraction = 0.14,
         area_min: Fraction = 0.05,
         color_strength: NonNegative = 1.0,
-        prototypes: Annotated[int, Ge(2)] = 512,
+        prototypes: Several = 512,
         projection: Count = 128,
         hidden: Count = 512,
         temperature: Positive = 0.1,
