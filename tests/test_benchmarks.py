@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import error_rates, measure
+from benchmarks import claim_rates, error_rates, measure
 from places import ROOT
 
 
@@ -52,7 +52,7 @@ def test_an_unknown_benchmark_is_refused(monkeypatch, capsys):
     assert ended.value.code == 2 and "Did you mean 'training'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("made", [error_rates.equal, error_rates.power])
+@pytest.mark.parametrize("made", [error_rates.equal, error_rates.power, claim_rates.contrasts, claim_rates.agreement])
 def test_the_error_rates_of_the_page_can_be_simulated_anew(made):
     head, rows = made(2, np.random.default_rng(0))
     text = (ROOT / "docs/statistics.md").read_text()
