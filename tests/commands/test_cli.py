@@ -77,7 +77,7 @@ WRONG = [
     ([*ONE, "--encoder", "convnext_tiny", "--image-size", "12"], "convnext_tiny at 12 pixels: its last map would be a single position"),
     ([*ONE, "--image-size", "1000000000"], "an image size of 1000000000 pixels is too large"),
     ([*ONE, "--set", "temperature=1e999"], "--set temperature takes a finite number"),
-    ([*ONE, "--set", "head_layers=0"], "simclr's head_layers = 0: expected a whole number, 1 or more"),
+    ([*ONE, "--set", "projection=0"], "simclr's projection = 0: expected a whole number, 1 or more"),
     ([*ONE, "--set", "temperature=0"], "simclr's temperature = 0.0: expected more than 0"),
     ([*ONE, "--set", "temperature=0.1", "--set", "temperature=0.2"], "--set temperature is given twice; expected one value"),
     ([*ONE, "--set", "recipe.lr=0.1", "--set", "recipe.lr=0.1"], "--set recipe.lr is given twice; expected one value"),
