@@ -19,7 +19,7 @@ from reports.pages import figure_index, figures
 if TYPE_CHECKING:
     import pandas
 
-INDEX = "../figures.md"
+INDEX = os.path.join(os.pardir, "figures.md")
 """As named from the folder of pages."""
 
 

@@ -21,7 +21,7 @@ FIGURE = Figure(
         "no stop-gradient": Arm("simsiam", "stop-gradient", hyper_parameters={"stop_gradient": False}),
         "no predictor": Arm("simsiam", "predictor", hyper_parameters={"predictor": "none"}),
         "fixed predictor": Arm("simsiam", "training of the predictor", hyper_parameters={"predictor": "fixed"}),
-        "no BatchNorm": Arm("simsiam", "BatchNorm of the heads", hyper_parameters={"hidden_norm": False}),
+        "no BatchNorm": Arm("simsiam", "BatchNorm of the heads", hyper_parameters={"hidden_norm": False, "output_norm": False}),
     },
     rules=(
         # The loss is a negative cosine, at its bound at -1.
