@@ -99,7 +99,7 @@ IN_WORDS = {
 """What a user reads: the check that names the cause, and a part of its sentence."""
 
 
-LAST_LINE = "        self.temperature = temperature\n"
+LAST_LINE = "        self.temperature, self.normalise = temperature, normalise\n"
 """Of SimCLR's constructor: where variants go on."""
 
 

@@ -543,8 +543,8 @@ COUNTING_MISTAKES = {
     "the cubic of Pillow": ("-0.75 * (x**3 - 5 * x**2 + 8 * x - 4)", "-0.5 * (x**3 - 5 * x**2 + 8 * x - 4)"),
     "a window of three": ("math.sin(math.pi * x / 4)", "math.sin(math.pi * x / 3)"),
     "the whole and its quarters apart": (
-        "self.head(self.encoder(seen.flatten(0, 1)))",
-        "torch.stack([self.head(self.encoder(part)) for part in seen.unbind(1)], 1).flatten(0, 1)",
+        "self.project(seen.flatten(0, 1))",
+        "torch.stack([self.project(part) for part in seen.unbind(1)], 1).flatten(0, 1)",
     ),
 }
 

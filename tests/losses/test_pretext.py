@@ -150,8 +150,8 @@ ROTATION_MISTAKES = {
     "one rotation left out": ("for quarter in quarters])", "for quarter in (0, 1, 2, 2)])"),
 }
 DENOISING_MISTAKES = {
-    "compared with the noisy image": ("self.corrupt(batch))), clean)", "(noisy := self.corrupt(batch)))), noisy)"),
-    "no noise": ("feature_map(self.corrupt(batch))", "feature_map(batch.views[0])"),
+    "compared with the noisy image": ("feature_map(noisy)), clean)", "feature_map(noisy)), noisy)"),
+    "no noise": ("feature_map(noisy)", "feature_map(clean)"),
     "the complement is hidden": (">= self.level", "< self.level"),
     "mean absolute error": ("squared_error(self.decoder(", "(lambda one, other: (one - other).abs().mean())(self.decoder("),
 }

@@ -305,7 +305,7 @@ SPLIT_BRAIN_MISTAKES = {
     "a mean colour": ("F.interpolate(target, predicted.shape[2:])", "F.adaptive_avg_pool2d(target, predicted.shape[2:])"),
     "only one half": ("mean_of_batch(colour + light,", "mean_of_batch(colour,"),
     "colours of another size": ("distances(ab * COLOUR_SCALE,", "distances(ab,"),
-    "lightness around 0": ("LIGHTNESS_SCALE + LIGHTNESS_CENTRE", "LIGHTNESS_SCALE"),
+    "lightness around 0": ("LIGHTNESS_SCALE + LIGHTNESS_CENTRE) / BIN", "LIGHTNESS_SCALE) / BIN"),
 }
 
 
