@@ -186,7 +186,7 @@ def test_reads_numbers_at_construction(tmp_path):
     failed = variant(
         tmp_path,
         LAST_LINE,
-        "        self.temperature = temperature + 0 * next(self.parameters()).sum().item()\n",
+        "        self.temperature, self.normalise = temperature + 0 * next(self.parameters()).sum().item(), normalise\n",
     )
     assert list(failed) == ["meta_device"]
 
