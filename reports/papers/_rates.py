@@ -4,6 +4,13 @@ The rates are those that searches on val found, and a test holds them to bench/s
 resnet8 in 30 to 140 steps, CIFAR10 with resnet8 and CIFAR10_VIT with vit_nano in 80.
 """
 
+from functools import partial
+
+from reports.claims.figure import Scale
+
+GpuScale = partial(Scale, dataset="cifar10", precision="bf16", budget="20epochs", seeds=(0, 1, 2))
+"""What a quarter of an hour of a GPU is enough for, of most figures; what a figure says besides wins."""
+
 CIFAR10 = {
     "byol": {"lr": 4.5},
     "denoising_ae": {"lr": 0.003},

@@ -5,7 +5,7 @@ The decay rate is constant here, as it is in the table at 0 and 1; between them 
 
 from reports.claims.figure import Arm, Figure, Scale
 from reports.claims.rules import Peak
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
 
 DECAYS = ("0", "0.9", "0.99", "1")
 
@@ -31,12 +31,8 @@ FIGURE = Figure(
             recipe={"batch_size": 64},
             recipes=MNIST5K,
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 20 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; the decay rate is constant; judged by kNN.",
         ),

@@ -6,7 +6,7 @@ drawn and not judged.
 
 from reports.claims.figure import Arm, Figure, Scale
 from reports.claims.rules import Above
-from reports.papers._rates import MNIST5K, SHORT
+from reports.papers._rates import MNIST5K, SHORT, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:1611.09842",
@@ -31,12 +31,8 @@ FIGURE = Figure(
             f"channels; judged by kNN{SHORT}.",
             recipes=MNIST5K | {"autoencoder": MNIST5K["denoising_ae"]},
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 12 H100-minutes, estimated",
             differs="CIFAR-10 at 32 pixels and a ResNet-18 in place of ImageNet and AlexNet, 20 epochs; pixels are hidden and not "
             "channels.",

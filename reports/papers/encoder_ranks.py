@@ -3,8 +3,9 @@
 Figure 2's bars have no numbers in a text, and its tasks are four: shape only.
 """
 
-from reports.claims.figure import Arm, Figure, Records, Scale
+from reports.claims.figure import Arm, Figure, Records
 from reports.claims.rules import Reorders
+from reports.papers._rates import GpuScale
 
 METHODS = (
     *("autoencoder", "barlow_twins", "byol", "colorization", "context_encoder", "counting", "cpc", "deepcluster", "deepcluster_v2"),
@@ -37,11 +38,7 @@ FIGURE = Figure(
             "ResNets and a VGG, half an epoch at equal FLOPs; most methods are not above untrained features.",
             arms=tuple(f"{method} {encoder}" for encoder in ENCODERS for method in METHODS),
         ),
-        "gpu": Scale(
-            dataset="cifar10",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
+        "gpu": GpuScale(
             cost="about 90 H100-minutes, estimated",
             differs="12 methods in place of 4 tasks, CIFAR-10 in place of ImageNet, a ResNet-18 and a ViT in place of six ResNets and a "
             "VGG, 20 epochs, each method's own recipe with both.",

@@ -2,7 +2,7 @@
 
 from reports.claims.figure import EVALS, Arm, Figure, Scale
 from reports.claims.rules import Rises
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
 
 LENGTHS = ("256", "512", "1024", "2048", "4096", "16384")
 
@@ -29,12 +29,8 @@ FIGURE = Figure(
             evals=(*EVALS, "projection"),
             arms=("256", "512", "1024", "2048"),
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 12 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; MoCo v2, with a head of two layers, in place of v1.",
             arms=("256", "1024", "4096", "16384"),

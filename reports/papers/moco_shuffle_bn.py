@@ -2,7 +2,7 @@
 
 from reports.claims.figure import Arm, Figure, Scale
 from reports.claims.rules import Above
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:1911.05722",
@@ -26,12 +26,8 @@ FIGURE = Figure(
             recipes={"moco_v1": MNIST5K["moco"]},
             hyper_parameters={"moco_v1": {"queue": 2048, "bn_groups": 8}},
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 6 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; BatchNorm of 8 groups of 32 images, as of 8 devices.",
         ),

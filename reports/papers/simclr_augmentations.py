@@ -5,7 +5,7 @@ The numbers of Figure 5 are in no text: of its four arms shape only. Table 1's a
 
 from reports.claims.figure import Arm, Figure, Scale
 from reports.claims.rules import Above, Rises, Shrinks
-from reports.papers._rates import CIFAR10, ON_CIFAR_GPU
+from reports.papers._rates import CIFAR10, ON_CIFAR_GPU, GpuScale
 
 STRENGTHS = {"1/8": 0.125, "1/4": 0.25, "1/2": 0.5, "1": 1.0}
 PLAIN = {"color_strength": 0.0, "grey": 0.0}
@@ -43,12 +43,8 @@ FIGURE = Figure(
             recipe={"batch_size": 64},
             recipes=CIFAR10,
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 30 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; no blur; the probe of supervised training in place of its own classifier.",
         ),

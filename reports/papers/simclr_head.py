@@ -6,7 +6,7 @@ more than 10 %: shape only.
 
 from reports.claims.figure import EVALS, Arm, Figure, Scale
 from reports.claims.rules import Above, At
-from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:2002.05709",
@@ -33,12 +33,8 @@ FIGURE = Figure(
             hyper_parameters=MNIST5K_SETTINGS,
             evals=(*EVALS, "projection"),
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 10 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}.",
             evals=(*EVALS, "projection"),

@@ -6,7 +6,7 @@ its arms are run where their knob is, and drawn.
 
 from reports.claims.figure import EVALS, Arm, Figure, Scale
 from reports.claims.rules import Above, Peak
-from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
 
 TEMPERATURES = {str(value): Arm("simclr", value, "normalised", {"temperature": value}) for value in (0.05, 0.1, 0.5, 1)}
 
@@ -43,12 +43,8 @@ FIGURE = Figure(
             hyper_parameters=MNIST5K_SETTINGS,
             evals=(*EVALS, "projection"),
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 15 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}.",
         ),

@@ -6,7 +6,7 @@ a baseline whose predictor's learning rate is not decayed, which is 0.4 better.
 
 from reports.claims.figure import EVALS, Arm, Figure, Scale
 from reports.claims.rules import Above, Collapses
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:2011.10566",
@@ -42,12 +42,8 @@ FIGURE = Figure(
             recipes=MNIST5K,
             evals=(*EVALS, "projection"),
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 20 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; judged by kNN.",
             evals=(*EVALS, "projection"),

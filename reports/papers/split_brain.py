@@ -3,9 +3,9 @@
 The published numbers are those of the last layer, conv5, where predicting classes leads regression by too little to be judged: drawn alone.
 """
 
-from reports.claims.figure import Arm, Figure, Records, Scale
+from reports.claims.figure import Arm, Figure, Records
 from reports.claims.rules import Above
-from reports.papers._rates import SHORT
+from reports.papers._rates import SHORT, GpuScale
 
 DIFFERS = (
     "A small encoder without an AlexNet's five layers, CIFAR-10 in place of ImageNet; at equal FLOPs, so that split-brain, whose halves "
@@ -38,12 +38,8 @@ FIGURE = Figure(
         "records_vit": Records(
             "cifar10", encoder="vit_nano", differs=f"{DIFFERS}{SHORT}.", arms=("autoencoder", "colourisation", "split-brain")
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 12 H100-minutes, estimated",
             differs="A ResNet-18 in place of an AlexNet, CIFAR-10 in place of ImageNet, 20 epochs, at equal images.",
         ),

@@ -4,8 +4,9 @@ The published numbers are those of networks that the authors and VISSL released,
 equal FLOPs, where the crops are paid for.
 """
 
-from reports.claims.figure import Arm, Figure, Scale
+from reports.claims.figure import Arm, Figure
 from reports.claims.rules import Above
+from reports.papers._rates import GpuScale
 
 FIGURE = Figure(
     paper="arXiv:2006.09882",
@@ -30,12 +31,8 @@ FIGURE = Figure(
     ),
     learned=("SwAV, many", "DeepCluster-v2, many"),
     scales={
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 30 H100-minutes, estimated",
             differs="CIFAR-10 at 32 pixels and a ResNet-18 in place of ImageNet and a ResNet-50; 20 epochs in place of 400; small crops "
             "of 14 and 19 pixels in place of 96.",

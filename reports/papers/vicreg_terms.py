@@ -6,7 +6,7 @@ does not see a collapse.
 
 from reports.claims.figure import EVALS, Arm, Figure, Scale
 from reports.claims.rules import Above, Collapses
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
 
 WEIGHTS = ("25, 25, 1", "1, 1, 0", "1, 0, 0", "25, 0, 1", "0, 25, 1")
 
@@ -41,12 +41,8 @@ FIGURE = Figure(
             recipes=MNIST5K,
             evals=(*EVALS, "projection"),
         ),
-        "gpu": Scale(
-            dataset="cifar10",
+        "gpu": GpuScale(
             encoder="resnet18",
-            precision="bf16",
-            budget="20epochs",
-            seeds=(0, 1, 2),
             cost="about 15 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; an embedding of 1,024 numbers in place of 8,192.",
             evals=(*EVALS, "projection"),
