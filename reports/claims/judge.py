@@ -18,7 +18,8 @@ from reports.claims.contrasts import contrast
 from reports.claims.figure import Arm, Figure, Records, floors_of
 from reports.claims.measures import Results, parse
 from reports.claims.points import Points
-from reports.claims.rules import CONTRADICTED, NO_VERDICT, OUT_OF_REACH, REPRODUCED, UNDECIDED, Collapses, Outcome, Rule
+from reports.claims.rule import together
+from reports.claims.rules import NO_VERDICT, OUT_OF_REACH, REPRODUCED, Collapses, Outcome, Rule
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import KEY
 
@@ -121,8 +122,7 @@ def judge(figure: Figure, scale: str, points: Points) -> Verdict:
     if short:
         return Verdict(OUT_OF_REACH, "not shown to have learned: " + "; ".join(one.words for one in short), gate, rules=rules)
     outcomes = tuple(rule.judge(points) for rule in rules)
-    said = {outcome.verdict for outcome in outcomes}
-    word = CONTRADICTED if CONTRADICTED in said else UNDECIDED if UNDECIDED in said else REPRODUCED
+    word = together(outcome.verdict for outcome in outcomes)
     return Verdict(word, "; ".join(outcome.words for outcome in outcomes), gate, outcomes, rules)
 
 

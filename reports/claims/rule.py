@@ -1,5 +1,6 @@
 """What every rule is: frozen data that names arms, says itself in a sentence, and judges their points."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports.claims.points import At, Place, Points
@@ -48,6 +49,12 @@ class Rule:
     def judge(self, points: Points) -> Outcome:
         """What it says of points that have all that it needs, each with the same three seeds or more."""
         raise NotImplementedError
+
+
+def together(verdicts: Iterable[str]) -> str:
+    """Of what must all hold: contradicted where one is, reproduced where every one is, else undecided."""
+    said = set(verdicts)
+    return CONTRADICTED if CONTRADICTED in said else UNDECIDED if UNDECIDED in said else REPRODUCED
 
 
 def by(measure: str | None) -> str:

@@ -107,15 +107,14 @@ class Shrinks(Rule):
         return f"The lead of {before} is larger than that of {after}{by(self.measure)}. Contradicted if it is smaller."
 
     def judge(self, points: Points) -> Outcome:
-        leads = [[(sign, points.of(place, self.measure)) for sign, place in zip((1, -1), pair, strict=True)] for pair in self._pairs]
+        leads = [
+            [(sign, points.of(place, self.measure)) for sign, place in zip((1, -1), pair, strict=True)]
+            for pair in (self.first, self.second)
+        ]
         shrunk = contrast([*leads[0], *((-weight, point) for weight, point in leads[1])])
         first, second = (contrast(lead) for lead in leads)
         words = f"lead of {' over '.join(map(str, self.first))} {first}, of {' over '.join(map(str, self.second))} {second}: {shrunk}"
         return Outcome(shrunk.beyond(), words, shrunk.estimate, shrunk.interval)
-
-    @property
-    def _pairs(self) -> tuple[tuple[Place, Place], tuple[Place, Place]]:
-        return self.first, self.second
 
 
 @dataclass(frozen=True)

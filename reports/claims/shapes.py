@@ -7,7 +7,7 @@ from scipy import stats
 
 from reports.claims.contrasts import Contrast, common_seeds, contrast
 from reports.claims.points import Place, Points
-from reports.claims.rule import CONTRADICTED, REPRODUCED, UNDECIDED, Outcome, Rule, by
+from reports.claims.rule import CONTRADICTED, REPRODUCED, UNDECIDED, Outcome, Rule, by, together
 
 PAGE_LEVEL = 0.025
 """Each way."""
@@ -75,8 +75,7 @@ class Peak(Rule):
 
 def outcome_of(parts: list[Contrast], words: str) -> Outcome:
     """Of differences that must all be above 0: all are, or one is below, and the one that is least sure stands for them."""
-    verdicts = {part.beyond() for part in parts}
-    verdict = CONTRADICTED if CONTRADICTED in verdicts else UNDECIDED if UNDECIDED in verdicts else REPRODUCED
+    verdict = together(part.beyond() for part in parts)
     least = min(parts, key=lambda part: part.interval)
     return Outcome(verdict, words, least.estimate, least.interval)
 
