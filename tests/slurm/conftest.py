@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -69,13 +70,22 @@ def hurry(stop: threading.Event) -> None:
                     subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, timeout=20)
 
 
+def free_ports(number: int) -> int:
+    """The base port of a test process's cluster: its own, and not one of a cluster whose test process was killed."""
+    for base in range(16800 + 400 * number, 16800 + 400 * (number + 1), 40):
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", base + 17))  # the controller's
+            return base
+    raise AssertionError(f"no free ports for the cluster of test process {number}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cluster():
     """The cluster, up for the session."""
     folder = tempfile.mkdtemp(prefix="slurm-")
     # A cluster for each test process (pytest -n), on ports of its own.
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    environment = {**os.environ, "SLURMCI_DIR": folder, "SLURMCI_PORT": str(16800 + 400 * number)}
+    environment = {**os.environ, "SLURMCI_DIR": folder, "SLURMCI_PORT": str(free_ports(number))}
     os.environ["SLURM_CONF"] = f"{folder}/etc/slurm.conf"
     stop, hurrier = threading.Event(), None
     try:
