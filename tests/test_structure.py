@@ -68,6 +68,7 @@ OF_IMAGES = {"data", "views", "parts", "encoders", "methods", "conformance"}
 
 NAMES_THE_SIZE = {
     "bench/spec.py": "what a run is, and what a method is told of its images",
+    "bench/plan/evaluation_cost.py": "what an evaluator's time depends on",
     "bench/records/frame.py": "a column",
     "bench/run/build.py": "hands it from a spec to its encoder",
     "bench/run/crash.py": "what to lower where memory ran out",

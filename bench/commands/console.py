@@ -120,8 +120,20 @@ def say_estimate(plan, store, request, wanted) -> None:
     seconds, workers, notes = estimate(plan, store, request, wanted)
     if plan.todo:
         click.echo(f"time   about {in_words(seconds)} of training here, on {workers} worker{'s' * (workers > 1)}; evaluation on top")
+        click.echo(f"eval   {evaluation_in_words(plan, store, request)}")
     for text in notes:
         note(text)
+
+
+def evaluation_in_words(plan, store, request) -> str:
+    """'features 40 s, knn 4 s; of linear no record here says it': all runs together, one after another."""
+    from bench.plan.estimate import in_words
+    from bench.plan.evaluation_cost import evaluator_seconds
+
+    costs = evaluator_seconds(plan.todo, plan.evals, store, request.threads)
+    known = ", ".join(f"{name} {in_words(seconds)}" for name, seconds in costs.items() if seconds is not None)
+    unknown = ", ".join(name for name, seconds in costs.items() if seconds is None)
+    return "; ".join(filter(None, (known, unknown and f"of {unknown} no record of this processor says what it takes")))
 
 
 def estimate(plan, store, request, wanted) -> tuple[float, int, list[str]]:

@@ -17,9 +17,12 @@ def plan(launcher, workers, checkpoint_every, compiled, as_json, **described):
     plan, store = plan_of(request)
     todo = {run.id for run in plan.todo}
     if as_json:
+        from bench.plan.evaluation_cost import evaluator_seconds
+
         runs = [{"id": run.id, "name": run.name, "to_do": run.id in todo, "spec": run.to_json()} for run in plan.runs]
         seconds, on, notes = estimate(plan, store, request, workers)
-        told = {"seconds": seconds, "workers": on, "notes": notes}
+        evaluation = evaluator_seconds(plan.todo, plan.evals, store, request.threads)
+        told = {"seconds": seconds, "workers": on, "notes": notes, "evaluation_seconds": evaluation}
         say_json({"results": request.results, "evals": plan.evals, "runs": runs, **told})
         return
     click.echo(f"plan   {describe(plan, request)}")

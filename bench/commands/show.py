@@ -81,6 +81,7 @@ def described(run_id: str, records: dict, beat: dict | None) -> dict[str, list[s
             f"{cost.steps:,} steps, {cost.images:,} images, {cost.flops:.3g} FLOPs, {cost.seconds:,.1f} s of training",
             f"{cost.setup_seconds:,.1f} s of set-up, {evaluated:,.1f} s of evaluation, {cost.peak_memory_bytes / 2**20:,.0f} MiB at most",
         ],
+        "evaluated": [f"{name:<18} {taken:,.1f} s" for record in records.values() for name, taken in record.cost.evaluators.items()],
         "results": table([result for record in records.values() for result in record.results]),
         "machine": [in_words(first.hardware), in_words(environment), in_words(first.environment.get("versions", {}))],
         "weights": [f"{first.weights}, sha256 {first.weights_sha256}"] if first.weights_sha256 else [],

@@ -6,7 +6,7 @@ N images, C channels, H height, W width.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -108,3 +108,31 @@ class RowsInMemory(Rows):
     def to(self, device: torch.device | str) -> "RowsInMemory | Tensor":
         """On a GPU a tensor: there they lie once, in this order."""
         return self if torch.device(device).type == "cpu" else self.whole().to(device)
+
+
+class Changed(Rows):
+    """Images that a function changes whenever they are read; on the CPU."""
+
+    def __init__(self, images: Tensor | Rows, change: Callable[[np.ndarray, np.ndarray], np.ndarray], rows: Tensor | None = None):
+        """images: uint8 [M, C, H, W]; rows: int64 [N] in [0, M), by default all. change: (uint8 [B, C, H, W], int64 [B]) -> as many of the
+        same shape and dtype; the second says which of `images` they are."""
+        super().__init__(torch.arange(len(images)) if rows is None else rows, torch.device("cpu"))
+        self.images, self.change = images, change
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((len(self), *self.images.shape[1:]))
+
+    def read(self, rows: Tensor) -> Tensor:
+        before = self.images[rows].cpu().numpy()
+        after = self.change(before, rows.numpy())
+        if after.shape != before.shape or after.dtype != before.dtype:
+            raise ValueError(f"images uint8 {list(before.shape)} were changed to {after.dtype} {list(after.shape)}")
+        return torch.from_numpy(np.ascontiguousarray(after))
+
+    def reordered(self, order: Tensor | slice) -> "Changed":
+        return Changed(self.images, self.change, self.rows[order])
+
+    def to(self, device: torch.device | str) -> "Changed":
+        """The same: what is read goes to a device afterwards."""
+        return self

@@ -3,6 +3,7 @@
 N images, D features.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -78,6 +79,12 @@ class Features(Protocol):
     def projected(self) -> "Features | None":
         """The same of what the method's projector makes, the space of its loss: D is P then, and there are no stages. None where it has
         none."""
+        ...
+
+    def changed(self, split: str, change: Callable[[np.ndarray, np.ndarray], np.ndarray], dataset: str | None = None) -> np.ndarray:
+        """Features float32 [N, D] of a split, in index order, each image changed first: `change` gets some of them, uint8 [B, C, H, W] of
+        the size at which the encoder is measured, with their indices, int64 [B], and returns as many of the same shape and dtype.
+        Extracted anew at every call; nothing is kept."""
         ...
 
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """Every evaluator that was asked for, on one trained method."""
 
+import time
+
 import threadpoolctl
 
 from bench.data.catalogue import DataSets
@@ -17,19 +19,28 @@ ALTERNATE_EVAL = "knn"
 
 def evaluate(
     method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], data: DataSets, threads: int, signals: StopSignals
-) -> list[Result]:
-    """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN. data: where its targets are found."""
-    features, results = FrozenEncoder(method, method.encode, spec, source, data, threads), []
-    parsed = [(registry.load(name), argument) for name, argument in map(registry.parse, requests)]
+) -> tuple[list[Result], dict[str, float]]:
+    """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN. Their results, and the seconds of
+    each by its request, with those of extracting features under registry.EXTRACTION. data: where its targets are found."""
+    features, results, seconds = FrozenEncoder(method, method.encode, spec, source, data, threads), [], {}
+    parsed = {request: registry.parse(request) for request in requests}
+    modules = {name: registry.load(name) for name, _ in parsed.values()}
+
+    def measured(request: str, of: FrozenEncoder) -> list[Result]:
+        signals.check()
+        (name, argument), clock, before = parsed[request], time.perf_counter(), of.extraction.seconds
+        found = modules[name].evaluate(of, argument)
+        extracted = of.extraction.seconds - before
+        seconds[registry.EXTRACTION] = seconds.get(registry.EXTRACTION, 0.0) + extracted
+        seconds[request] = seconds.get(request, 0.0) + time.perf_counter() - clock - extracted
+        return found
+
     # NumPy's and FAISS's threads, which are torch's no more: two runs side by side would wait for each other's.
     with threadpoolctl.threadpool_limits(threads):
-        for evaluator, argument in parsed:
-            signals.check()
-            results += evaluator.evaluate(features, argument)
+        for request in requests:
+            results += measured(request, features)
         if ALTERNATE_EVAL in requests:
             for kind, function in method.encode_also().items():
-                signals.check()
                 other = FrozenEncoder(method, function, spec, source, data, threads)
-                for result in registry.load(ALTERNATE_EVAL).evaluate(other, None):
-                    results.append(Result(**{**vars(result), "weights": kind}))
-    return results
+                results += [Result(**{**vars(result), "weights": kind}) for result in measured(ALTERNATE_EVAL, other)]
+    return results, seconds

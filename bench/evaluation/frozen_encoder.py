@@ -4,6 +4,7 @@ Images of another data set are resized to the pretraining size, grey is repeated
 with the PRETRAINING set's statistics.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from bench.compute.randomness import Draws
 from bench.data.catalogue import DataSets
 from bench.data.load import load
-from bench.data.rows import Rows
+from bench.data.rows import Changed, Rows
 from bench.data.source import Source
 from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
@@ -31,6 +32,19 @@ CROPPED_IMAGES = 2_000
 """Alignment is a mean over images: more would cost as much again as all other features, and change little."""
 
 
+class Stopwatch:
+    """Seconds that were spent within it: `with stopwatch: ...`."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __enter__(self):
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_):
+        self.seconds += time.perf_counter() - self._started
+
+
 def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, threads: int) -> None:
     """Read every split that these evaluators will be handed, before the run is trained: a UserError names an image that cannot be decoded.
     They are kept for the evaluation (bench.data.load.read_split), so nothing is decoded twice."""
@@ -44,16 +58,30 @@ class FrozenEncoder:
     """`function` of `method` (its `encode`, or another encoder of it), frozen."""
 
     def __init__(
-        self, method: Method, function: Callable[[Tensor], Tensor], spec: RunSpec, source: Source, data: DataSets, threads: int = 1
+        self,
+        method: Method,
+        function: Callable[[Tensor], Tensor],
+        spec: RunSpec,
+        source: Source,
+        data: DataSets,
+        threads: int = 1,
+        extraction: Stopwatch | None = None,
     ):
-        """data: where the pretraining data set and all others are found by their names. threads: that decode image files."""
+        """data: where the pretraining data set and all others are found by their names. threads: that decode image files. extraction: runs
+        while features are extracted, here and by what this makes."""
         self.method, self.function, self.spec, self.source, self.data, self.threads = method, function, spec, source, data, threads
+        self.extraction = extraction or Stopwatch()
         self.dataset = spec.dataset
         self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
 
     def _features(self, images: Tensor | Rows) -> np.ndarray:
         source = self.source
-        return extract(self.method, self.function, images, source.mean, source.std, settled(self.spec.precision)).cpu().numpy()
+        with self.extraction:
+            return extract(self.method, self.function, images, source.mean, source.std, settled(self.spec.precision)).cpu().numpy()
+
+    def _of(self, function: Callable[[Tensor], Tensor]) -> "FrozenEncoder":
+        """The same of another function of the method."""
+        return FrozenEncoder(self.method, function, self.spec, self.source, self.data, self.threads, self.extraction)
 
     def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
         """Features, labels and number of classes of one split, extracted when first asked for."""
@@ -72,7 +100,7 @@ class FrozenEncoder:
     def stages(self) -> list[Arrays]:
         """As `arrays` of the pretraining data set, after every stage of the encoder."""
         reader = StageReader(self.method, self.function)
-        own = FrozenEncoder(self.method, reader, self.spec, self.source, self.data, self.threads)
+        own = self._of(reader)
         arrays, starts, stages = own.arrays(), 0, []
         for width in reader.widths:
             part = slice(starts, starts + width)
@@ -84,7 +112,12 @@ class FrozenEncoder:
     def projected(self) -> "FrozenEncoder | None":
         """As itself, of the method's `project`."""
         function = projection_of(self.method)
-        return function and FrozenEncoder(self.method, function, self.spec, self.source, self.data, self.threads)
+        return function and self._of(function)
+
+    def changed(self, split: str, change: Callable[[np.ndarray, np.ndarray], np.ndarray], dataset: str | None = None) -> np.ndarray:
+        """Features of a split's images, each changed by a function; see bench.evaluation.arrays."""
+        found = load(self.data.require(dataset or self.dataset), split, self.spec.image_size, self.threads)
+        return self._features(Changed(found.images, change))
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,9 @@ from bench.registry import Registry
 
 EVALUATORS = Registry("evaluator", "bench.evaluation.evaluators", f"{COMMAND} list evals")
 
+EXTRACTION = "features"
+"""What the seconds of extracting features are kept under among evaluators' own: it is done once for all of them."""
+
 
 def names() -> list[str]:
     """Every evaluator in this folder, sorted."""
@@ -32,6 +35,11 @@ def summary(name: str) -> str:
 def argument(name: str) -> str | None:
     """What the evaluator needs after its colon ('a data set'), or None where it takes nothing."""
     return EVALUATORS.declared(name, "ARGUMENT")
+
+
+def may_be_left_out(name: str) -> bool:
+    """Whether what follows the colon may be left out with it, and the pretraining data set is measured then."""
+    return EVALUATORS.declared(name, "OPTIONAL", default=False)
 
 
 def fewest_labels(name: str) -> int | None:
@@ -62,7 +70,7 @@ def parse(request: str) -> tuple[str, str | None]:
     if needed is None and colon:
         raise UserError(f"the evaluator '{name}' takes no argument: write '{name}', not '{request}'")
     fewest = fewest_labels(name)
-    if needed is not None and not given:
+    if needed is not None and not given and (colon or not may_be_left_out(name)):
         example = f"write '{name}:NAME', as in '{name}:digits'" if fewest is None else f"write '{name}:N', as in '{name}:20'"
         raise UserError(f"the evaluator '{name}' needs {needed}: {example}")
     # One text for one number: what was measured is looked up by it.

@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the layout that is written."""
 
-LAYOUTS = (1, 2)
-"""Those that are read; 1 has no error_at."""
+LAYOUTS = (1, 2, 3)
+"""Those that are read; 1 has no error_at, 1 and 2 no cost.evaluators."""
 
 # NaN and infinity are not JSON: a metric that is not a number is stored as null.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -55,6 +55,9 @@ class Cost:
     """CPU time of the same stretches, of all threads of all the run's processes; None in records of before it was measured."""
     setup_seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    evaluators: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Of those seconds what each evaluator took, by its request ('knn', 'transfer:digits'), and what extracting features for all of them
+    took ('features'). Empty in older records."""
     peak_memory_bytes: int = 0
     """On a GPU the run's largest allocation, on a CPU the process's largest resident set during the run."""
 

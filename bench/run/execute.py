@@ -83,7 +83,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     checkpoints, folder = Checkpoints(place.scratch, spec.id), run_folder(place.scratch, spec.id)
     folder.traceback.unlink(missing_ok=True)
     write(folder.asked, json.dumps({"spec": spec.to_json(), **aim(place.results, missing)}))
-    trainer, method, meter, error, error_at, status, results, evaluation_seconds = None, None, None, None, None, "done", [], 0.0
+    trainer, method, meter, error, error_at, status, results, evaluation = None, None, None, None, None, "done", [], {}
     threads, data = place.threads, DataSets(place.data_root)
     try:
         state = checkpoints.load()
@@ -110,8 +110,8 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         weights.require_same(method, store, spec)
         weights.export(method, spec, folder.weights)
         clock = time.perf_counter()
-        results = evaluate(method, spec, source, missing, data, threads, signals)
-        evaluation_seconds = time.perf_counter() - clock
+        results, seconds = evaluate(method, spec, source, missing, data, threads, signals)
+        evaluation = {"evaluation_seconds": time.perf_counter() - clock, "evaluators": seconds}
     except Diverged as reason:
         status, error = "diverged", str(reason)
     except (Interrupted, UserError, KeyboardInterrupt, OSError):
@@ -132,7 +132,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         suite=place.suite,
         status=status,
         evals=missing if status == "done" else (),
-        cost=cost_of(meter, evaluation_seconds),
+        cost=cost_of(meter, evaluation),
         results=tuple(results),
         loss_curve=tuple(trainer.curve.points) if trainer else (),
         weights=method.weights if method is not None else "none",
@@ -212,8 +212,8 @@ def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, si
     )
 
 
-def cost_of(meter: Meter | None, evaluation_seconds: float) -> Cost:
-    """What was spent; a run that came to nothing spent nothing."""
+def cost_of(meter: Meter | None, evaluation: dict) -> Cost:
+    """What was spent; a run that came to nothing spent nothing. evaluation: Cost's fields of it, none where none was finished."""
     meters = ("steps", "images", "flops", "seconds", "cpu_seconds", "setup_seconds")
     spent = {name: getattr(meter, name) if meter else 0 for name in meters}
-    return Cost(**spent, evaluation_seconds=evaluation_seconds, peak_memory_bytes=hardware.peak_memory_bytes())
+    return Cost(**spent, **evaluation, peak_memory_bytes=hardware.peak_memory_bytes())

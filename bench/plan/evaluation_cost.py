@@ -1,0 +1,39 @@
+"""What evaluating will take here, of each evaluator: from records of the same one on this processor.
+
+evaluator_seconds(plan.todo, ("knn", "linear"), store, 2)    {'features': 40.0, 'knn': 4.0, 'linear': None}
+"""
+
+from statistics import median
+
+from bench.evaluation.registry import EXTRACTION
+from bench.machine import hardware
+from bench.records.store import ResultStore
+from bench.spec import RunSpec
+
+
+def evaluator_seconds(specs: tuple[RunSpec, ...], requests: tuple[str, ...], store: ResultStore, threads: int) -> dict[str, float | None]:
+    """Seconds of each evaluator over all runs that lack it, and of extracting features for all of them; None where one was never measured
+    with some run's data set, encoder and image size on this processor with so many threads."""
+    measured = costs_of_records(store, threads)
+    total: dict[str, float | None] = dict.fromkeys((EXTRACTION, *requests), 0.0)
+    for spec in specs:
+        missing = store.missing(spec, requests)
+        for request in (EXTRACTION, *missing) if missing else ():
+            found, so_far = measured.get((request, *setting(spec))), total[request]
+            total[request] = None if found is None or so_far is None else so_far + median(found)
+    return total
+
+
+def setting(spec: RunSpec) -> tuple:
+    """What an evaluator's time depends on, beside chance."""
+    return spec.dataset, spec.encoder, spec.image_size
+
+
+def costs_of_records(store: ResultStore, threads: int) -> dict[tuple, list[float]]:
+    """(request, *setting) -> seconds in every record that says them, of this processor with so many threads."""
+    here, costs = (hardware.hardware()["model"], threads), {}
+    for record in store.records():
+        if (record.hardware.get("model"), record.environment.get("threads")) == here and not record.hardware.get("gpu"):
+            for request, seconds in record.cost.evaluators.items():
+                costs.setdefault((request, *setting(RunSpec.from_json(record.spec))), []).append(seconds)
+    return costs

@@ -1,0 +1,78 @@
+"""What a frozen encoder hands out beside its own images' features, and what is kept of the time that took."""
+
+import numpy as np
+import pytest
+import torch
+
+from bench.data.catalogue import DataSets
+from bench.data.rows import Changed, RowsInMemory
+from bench.data.source import load_source
+from bench.evaluation import registry
+from bench.evaluation.evaluate import evaluate
+from bench.evaluation.frozen_encoder import FrozenEncoder
+from bench.machine.signals import StopSignals
+from bench.plan.complete import complete
+from bench.run.build import build_method
+from bench.spec import Budget, RunSpec
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """(method, spec, source): an untrained encoder on digits."""
+    spec = complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=8))
+    source, classes = load_source(spec, DataSets().require("digits"), 1)
+    return build_method(spec, source, classes), spec, source
+
+
+@pytest.fixture
+def features(measured):
+    method, spec, source = measured
+    return FrozenEncoder(method, method.encode, spec, source, DataSets())
+
+
+def test_features_of_changed_images(features):
+    """Images left as they are have the features that they had; others those of what they were changed to, told by their index."""
+    plain, indices = features.arrays().test_x, []
+
+    def same(images, index):
+        assert images.dtype == np.uint8 and images.shape[1:] == (1, 8, 8)
+        indices.append(index)
+        return images
+
+    assert np.array_equal(features.changed("test", same), plain)
+    assert np.array_equal(np.concatenate(indices), np.arange(len(plain)))
+    dark = features.changed("test", lambda images, index: np.where((index == 3)[:, None, None, None], 0, images).astype(np.uint8))
+    assert np.flatnonzero((dark != plain).any(axis=1)).tolist() == [3]
+
+
+def test_what_images_may_not_be_changed_to(features):
+    with pytest.raises(ValueError, match=r"were changed to float64 \[\d+, 1, 8, 8\]"):
+        features.changed("test", lambda images, index: images / 2)
+    with pytest.raises(ValueError, match=r"were changed to uint8 \[\d+, 1, 4, 4\]"):
+        features.changed("test", lambda images, index: images[..., ::2, ::2])
+
+
+def test_changed_rows_are_rows():
+    images = torch.arange(6, dtype=torch.uint8).reshape(6, 1, 1, 1)
+    twice = Changed(RowsInMemory(images, torch.tensor([5, 4, 3])), lambda images, index: images * 2)
+    assert twice.shape == (3, 1, 1, 1) and twice[torch.tensor([2, 0])].flatten().tolist() == [6, 10]
+    assert torch.cat(list(twice.reordered(torch.tensor([1, 2])).split(1))).flatten().tolist() == [8, 6]
+
+
+def test_the_seconds_of_each_evaluator_and_of_extraction(measured, monkeypatch):
+    method, spec, source = measured
+    knn, slept = registry.load("knn").evaluate, []
+
+    def slow(of, argument=None):
+        result = knn(of, argument)
+        before = of.extraction.seconds
+        with of.extraction:
+            slept.append(sum(range(3_000_000)))
+        assert of.extraction.seconds > before
+        return result
+
+    monkeypatch.setattr(registry.load("knn"), "evaluate", slow)
+    results, seconds = evaluate(method, spec, source, ("knn", "validation"), DataSets(), 1, StopSignals())
+    assert {result.evaluator for result in results} == {"knn", "validation"}
+    assert set(seconds) == {"features", "knn", "validation"} and slept
+    assert seconds["features"] > seconds["knn"] > 0, "what is extracted for an evaluator is not its own time"

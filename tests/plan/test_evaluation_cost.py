@@ -1,0 +1,42 @@
+"""What a plan says of evaluators' time: from records that say it, and nothing where none does."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.machine import hardware
+from bench.plan.complete import complete
+from bench.plan.evaluation_cost import evaluator_seconds
+from bench.records.record import Cost, RunRecord
+from bench.records.store import ResultStore
+from bench.spec import Budget, RunSpec
+
+
+@pytest.fixture
+def spec():
+    return complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=8))
+
+
+def recorded(spec: RunSpec, evaluators: dict[str, float], threads: int = 1) -> RunRecord:
+    cost = Cost(steps=0, images=0, flops=0, seconds=0, evaluators=evaluators)
+    facts = {"suite": "adhoc", "status": "done", "evals": tuple(name for name in evaluators if name != "features"), "cost": cost}
+    return RunRecord(id=spec.id, spec=spec.to_json(), **facts, hardware=hardware.hardware(), environment={"threads": threads})
+
+
+def test_from_records_of_this_processor_with_as_many_threads(spec, tmp_path):
+    store = ResultStore(tmp_path)
+    store.publish(recorded(spec, {"features": 2.0, "knn": 1.0}))
+    store.publish(recorded(spec.replace(seed=1), {"features": 4.0, "knn": 3.0}))
+    store.publish(recorded(spec.replace(seed=2), {"features": 400.0, "knn": 300.0, "linear": 7.0}, threads=2))
+    todo = (spec.replace(seed=3), spec.replace(seed=4))
+    assert evaluator_seconds(todo, ("knn", "linear"), store, 1) == {"features": 6.0, "knn": 4.0, "linear": None}
+    # What the store has is not measured again.
+    assert evaluator_seconds((spec, *todo), ("knn",), store, 1) == {"features": 6.0, "knn": 4.0}
+    other = replace(todo[0], image_size=16)
+    assert evaluator_seconds((other,), ("knn",), store, 1) == {"features": None, "knn": None}
+
+
+def test_older_records_say_nothing(spec, tmp_path):
+    store = ResultStore(tmp_path)
+    store.publish(recorded(spec, {}))
+    assert evaluator_seconds((spec.replace(seed=1),), ("knn",), store, 1) == {"features": None, "knn": None}
