@@ -108,8 +108,13 @@ def declared(file: Path, name: str, default: Any = REQUIRED) -> Any:
 
 def keyword_defaults(file: Path) -> dict[str, Any]:
     """The keyword-only arguments of the constructors in a file that have a literal as their default, by name. Imports nothing."""
+    return dict(_keyword_defaults(_parsed(file)))
+
+
+@lru_cache(maxsize=256)
+def _keyword_defaults(module: ast.Module) -> dict[str, Any]:
     found = {}
-    for node in ast.walk(_parsed(file)):
+    for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
                 if isinstance(default, ast.Constant):

@@ -61,6 +61,7 @@ def list_figures(scale, ready, results, data_root, as_json):
         if scales:
             at = {shown.scale: shown for shown in reader.look(name, one, scales)}
             told.append((name, one, at))
+    reader.keep()
     if as_json:
         say_json([
             {"figure": name, "paper": one.paper, "place": one.place, "claim": one.claim, "scales": {
@@ -144,14 +145,19 @@ def draw(name, check, results, output):
         return
     from bench.commands.figure_pages import Reader
 
-    finish(Reader(results, say_problems).draw_all(), Path(output or PAGES), check)
+    reader = Reader(results, say_problems)
+    made = reader.draw_all()
+    reader.keep()
+    finish(made, Path(output or PAGES), check)
 
 
 def write(name: str, results, output, check: bool = False) -> None:
     """One figure's page, with its verdicts on the terminal."""
     from bench.commands.figure_pages import Reader
 
-    shown, made = Reader(results, say_problems).draw(name)
+    reader = Reader(results, say_problems)
+    shown, made = reader.draw(name)
+    reader.keep()
     for at in shown:
         click.echo(f"{at.scale:<10} {at.word}: {at.why}")
     finish(made, Path(output or PAGES), check)

@@ -3,10 +3,9 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench import suites
-from bench.commands.figure_records import find
+from bench.commands.figure_records import Completions, Known, find
 from bench.commands.figure_scales import RESULTS, specs
 from bench.commands.request import require_writable
 from bench.machine import files
@@ -14,10 +13,6 @@ from bench.records.store import ResultStore
 from reports import papers
 from reports.claims.at_scale import AtScale, look
 from reports.claims.figure import Figure, Records
-from reports.pages import figure_index, figures
-
-if TYPE_CHECKING:
-    import pandas
 
 INDEX = os.path.join(os.pardir, "figures.md")
 """As named from the folder of pages."""
@@ -29,35 +24,45 @@ class Reader:
     def __init__(self, results: str | None = None, hear: Callable[[ResultStore], None] = lambda store: None):
         """results: the folder of scales that no suite has made. hear: is told of each store once it was read, and of what could not be."""
         self.results, self.hear = results or RESULTS, hear
-        self.frames: dict[str, pandas.DataFrame] = {}
+        self.known: dict[str, Known] = {}
+        self.completions = Completions()
 
-    def frame(self, figure: Figure, scale: str) -> "pandas.DataFrame":
+    def records(self, figure: Figure, scale: str) -> Known:
         """All records of the folder that a scale's are in; none where it is not there."""
         chosen = figure.scales[scale]
         folder = suites.load(chosen.suite).results if isinstance(chosen, Records) else self.results
-        if folder not in self.frames:
+        if folder not in self.known:
             store = ResultStore(folder)
-            self.frames[folder] = store.frame()
+            self.known[folder] = Known(store.frame())
             self.hear(store)
-        return self.frames[folder]
+        return self.known[folder]
 
     def look(self, name: str, figure: Figure, scales: Sequence[str] | None = None) -> list[AtScale]:
         """What the records say of a figure at these scales, or at all that it has."""
         found = []
         for scale in scales or figure.scales:
-            frame = self.frame(figure, scale)
-            records = find(specs(figure, scale), frame)
-            found.append(look(name, figure, scale, frame, records.runs, records.wanted, records.left_out))
+            known = self.records(figure, scale)
+            records = find(specs(figure, scale), known, self.completions)
+            found.append(look(name, figure, scale, known.frame, records.runs, records.wanted, records.left_out))
         return found
+
+    def keep(self) -> None:
+        """Leave what the runs came to for the next command."""
+        self.completions.keep()
 
     def draw(self, name: str) -> tuple[list[AtScale], dict[str, bytes]]:
         """What the records say of one figure, and its files, named as from the folder of pages."""
+        # A list draws nothing, and need not wait for what draws.
+        from reports.pages import figures
+
         figure = papers.load(name)
         shown = self.look(name, figure)
         return shown, figures.files(name, figure, shown)
 
     def draw_all(self) -> dict[str, bytes]:
         """The files of every figure, and the index."""
+        from reports.pages import figure_index
+
         made, every = {}, {}
         for name in papers.names():
             shown, own = self.draw(name)

@@ -1,6 +1,6 @@
 """Which records are a figure's: of each arm and seed the run that its spec comes to, whether its data set is on this disk or not.
 
-found = find(specs(figure, "cpu"), store.frame())
+found = find(specs(figure, "cpu"), Known(store.frame()))
 found.runs["0.1"][0]                      the id of a run that has a record
 
 A known set's facts decide the id, not its files, so the same records make the same page on every machine. A record of an older version of
@@ -8,17 +8,19 @@ a method or an encoder, or of another protocol, is another run: it is left out, 
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-import methods
 from bench.data import catalogue
 from bench.data.dataset import DataSet
-from bench.defaults import data_root
+from bench.defaults import data_root, scratch_root
 from bench.errors import UserError
 from bench.folder_name import is_folder
+from bench.plan import completed
 from bench.plan.complete import complete
 from bench.spec import RunSpec
 
@@ -33,6 +35,9 @@ VERSIONS = {
     "device": "device",
 }
 """What such a record differs in, and what it is called."""
+
+UNSAID = re.compile(r"\+[0-9a-f]{8}(?=\+|$)")
+"""Of a method's version the hashes of files with changes (methods.version)."""
 
 SETTINGS = ("hyper_parameters", "recipe")
 """Of the frame as JSON."""
@@ -56,37 +61,80 @@ class Found:
     """Records that are not of this code or protocol, a sentence for each kind; and why runs cannot be told."""
 
 
-def find(specs: Mapping[str, Mapping[int, RunSpec]], frame: "pandas.DataFrame") -> Found:
-    """The records of these runs. specs: arm -> seed -> run, to be completed. A UserError where one of them cannot be."""
-    runs, left_out = frame.drop_duplicates("id"), Counter()
-    there, built, known, others = set(runs.id), {}, {}, kin(runs)
-    # A scale that nobody has run costs nothing: none of its methods is built.
-    begun = set(zip(runs.method_source, runs.dataset, strict=True))
+class Completions:
+    """Runs completed, each setting once for all figures that ask for it, and for the next command too: what they came to lies in the
+    scratch folder, as status keeps it, and holds while no file of the harness or a method changes. With it nothing is built and torch is
+    not imported."""
+
+    def __init__(self):
+        self.scratch = scratch_root()
+        self.kept = completed.read(self.scratch)
+        self.known, self.built = dict(self.kept), {}
+
+    def run(self, spec: RunSpec, data: DataSet) -> RunSpec:
+        """The complete run, of seed 0. A UserError where it cannot be completed."""
+        # Beside those of status, which are of the files under a root: here the revision alone says which data.
+        setting = json.dumps([completed.setting_of(spec), "of revision", data.revision])
+        if setting not in self.known:
+            self.known[setting] = complete(spec, data=data, built=self.built, tried=False)
+        return self.known[setting].replace(seed=0)
+
+    def keep(self) -> None:
+        """Leave them for the next command."""
+        completed.keep(self.scratch, self.kept, self.known)
+
+
+class Known:
+    """A folder's runs as the figures look for theirs in them."""
+
+    def __init__(self, frame: "pandas.DataFrame"):
+        self.frame = frame
+        """All of the folder's records."""
+        self.runs = frame.drop_duplicates("id")
+        self.ids = set(self.runs.id)
+        self.begun = set(zip(self.runs.method_source, self.runs.dataset, strict=True))
+        """(method, data set) of every run."""
+
+    @cached_property
+    def kin(self) -> dict[tuple, list]:
+        """Records by all that decides a run but versions."""
+        others: dict[tuple, list] = {}
+        for run in self.runs.itertuples():
+            budget = (run.method_source, run.budget_unit, run.budget_amount)
+            others.setdefault((*budget, *(getattr(run, name) for name in (*SAME, *SETTINGS))), []).append(run)
+        return others
+
+
+def find(specs: Mapping[str, Mapping[int, RunSpec]], records: Known, completions: Completions | None = None) -> Found:
+    """The records of these runs. specs: arm -> seed -> run, to be completed. A UserError where one of them cannot be. completions: where
+    those of other figures are kept."""
+    completions, known, left_out = completions or Completions(), {}, Counter()
     found: dict[str, dict[int, str]] = {arm: {} for arm in specs}
     for arm, by_seed in specs.items():
         for seed, spec in by_seed.items():
-            if (spec.method, spec.dataset) not in begun:
+            # A scale that nobody has run costs nothing: none of its methods is built.
+            if (spec.method, spec.dataset) not in records.begun:
                 continue
             asked = spec.replace(seed=0).canonical()
             if asked not in known:
-                known[asked] = tuple(completions(spec, runs, built))
+                known[asked] = tuple(candidates(spec, records.runs, completions))
             ids = [run.replace(seed=seed) for run in known[asked]]
-            recorded = next((run.id for run in ids if run.id in there), None)
+            recorded = next((run.id for run in ids if run.id in records.ids), None)
             if recorded:
                 found[arm][seed] = recorded
             else:
-                left_out.update(differs(run, other) for run in ids[:1] for other in others.get(likeness(run), ()))
+                left_out.update(differs(run, other) for run in ids[:1] for other in records.kin.get(likeness(run), ()))
     sentences = [f"{count} record{'s' * (count > 1)} of {text}" for text, count in sorted(left_out.items())]
     return Found(found, {arm: tuple(by_seed) for arm, by_seed in specs.items()}, tuple(sentences))
 
 
-def completions(spec: RunSpec, runs: "pandas.DataFrame", built: dict) -> Iterator[RunSpec]:
+def candidates(spec: RunSpec, runs: "pandas.DataFrame", completions: Completions) -> Iterator[RunSpec]:
     """The runs that a spec may come to, the one that would be trained now first; none where nothing of its data is known here."""
     for data in data_of(spec, runs):
-        run = complete(spec, data=data, built=built, tried=False)
+        run = completions.run(spec, data)
         yield run
         # A file with a change that no version says has a hash in its version; what was recorded before the change is of the version still.
-        version = methods.load(spec.method).full_version(run.hyper_parameters)
+        version = UNSAID.sub("", run.method_version or "")
         if version != run.method_version:
             yield run.replace(method_version=version)
 
@@ -104,17 +152,8 @@ def data_of(spec: RunSpec, runs: "pandas.DataFrame") -> Iterator[DataSet]:
         return
 
 
-def kin(runs: "pandas.DataFrame") -> dict[tuple, list]:
-    """Records by all that decides a run but versions."""
-    others: dict[tuple, list] = {}
-    for run in runs.itertuples():
-        budget = (run.method_source, run.budget_unit, run.budget_amount)
-        others.setdefault((*budget, *(getattr(run, name) for name in (*SAME, *SETTINGS))), []).append(run)
-    return others
-
-
 def likeness(run: RunSpec) -> tuple:
-    """The same of a run."""
+    """What a run has in common with its kin."""
     budget, written = (run.method, run.budget.unit, run.budget.amount), run.to_json()
     same = (getattr(run, name) for name in SAME)
     return (*budget, *same, *(json.dumps(written[name], sort_keys=True) for name in SETTINGS))

@@ -101,10 +101,11 @@ def of_suite(arm: "Arm", chosen: "Records", runs: "tuple[RunSpec, ...]") -> "dic
     from bench.spec import Budget
 
     encoder, budget, found = arm.encoder or chosen.encoder, arm.budget and Budget.parse(arm.budget), {}
+    own = not_default(arm.method, arm.hyper_parameters)
     for spec in runs:
         same = spec.method == arm.method and encoder in (None, spec.encoder) and budget in (None, spec.budget)
         changes = all(spec.recipe_changes.get(key) == value for key, value in arm.recipe.items())
-        if not (same and changes and not_default(arm.method, spec.hyper_parameters) == not_default(arm.method, arm.hyper_parameters)):
+        if not (same and changes and not_default(arm.method, spec.hyper_parameters) == own):
             continue
         if spec.seed in found:
             raise UserError(f"the suite '{chosen.suite}' has several runs of {described(arm)}, seed {spec.seed}; expected an encoder too")
@@ -119,6 +120,8 @@ def described(arm: "Arm") -> str:
 
 def not_default(method: str, given) -> dict:
     """The hyper-parameters that say something else than the method does by itself. Imports no method."""
+    if not given:
+        return {}
     defaults = keyword_defaults(methods.require(method))
     return {name: value for name, value in given.items() if name not in defaults or defaults[name] != value}
 

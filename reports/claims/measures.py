@@ -89,6 +89,9 @@ class Results:
 
     def __init__(self, frame: pandas.DataFrame, ids: Iterable[str]):
         frame = frame[frame.id.isin(set(ids))]
+        self.runs, self._rows = {}, {}
+        if frame.empty:  # of many figures, and pandas takes as long for it as for a few runs
+            return
         self.runs = {row.id: row for row in frame.drop_duplicates("id").itertuples()}
         """Id -> the frame's columns that are the same in all rows of a run."""
         measured = frame[frame.weights.isna() & frame.evaluator.notna()]

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from bench.commands import figure as command
-from bench.commands import figure_scales
-from bench.commands.figure_records import find
+from bench.commands import figure_records, figure_scales
+from bench.commands.figure_records import Known, find
+from bench.data import catalogue
+from bench.data.dataset import DataSet
 from bench.errors import UserError, unknown
 from bench.plan.complete import complete
 from bench.records.record import Cost, Result, RunRecord, pack
@@ -160,7 +162,7 @@ def test_records_are_found_without_the_data_set_and_older_versions_are_left_out(
     arms = {name: Arm(name, x=name) for name in ("split_brain", "jigsaw")}
     figure = replace(FIGURE, arms=arms, scales={"records": Records("cifar10", "d", encoder="resnet8")})
     frame = ResultStore(ROOT / "results" / "cifar10").frame()
-    found = find(figure_scales.specs(figure, "records"), frame)
+    found = find(figure_scales.specs(figure, "records"), Known(frame))
     assert {arm: sorted(by_seed) for arm, by_seed in found.runs.items()} == {
         **{"split_brain": [0, 1, 2], "jigsaw": []},
         **{"floor random": [0, 1, 2], "floor random_rescaled": [0, 1, 2]},
@@ -179,11 +181,11 @@ def test_what_decides_a_run_decides_which_record_is_an_arms(hidden):
     changes = ({"precision": "bf16"}, {"hyper_parameters": {**other.hyper_parameters, "level": 0.3}}, {"protocol": 2})
     changes += ({"recipe": replace(other.recipe, lr=9.0)}, {"budget": replace(other.budget, amount=3.0)})
     put([record(other.replace(**change), 99.0) for change in changes])
-    found = find(figure_scales.specs(FIGURE, "tiny"), ResultStore("results/figures").frame())
+    found = find(figure_scales.specs(FIGURE, "tiny"), Known(ResultStore("results/figures").frame()))
     assert not any(found.runs.values())
     assert found.left_out == ("1 record of denoising_ae of protocol 2, where 1 is asked for",)
     put(right)
-    found = find(figure_scales.specs(FIGURE, "tiny"), ResultStore("results/figures").frame())
+    found = find(figure_scales.specs(FIGURE, "tiny"), Known(ResultStore("results/figures").frame()))
     assert sum(map(len, found.runs.values())) == 12
 
 
@@ -234,6 +236,29 @@ def test_the_list_says_what_a_claim_costs_and_what_was_found(bench, hidden):
     code, out, _ = bench("figure", "list", "--ready", "--json")
     (one,) = json.loads(out)
     assert list(one["scales"]) == ["tiny"] and one["scales"]["tiny"]["runs"] == 12, "CIFAR-10 is not here"
+
+
+def test_what_runs_came_to_is_kept_for_the_next_command(bench, hidden, here, monkeypatch):
+    """No method is built again, whatever is asked next; another revision of the data is another run."""
+    put(records())
+    first = bench("figure", "list", "--json")
+    assert list(here.glob(".scratch/completions-*.json"))
+    monkeypatch.setattr(figure_records, "complete", lambda spec, data, **_: pytest.fail(f"{spec.method} is built for {data.revision}"))
+    assert bench("figure", "list", "--json") == first and '"runs": 12' in first[1]
+    assert bench("figure", "draw", "hidden")[0] == 0
+    known = DataSet(replace(catalogue.entry("digits"), revision="another"), here)
+    with pytest.raises(pytest.fail.Exception, match="random is built for another"):
+        figure_records.Completions().run(TINY.spec(Arm("random", 0), 0), known)
+
+
+def test_a_record_from_before_a_change_that_no_version_says_counts(hidden, monkeypatch):
+    """Of the file itself, and of one that a method is made of."""
+    put(records())
+    monkeypatch.setattr(figure_records, "complete", lambda spec, **_: (run := complete(spec)).replace(
+        method_version=f"{run.method_version}+0123abcd"))  # fmt: skip
+    found = find(figure_scales.specs(FIGURE, "tiny"), Known(ResultStore("results/figures").frame()))
+    assert sum(map(len, found.runs.values())) == 12
+    assert figure_records.UNSAID.sub("", "1+npid1+0123abcd+rotation2+89abcdef") == "1+npid1+rotation2"
 
 
 def test_a_run_is_drawn_whatever_came_of_it(bench, hidden, here, monkeypatch):
