@@ -113,8 +113,8 @@ def require_images(plan, request) -> None:
         require_all_readable(plan.todo, targets, request.data, request.scratch, cores(), say)
 
 
-def say_estimate(plan, store, request, wanted) -> None:
-    """How long it will take here."""
+def say_estimate(plan, store, request, wanted) -> float:
+    """How long it will take here; returns the seconds."""
     from bench.plan.estimate import in_words
 
     seconds, workers, notes = estimate(plan, store, request, wanted)
@@ -123,6 +123,7 @@ def say_estimate(plan, store, request, wanted) -> None:
         click.echo(f"eval   {evaluation_in_words(plan, store, request)}")
     for text in notes:
         note(text)
+    return seconds
 
 
 def evaluation_in_words(plan, store, request) -> str:

@@ -1,6 +1,6 @@
 """The command `figure`: claims of papers, each with its runs, a verdict that was fixed before them, and a page.
 
-run_bench.py figure list | plan NAME | run NAME | draw NAME
+run_bench.py figure list | plan NAME|all | run NAME|all | draw NAME|all
 """
 
 from pathlib import Path
@@ -9,12 +9,12 @@ import click
 
 from bench.commands.as_json import say_json
 from bench.commands.completion import names_from, of_figures
-from bench.commands.console import note, say_problems
+from bench.commands.console import note, plan_of, request_of, say_problems
 from bench.commands.options import JSON, PLACES, SLURM, WORKERS, Commands
 from bench.commands.plan import plan as plan_runs
+from bench.commands.plan import say
 from bench.commands.run import run as run_runs
 from bench.defaults import COMMAND
-from bench.errors import unknown
 
 ALL = "all"
 PAGES = Path("docs") / "figures"
@@ -30,16 +30,6 @@ def figure():
     """Judge claims of papers: list them, plan and run what they need, draw their pages."""
 
 
-def chosen(name: str) -> list[str]:
-    """The figure of this name, or all of them; a UserError with the nearest name."""
-    from reports import papers
-
-    if name == ALL:
-        return papers.names()
-    papers.load(name)
-    return [name]
-
-
 @figure.command("list")
 @SCALE
 @click.option("--ready", is_flag=True, help="Only scales whose data sets are here.")
@@ -50,11 +40,10 @@ def list_figures(scale, ready, results, data_root, as_json):
     """List the figures: claim, scales with their costs, and the verdict where there are records."""
     from bench.commands.figure_pages import Reader
     from bench.commands.figure_scales import ready_here
+    from bench.commands.figure_together import having
     from reports import papers
 
-    figures = {name: papers.load(name) for name in papers.names()}
-    if scale is not None and not any(scale in figure.scales for figure in figures.values()):
-        raise unknown("scale", scale, {name for figure in figures.values() for name in figure.scales})
+    figures = {name: papers.load(name) for name in papers.names() if scale is None or name in having(scale)}
     told, reader = [], Reader(results, say_problems)
     for name, one in figures.items():
         scales = [which for which in one.scales if scale in (None, which) and (not ready or ready_here(one, which, data_root))]
@@ -87,17 +76,19 @@ def plan(context, name, scale, **places):
     from bench.commands.figure_scales import scale_of
     from reports import papers
 
-    for title in chosen(name):
-        one = papers.load(title)
-        which = scale_of(title, one, scale)
-        click.echo(f"figure {title}@{which}: {one.paper}, {one.place}")
-        click.echo(f"claim  {one.claim}")
-        for rule in one.rules:
-            click.echo(f"rule   {rule.words()}")
-        by = one.gate_measure or one.measure
-        click.echo(f"gate   {', '.join(one.learned)} above the better untrained encoder by {by}" if one.learned else "gate   none")
-        click.echo(f"cost   {one.scales[which].cost}")
-        context.invoke(plan_runs, suite=f"{title}@{which}", as_json=False, **places)
+    if name == ALL:
+        plan_all(scale, places)
+        return
+    one = papers.load(name)
+    which = scale_of(name, one, scale)
+    click.echo(f"figure {name}@{which}: {one.paper}, {one.place}")
+    click.echo(f"claim  {one.claim}")
+    for rule in one.rules:
+        click.echo(f"rule   {rule.words()}")
+    by = one.gate_measure or one.measure
+    click.echo(f"gate   {', '.join(one.learned)} above the better untrained encoder by {by}" if one.learned else "gate   none")
+    click.echo(f"cost   {one.scales[which].cost}")
+    context.invoke(plan_runs, suite=f"{name}@{which}", as_json=False, **places)
 
 
 @figure.command("run")
@@ -113,23 +104,56 @@ def run(context, name, scale, output, **options):
     from bench.commands.figure_scales import scale_of
     from reports import papers
 
+    if name == ALL:
+        titles, wanted = together(scale, options["data_root"])
+    else:
+        titles, wanted = [name], [f"{name}@{scale_of(name, papers.load(name), scale)}"]
     code = 0
-    for title in chosen(name):
-        one = papers.load(title)
-        if name == ALL and scale is not None and scale not in one.scales:
-            continue
-        which = scale_of(title, one, scale)
+    for suite in wanted:
         try:
-            context.invoke(run_runs, suite=f"{title}@{which}", **options)
+            context.invoke(run_runs, suite=suite, **options)
         except SystemExit as ended:
             # The others, and what there is of this one, are still worth having.
             code = max(code, int(ended.code or 0))
-        if options["launcher"] == "slurm":
-            click.echo(f"then   {COMMAND} figure draw {title}")
-        else:
+    if options["launcher"] == "slurm":
+        click.echo(f"then   {COMMAND} figure draw {name}")
+    else:
+        for title in titles:
             write(title, options["results"], output)
     if code:
         raise SystemExit(code)
+
+
+def together(scale: str | None, data_root: str | None) -> tuple[list[str], list[str]]:
+    """(figures, suites of all their runs), of those that have the scale; says which they are."""
+    from bench.commands.figure_scales import FIRST_CHOICE
+    from bench.commands.figure_together import having, suites_of
+    from bench.commands.request import data_folder
+    from bench.data.catalogue import DataSets
+    from reports import papers
+
+    which = scale or FIRST_CHOICE
+    titles = having(which)
+    click.echo(f"all    {len(titles)} figures at {which}: {', '.join(titles)}")
+    if lacking := [title for title in papers.names() if title not in titles]:
+        click.echo(f"not    {', '.join(lacking)}: no scale {which}")
+    return titles, list(suites_of(which, DataSets(data_folder(data_root))))
+
+
+def plan_all(scale: str | None, places: dict) -> None:
+    """What a run of all figures would do, a run that several ask for counted once."""
+    from bench.plan.estimate import in_words
+
+    _, wanted = together(scale, places["data_root"])
+    described = {key: value for key, value in places.items() if key not in ("workers", "checkpoint_every", "compiled")}
+    runs, todo, seconds = 0, 0, 0.0
+    for suite in wanted:
+        request = request_of(suite=suite, **described)
+        made, store = plan_of(request)
+        click.echo(f"suite  {suite}")
+        seconds += say(made, store, request, places["workers"])
+        runs, todo = runs + len(made.runs), todo + len(made.todo)
+    click.echo(f"total  {runs} runs, {todo} to do: about {in_words(seconds)} of training here; evaluation on top")
 
 
 @figure.command("draw")
@@ -140,7 +164,6 @@ def run(context, name, scale, output, **options):
 def draw(name, check, results, output):
     """Draw a figure's page, SVG, PNG and CSV from the records alone; of all figures the index too."""
     if name != ALL:
-        chosen(name)
         write(name, results, output, check)
         return
     from bench.commands.figure_pages import Reader

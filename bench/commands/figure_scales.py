@@ -16,6 +16,7 @@ from bench.registry import keyword_defaults
 from bench.suites import Suite
 
 if TYPE_CHECKING:
+    from bench.data.catalogue import DataSets
     from bench.spec import RunSpec
     from reports.claims.figure import Arm, Figure, Records
 
@@ -47,10 +48,13 @@ def scale_of(name: str, figure: "Figure", scale: str | None) -> str:
     return scale
 
 
-def load(name: str) -> Suite:
-    """The suite of this name, be it a suite's, a file's or NAME@SCALE."""
+def load(name: str, data: "DataSets") -> Suite:
+    """The suite of this name, be it a suite's, a file's, NAME@SCALE or one of all@SCALE."""
     if is_figure(name):
-        return suite(name)
+        # Those take completing every run to be told.
+        from bench.commands import figure_together
+
+        return figure_together.suite(name, data) if name.partition("@")[0] == figure_together.TITLE else suite(name)
     from reports import papers
 
     if not suites.is_path(name) and name in papers.names() and name not in suites.names():

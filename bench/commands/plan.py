@@ -15,23 +15,29 @@ def plan(launcher, workers, checkpoint_every, compiled, as_json, **described):
     """Say what a run would do: checked runs, what the store has, time needed."""
     request = request_of(launcher=launcher, **described).require_runs()
     plan, store = plan_of(request)
-    todo = {run.id for run in plan.todo}
     if as_json:
         from bench.plan.evaluation_cost import evaluator_seconds
 
+        todo = {run.id for run in plan.todo}
         runs = [{"id": run.id, "name": run.name, "to_do": run.id in todo, "spec": run.to_json()} for run in plan.runs]
         seconds, on, notes = estimate(plan, store, request, workers)
         evaluation = evaluator_seconds(plan.todo, plan.evals, store, request.threads)
         told = {"seconds": seconds, "workers": on, "notes": notes, "evaluation_seconds": evaluation}
         say_json({"results": request.results, "evals": plan.evals, "runs": runs, **told})
         return
+    say(plan, store, request, workers)
+
+
+def say(plan, store, request, workers) -> float:
+    """The plan line by line; returns how many seconds its training will take here."""
+    todo = {run.id for run in plan.todo}
     click.echo(f"plan   {describe(plan, request)}")
     for run in plan.runs:
         state = "to do   " if run.id in todo else "in store"
         settings = " ".join(f"{key}={value}" for key, value in run.hyper_parameters.items())
         click.echo(f"  {state}  {run.id}  {run.name:<24} {trained_by(run)}{settings}".rstrip())
     say_of_data(plan, request)
-    say_estimate(plan, store, request, workers)
+    return say_estimate(plan, store, request, workers)
 
 
 def trained_by(run) -> str:

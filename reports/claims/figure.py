@@ -18,6 +18,10 @@ EVALS = ("knn", "linear", "label_free")
 FLOORS = ("random", "random_rescaled")
 """Encoders that nothing was trained of; the better one is what an arm that has learned must be above."""
 
+FLOOR_BUDGET = "1epochs"
+"""Of floors, which have no length: they look at the training images at most once. The same for all, so that figures of any length share
+their runs; an arm that says its own keeps it."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -60,10 +64,11 @@ class Scale:
 
     def spec(self, arm: Arm, seed: int) -> RunSpec:
         """An arm's run, to be completed."""
+        budget = FLOOR_BUDGET if arm.method in FLOORS else self.budget
         return RunSpec(
             method=arm.method,
             dataset=self.dataset,
-            budget=Budget.parse(arm.budget or self.budget),
+            budget=Budget.parse(arm.budget or budget),
             seed=seed,
             encoder=arm.encoder or self.encoder,
             image_size=self.image_size,

@@ -30,6 +30,7 @@ figure's page says what differs.
 
     run_bench.py figure list                # what there is, what it costs, what was found
     run_bench.py figure run NAME --scale cpu
+    run_bench.py figure run all --scale cpu # of every figure, a run that several ask for once; `plan all` says how long
     run_bench.py figure draw all            # these pages, from the records alone
 """
 

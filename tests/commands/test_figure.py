@@ -1,6 +1,8 @@
 """The command `figure`: NAME@SCALE as a suite, which records belong to which arm, what is drawn, and what a mistake is answered with."""
 
+import inspect
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import click
 import numpy as np
 import pytest
 
+import methods
 from bench.commands import figure as command
 from bench.commands import figure_records, figure_scales
 from bench.commands.figure_records import Known, find
+from bench.commands.figure_together import suites_of
 from bench.data import catalogue
 from bench.data.dataset import DataSet
 from bench.errors import UserError, unknown
@@ -21,7 +25,7 @@ from bench.spec import RunSpec
 from places import ROOT
 from reports import papers
 from reports.claims import reference
-from reports.claims.figure import Arm, Figure, Records, Scale
+from reports.claims.figure import EVALS, Arm, Figure, Records, Scale
 from reports.claims.rules import Above
 
 SEEDS = (0, 1, 2)
@@ -103,10 +107,10 @@ def files_below(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_scale_of_a_figure_is_a_suite(hidden):
-    suite = figure_scales.load("hidden@tiny")
+    suite = figure_scales.load("hidden@tiny", catalogue.DataSets())
     assert (suite.evals, suite.results) == (("knn", "linear", "label_free"), "results/figures")
     assert [(run.method, run.seed) for run in suite.runs[:4]] == [("random", 0), ("random_rescaled", 0), *[("denoising_ae", 0)] * 2]
-    assert len(suite.runs) == 4 * len(SEEDS) and {run.budget.amount for run in suite.runs} == {2}
+    assert len(suite.runs) == 4 * len(SEEDS) and {str(run.budget) for run in suite.runs[2:4]} == {"2 steps"}
     assert [run.hyper_parameters for run in suite.runs[2:4]] == [{"level": 0.25}, {"level": 0.5}]
     assert all(run.recipe_changes == ({} if "random" in run.method else {"batch_size": 16}) for run in suite.runs)
     assert figure_scales.all_suites() == ["hidden@tiny", "hidden@large"]
@@ -280,6 +284,75 @@ def test_a_run_is_drawn_whatever_came_of_it(bench, hidden, here, monkeypatch):
     assert asked[0]["suite"] == "hidden@tiny" and asked[0]["workers"] == 1 and asked[0]["launcher"] is None
     code, out, _ = bench("figure", "run", "hidden", "--scale", "tiny", "--launcher", "slurm")
     assert code == 0 and "then   run_bench.py figure draw hidden" in out, "nothing is there to be drawn yet"
+
+
+OTHER = replace(
+    FIGURE,
+    arms={
+        "little": Arm("denoising_ae", x=0.25, hyper_parameters={"level": 0.25}),
+        "by itself": Arm("denoising_ae", x="by itself", hyper_parameters={"level": 0.75}),
+    },
+    rules=(Above("by itself", "little"),),
+    learned=(),
+    scales={"tiny": replace(TINY, evals=(*EVALS, "stages"), recipe={"batch_size": 16, "lr": 0.001}, budget="3steps"), "cpu": TINY},
+)
+"""The floors of FIGURE, and at `cpu` one of its runs, which the others are not of."""
+
+
+@pytest.fixture
+def two(monkeypatch, hidden):
+    monkeypatch.setattr(papers, "names", lambda: ["hidden", "other"])
+    monkeypatch.setattr(papers, "load", lambda name: {"hidden": FIGURE, "other": OTHER}[name])
+
+
+def test_untrained_encoders_are_one_run_of_figures_of_any_length():
+    short, long = (figure_scales.specs(replace(FIGURE, scales={"tiny": scale}), "tiny") for scale in (TINY, replace(TINY, budget="9steps")))
+    assert short["floor random"] == long["floor random"] and short["level 0.5"] != long["level 0.5"]
+
+
+def test_all_figures_together_ask_for_each_run_once(two, here):
+    """With every evaluator that one of them asks of it, in one suite of each list."""
+    found = suites_of("tiny", catalogue.DataSets())
+    assert {name: (suite.evals, len(suite.runs)) for name, suite in found.items()} == {
+        "all@tiny": (EVALS, 2 * len(SEEDS)),
+        "all@tiny+stages": ((*EVALS, "stages"), 4 * len(SEEDS)),
+    }
+    assert {run.method for run in found["all@tiny"].runs} == {"denoising_ae"}, "the floors are measured by stages too, once"
+    assert figure_scales.load("all@tiny+stages", catalogue.DataSets()) == found["all@tiny+stages"]
+    with pytest.raises(UserError, match=re.escape("unknown suite 'all@tiny+stage'. Did you mean 'all@tiny+stages'?")):
+        figure_scales.load("all@tiny+stage", catalogue.DataSets())
+
+
+def test_a_run_that_one_figure_spells_out_and_another_leaves_to_the_method_is_one(two, monkeypatch):
+    level = inspect.signature(methods.load("denoising_ae").__init__).parameters["level"].default
+    said = replace(OTHER, arms={"said": Arm("denoising_ae", x=0, hyper_parameters={"level": level}), "unsaid": Arm("denoising_ae", x=1)})
+    monkeypatch.setattr(papers, "load", lambda name: said)
+    assert len(suites_of("cpu", catalogue.DataSets())["all@cpu"].runs) == 3 * len(SEEDS)
+
+
+def test_a_plan_of_all_figures_is_one(bench, two):
+    code, out, err = bench("figure", "plan", "all", "--scale", "tiny")
+    assert code == 0 and "all    2 figures at tiny: hidden, other\n" in out and "suite  all@tiny+stages\n" in out, err
+    assert "total  18 runs, 18 to do: about " in out and "\nnot " not in out
+    code, out, _ = bench("figure", "plan", "all")
+    assert code == 0 and "not    hidden: no scale cpu\n" in out and "total  12 runs" in out
+    code, _, err = bench("figure", "plan", "all", "--scale", "tinny")
+    assert code == 2 and "unknown scale 'tinny'. Did you mean 'tiny'?" in err
+
+
+def test_a_run_of_all_figures_is_one_of_each_suite_and_draws_those(bench, two, here, monkeypatch):
+    asked = []
+
+    @click.pass_context
+    def run(context, **options):
+        asked.append(options["suite"])
+        raise SystemExit(len(asked) == 1)
+
+    monkeypatch.setattr(command, "run_runs", click.Command("run", callback=run, params=command.run_runs.params))
+    code, _, err = bench("figure", "run", "all", "--scale", "tiny")
+    assert (code, sorted(asked)) == (1, ["all@tiny", "all@tiny+stages"]), err
+    assert (here / "docs/figures/other.md").is_file() and (here / "docs/figures/hidden.md").is_file()
+    assert bench("figure", "run", "all")[0] == 0 and asked[2:] == ["all@cpu"]
 
 
 @pytest.mark.slow

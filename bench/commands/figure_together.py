@@ -1,0 +1,61 @@
+"""All figures at one scale as suites, wherever a command takes a suite's name: a run that several figures ask for is in one of them, once.
+
+    suites_of("cpu", data)      {"all@cpu": ..., "all@cpu+projection": ...}
+
+A suite for each list of evaluators, and for each folder of records: a run is in the one that has every evaluator that a figure asks of it.
+"""
+
+from bench import suites
+from bench.commands import figure_scales
+from bench.commands.figure_records import Completions
+from bench.data.catalogue import DataSets
+from bench.errors import unknown
+from bench.spec import RunSpec
+from bench.suites import Suite
+from reports import papers
+from reports.claims.figure import EVALS, Records
+
+TITLE = "all"
+"""What stands before the @."""
+
+
+def having(scale: str) -> list[str]:
+    """The figures that have this scale; a UserError with the nearest one where none has."""
+    scales = {name: papers.load(name).scales for name in papers.names()}
+    if not any(scale in its for its in scales.values()):
+        raise unknown("scale", scale, {one for its in scales.values() for one in its})
+    return [name for name, its in scales.items() if scale in its]
+
+
+def suites_of(scale: str, data: DataSets) -> dict[str, Suite]:
+    """By name. A UserError where a run cannot be completed, or no figure has the scale: that two figures ask for one run is seen by its id,
+    since one may leave to the method what the other says."""
+    completions, runs, evals, folders = Completions(), {}, {}, {}
+    for name in having(scale):
+        chosen = papers.load(name).scales[scale]
+        suite = figure_scales.suite_of(papers.load(name), scale)
+        folder = [chosen.suite] if isinstance(chosen, Records) else []
+        for spec in suite.runs:
+            key = completions.run(spec, data.require(spec.dataset)).replace(seed=spec.seed).id, *folder
+            runs.setdefault(key, spec)
+            evals[key] = tuple(dict.fromkeys((*evals.get(key, ()), *suite.evals)))
+            folders[key] = folder, suite.results
+    completions.keep()
+    groups: dict[str, list[RunSpec]] = {}
+    made: dict[str, Suite] = {}
+    for key, spec in runs.items():
+        folder, results = folders[key]
+        apart = folder or [one for one in evals[key] if one not in EVALS]
+        name = "+".join([f"{TITLE}@{scale}", *apart])
+        groups.setdefault(name, []).append(spec)
+        made[name] = Suite(tuple(groups[name]), evals[key], results)
+    return made
+
+
+def suite(name: str, data: DataSets) -> Suite:
+    """One of them by its name."""
+    scale = name.partition("@")[2].partition("+")[0]
+    found = suites_of(scale, data)
+    if name not in found:
+        raise unknown("suite", name, {*found, *suites.names()})
+    return found[name]
