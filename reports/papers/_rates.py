@@ -43,6 +43,10 @@ MNIST5K = {
 MNIST5K_SETTINGS = {"npid": {"temperature": 0.5}, "simclr": {"crop_min": 0.2}}
 """Hyper-parameters that the search on digits found beside the rates, where they are not the method's own."""
 
+DigitsScale = partial(Scale, dataset="mnist5k", encoder="resnet8", recipes=MNIST5K, hyper_parameters=MNIST5K_SETTINGS)
+CifarScale = partial(Scale, dataset="cifar10", encoder="resnet8", recipes=CIFAR10)
+"""What figures have in common on one core; what one says besides wins."""
+
 ON_DIGITS = "Handwritten digits of 28 pixels and a ResNet-8 in place of ImageNet and a ResNet-50"
 ON_CIFAR = "CIFAR-10 at 32 pixels and a ResNet-8 in place of ImageNet and a ResNet-50"
 ON_CIFAR_GPU = "CIFAR-10 at 32 pixels and a ResNet-18 in place of ImageNet and a ResNet-50, 20 epochs, the method's own recipe"

@@ -4,9 +4,9 @@ The table has one share of hidden input, a half, as Lab(drop50)→Lab beside Lab
 drawn and not judged.
 """
 
-from reports.claims.figure import Arm, Figure, Scale
+from reports.claims.figure import Arm, Figure
 from reports.claims.rules import Above
-from reports.papers._rates import MNIST5K, SHORT, GpuScale
+from reports.papers._rates import MNIST5K, SHORT, DigitsScale, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:1611.09842",
@@ -22,9 +22,7 @@ FIGURE = Figure(
     rules=(Above("0.5", "0"),),
     learned=("0.5",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="40960images",
             cost="about 25 core-minutes, estimated",
             differs="Handwritten digits of 28 pixels and a ResNet-8 in place of ImageNet and an AlexNet; pixels are hidden and not "

@@ -5,10 +5,10 @@ Its points were found in no text: shape only. The runs are those of five other f
 
 from dataclasses import replace
 
-from reports.claims.figure import EVALS, Figure, Scale
+from reports.claims.figure import EVALS, Figure
 from reports.claims.rules import Agrees
 from reports.papers import moco_momentum, moco_queue, simclr_temperature, vicreg_terms, vicreg_width
-from reports.papers._rates import MNIST5K, ON_DIGITS, SHORT
+from reports.papers._rates import ON_DIGITS, SHORT, DigitsScale
 
 GROUPS = {
     "SimCLR, temperature": simclr_temperature.FIGURE,
@@ -39,13 +39,10 @@ FIGURE = Figure(
     arms={name: arm for group in ARMS.values() for name, arm in group.items()},
     rules=(Agrees(tuple(tuple(group) for group in ARMS.values()), "linear", "projection:rankme"),),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="20480images",
             cost="nothing beside the figures whose runs these are",
             differs=f"{ON_DIGITS}; settings of five ablations, 22 in all, in place of hundreds of hyper-parameters' values{SHORT}.",
-            recipes=MNIST5K,
             evals=(*EVALS, "projection"),
         ),
     },

@@ -1,8 +1,8 @@
 """MoCo (He et al. 2020, arXiv:1911.05722), section 4.1: features get better as the key encoder follows more slowly, from 0 to 0.999."""
 
-from reports.claims.figure import EVALS, Arm, Figure, Scale
+from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Above, Rises
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 MOMENTA = ("0", "0.9", "0.99", "0.999")
 
@@ -18,14 +18,11 @@ FIGURE = Figure(
     rules=(Rises(MOMENTA), Above("0.999", "0.9")),
     learned=("0.999",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="40960images",
             cost="about 22 core-minutes, estimated",
             differs=f"{ON_DIGITS}; MoCo v2, with a head of two layers, in place of v1; 2,048 keys in place of 4,096, since there are 3,600 "
             f"images; 160 steps, so that a momentum of 0.999 leaves the keys' encoder near its beginning{SHORT}.",
-            recipes=MNIST5K,
             hyper_parameters={"moco": {"queue": 2048}},
             evals=(*EVALS, "projection"),
         ),

@@ -1,8 +1,8 @@
 """MoCo (He et al. 2020, arXiv:1911.05722), Figure 3: the more negatives the queue holds, the better the features."""
 
-from reports.claims.figure import EVALS, Arm, Figure, Scale
+from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Rises
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 LENGTHS = ("256", "512", "1024", "2048", "4096", "16384")
 
@@ -18,14 +18,11 @@ FIGURE = Figure(
     rules=(Rises(("256", "512", "1024", "2048")), Rises(("256", "1024", "4096", "16384"))),
     learned=("2048", "16384"),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="40960images",
             cost="about 22 core-minutes, estimated",
             differs=f"{ON_DIGITS}; MoCo v2, with a head of two layers, in place of v1; queues of 256 to 2,048 in place of 256 to 65,536: "
             f"with more than the 3,600 images an image would be its own negative{SHORT}.",
-            recipes=MNIST5K,
             evals=(*EVALS, "projection"),
             arms=("256", "512", "1024", "2048"),
         ),

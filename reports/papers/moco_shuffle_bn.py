@@ -1,8 +1,8 @@
 """MoCo (He et al. 2020, arXiv:1911.05722), Figure A.1: without shuffled BatchNorm the task is solved by cheating, and kNN falls."""
 
-from reports.claims.figure import Arm, Figure, Scale
+from reports.claims.figure import Arm, Figure
 from reports.claims.rules import Above
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:1911.05722",
@@ -17,9 +17,7 @@ FIGURE = Figure(
     rules=(Above("shuffled", "not shuffled", measure="loss"), Above("shuffled", "not shuffled")),
     learned=("shuffled",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="40960images",
             cost="about 11 core-minutes, estimated",
             differs=f"{ON_DIGITS}; BatchNorm of 8 groups of 32 images, as of 8 devices; 2,048 keys{SHORT}.",

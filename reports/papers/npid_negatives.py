@@ -2,7 +2,7 @@
 
 from reports.claims.figure import EVALS, Arm, Figure, Scale
 from reports.claims.rules import Rises, Within
-from reports.papers._rates import CIFAR10, MNIST5K, MNIST5K_SETTINGS
+from reports.papers._rates import CIFAR10, DigitsScale
 
 FULL = "full softmax"
 NOISE = ("1", "10", "512", "4096")
@@ -22,15 +22,11 @@ FIGURE = Figure(
     learned=(FULL,),
     gate_measure="knn",
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="216000images",
             cost="about 75 core-minutes, estimated",
             differs="Handwritten digits of 28 pixels and a ResNet-8 in place of CIFAR-10 and a ResNet-18, 60 epochs of 3,600 images in "
             "place of 200 of 50,000, 1 to 2,048 noise rows in place of 1 to 4,096.",
-            recipes=MNIST5K,
-            hyper_parameters=MNIST5K_SETTINGS,
             evals=(*EVALS, "projection"),
             arms=(*NOISE_OF_DIGITS, FULL),
         ),

@@ -5,7 +5,7 @@ The curve over their weight has no numbers in a text: shape only. At a weight of
 
 from reports.claims.figure import Arm, Figure, Scale
 from reports.claims.rules import Peak
-from reports.papers._rates import CIFAR10
+from reports.papers._rates import CifarScale
 
 FIGURE = Figure(
     paper="arXiv:1912.01991",
@@ -17,15 +17,12 @@ FIGURE = Figure(
     rules=(Peak(ends=("0", "1"), inside=("0.5",)),),
     learned=("0.5",),
     scales={
-        "cpu": Scale(
-            dataset="cifar10",
-            encoder="resnet8",
+        "cpu": CifarScale(
             budget="3epochs",
             seeds=(0, 1, 2),
             cost="about 85 core-minutes, estimated",
             differs="CIFAR-10 at 32 pixels and a ResNet-8 in place of ImageNet and a ResNet-50; 3 epochs in place of 400, which are few "
             "for a memory that has each image once; 4,096 negatives in place of 32,000; patches of 8 pixels.",
-            recipes=CIFAR10,
         ),
         "gpu": Scale(
             dataset="cifar10",

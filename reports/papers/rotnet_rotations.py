@@ -5,7 +5,7 @@ Eight, which need turns by 45 degrees, are published and left out here.
 
 from reports.claims.figure import Arm, Figure, Scale
 from reports.claims.rules import Above
-from reports.papers._rates import CIFAR10
+from reports.papers._rates import CifarScale
 
 FIGURE = Figure(
     paper="arXiv:1803.07728",
@@ -22,16 +22,13 @@ FIGURE = Figure(
     rules=(Above("four", "0, 180"), Above("0, 180", "90, 270")),
     learned=("four",),
     scales={
-        "cpu": Scale(
-            dataset="cifar10",
-            encoder="resnet8",
+        "cpu": CifarScale(
             budget="46080images",
             cost="about 45 core-minutes, estimated",
             differs="A ResNet-8 in place of a Network-in-Network of four blocks, probed at its last layer by a linear classifier in place "
             "of three layers at its second block; one epoch of 720 steps in place of 100; equal images, so that four rotations have twice "
             "the FLOPs of two.",
             recipe={"batch_size": 64},
-            recipes=CIFAR10,
         ),
         "gpu": Scale(
             dataset="cifar10",

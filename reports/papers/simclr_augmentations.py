@@ -3,9 +3,9 @@
 The numbers of Figure 5 are in no text: of its four arms shape only. Table 1's are published points; they are with crops.
 """
 
-from reports.claims.figure import Arm, Figure, Scale
+from reports.claims.figure import Arm, Figure
 from reports.claims.rules import Above, Rises, Shrinks
-from reports.papers._rates import CIFAR10, ON_CIFAR_GPU, GpuScale
+from reports.papers._rates import ON_CIFAR_GPU, CifarScale, GpuScale
 
 STRENGTHS = {"1/8": 0.125, "1/4": 0.25, "1/2": 0.5, "1": 1.0}
 PLAIN = {"color_strength": 0.0, "grey": 0.0}
@@ -32,16 +32,13 @@ FIGURE = Figure(
     ),
     learned=("simclr 1",),
     scales={
-        "cpu": Scale(
-            dataset="cifar10",
-            encoder="resnet8",
+        "cpu": CifarScale(
             budget="46080images",
             cost="about 75 core-minutes, estimated",
             seeds=(0, 1, 2),
             differs="CIFAR-10 at 32 pixels and a ResNet-8 in place of ImageNet and a ResNet-50; one epoch of 720 steps of 64; no blur; "
             "the probe of supervised training in place of its own classifier.",
             recipe={"batch_size": 64},
-            recipes=CIFAR10,
         ),
         "gpu": GpuScale(
             encoder="resnet18",

@@ -2,7 +2,7 @@
 
 from reports.claims.figure import Arm, Figure, Scale
 from reports.claims.rules import Above, Shrinks
-from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT
+from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale
 
 SMALL, LARGE = {"batch_size": 32}, {"batch_size": 512}
 
@@ -23,15 +23,11 @@ FIGURE = Figure(
     rules=(Above("large, short", "small, short"), Shrinks(("large, short", "small, short"), ("large, long", "small, long"))),
     learned=("large, short",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="32epochs",
             cost="about 50 core-minutes, estimated",
             differs=f"{ON_DIGITS}; batches of 32 and 512 in place of 256 to 8,192; 4 and 32 epochs of 3,600 images, so 28 to 3,600 steps, "
             f"in place of 15,600 to 4 million: where steps are so few they count and not the negatives{SHORT}.",
-            recipes=MNIST5K,
-            hyper_parameters=MNIST5K_SETTINGS,
         ),
         "gpu": Scale(
             dataset="cifar10",

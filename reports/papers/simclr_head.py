@@ -4,9 +4,9 @@ And the layer before the head is better than the one after it. The bars of Figur
 more than 10 %: shape only.
 """
 
-from reports.claims.figure import EVALS, Arm, Figure, Scale
+from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Above, At
-from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:2002.05709",
@@ -23,14 +23,10 @@ FIGURE = Figure(
     rules=(Above("nonlinear", "linear"), Above("linear", "none"), Above("nonlinear", At("nonlinear", "projection:linear"))),
     learned=("nonlinear",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="20480images",
             cost="about 15 core-minutes, estimated",
             differs=f"{ON_DIGITS}; features of 64 numbers, which the head widens to 128, in place of 2,048, which it narrows{SHORT}.",
-            recipes=MNIST5K,
-            hyper_parameters=MNIST5K_SETTINGS,
             evals=(*EVALS, "projection"),
         ),
         "gpu": GpuScale(

@@ -6,7 +6,7 @@ its arms are run where their knob is, and drawn.
 
 from reports.claims.figure import EVALS, Arm, Figure, Scale
 from reports.claims.rules import Above, Peak
-from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import MNIST5K, MNIST5K_SETTINGS, ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 TEMPERATURES = {str(value): Arm("simclr", value, "normalised", {"temperature": value}) for value in (0.05, 0.1, 0.5, 1)}
 
@@ -33,14 +33,10 @@ FIGURE = Figure(
             hyper_parameters=MNIST5K_SETTINGS,
             arms=tuple(TEMPERATURES),
         ),
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="20480images",
             cost="about 20 core-minutes, estimated",
             differs=f"{ON_DIGITS}, 80 steps of 256 instead of 31,000 of 4,096{SHORT}.",
-            recipes=MNIST5K,
-            hyper_parameters=MNIST5K_SETTINGS,
             evals=(*EVALS, "projection"),
         ),
         "gpu": GpuScale(

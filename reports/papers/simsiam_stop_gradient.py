@@ -4,9 +4,9 @@ A predictor that stays as it was drawn, and heads without BatchNorm, do not coll
 a baseline whose predictor's learning rate is not decayed, which is 0.4 better.
 """
 
-from reports.claims.figure import EVALS, Arm, Figure, Scale
+from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Above, Collapses
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 FIGURE = Figure(
     paper="arXiv:2011.10566",
@@ -32,14 +32,11 @@ FIGURE = Figure(
     ),
     learned=("whole",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="51200images",
             cost="about 70 core-minutes, estimated",
             differs=f"{ON_DIGITS}; 800 steps of 64 in place of 250,000 of 512; judged by kNN{SHORT}.",
             recipe={"batch_size": 64},
-            recipes=MNIST5K,
             evals=(*EVALS, "projection"),
         ),
         "gpu": GpuScale(

@@ -4,9 +4,9 @@ The table prints 'collapse' in place of a number, so of those arms there is no p
 does not see a collapse.
 """
 
-from reports.claims.figure import EVALS, Arm, Figure, Scale
+from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Above, Collapses
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 WEIGHTS = ("25, 25, 1", "1, 1, 0", "1, 0, 0", "25, 0, 1", "0, 25, 1")
 
@@ -32,13 +32,10 @@ FIGURE = Figure(
     ),
     learned=("25, 25, 1",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="28672images",
             cost="about 35 core-minutes, estimated",
             differs=f"{ON_DIGITS}; an embedding of 1,024 numbers in place of 8,192; 112 steps{SHORT}.",
-            recipes=MNIST5K,
             evals=(*EVALS, "projection"),
         ),
         "gpu": GpuScale(

@@ -1,8 +1,8 @@
 """VICReg (Bardes et al. 2022, arXiv:2105.04906), Table 12: the wider the embedding, the better the features."""
 
-from reports.claims.figure import EVALS, Arm, Figure, Scale
+from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Rises
-from reports.papers._rates import MNIST5K, ON_CIFAR_GPU, ON_DIGITS, SHORT, GpuScale
+from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
 
 WIDTHS = ("64", "256", "1024", "2048", "4096")
 
@@ -18,14 +18,11 @@ FIGURE = Figure(
     rules=(Rises(("64", "256", "1024", "2048")), Rises(("256", "1024", "2048", "4096"))),
     learned=("2048",),
     scales={
-        "cpu": Scale(
-            dataset="mnist5k",
-            encoder="resnet8",
+        "cpu": DigitsScale(
             budget="28672images",
             cost="about 30 core-minutes, estimated",
             differs=f"{ON_DIGITS}; 64 to 2,048 numbers in place of 256 to 16,384, on features of 64 in place of 2,048; 112 steps; judged "
             f"by kNN{SHORT}.",
-            recipes=MNIST5K,
             evals=(*EVALS, "projection"),
             arms=("64", "256", "1024", "2048"),
         ),
