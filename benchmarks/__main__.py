@@ -18,7 +18,7 @@ from bench.errors import UserError, unknown
 from bench.machine import hardware
 from bench.machine.files import write
 
-WHAT = ("training", "views", "streaming", "evaluation", "harness", "scaling")
+WHAT = ("training", "views", "streaming", "evaluation", "harness", "reports", "scaling")
 ON_A_GPU = ("recording",)
 """Measured where there is a GPU, or where it is named."""
 DOCS = Path(__file__).parent.parent / "docs"

@@ -1,9 +1,8 @@
-"""The harness itself: commands, the store, reports, checkpoints and memory, each beside its goal.
+"""The harness itself: commands, the store, checkpoints and memory, each beside its goal. The command `report` has reports.py.
 
 python -m benchmarks.harness
 """
 
-import functools
 import subprocess
 import sys
 import tempfile
@@ -103,24 +102,6 @@ def store(quick: bool) -> list[dict]:
     return found
 
 
-def reports(quick: bool) -> list[dict]:
-    """Seconds of the whole command `report`, of a search and of one setting with many seeds; the records are indexed."""
-    settings, seeds, images = (8, 12, 768) if quick else (800, 4_000, 10_000)
-    found = []
-    for what, specs, goal in (
-        (f"a search of {settings} settings", made_up(settings, methods=8, rates=settings // 8), 10.0),
-        (f"{settings // 4} settings with 3 seeds each", made_up(3 * settings // 4, methods=2, rates=settings // 8), 10.0),
-        (f"{seeds:,} seeds of one setting", made_up(seeds, methods=1), 5.0),
-    ):
-        with tempfile.TemporaryDirectory() as folder:
-            make_records(Path(folder) / "results", specs, images)
-            ResultStore(Path(folder) / "results").frame()
-            arguments = ("report", "--results", f"{folder}/results", "--output", f"{folder}/report")
-            (seconds,) = alternate({what: functools.partial(run, *arguments)}, 1 if quick else 3).values()
-        found.append(row(f"run_bench.py report of {what}, three accuracies on {images:,} test images", seconds, goal))
-    return found
-
-
 def sweep(quick: bool) -> list[dict]:
     """Seconds of planning so many runs, and of the whole command that says how they are getting on, each of them recorded."""
     from bench.commands.request import Request
@@ -212,7 +193,7 @@ def row(what: str, values: list[float], goal: float | None, unit: str = "s") -> 
 
 def rows(quick: bool = False) -> list[dict]:
     """Everything above."""
-    return [*commands(quick), *sweep(quick), *store(quick), *reports(quick), *checkpoints(quick), *memory(quick)]
+    return [*commands(quick), *sweep(quick), *store(quick), *checkpoints(quick), *memory(quick)]
 
 
 def markdown(found: list[dict]) -> str:

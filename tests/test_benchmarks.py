@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import __main__ as command
-from benchmarks import claim_rates, error_rates, measure
+from benchmarks import claim_rates, error_rates, measure, near_duplicates
 from places import ROOT
 
 
@@ -43,6 +44,40 @@ def test_a_page_without_a_place_for_a_benchmark_is_a_mistake(tmp_path, monkeypat
     (tmp_path / "performance.md").write_text("# A\n")
     with pytest.raises(AssertionError, match="no place for views"):
         command.keep("views", [], "")
+
+
+@pytest.mark.parametrize("name", command.WHAT + command.ON_A_GPU)
+def test_every_benchmark_has_its_place_on_the_page(name):
+    page = (ROOT / "docs/performance.md").read_text()
+    place = f"{name} on a GPU" if name in command.ON_A_GPU else name
+    assert f"\n<!-- {place} -->\n" in page and f"\n<!-- /{place} -->\n" in page
+
+
+def test_what_the_page_on_scale_says_of_reports_was_measured():
+    rows = [row for row in json.loads((ROOT / "docs/performance.json").read_text()) if row["benchmark"] == "reports"]
+    told = " ".join(row["what"] for row in rows)
+    assert [row["goal"] for row in rows] == [10.0, 10.0, 5.0]
+    assert all(what in told for what in ("a search of 800 settings", "200 settings with 3 seeds", "4,000 seeds of one setting"))
+
+
+def test_near_duplicates_are_counted_by_their_correlation(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "BLOCK", 7)
+    draw = np.random.default_rng(0)
+    others = draw.integers(0, 256, (30, 3, 4, 4)).astype(np.uint8)
+    test = draw.integers(0, 256, (10, 3, 4, 4)).astype(np.uint8)
+    test[2], test[3] = others[5] // 2, np.clip(others[29].astype(int) + draw.integers(-25, 26, (3, 4, 4)), 0, 255)
+    test[4] = others[8][[1, 2, 0]]  # the same colours, of other channels: neither
+    looks = {
+        "values as stored": lambda images: images,
+        "lightness": lambda images: np.einsum("bchw,c->bhw", images, (0.299, 0.587, 0.114)),
+        "less the mean image": lambda images: images - others.mean(0),
+    }
+    head, rows = near_duplicates.counts(torch.from_numpy(test), torch.from_numpy(others))
+    assert head == ["images", "above 0.95", "above 0.9"] and [row[0] for row in rows] == list(looks)
+    for (_, *found), look in zip(rows, looks.values(), strict=True):
+        flat = [look(images.astype(float)).reshape(len(images), -1) for images in (test, others)]
+        best = np.corrcoef(*flat)[: len(test), len(test) :].max(1)
+        assert [int(count) for count in found] == [(best > 0.95).sum(), (best > 0.9).sum()] != [0, 0]
 
 
 def test_an_unknown_benchmark_is_refused(monkeypatch, capsys):
