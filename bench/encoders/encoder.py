@@ -17,6 +17,9 @@ class Encoder(nn.Module):
     which is read in its text before torch is imported."""
     dim: int
     """D, with the width that it was made with."""
+    published_keys: tuple[tuple[str, str], ...] = ()
+    """What its parameters are called in the checkpoints that others publish, where those have other names: a regular expression of theirs
+    and what it becomes here, one after the other (weights.py)."""
     patch_size: int = 1
     """Pixels a side of what a view must be a whole number of: a ViT's patches; 1 where a view may have any size."""
 

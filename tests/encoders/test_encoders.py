@@ -41,6 +41,8 @@ CHANNELS = {
     "resnet8x2": (32, 64, 128),
     "resnet8x4": (64, 128, 256),
     "resnet20": (16, 32, 64),
+    "resnet20a": (16, 32, 64),
+    "resnet56a": (16, 32, 64),
     "resnet18": (64, 128, 256, 512),
     "resnet50": (256, 512, 1024, 2048),
     "wideresnet28x2": (32, 64, 128),
@@ -50,7 +52,7 @@ CHANNELS = {
     "vgg11": (64, 128, 256, 512, 512),
 }
 """Of each stage's map."""
-EVERY_SIZE = ("resnet8", "resnet18", "wideresnet28x2", "convnext_tiny", "vgg_nano", "vit_micro")
+EVERY_SIZE = ("resnet8", "resnet18", "resnet20a", "wideresnet28x2", "convnext_tiny", "vgg_nano", "vit_micro")
 """One of each kind; the others differ from one of them in numbers alone."""
 EPSILON = torch.finfo(torch.float32).eps
 """Two ways to sum n products, whose order and rounding a processor's kernels choose, are at most n times so far apart, relative to
@@ -92,7 +94,7 @@ def test_shapes(name, size):
         assert [tuple(stage.shape) for stage in stages] == [(2, encoder.dim, side, side)] * 4
         assert encoder.tokens(images).shape == (2, 1 + side**2, encoder.dim)
     else:
-        sides = {"convnext": CONVNEXT_MAPS, "vgg": VGG_MAPS}.get(table.require(name).family, MAPS)[size]
+        sides = {"convnext": CONVNEXT_MAPS, "vgg": VGG_MAPS, "resnet_cifar": VGG_MAPS}.get(table.require(name).family, MAPS)[size]
         expected = [(2, channels, side, side) for channels, side in zip(CHANNELS[name], sides, strict=False)]
         assert [tuple(stage.shape) for stage in stages] == expected
 

@@ -44,6 +44,7 @@ class ConvNeXt(Encoder):
     patch_size: of the first layer, which the paper has at 4. Everything after it is the same for every size."""
 
     offers = ("features", "feature_map")
+    published_keys = ((r"^", "convnext."),)
 
     def __init__(self, depths, channels, patch_size: int, in_channels: int = 3, width: float = 1.0):
         super().__init__()

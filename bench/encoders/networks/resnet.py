@@ -52,6 +52,15 @@ BOTTLENECK = 4
 """Channels of a bottleneck's output for each of its 3x3 convolution's (He et al., table 1)."""
 
 
+PUBLISHED_KEYS = (
+    (r"^conv1\.", "stem.0."),
+    (r"^bn1\.", "stem.1."),
+    *((rf"^layer{number}\.", f"layers.{number - 1}.") for number in (1, 2, 3, 4)),
+    (r"\.downsample\.", ".shortcut."),
+)
+"""From torchvision's names of a ResNet's parameters (models/resnet.py), which timm and most SSL code keep, to ours."""
+
+
 class Strided1x1(nn.Conv2d):
     """A 1x1 convolution that takes every `step`-th pixel: what a stride does, and what a ResNet's projection is.
 
@@ -137,6 +146,7 @@ class ResNet(Encoder):
     channels: of the stem, which is the first, and of every stage's 3x3 convolutions; a bottleneck's output has four times as many."""
 
     offers = ("features", "feature_map")
+    published_keys = PUBLISHED_KEYS
 
     def __init__(
         self, blocks, channels, image_size: int, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1, bottleneck: bool = False

@@ -70,6 +70,7 @@ class VisionTransformer(Encoder):
     """timm's ViT with a class token; features are the class token after the last norm, as in DINO (arXiv:2104.14294)."""
 
     offers = ("features", "feature_map", "tokens")
+    published_keys = ((r"^", "vit."),)
 
     def __init__(self, depth, dim, heads, image_size: int, patch_size: int, in_channels: int = 3, width: float = 1.0):
         super().__init__()
