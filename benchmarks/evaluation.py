@@ -8,6 +8,7 @@ import torch
 
 from bench.evaluation import logistic
 from bench.evaluation.evaluators import knn
+from bench.evaluation.search import nearest
 from bench.machine import hardware
 from benchmarks.measure import alternate, rate, ratio, spread, table
 
@@ -36,7 +37,7 @@ def neighbours(quick: bool) -> dict:
     targets, predicted = torch.from_numpy(bank_y), {}
 
     def ours():
-        similarity, index = knn.search(bank, queries, NEIGHBOURS)
+        similarity, index = nearest(bank, queries, NEIGHBOURS)
         predicted["ours"] = knn.vote(similarity, bank_y[index], classes, (NEIGHBOURS,), 0.1)[0]
 
     def torch_alone():

@@ -55,7 +55,7 @@ FOR_METHODS = {
 FOR_REPORTS = {
     *("bench.defaults", "bench.errors", "bench.folder_name", "bench.machine.files", "bench.records.record", "bench.registry", "bench.spec")
 }
-FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench.records.record"}
+FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench.evaluation.search", "bench.records.record"}
 """An evaluator is a function of arrays; and evaluators import each other."""
 
 LONGEST_MODULE, LONGEST_ELSEWHERE, LONGEST_METHOD, LONGEST_LOOP = 220, 300, 160, 60

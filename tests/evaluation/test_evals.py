@@ -20,6 +20,7 @@ from bench.evaluation import logistic, registry
 from bench.evaluation.arrays import Arrays, evenly, normalise, tally
 from bench.evaluation.evaluators import few_labels, knn, label_free, linear, projection, stages, transfer, validation
 from bench.evaluation.lbfgs import HISTORY
+from bench.evaluation.search import nearest
 from bench.records.record import unpack
 
 
@@ -135,7 +136,7 @@ def same_classes(ours, theirs, votes, rounding: float) -> bool:
 
 @pytest.mark.parametrize(("k", "temperature"), [(1, 0.1), (5, 0.03), (20, 0.07), (200, 0.1), (200, 0.3)])
 def test_knn_is_scikit_learns_weighted_vote(digits, k, temperature):
-    similarity, index = knn.search(digits.train_x, digits.test_x, 200)
+    similarity, index = nearest(digits.train_x, digits.test_x, 200)
     ours = knn.vote(similarity, digits.train_y[index], 10, (k,), temperature)[0]
     reference = KNeighborsClassifier(k, metric="cosine", algorithm="brute", weights=lambda distance: np.exp((1 - distance) / temperature))
     reference.fit(digits.train_x.astype(float), digits.train_y)
@@ -144,7 +145,7 @@ def test_knn_is_scikit_learns_weighted_vote(digits, k, temperature):
 
 
 def test_one_search_serves_every_k(digits):
-    similarity, index = knn.search(digits.train_x, digits.test_x, 200)
+    similarity, index = nearest(digits.train_x, digits.test_x, 200)
     together = knn.vote(similarity, digits.train_y[index], 10, (1, 20, 200), 0.1)
     for position, k in enumerate((1, 20, 200)):
         labels = digits.train_y[index[:, :k]]
@@ -159,7 +160,7 @@ def test_knn_picks_on_val_and_reports_the_bank_of_train_and_val(digits):
     grid = {}
     for k in knn.NEIGHBOURS:
         for temperature in knn.TEMPERATURES:
-            similarity, index = knn.search(digits.train_x, digits.val_x, k)
+            similarity, index = nearest(digits.train_x, digits.val_x, k)
             right = knn.vote(similarity, digits.train_y[index], 10, (k,), temperature)[0] == digits.val_y
             grid[k, temperature] = 100 * right.mean()
     assert picked.chosen["val_top1"] == pytest.approx(max(grid.values()))
@@ -188,12 +189,12 @@ def test_k_is_at_most_the_bank(digits):
     picked, fixed = knn.measure(small)
     assert fixed.metric == "top1_k150_T0.1" and picked.chosen["k"] <= 100
     with pytest.raises(ValueError, match="k must be in"):
-        knn.search(small.train_x, small.val_x, 101)
+        nearest(small.train_x, small.val_x, 101)
 
 
 def test_equal_similarities_and_equal_votes():
     bank = np.array([[1, 0], [2, 0], [0, 1], [3, 0]], dtype=np.float32)
-    similarity, index = knn.search(bank, np.array([[5, 0]], dtype=np.float32), 4)
+    similarity, index = nearest(bank, np.array([[5, 0]], dtype=np.float32), 4)
     assert index.tolist() == [[0, 1, 3, 2]]
     labels = np.array([2, 1, 0, 0])
     assert knn.vote(similarity, labels[index], 3, (1, 2, 3), 0.1)[:, 0].tolist() == [2, 1, 0]
@@ -212,9 +213,7 @@ def test_vote_is_stable_at_tiny_temperatures():
 def test_zero_vectors_and_extreme_scales_give_numbers(digits):
     zero = digits.train_x.copy()
     zero[:10] = 0
-    similarity, _ = knn.search(
-        zero, np.concatenate([np.zeros((1, 64), np.float32), digits.test_x[:5] * 1e-25, digits.test_x[:5] * 1e30]), 50
-    )
+    similarity, _ = nearest(zero, np.concatenate([np.zeros((1, 64), np.float32), digits.test_x[:5] * 1e-25, digits.test_x[:5] * 1e30]), 50)
     assert np.isfinite(similarity).all() and (similarity[0] == 0).all()
     assert np.allclose(similarity[1:6], similarity[6:], atol=1e-6)
 

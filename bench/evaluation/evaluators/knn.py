@@ -3,15 +3,15 @@
 A neighbour with cosine similarity s gives its class exp(s / T). k and T are picked on val against the bank train;
 test is searched once, in the bank train + val.
 
-Ties. Equal similarities: the lower index in the bank comes first, and FAISS says which of them are found at all
-where they straddle the largest k. Equal votes: the lower class. Equal accuracies on val: the smaller k, then the smaller T.
+The search, and what becomes of equal similarities: bench/evaluation/search.py. Equal votes: the lower class. Equal accuracies on val: the
+smaller k, then the smaller T.
 B images in the bank, Q queries, D features, K classes.
 """
 
-import faiss
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, Features, normalise, require_finite, tally
+from bench.evaluation.arrays import Arrays, Features, require_finite, tally
+from bench.evaluation.search import nearest
 from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None
@@ -28,19 +28,6 @@ FIXED = (200, 0.1)
 
 QUERIES_AT_ONCE = 2048
 """Bounds the memory of the votes, [queries, K] float64."""
-
-
-def search(bank: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k most similar rows of `bank` [B, D] for each of `queries` [Q, D], nearest first: cosine similarity
-    float32 [Q, k] and index int64 [Q, k]. A vector of zeros has similarity 0 to everything. Needs k <= B."""
-    if not 1 <= k <= len(bank):
-        raise ValueError(f"k must be in [1, {len(bank)}], the size of the bank, not {k}")
-    index = faiss.IndexFlatIP(bank.shape[1])
-    index.add(normalise(bank).astype(np.float32))
-    similarity, neighbour = index.search(normalise(queries).astype(np.float32), k)
-    # FAISS orders equal similarities by a heap's accidents.
-    order = np.lexsort((neighbour, -similarity), axis=1)
-    return np.take_along_axis(similarity, order, axis=1), np.take_along_axis(neighbour, order, axis=1)
 
 
 def vote(similarity: np.ndarray, labels: np.ndarray, num_classes: int, neighbours: tuple[int, ...], temperature: float) -> np.ndarray:
@@ -66,7 +53,7 @@ def choose(arrays: Arrays) -> dict[str, float | int]:
     """The (k, T) of the grid with the highest accuracy on val: {'k', 'T', 'val_top1' in percent, or the data set's other
     metric}. Does not read test."""
     neighbours = tuple(sorted({min(k, len(arrays.train_x)) for k in NEIGHBOURS}))
-    similarity, index = search(arrays.train_x, arrays.val_x, neighbours[-1])
+    similarity, index = nearest(arrays.train_x, arrays.val_x, neighbours[-1])
     right = {}
     for temperature in TEMPERATURES:
         predicted = vote(similarity, arrays.train_y[index], arrays.num_classes, neighbours, temperature)
@@ -83,7 +70,7 @@ def measure(arrays: Arrays) -> list[Result]:
     bank_x, bank_y = arrays.fitting_split()
     test_x, test_y = arrays.test_split()
     picked_k, (fixed_k, fixed_temperature) = int(chosen["k"]), (min(FIXED[0], len(bank_x)), FIXED[1])
-    similarity, index = search(bank_x, test_x, max(picked_k, fixed_k))
+    similarity, index = nearest(bank_x, test_x, max(picked_k, fixed_k))
     reported = (
         (arrays.metric, picked_k, chosen["T"], chosen),
         (f"{arrays.metric}_k{fixed_k}_T{fixed_temperature:g}", fixed_k, fixed_temperature, {}),
