@@ -141,6 +141,18 @@ def test_a_rise_that_images_alone_could_make_is_not_shown():
     assert Rises(tuple("abcd")).judge(Points.given("linear", points)).verdict == "undecided"
 
 
+def test_a_line_that_rises_at_every_seed_is_no_rise_where_the_places_between_are_in_no_order():
+    """The means are in order and the line's interval lies above 0: Page's test alone refuses it, one way and the other."""
+    rows = [(80.0, 79.0, 85.0), (80.5, 86.0, 85.0), (80.0, 79.5, 85.5)]
+    points = Points.given("linear", {name: dict(enumerate(column)) for name, column in zip("abc", zip(*rows, strict=True), strict=True)})
+    means = np.mean(rows, axis=0)
+    assert means[0] < means[1] < means[2] and page(np.array(rows)) > 0.025
+    found = Rises(tuple("abc")).judge(points)
+    assert found.interval[0] > 0 and found.verdict == "undecided"
+    falling = Rises(tuple("cba")).judge(points)
+    assert falling.interval[1] < 0 and falling.verdict == "undecided"
+
+
 def test_the_rise_is_that_of_the_least_squares_line():
     levels = {"a": 80.0, "b": 84.0, "c": 83.0, "d": 89.0}
     slope = np.polyfit(range(4), list(levels.values()), 1)[0]
