@@ -24,7 +24,8 @@ class Supervised(Reference):
 
     def __init__(self, make_encoder, data, num_classes, *, padding: CountOrZero = 4, color_strength: NonNegative = 0.0):
         """padding: pixels of black border that the crop moves over, 4 (section 4.2). color_strength: of SimCLR's colour distortion, which
-        greys a fifth of the images too (arXiv:2002.05709, appendix A; supervised training with it: table 1); 0 is none."""
+        greys a fifth of the images too (arXiv:2002.05709, appendix A, and google-research/simclr@2fc637b, tf2/data_util.py; supervised
+        training with it: table 1); 0 is none."""
         super().__init__()
         colours = (color_distortion(color_strength), Grayscale(0.2)) if color_strength else ()
         self.views = (View((PaddedCrop(padding), Flip(), *colours)),)

@@ -49,7 +49,8 @@ def reverse_gradient(rows: Tensor, scale: float) -> Tensor:
 
 def encode_crops(encoder: nn.Module, crops: tuple[Tensor, ...]) -> Tensor:
     """V crops, each [b, 3, h, w] -> [V * b, D], crop by crop. Crops of one size share an encoder call, so that BatchNorm sees them
-    together, as in the authors' code of SwAV (src/resnet50.py) and DINO (MultiCropWrapper in utils.py)."""
+    together, as in the authors' code of SwAV (facebookresearch/swav@06b1b7c, src/resnet50.py) and DINO (MultiCropWrapper in
+    facebookresearch/dino@7c446df, utils.py)."""
     sizes = [torch.cat(list(group)) for _, group in itertools.groupby(crops, key=lambda crop: crop.shape[-1])]
     return torch.cat([encoder(images) for images in sizes])
 

@@ -20,7 +20,8 @@ REACH = 12
 """Squares of the grid each way from grey; sRGB needs 11."""
 
 LIGHTNESS_CENTRE, LIGHTNESS_SCALE, COLOUR_SCALE = 50, 100, 110
-"""What colorization's authors take from L, and divide L and ab by, before a network sees them (colorizers/base_color.py)."""
+"""What colorization's authors take from L, and divide L and ab by, before a network sees them: richzhang/colorization@4bda68f,
+colorizers/base_color.py."""
 
 XYZ_OF_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 """Rows X, Y and Z of linear sRGB (ITU-R BT.709 primaries, D65), to the six digits of scikit-image's rgb2lab."""

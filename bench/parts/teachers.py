@@ -91,7 +91,8 @@ class Memory(nn.Module):
 
     def __init__(self, num_images: int, dim: int):
         super().__init__()
-        # Uniform in +-1/sqrt(dim / 3), as in the authors' code of instance discrimination (lib/LinearAverage.py): unit length on average.
+        # Uniform in +-1/sqrt(dim / 3), so of unit length on average, as in the authors' code of instance discrimination
+        # (zhirongw/lemniscate.pytorch@06c2d49, lib/LinearAverage.py).
         bound = (dim / 3) ** -0.5
         self.register_buffer("rows", (2 * torch.rand(num_images, dim) - 1) * bound)
 
