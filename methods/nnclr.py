@@ -5,8 +5,10 @@ Differs from the paper:
   past embeddings instead of 98,304, which is more than most small data sets have images; batches of 256.
 - Optimizer and augmentation are SimCLR's on ImageNet (arXiv:2002.05709, sections 2.3 and A), with its half strength of colour and without
   its blur on CIFAR-10 (B.9). There is no code by the authors; the paper's own numbers for them were not at hand.
-- The loss is that of the paper's pseudocode, for each view. Its text adds a second term to make it symmetric, in which each prediction must
-  find its own neighbour among the batch's (from memory: the text was not at hand). solo-learn and lightly leave it out too.
+- Each neighbour must find the prediction, for each view, as in solo-learn's solo/losses/nnclr.py. The paper's implementation details add
+  the transpose, in which each prediction must find its own neighbour among the batch's, to make the loss symmetric (its text was not at
+  hand, but a summary with the formula: seunghan96.github.io, CL_paper11). keras-io's examples/vision/nnclr.py has both terms, and thanks the
+  paper's first author for his review; lightly's NTXentLoss too, with rows of the same kind as further negatives.
 - Past embeddings are those of views: a place that is still empty is nobody's neighbour, and in the first step a view is its own.
 B images in the global batch, D features, P projection, Q past embeddings.
 """
@@ -43,7 +45,7 @@ def find_the_view(neighbours: Tensor, predictions: Tensor, temperature: float) -
 
 class NNCLR(Method):
     paper = "arXiv:2104.14548"
-    source = "paper alone"
+    source = "vturrisi/solo-learn@08e027a, keras-team/keras-io@02ad465, lightly-ai/lightly@00283d7"
     family = "contrastive"
     smallest_batch = 2
     version = 2
