@@ -20,6 +20,10 @@ from bench.spec import RunSpec
 
 WEEK_IN_MINUTES = 7 * 24 * 60
 
+EXECUTOR = "SUBMITIT_EXECUTOR"
+"""By which a worker knows what it was launched by. A debug run in a job that somebody submitted by Submitit is no task of it: it would
+take itself for one of the job's packed workers, wait for the others, and give the job back to the queue in its name."""
+
 RESEND = 3.0
 """Seconds between two requests to stop."""
 
@@ -50,6 +54,8 @@ def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[tu
     """Submitit's debug executor, with `watch` called from a thread of its own."""
     executor = submitit.AutoExecutor(folder, cluster="debug")
     job = executor.submit(work)
+    former = os.environ.get(EXECUTOR)
+    os.environ[EXECUTOR] = "debug"
     over = threading.Event()
 
     def watching(look: Callable):
@@ -63,6 +69,7 @@ def in_this_process(work: Work, folder: Path, watch: Callable | None) -> list[tu
         # Not job.result(): on an error Submitit's debug job would open a debugger.
         error = job.exception()
     finally:
+        os.environ.pop(EXECUTOR) if former is None else os.environ.update({EXECUTOR: former})
         over.set()
         if watch:
             watcher.join()
