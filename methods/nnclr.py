@@ -7,8 +7,8 @@ Differs from the paper:
   its blur on CIFAR-10 (B.9). There is no code by the authors; the paper's own numbers for them were not at hand.
 - Each neighbour must find the prediction, for each view, as in solo-learn's solo/losses/nnclr.py. The paper's implementation details add
   the transpose, in which each prediction must find its own neighbour among the batch's, to make the loss symmetric (its text was not at
-  hand, but a summary with the formula: seunghan96.github.io, CL_paper11). keras-io's examples/vision/nnclr.py has both terms, and thanks the
-  paper's first author for his review; lightly's NTXentLoss too, with rows of the same kind as further negatives.
+  hand, but a summary with the formula: seunghan96.github.io, CL_paper11). keras-io's examples/vision/nnclr.py has both terms, and thanks
+  the paper's first author for his review; lightly's NTXentLoss too, with rows of the same kind as further negatives.
 - Past embeddings are those of views: a place that is still empty is nobody's neighbour, and in the first step a view is its own.
 B images in the global batch, D features, P projection, Q past embeddings.
 """
