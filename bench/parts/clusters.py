@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bench.compute.flops import add_flops
+from bench.compute.trial import in_trial
 from bench.parts.losses import full_precision
 
 
@@ -17,16 +18,19 @@ def kmeans(
 
     spherical: centroids have unit length and are compared by inner product; else by Euclidean distance. A cluster that runs
     empty is put beside a large one, so that it takes a part of it; where rows are equal, some are empty in the end all the same.
-    On the CPU and in float32; the same rows and generator give the same clusters. Its products count, as torch's do."""
-    import faiss  # here, since most methods do without it and its import costs time
-
+    On the CPU and in float32; the same rows and generator give the same clusters. Its products count, as torch's do.
+    In a trial nothing is searched for: clusters are of any rows."""
     if not 1 <= clusters <= len(rows):
         raise ValueError(f"{len(rows)} rows cannot make {clusters} clusters")
     seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
+    add_flops(2.0 * len(rows) * rows.shape[1] * clusters * (iterations + 1))  # every row by every centroid, each time and for the last word
+    if in_trial():
+        return rows[:clusters].clone(), torch.arange(len(rows), device=rows.device) % clusters
+    import faiss  # here, since most methods do without it and its import costs time
+
     # By itself FAISS looks at 256 rows for each cluster, and warns of fewer than 39.
     limits = {"min_points_per_centroid": 1, "max_points_per_centroid": len(rows)}
     solver = faiss.Kmeans(rows.shape[1], clusters, niter=iterations, spherical=spherical, seed=seed, **limits)
-    add_flops(2.0 * len(rows) * rows.shape[1] * clusters * (iterations + 1))  # every row by every centroid, each time and for the last word
     array = rows.detach().to("cpu", torch.float32).numpy()
     solver.train(array)
     return torch.from_numpy(solver.centroids).to(rows), torch.from_numpy(solver.assign(array)[1]).to(rows.device)

@@ -41,8 +41,9 @@ def complete(
     from bench.encoders.batch_norm import require_shares
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
+    from bench.plan.hook import hook_on_paper
     from bench.plan.memory import features_bytes, images_bytes, require_memory
-    from bench.plan.step import Step, encode_on_paper, features_of_hook, step_on_paper
+    from bench.plan.step import Step, encode_on_paper, step_on_paper, task_on_paper
     from bench.training.optim import parameter_groups
 
     data = data or catalogue.require(spec.dataset, root)
@@ -90,9 +91,13 @@ def complete(
         )
     if recipe and recipe.batch_size < method.smallest_batch:
         raise UserError(f"{spec.method} needs a batch of {method.smallest_batch} images or more, not {recipe.batch_size}")
-    if not tried:
-        step = None
-    elif recipe:
+    if tried:
+        when = f"before an epoch, with {encoder} and images" if recipe else "in its look at the training images,"
+        with own_code(f"{spec.method} fails {when} of {image_size} pixels"):
+            if (*key, "hook") not in built:
+                built[*key, "hook"] = hook_on_paper(method, info, new_method)
+        step = Step(0, 0, built[*key, "hook"].bytes)
+    if tried and recipe:
         trained_so, given = (
             (*key, recipe.batch_size, recipe.optimizer),
             ", ".join(f"{name}={value}" for name, value in spec.hyper_parameters.items()),
@@ -101,16 +106,17 @@ def complete(
         with own_code(f"{spec.method} fails in its first step with {batch}"):
             if trained_so not in built:
                 built[trained_so] = step_on_paper(method, recipe, info, num_classes, new_method)
-            step = built[trained_so]
+            step = built[trained_so] and replace(built[trained_so], hook=built[*key, "hook"].bytes)
+        with own_code(f"{spec.method} fails where it is asked what it needs of a budget, and for its chance loss"):
+            task_on_paper(method, recipe.batch_size, new_method)
         with own_code(f"{spec.method} fails where it is evaluated, with {encoder} and images of {image_size} pixels"):
             if (*key, "encode") not in built:
                 built[*key, "encode"] = encode_on_paper(method, info, new_method)
-    else:
-        with own_code(f"{spec.method} fails in its look at the training images"):
-            step = Step(0, 0, features_of_hook(method, info))
     if here and step:
         images, features = images_bytes(data, spec.pretrain_split, image_size), features_bytes(method, data, image_size)
         require_memory(spec.method, image_size, recipe and recipe.batch_size, precision, images, features, step)
+    with own_code(f"{spec.method} fails where it is asked for its version"):
+        method_version = methods.version(spec.method, cls, hyper_parameters)
     return spec.replace(
         dataset=canonical(spec.dataset),
         encoder=encoder,
@@ -120,7 +126,7 @@ def complete(
         recipe=recipe,
         recipe_changes={},
         encoder_version=entry.version,
-        method_version=methods.version(spec.method, cls, hyper_parameters),
+        method_version=method_version,
         data_revision=data.revision,
         budget=spec.budget.in_images(info.num_images),
         device=describe_device(processes, threads) if spec.budget.unit == "seconds" else None,

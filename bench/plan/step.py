@@ -1,13 +1,12 @@
 """One step and one encoding of a method without numbers, on torch's meta device: what would fail in the first step of a run, or after its
 last, and the memory that a step takes.
 
-What a run keeps beside it, images and features, is in bench/plan/memory.py.
+What a run keeps beside it, images and features, is in bench/plan/memory.py; what it does before an epoch in bench/plan/hook.py.
 """
 
-import contextlib
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +15,12 @@ from torch import Tensor, nn
 
 from bench.compute.randomness import Draws, generator
 from bench.method import Batch, LabelledBatch, Method
+from bench.parts.budgets import Needed
+from bench.plan.paper import TRIED, Unknown, told
 from bench.spec import DatasetInfo, Recipe
-from bench.training.hook import has_hook
 
 STATES = {"sgd": 1, "lars": 1, "adam": 2, "adamw": 2}
 """Numbers that an optimizer keeps of each parameter, beside its gradient."""
-
-TRIED = 2**28
-"""Bytes of views up to which a step that failed without numbers is tried with numbers, to be sure that it does fail: 256 MiB."""
 
 
 @dataclass(frozen=True)
@@ -34,28 +31,23 @@ class Step:
     """Parameters and buffers, gradients and the optimizer's numbers."""
     activations: int
     """What is kept of the forward pass for the backward one, in float32."""
-    hook: int
-    """Features of all images that `before_epoch` asks for."""
+    hook: int = 0
+    """Features of all images that `before_epoch` asks for (bench/plan/hook.py)."""
 
     def bytes(self, precision: str) -> int:
         """Together. Activations in bf16 have half the bytes."""
         return self.state + max(self.hook, self.activations // 2 if precision == "bf16" else self.activations)
 
 
-class Unknown(Exception):
-    """Without numbers it cannot be told: a tensor's values are asked for, or another device."""
-
-
 def step_on_paper(method: Method, recipe: Recipe, data: DatasetInfo, num_classes: int, with_numbers: Callable[[], Method]) -> Step | None:
-    """Hook, loss, backward and after_step of one batch, in every phase of a method that was built `on_paper`, which is left as it was.
+    """Loss, backward and after_step of one batch, in every phase of a method that was built `on_paper`, which is left as it was.
 
     with_numbers(): the same method on the CPU; a step that fails is tried on it, where the views are small, and only what fails twice does
     fail, but for a ValueError. Raises what the method raises. None where it cannot be told without numbers."""
     twin = copy.deepcopy(method).to("meta").train()
     try:
-        hook = features_of_hook(twin, data)
         kept = max(activations(twin, progress, recipe.batch_size, data, num_classes, "meta") for progress in (0.0, *twin.phases))
-        return Step(state_bytes(twin, recipe), kept, hook)
+        return Step(state_bytes(twin, recipe), kept)
     except Unknown:
         return None
     except ValueError:  # as the contract says it, and BatchNorm: not of the device
@@ -122,44 +114,30 @@ def features(method: Method, data: DatasetInfo, device: str) -> None:
                 raise TypeError(f"{name} of 2 images returned {what}; expected a tensor [2, D] ({line_of(encode)})")
 
 
+def task_on_paper(method: Method, batch_size: int, with_numbers: Callable[[], Method]) -> tuple[Needed, ...]:
+    """What a method that was built `on_paper` needs of a budget. Its chance loss is asked for too: a record holds both after the training.
+
+    with_numbers: as of `step_on_paper`. Raises what the method raises, and a TypeError for what is neither."""
+    try:
+        return told_of_task(method, batch_size)
+    except Exception:  # whatever a method's own code can raise
+        return told_of_task(with_numbers(), batch_size)
+
+
+def told_of_task(method: Method, batch_size: int) -> tuple[Needed, ...]:
+    """`needed`, and a TypeError where that or `chance_loss` is not what the contract says."""
+    needed, chance = method.needed(batch_size), method.chance_loss(batch_size)
+    if not isinstance(needed, tuple) or not all(isinstance(each, Needed) for each in needed):
+        raise TypeError(f"needed returned {needed!r}; expected a tuple of bench.parts.Needed ({line_of(method.needed)})")
+    if not isinstance(chance, int | float | None):
+        raise TypeError(f"chance_loss returned {chance!r}; expected a number or None ({line_of(method.chance_loss)})")
+    return needed
+
+
 def line_of(function: Callable) -> str:
     """'mine.py:12', where it begins; its type where it is no function of Python's."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else type(function).__name__
-
-
-def features_of_hook(method: Method, data: DatasetInfo) -> int:
-    """Bytes of the features that `before_epoch` asks for, as far as it goes without their numbers. Raises its ValueErrors alone."""
-    found = [0]
-
-    def extract(function, count=None) -> Tensor:
-        some = function(torch.empty(2, 3, data.image_size, data.image_size))
-        rows = torch.empty(min(count or data.num_images, data.num_images), *some.shape[1:])
-        found.append(rows.nbytes)
-        return rows
-
-    if has_hook(method):
-        method.eval()
-        try:
-            with torch.no_grad(), torch.device("meta"), told():
-                method.before_epoch(extract, torch.Generator())
-        except ValueError:
-            raise
-        except Exception:
-            pass  # clusters, say, are made of numbers; what was asked for until then is known
-        method.train()
-    return sum(found)
-
-
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """A block in which torch's own errors of tensors without numbers become Unknown."""
-    try:
-        yield
-    except Exception as error:
-        if "meta" in str(error).lower():
-            raise Unknown(str(error)) from error
-        raise
 
 
 def storage(value: Tensor) -> int:

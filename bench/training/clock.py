@@ -11,6 +11,18 @@ COUNTERS = ("hooks", "last_hook", "steps", "left")
 """What a checkpoint keeps of a clock."""
 
 
+def left_for_steps(left: float, step: float, until_hook: int, steps_per_epoch: int, hook: float) -> float:
+    """How much of the budget that is left goes to steps, each so much, with a hook after `until_hook` of them and one an epoch.
+
+    step, hook: what one costs, as `left` in the budget's unit."""
+    now = until_hook * step
+    if left <= now:
+        return left
+    epoch = steps_per_epoch * step
+    epochs, rest = divmod(left - now, hook + epoch)
+    return now + epochs * epoch + max(0.0, rest - hook)
+
+
 class Clock:
     """progress = what steps have spent / (the budget - what hooks have spent - what those to come are foreseen to spend).
 
@@ -39,17 +51,8 @@ class Clock:
         if since <= 0:
             return 1 - self.left
         until_hook = (hooked_epoch + 1) * self.steps_per_epoch - self.meter.steps
-        ahead = self.left_for_steps(left, by_steps / self.meter.steps, until_hook)
+        ahead = left_for_steps(left, by_steps / self.meter.steps, until_hook, self.steps_per_epoch, self.last_hook)
         return 1 - self.left * ahead / (since + ahead)
-
-    def left_for_steps(self, left: float, step: float, until_hook: int) -> float:
-        """How much of the budget that is left goes to steps, each so much, with a hook after `until_hook` of them and one an epoch."""
-        now = until_hook * step
-        if left <= now:
-            return left
-        epoch = self.steps_per_epoch * step
-        epochs, rest = divmod(left - now, self.last_hook + epoch)
-        return now + epochs * epoch + max(0.0, rest - self.last_hook)
 
     def look(self, hooked_epoch: int) -> float:
         """`progress`, from which that of the next step is reckoned."""

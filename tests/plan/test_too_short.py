@@ -4,11 +4,12 @@ import pytest
 
 from bench.data.catalogue import DataSets
 from bench.plan.complete import complete
-from bench.plan.estimate import setting, steps_of, too_short
+from bench.plan.estimate import Rate, setting, steps_of, too_short
 from bench.spec import Budget, RunSpec
 
-RATE = (0.5, 1e9, 0.0)
-"""Seconds and FLOPs a step."""
+RATE = Rate(0.5, 1e9)
+EPOCH = 20
+"""Steps of 64 of the 1,295 images that digits' train has."""
 
 
 def planned(method: str, budget: Budget, **changes) -> RunSpec:
@@ -22,9 +23,9 @@ def warned(*specs: RunSpec) -> list[str]:
 
 @pytest.mark.parametrize("unit", ["steps", "images", "flops", "seconds"])
 def test_a_memory_that_is_not_filled_once(unit):
-    amount = {"steps": 1, "images": 64, "flops": RATE[1], "seconds": RATE[0]}[unit]
+    amount = {"steps": 1, "images": 64, "flops": RATE.flops, "seconds": RATE.seconds}[unit]
     few, many = planned("npid", Budget(unit, 5 * amount)), planned("npid", Budget(unit, 40 * amount))
-    assert (steps_of(few, RATE), steps_of(many, RATE)) == (5, 40)
+    assert (steps_of(few, RATE, EPOCH), steps_of(many, RATE, EPOCH)) == (5, 40)
     (line,) = warned(few, few.replace(seed=1))
     assert line == f"{few.budget} are short for npid: the memory holds every image after 21 steps, and it has 5"
     assert warned(many) == []
