@@ -54,7 +54,7 @@ def test_steps_are_counted_as_the_loop_makes_them(name, epochs):
     step, costs = trainer.measure_step(0.5), hook_on_paper(*on_meta(name, source.info)).flops
     per_epoch = trainer.batches.steps_per_epoch
     wanted = round(epochs * per_epoch)
-    amount = costs[0] + (wanted - 0.5) * step + (costs[1] if wanted > per_epoch else 0)
+    amount = costs[0] + (wanted - 0.1) * step + (costs[1] if wanted > per_epoch else 0)
     spec, source, method = run_of(name, Budget("flops", amount))
     trainer = Trainer(method, source, spec)
     trainer.run()
