@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.data import reading
+from bench.data.annotations import KINDS
 from bench.data.entry import Entry
 from bench.errors import UserError
 from bench.folder_name import is_folder, parse, shown
@@ -79,6 +80,15 @@ class DataSet:
             raise UserError(no_val(self.name))
         if classes and self.entry.classes < 2:
             raise UserError(f"{shown(self.name)} has one class, which any method would tell with 100 %: {evaluator} needs two or more")
+
+    def require_annotation(self, kind: str, who: str, having: Collection[str] = ()) -> None:
+        """A UserError where images have no `kind` of targets (bench.data.annotations.KINDS), before anything is trained. who: what needs
+        them, as "the evaluator 'detection'"; having: data sets that have them, to be named."""
+        if kind in self.entry.annotations:
+            return
+        there = ["one class of each image"] * self.entry.one_class + [KINDS[other] for other in self.entry.annotations]
+        expected = f"; expected one of {', '.join(having)}" if having else ""
+        raise UserError(f"{shown(self.name)} has no {kind}, which {who} needs, but {', '.join(there)}{expected}")
 
     @cached_property
     def rarest_class(self) -> tuple[str, int]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bench.data.annotations import Annotation
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -26,7 +28,8 @@ class Entry:
     they are read), of a folder the path and size of every image file. Empty where those are listed only when asked for:
     `bench.data.dataset.DataSet.revision`."""
     read: Callable = field(compare=False, repr=False)
-    """(root, part) -> [N, C, H, W] uint8 or [N] paths, int64 [N] labels, class names; numpy. A part is one of `parts`."""
+    """(root, part) -> [N, C, H, W] uint8 or [N] paths, int64 [N] labels, class names; numpy. A part is one of `parts`. A label is -1 where
+    an image has no class, or not one alone."""
     files: tuple[str, ...] = field(default=(), repr=False)
     """What must lie under the data root, or the folder itself; empty where the images come inside a library."""
     own_val: bool = field(default=False, repr=False)
@@ -48,6 +51,10 @@ class Entry:
     """What its owner should know before a number of it is believed: sentences, for which files may be read."""
     by_hand: str = field(default="", repr=False)
     """What a user has to do where torchvision cannot download it."""
+    one_class: bool = True
+    """Whether every image of train, val and test has one class; else all labels are -1, and `annotations` say what images show."""
+    annotations: Mapping[str, Annotation] = field(default_factory=dict, compare=False, repr=False)
+    """What images have beside that class, or instead of it: kind, one of `bench.data.annotations.KINDS`, -> how it is read."""
 
     @property
     def parts(self) -> tuple[str, ...]:

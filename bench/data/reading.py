@@ -50,10 +50,14 @@ def read_part(entry: Entry, part: str, root: Path):
 
 
 def listing(entry: Entry, root: Path) -> str:
-    """Hash of part, class, path and size of every image file."""
+    """Hash of part, class, path and size of every image file, and of every file of targets."""
     lines = []
     for part in entry.parts:
         files, labels, classes = read_part(entry, part, root)
         for file, label in zip(files, labels, strict=True):
-            lines.append(f"{part} {classes[label]} {Path(file).relative_to(root).as_posix()} {readable(size_of, file)}")
+            shown = classes[label] if label >= 0 else ""
+            lines.append(f"{part} {shown} {Path(file).relative_to(root).as_posix()} {readable(size_of, file)}")
+        for kind, annotation in entry.annotations.items():
+            sources = annotation.items(root, part)[1]
+            lines += [f"{part} {kind} {Path(file).relative_to(root).as_posix()} {readable(size_of, file)}" for file in sources]
     return hashlib.sha256(os.fsencode("\n".join(sorted(lines)))).hexdigest()[:12]

@@ -96,6 +96,7 @@ def test_protocol_1_never_moves():
         "stl10": "e49ff4db62ab",
         "svhn": "473353b632ab",
         "tiny_imagenet50": "4f5a49252ad3",
+        "voc2012_part": "642e44946496",
     }
 
 
