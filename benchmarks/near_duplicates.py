@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the first 500 test images alone")
     given = parser.parse_args()
     try:
-        test, others = (load_split(given.dataset, split).images for split in ("test", "train+val"))
+        test, others = (torch.as_tensor(load_split(given.dataset, split).images[:]) for split in ("test", "train+val"))
     except UserError as error:
         parser.error(str(error))
     head, rows = counts(test[: 500 if given.quick else None], others)
@@ -59,7 +59,7 @@ def counts(test: Tensor, others: Tensor) -> tuple[list[str], list[list[str]]]:
 
 def lightness(images: Tensor) -> Tensor:
     """float32 [B, 3, H, W], or [B, 1, H, W] of what is grey already -> [B, 1, H, W]"""
-    return images if images.shape[1] == 1 else torch.tensordot(images, torch.tensor(LIGHTNESS), dims=([1], [0]))[:, None]
+    return images if images.shape[1] == 1 else torch.einsum("bchw,c->bhw", images, torch.tensor(LIGHTNESS))[:, None]
 
 
 def highest(test: Tensor, others: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:

@@ -30,6 +30,12 @@ def run_of(method: str, budget: Budget, **changes):
     return spec, source, build_method(spec, source, classes)
 
 
+def costs_on_paper(method: str, info: DatasetInfo) -> tuple[float, float]:
+    costs = hook_on_paper(*on_meta(method, info)).flops
+    assert costs is not None
+    return costs
+
+
 def on_meta(method: str, info: DatasetInfo):
     def made():
         return build(methods.load(method), factory.factory("resnet8", info.image_size), info, 10, {})
@@ -51,7 +57,7 @@ def test_what_a_hook_costs_on_paper_is_what_it_costs(name):
 def test_steps_are_counted_as_the_loop_makes_them(name, epochs):
     spec, source, method = run_of(name, Budget("steps", 10))
     trainer = Trainer(method.train(), source, spec)
-    step, costs = trainer.measure_step(0.5), hook_on_paper(*on_meta(name, source.info)).flops
+    step, costs = trainer.measure_step(0.5), costs_on_paper(name, source.info)
     per_epoch = trainer.batches.steps_per_epoch
     wanted = round(epochs * per_epoch)
     amount = costs[0] + (wanted - 0.1) * step + (costs[1] if wanted > per_epoch else 0)
@@ -124,7 +130,7 @@ def test_every_other_hook_is_tried_too(tmp_path, hook, told):
 
 def test_a_plan_warns_of_a_budget_that_hooks_leave_too_little_of():
     spec, source, _ = run_of("deepcluster", Budget("flops", 12e9))
-    costs = hook_on_paper(*on_meta("deepcluster", source.info)).flops
+    costs = costs_on_paper("deepcluster", source.info)
     rate, enough = Rate(0.5, 2e9), spec.replace(budget=Budget("flops", 12e9 + sum(costs)))
     assert too_short((enough,), DataSets(None), {setting(enough): rate}) == []
     (line,) = too_short((spec,), DataSets(None), {setting(spec): rate})
