@@ -38,7 +38,7 @@ CHOSEN = {
         "supervised": 0.1,
         "simclr": 10.0,
         "byol": 4.5,
-        "moco": 0.9,
+        "moco": 0.09,
         "dino": 5e-4,
         "swav": 0.6,
         "npid": 0.009,
@@ -51,8 +51,8 @@ CHOSEN = {
         "simsiam": 0.9,
         "barlow_twins": 6.0,
         "vicreg": 5.0,
-        "nnclr": 3.0,
-        "moco_v1": 0.09,
+        "nnclr": 0.9,
+        "moco_v1": 0.3,
         "cpc": 0.006,
         "pirl": 0.03,
         "deepcluster_v2": 9.0,
@@ -73,10 +73,10 @@ CHOSEN = {
         "swav": 0.0015,
         "mae": 0.00045,
         "npid": 0.00015,
-        "pcl": 0.00015,
+        "pcl": 0.0015,
         "rotation": 0.0015,
         "colorization": 0.0003,
-        "deepcluster": 0.005,
+        "deepcluster": 0.00015,
         "denoising_ae": 0.0003,
         "multi_task": 5e-4,
         "autoencoder": 0.001,
@@ -84,10 +84,10 @@ CHOSEN = {
         "context_encoder": 0.002,
         "counting": 3e-05,
         "cpc": 0.002,
-        "deepcluster_v2": 0.005,
+        "deepcluster_v2": 5e-4,
         "exemplar": 0.00015,
         "jigsaw": 0.005,
-        "moco_v1": 5e-4,
+        "moco_v1": 0.0015,
         "nnclr": 0.0015,
         "pirl": 5e-4,
         "relative_patch": 0.0015,
@@ -98,7 +98,7 @@ CHOSEN = {
 }
 """By encoder and method the learning rate with the highest linear accuracy on val, kNN breaking ties; records in
 results/cifar10_search, which a test compares. Each is the best of five. The lowest that was tried: npid and multi_task with resnet8; npid,
-pcl, colorization, denoising_ae, counting, exemplar and split_brain with vit_nano. The highest: simsiam, barlow_twins, cpc and
+colorization, deepcluster, denoising_ae, counting, exemplar and split_brain with vit_nano. The highest: simsiam, barlow_twins, cpc and
 deepcluster_v2 with resnet8, dino with vit_nano."""
 
 FLOORS = ("random", "random_rescaled", "pca")

@@ -14,8 +14,8 @@ GpuScale = partial(Scale, dataset="cifar10", precision="bf16", budget="20epochs"
 CIFAR10 = {
     "byol": {"lr": 4.5},
     "denoising_ae": {"lr": 0.003},
-    "moco": {"lr": 0.9},
-    "moco_v1": {"lr": 0.09},
+    "moco": {"lr": 0.09},
+    "moco_v1": {"lr": 0.3},
     "npid": {"lr": 0.009},
     "pcl": {"lr": 0.09},
     "pirl": {"lr": 0.03},
