@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 import methods
 from bench import suites
-from bench.defaults import COMMAND
 from bench.errors import UserError, unknown
 from bench.registry import keyword_defaults
 from bench.suites import Suite
 
 if TYPE_CHECKING:
-    from bench.data.catalogue import DataSets
     from bench.spec import RunSpec
     from reports.claims.figure import Arm, Figure, Records
 
@@ -46,20 +44,6 @@ def scale_of(name: str, figure: "Figure", scale: str | None) -> str:
     if scale not in figure.scales:
         raise unknown(f"scale of {name}", scale, figure.scales)
     return scale
-
-
-def load(name: str, data: "DataSets") -> Suite:
-    """The suite of this name, be it a suite's, a file's, NAME@SCALE or one of all@SCALE."""
-    if is_figure(name):
-        # Those take completing every run to be told.
-        from bench.commands import figure_together
-
-        return figure_together.suite(name, data) if name.partition("@")[0] == figure_together.TITLE else suite(name)
-    from reports import papers
-
-    if not suites.is_path(name) and name in papers.names() and name not in suites.names():
-        raise UserError(f"'{name}' is a figure: expected one of its scales, {name}@SCALE, as in `{COMMAND} figure run {name}`")
-    return suites.load(name)
 
 
 def suite(name: str) -> Suite:

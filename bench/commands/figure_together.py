@@ -1,26 +1,42 @@
-"""All figures at one scale as suites, wherever a command takes a suite's name: a run that several figures ask for is in one of them, once.
+"""All figures at one scale as suites: a run that several figures ask for is in one of them, once. And every suite by its name.
 
-    suites_of("cpu", data)      {"all@cpu": ..., "all@cpu+projection": ...}
+    suites_of("cpu", data)          {"all@cpu": ..., "all@cpu+projection": ...}
+    load("all@cpu+projection", data)
 
 A suite for each list of evaluators, and for each folder of records: a run is in the one that has every evaluator that a figure asks of it.
 """
 
+from typing import TYPE_CHECKING
+
 from bench import suites
 from bench.commands import figure_scales
-from bench.commands.figure_records import Completions
 from bench.data.catalogue import DataSets
-from bench.errors import unknown
-from bench.spec import RunSpec
+from bench.defaults import COMMAND
+from bench.errors import UserError, unknown
 from bench.suites import Suite
-from reports import papers
-from reports.claims.figure import EVALS, Records
+
+if TYPE_CHECKING:
+    from bench.spec import RunSpec
 
 TITLE = "all"
 """What stands before the @."""
 
 
+def load(name: str, data: DataSets) -> Suite:
+    """The suite of this name, be it a suite's, a file's, NAME@SCALE or one of all@SCALE."""
+    if figure_scales.is_figure(name):
+        return suite(name, data) if name.partition("@")[0] == TITLE else figure_scales.suite(name)
+    from reports import papers
+
+    if not suites.is_path(name) and name in papers.names() and name not in suites.names():
+        raise UserError(f"'{name}' is a figure: expected one of its scales, {name}@SCALE, as in `{COMMAND} figure run {name}`")
+    return suites.load(name)
+
+
 def having(scale: str) -> list[str]:
     """The figures that have this scale; a UserError with the nearest one where none has."""
+    from reports import papers
+
     scales = {name: papers.load(name).scales for name in papers.names()}
     if not any(scale in its for its in scales.values()):
         raise unknown("scale", scale, {one for its in scales.values() for one in its})
@@ -30,6 +46,10 @@ def having(scale: str) -> list[str]:
 def suites_of(scale: str, data: DataSets) -> dict[str, Suite]:
     """By name. A UserError where a run cannot be completed, or no figure has the scale: that two figures ask for one run is seen by its id,
     since one may leave to the method what the other says."""
+    from bench.commands.figure_records import Completions
+    from reports import papers
+    from reports.claims.figure import EVALS, Records
+
     completions, runs, evals, folders = Completions(), {}, {}, {}
     for name in having(scale):
         chosen = papers.load(name).scales[scale]

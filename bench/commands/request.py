@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from bench import suites
-from bench.commands import figure_scales, grid
+from bench.commands import figure_together, grid
 from bench.data.catalogue import DataSets
 from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
 from bench.encoders import table
@@ -101,7 +101,7 @@ class Request:
         given = [name for name, value in described.items() if value is not None and value != ()]
         self.name, self.specs = suites.label(suite) if suite else "adhoc", ()
         if suite is not None:
-            chosen = figure_scales.load(suite, self.data)
+            chosen = figure_together.load(suite, self.data)
             if given:
                 raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
             self.specs = chosen.runs

@@ -12,9 +12,8 @@ import pytest
 
 import methods
 from bench.commands import figure as command
-from bench.commands import figure_records, figure_scales
+from bench.commands import figure_records, figure_scales, figure_together
 from bench.commands.figure_records import Known, find
-from bench.commands.figure_together import suites_of
 from bench.data import catalogue
 from bench.data.dataset import DataSet
 from bench.errors import UserError, unknown
@@ -107,7 +106,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_scale_of_a_figure_is_a_suite(hidden):
-    suite = figure_scales.load("hidden@tiny", catalogue.DataSets())
+    suite = figure_together.load("hidden@tiny", catalogue.DataSets())
     assert (suite.evals, suite.results) == (("knn", "linear", "label_free"), "results/figures")
     assert [(run.method, run.seed) for run in suite.runs[:4]] == [("random", 0), ("random_rescaled", 0), *[("denoising_ae", 0)] * 2]
     assert len(suite.runs) == 4 * len(SEEDS) and {str(run.budget) for run in suite.runs[2:4]} == {"2 steps"}
@@ -312,22 +311,22 @@ def test_untrained_encoders_are_one_run_of_figures_of_any_length():
 
 def test_all_figures_together_ask_for_each_run_once(two, here):
     """With every evaluator that one of them asks of it, in one suite of each list."""
-    found = suites_of("tiny", catalogue.DataSets())
+    found = figure_together.suites_of("tiny", catalogue.DataSets())
     assert {name: (suite.evals, len(suite.runs)) for name, suite in found.items()} == {
         "all@tiny": (EVALS, 2 * len(SEEDS)),
         "all@tiny+stages": ((*EVALS, "stages"), 4 * len(SEEDS)),
     }
     assert {run.method for run in found["all@tiny"].runs} == {"denoising_ae"}, "the floors are measured by stages too, once"
-    assert figure_scales.load("all@tiny+stages", catalogue.DataSets()) == found["all@tiny+stages"]
+    assert figure_together.load("all@tiny+stages", catalogue.DataSets()) == found["all@tiny+stages"]
     with pytest.raises(UserError, match=re.escape("unknown suite 'all@tiny+stage'. Did you mean 'all@tiny+stages'?")):
-        figure_scales.load("all@tiny+stage", catalogue.DataSets())
+        figure_together.load("all@tiny+stage", catalogue.DataSets())
 
 
 def test_a_run_that_one_figure_spells_out_and_another_leaves_to_the_method_is_one(two, monkeypatch):
     level = inspect.signature(methods.load("denoising_ae").__init__).parameters["level"].default
     said = replace(OTHER, arms={"said": Arm("denoising_ae", x=0, hyper_parameters={"level": level}), "unsaid": Arm("denoising_ae", x=1)})
     monkeypatch.setattr(papers, "load", lambda name: said)
-    assert len(suites_of("cpu", catalogue.DataSets())["all@cpu"].runs) == 3 * len(SEEDS)
+    assert len(figure_together.suites_of("cpu", catalogue.DataSets())["all@cpu"].runs) == 3 * len(SEEDS)
 
 
 def test_a_plan_of_all_figures_is_one(bench, two):
