@@ -116,6 +116,16 @@ def predict(probe: Probe, x: np.ndarray) -> np.ndarray:
     return probe.classes[predicted]
 
 
+def logits(probe: Probe, x: np.ndarray) -> np.ndarray:
+    """[N, D] -> float64 [N, K] of the first strength's classifier, over the classes that it was fitted on."""
+    found = np.empty((len(x), len(probe.classes)))
+    rows = max(1, BLOCK // max(probe.weights.shape[1:]))
+    for start in range(0, len(x), rows):
+        standardised = (x[start : start + rows] - probe.mean) * probe.scale
+        found[start : start + rows] = standardised @ probe.weights[0] + probe.intercept[0]
+    return found
+
+
 def _blocks(x: np.ndarray, mean: np.ndarray, scale: np.ndarray, rows: int, device: torch.device) -> Callable[[], Iterator[torch.Tensor]]:
     """What yields the standardised features of so many images at a time, float64 [n, D]; on a GPU they lie as float32."""
     features, middle, factor = (torch.from_numpy(values).to(device) for values in (x, mean, scale))

@@ -11,7 +11,7 @@ first or last, and 'not_converged': 1 where the refit ran out of iterations.
 import numpy as np
 
 from bench.evaluation.arrays import Arrays, Features, require_finite, tally
-from bench.evaluation.logistic import fit, predict
+from bench.evaluation.logistic import Probe, fit, predict
 from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None
@@ -42,12 +42,16 @@ def at_edge(strength: float, strengths: tuple[float, ...] = STRENGTHS) -> dict[s
     return {"at_edge": 1} if strength in (min(strengths), max(strengths)) else {}
 
 
-def measure(arrays: Arrays) -> list[Result]:
-    """'top1' on test, percent; 'mean_per_class' where that is the data set's metric."""
+def refit(arrays: Arrays) -> tuple[dict[str, float | int], Probe]:
+    """What was chosen, and the probe of train + val at it, which is the one that is reported. Does not read test."""
     chosen = choose(arrays)
     probe = fit(*arrays.fitting_split(), (chosen["l2"],))
-    if not probe.converged.all():
-        chosen["not_converged"] = 1
+    return chosen if probe.converged.all() else chosen | {"not_converged": 1}, probe
+
+
+def measure(arrays: Arrays) -> list[Result]:
+    """'top1' on test, percent; 'mean_per_class' where that is the data set's metric."""
+    chosen, probe = refit(arrays)
     test_x, test_y = arrays.test_split()
     correct = predict(probe, test_x)[0] == test_y
     right, total = tally(arrays.metric, correct, test_y)
