@@ -93,7 +93,15 @@ class DataSet:
     @cached_property
     def rarest_class(self) -> tuple[str, int]:
         """The class that has the fewest images in train, of which val is no part, and how many. No image is decoded for it."""
-        _, _, labels, classes = reading.read_items(self.entry, "train", self.part)
+        return self._rarest("train")
+
+    @cached_property
+    def rarest_test_class(self) -> tuple[str, int]:
+        """The same in test."""
+        return self._rarest("test")
+
+    def _rarest(self, split: str) -> tuple[str, int]:
+        _, _, labels, classes = reading.read_items(self.entry, split, self.part)
         images = np.bincount(labels, minlength=len(classes))
         return classes[images.argmin()], int(images.min())
 
@@ -102,6 +110,16 @@ class DataSet:
         if count and (there := self.rarest_class[1]) < count:
             rarest = f"{shown(self.name)} has {there} train images of the class '{self.rarest_class[0]}'"
             raise UserError(f"{rarest}, and {evaluator} takes {count} of each class; expected {there} or fewer")
+
+    def require_in_test(self, classes: int, images: int, evaluator: str) -> None:
+        """A UserError where test has fewer classes, or fewer images of one, than an evaluator draws, before anything is trained."""
+        if self.num_classes < classes:
+            raise UserError(
+                f"{shown(self.name)} has {self.num_classes} classes, and {evaluator} draws {classes}; expected {classes} or more"
+            )
+        if images and (there := self.rarest_test_class[1]) < images:
+            rarest = f"{shown(self.name)} has {there} test images of the class '{self.rarest_test_class[0]}'"
+            raise UserError(f"{rarest}, and {evaluator} draws {images} of a class; expected {images} or more of every class")
 
     def check_split(self, split: str, there: Collection[str], image_size: int | None = None) -> int:
         """The image size to use, after a look at what was asked for: a split of `there`, and a number of pixels."""

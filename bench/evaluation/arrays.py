@@ -72,6 +72,11 @@ class Features(Protocol):
         """Features of `dataset`, by default of the pretraining one; without `test`, its test split is not even loaded."""
         ...
 
+    def split(self, split: str, dataset: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Features float32 [N, D] and labels int64 [N] of 'train', 'val' or 'test' alone, of the pretraining data set or of another. For
+        an evaluator that needs no other split; the others are not even loaded."""
+        ...
+
     def stages(self) -> list[Arrays]:
         """Features of the pretraining data set after every stage of the encoder; empty where there are none."""
         ...

@@ -50,8 +50,10 @@ def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, thread
     They are kept for the evaluation (bench.data.load.read_split), so nothing is decoded twice."""
     for request in requests:
         name, _ = registry.parse(request)
-        for split in ("train", "val", *(["test"] if registry.reads_test(name) else [])):
-            load(data.require(registry.target(request) or spec.dataset), split, spec.image_size, threads)
+        read = {registry.target(request) or spec.dataset: registry.splits(name)}
+        for dataset, splits in ({spec.dataset: registry.splits_of_pretraining(name)} | read).items():
+            for split in splits:
+                load(data.require(dataset), split, spec.image_size, threads)
 
 
 class FrozenEncoder:
@@ -96,6 +98,10 @@ class FrozenEncoder:
         (train_x, train_y, num_classes), (val_x, val_y, _) = (self._split(name, split) for split in ("train", "val"))
         test_x, test_y, _ = self._split(name, "test") if test else (None, None, 0)
         return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y, self.data.require(name).entry.metric)
+
+    def split(self, split: str, dataset: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Features and labels of one split; see bench.evaluation.arrays."""
+        return self._split(dataset or self.dataset, split)[:2]
 
     def stages(self) -> list[Arrays]:
         """As `arrays` of the pretraining data set, after every stage of the encoder."""

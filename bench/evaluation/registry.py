@@ -52,6 +52,21 @@ def reads_test(name: str) -> bool:
     return EVALUATORS.declared(name, "READS_TEST")
 
 
+def fewest_in_test(name: str) -> tuple[int, int]:
+    """How many classes test must have, and of each how many images, where the evaluator draws so many of them."""
+    return EVALUATORS.declared(name, "FEWEST_CLASSES", default=0), EVALUATORS.declared(name, "FEWEST_TEST_IMAGES", default=0)
+
+
+def splits(name: str) -> tuple[str, ...]:
+    """What the evaluator is handed of the data set that it measures: train, val and, where it reads it, test; or what it says."""
+    return EVALUATORS.declared(name, "SPLITS", default=("train", "val", "test") if reads_test(name) else ("train", "val"))
+
+
+def splits_of_pretraining(name: str) -> tuple[str, ...]:
+    """What the evaluator reads of the pretraining data set beside another one, which must then be another; empty where it reads none."""
+    return EVALUATORS.declared(name, "SPLITS_OF_PRETRAINING", default=())
+
+
 def needs_classes(name: str) -> bool:
     """Whether the evaluator measures how well classes are told apart, as all do that do not say otherwise."""
     return EVALUATORS.declared(name, "NEEDS_CLASSES", default=True)

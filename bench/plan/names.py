@@ -3,8 +3,9 @@
 import methods
 from bench.data.catalogue import DataSets
 from bench.encoders import table
-from bench.errors import unknown
+from bench.errors import UserError, unknown
 from bench.evaluation import registry
+from bench.folder_name import shown
 from bench.spec import RunSpec
 
 
@@ -17,10 +18,17 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
     table.require(spec.encoder or entry.encoder)
     for request in requests:
         name, _ = registry.parse(request)
+        evaluator = f"the evaluator '{name}'"
         # An evaluator without a target measures the pretraining data set itself.
         found = data.require(registry.target(request) or spec.dataset)
-        found.require_evaluable(registry.reads_test(name), registry.needs_classes(name), f"the evaluator '{name}'")
+        found.require_evaluable(registry.reads_test(name), registry.needs_classes(name), evaluator)
         found.require_labels(registry.labels_a_class(request) or 0, f"the evaluator '{request}'")
+        found.require_in_test(*registry.fewest_in_test(name), f"the evaluator '{request}'")
+        if beside := registry.splits_of_pretraining(name):
+            pretraining = data.require(spec.dataset)
+            pretraining.require_evaluable("test" in beside, registry.needs_classes(name), evaluator)
+            if found.name == pretraining.name:
+                raise UserError(f"'{request}': {shown(found.name)} is what was trained on; expected another data set")
 
 
 def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], data: DataSets) -> None:

@@ -45,6 +45,7 @@ WRONG = [
     ),
     ([*ONE, "--evals", "few_labels:1"], "'few_labels:1': expected a number of labels a class, 2 or more, as in 'few_labels:20'"),
     ([*ONE, "--evals", "few_labels:5000"], "the evaluator 'few_labels:5000' takes 5000 of each class; expected 125 or fewer"),
+    ([*ONE, "--evals", "ood:digits"], "'ood:digits': digits is what was trained on; expected another data set"),
     ([*ONE, "--launcher", "lokal"], "unknown launcher 'lokal'. Did you mean 'local'?"),
     ([*ONE, "--partition", "gpu"], "--partition is for --launcher slurm"),
     ([*ONE, "--dry-run"], "--dry-run is for --launcher slurm"),

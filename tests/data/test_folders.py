@@ -281,6 +281,23 @@ def test_an_empty_val_is_known_before_training(birds, tmp_path):
     assert not (tmp_path / "results").exists() and not (tmp_path / "scratch").exists()
 
 
+def test_an_episode_that_cannot_be_drawn_is_known_before_training(birds, tmp_path):
+    few = rf"birds has 2 classes, and the evaluator 'few_shot:folder:{birds}' draws 5; expected 5 or more"
+    with pytest.raises(UserError, match=few):
+        request("digits", tmp_path, requests=f"few_shot:folder:{birds}")
+    for part in ("train", "test"):
+        for label in "cdef":
+            shutil.copytree(birds / part / "b", birds / part / label)
+    there = len(list((birds / "test/b").iterdir()))
+    with pytest.raises(UserError, match=rf"birds has {there} test images of the class '.', and the evaluator .* draws 20 of a class"):
+        request("digits", tmp_path, requests=f"few_shot:folder:{birds}")
+    shutil.rmtree(birds / "test")
+    with pytest.raises(UserError, match="has no split 'test'"):
+        request("digits", tmp_path, requests=f"few_shot:folder:{birds}")
+    with pytest.raises(UserError, match="has no split 'test'"):
+        request(f"folder:{birds}", tmp_path, requests="ood:digits")
+
+
 def test_one_class_is_refused_for_what_needs_classes(birds, tmp_path):
     for part in ("train", "test"):
         shutil.rmtree(birds / part / "b")

@@ -55,6 +55,9 @@ class FakeSubject:
         kept = self.kept if test else replace(self.kept, test_x=None, test_y=None)
         return kept if dataset is None else replace(kept, dataset=dataset)
 
+    def split(self, split, dataset=None):
+        return getattr(self.kept, f"{split}_x"), getattr(self.kept, f"{split}_y")
+
     def stages(self):
         return [
             replace(self.kept, **{f"{part}_x": getattr(self.kept, f"{part}_x")[:, :width] for part in ("train", "val", "test")})
@@ -81,7 +84,10 @@ def with_another_test(arrays) -> Arrays:
 
 
 def test_names_parse_and_summary():
-    assert registry.names() == ["few_labels", "knn", "label_free", "linear", "projection", "stages", "transfer", "validation"]
+    assert registry.names() == [
+        *("calibration", "few_labels", "few_shot", "knn", "label_free", "linear", "ood", "projection", "retrieval", "stages", "transfer"),
+        "validation",
+    ]
     assert registry.parse("knn") == ("knn", None)
     assert registry.parse("transfer:digits") == ("transfer", "digits") and registry.target("transfer:digits") == "digits"
     assert registry.parse("few_labels:20") == ("few_labels", "20") and registry.labels_a_class("few_labels:20") == 20
@@ -421,10 +427,12 @@ def test_transfer_is_linear_and_knn_on_the_other_data_set(few):
 @pytest.mark.parametrize("name", registry.names())
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_features_that_are_not_finite_are_refused(digits, name, bad):
-    x = digits.train_x.copy()
+    part = "train" if "train" in registry.splits(name) + registry.splits_of_pretraining(name) else "test"
+    x = getattr(digits, f"{part}_x").copy()
     x[7, 3] = bad
-    with pytest.raises(ValueError, match=rf"{name}.* on digits: 1 of 1000 rows of train_x"):
-        registry.load(name).evaluate(FakeSubject(replace(digits, train_x=x)), {"transfer": "digits", "few_labels": "2"}.get(name))
+    argument = {None: None, "a data set": "digits"}.get(registry.argument(name), "2")
+    with pytest.raises(ValueError, match=rf"{name}.* on digits: 1 of {len(x)} rows of {part}_x"):
+        registry.load(name).evaluate(FakeSubject(replace(digits, **{f"{part}_x": x})), argument)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from bench.data.catalogue import DataSets
 from bench.data.rows import Changed, RowsInMemory
 from bench.data.source import load_source
-from bench.evaluation import registry
+from bench.evaluation import frozen_encoder, registry
 from bench.evaluation.evaluate import evaluate
 from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.machine.signals import StopSignals
@@ -28,6 +28,27 @@ def measured():
 def features(measured):
     method, spec, source = measured
     return FrozenEncoder(method, method.encode, spec, source, DataSets())
+
+
+def test_one_split_alone(features):
+    x, y = features.split("test")
+    assert [split for _, split in features._splits] == ["test"]
+    assert np.array_equal(x, features.arrays().test_x) and np.array_equal(y, features.arrays().test_y)
+
+
+def test_what_is_read_before_training_is_what_evaluators_are_handed(measured, monkeypatch):
+    read = []
+    monkeypatch.setattr(frozen_encoder, "load", lambda found, split, size, threads: read.append((found.name, split)))
+    for request, expected in {
+        "knn": [("digits", "train"), ("digits", "val"), ("digits", "test")],
+        "validation": [("digits", "train"), ("digits", "val")],
+        "retrieval": [("digits", "test")],
+        "few_shot:mnist5k": [("mnist5k", "test")],
+        "ood:mnist5k": [("digits", "train"), ("digits", "test"), ("mnist5k", "test")],
+    }.items():
+        read.clear()
+        frozen_encoder.read_images(measured[1], (request,), DataSets(), 1)
+        assert read == expected
 
 
 def test_features_of_changed_images(features):
