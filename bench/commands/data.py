@@ -98,6 +98,8 @@ def table(root: Path | None = None) -> list[str]:
 def counts(entry: "Entry") -> str:
     """'45,000 / 5,000 / 10,000', and what is unlabelled; without val where only the labels can say how many that is."""
     sizes = entry.sizes
+    if "train" not in sizes:
+        return f"a test of {sizes['test']:,}"
     if sizes["train"] is not None:
         shown = " / ".join(f"{sizes[split]:,}" for split in ("train", "val", "test") if split in sizes)
     else:

@@ -12,18 +12,16 @@ H height, W width.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode, functional
 
 from bench.data.annotations import Boxes, ClassSet
 from bench.data.dataset import DataSet
-from bench.data.decoding import decode, readable
+from bench.data.decoding import decode, readable, size_in_pixels
 from bench.data.reading import DAMAGE
 from bench.errors import UserError
 
@@ -91,7 +89,7 @@ def load_annotated(data: DataSet, kind: str, split: str, size: Size = None) -> A
     if kind == "boxes":
         sources, read = tuple(annotation.read(source) for source in sources), _itself
     for image, source in zip(images, sources, strict=True):
-        there, own = source.size if isinstance(source, Boxes) else _size(source), _size(image)
+        there, own = source.size if isinstance(source, Boxes) else size_in_pixels(source), size_in_pixels(image)
         if there != own:
             what = "boxes of an image" if isinstance(source, Boxes) else f"the mask '{source}'"
             raise UserError(f"'{image}' has {what} of {_shown(there)} pixels, and is {_shown(own)} itself; expected the same")
@@ -123,16 +121,6 @@ def _items(data: DataSet, kind: str, split: str) -> tuple[np.ndarray, np.ndarray
     if not len(images):
         raise UserError(f"{data.name} has no image with {kind} in {split}; expected one or more")
     return images, sources
-
-
-def _size(file: str) -> tuple[int, int]:
-    """(H, W) as an image file's first bytes have it."""
-
-    def look(file: str) -> tuple[int, int]:
-        with Image.open(Path(file)) as image:
-            return image.height, image.width
-
-    return readable(look, file)
 
 
 def _shown(size: tuple[int, int]) -> str:

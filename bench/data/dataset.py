@@ -52,6 +52,8 @@ class DataSet:
 
     def info(self, pretrain_split: str, image_size: int | None = None) -> DatasetInfo:
         """What a method may know of the images it is pretrained on; no image is decoded for it."""
+        if not self.entry.pretrain_splits:
+            raise UserError(f"{self.name} is a test alone, and nothing can be trained on it; expected a data set with train and val")
         size = self.check_split(pretrain_split, self.entry.pretrain_splits, image_size)
         count = self.entry.sizes[pretrain_split] or len(self.items(pretrain_split)[1])
         return DatasetInfo(count, size, self.entry.channels, self.entry.mirror_safe)
@@ -71,7 +73,12 @@ class DataSet:
 
     def require_evaluable(self, test: bool, classes: bool, evaluator: str) -> None:
         """A UserError where an evaluator lacks images or classes here, before anything is trained. test: it reads that split too;
-        classes: it measures how well classes are told apart. Every evaluator is handed train and val."""
+        classes: it measures how well classes are told apart, one of each image. Every evaluator is handed train and val."""
+        if "train" not in self.entry.sizes:
+            raise UserError(f"{self.name} is a test alone, without train and val, which {evaluator} needs")
+        if classes and not self.entry.one_class:
+            there = ", ".join(KINDS[kind] for kind in self.entry.annotations)
+            raise UserError(f"{self.name} has not one class of each image, which {evaluator} needs, but {there}")
         if not self.is_folder:
             return
         if test:

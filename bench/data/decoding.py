@@ -107,6 +107,17 @@ def size_of(file: str) -> int:
     return facts.st_size
 
 
+def size_in_pixels(file: str) -> tuple[int, int]:
+    """(height, width) of an image file, of which no pixel is decoded. Raises UserError."""
+    from PIL import Image
+
+    def look(file: str) -> tuple[int, int]:
+        with Image.open(file) as image:
+            return image.height, image.width
+
+    return readable(look, file)
+
+
 def readable(read: Callable, path: str):
     """read(path); whatever goes wrong there becomes a UserError that names the file."""
     try:

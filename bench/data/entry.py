@@ -64,5 +64,6 @@ class Entry:
 
 
 def split_sizes(train: int, val: int, test: int) -> dict[str, int]:
-    """`Entry.sizes` from the counts of images; a data set without test images has no test split."""
-    return {"train": train, "val": val, "train+val": train + val} | ({"test": test} if test else {})
+    """`Entry.sizes` from the counts of images. Without test images there is no such split; without train images test is all there is."""
+    splits = {"train": train, "val": val, "train+val": train + val} if train else {}
+    return splits | ({"test": test} if test else {})

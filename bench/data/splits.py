@@ -41,3 +41,12 @@ def _drawn(labels: np.ndarray, how_many: Callable[[int], int]) -> np.ndarray:
 def held_out_count(count: int, fraction: float) -> int:
     """Of a class's `count` images: its share, at least one, never all."""
     return min(max(round(fraction * count), 1), count - 1)
+
+
+def held_out_groups(labels: np.ndarray, groups: np.ndarray, fraction: float) -> np.ndarray:
+    """As `held_out`, of whole groups: what shows one thing, as a film's frames do, is held out together or not at all. A group's images
+    are of one class, of which groups are drawn as images would be. groups: [N], their names."""
+    names, first, of = np.unique(groups, return_index=True, return_inverse=True)
+    chosen = held_out(labels[first], fraction)
+    assert len(names) == len(np.unique(np.stack([of, labels]), axis=1).T), "a group has images of one class"
+    return np.flatnonzero(np.isin(of, chosen))

@@ -62,6 +62,8 @@ def complete(
         )
     if cls.uses_labels and spec.pretrain_split == "unlabelled":
         raise UserError(f"{spec.method} needs labels, and the unlabelled split of {spec.dataset} has none")
+    if cls.uses_labels and not data.entry.one_class:
+        raise UserError(f"{spec.method} needs one class of each image, which {spec.dataset} has not")
     num_classes = data.num_classes if cls.uses_labels else 0
     if cls.uses_labels and num_classes < 2:
         raise UserError(f"{spec.method} learns to tell classes, and {shown(spec.dataset)} has one: it needs two or more")

@@ -13,7 +13,7 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
     """A UserError for the first name in the spec, or in the evaluators asked for, that does not exist. Imports no torch."""
     methods.require(spec.method)
     entry = data.require(spec.dataset).entry
-    if spec.pretrain_split not in entry.pretrain_splits:
+    if entry.pretrain_splits and spec.pretrain_split not in entry.pretrain_splits:
         raise unknown(f"pretraining split of {spec.dataset}", spec.pretrain_split, entry.pretrain_splits)
     table.require(spec.encoder or entry.encoder)
     for request in requests:

@@ -85,11 +85,16 @@ def test_protocol_1_never_moves():
     assert fingerprint(load_split("mnist5k", "val").images) == "f8f93cb35c0a"
     assert fingerprint(load_split("digits", "test").images) == "f5a1bc70a20e"
     assert {name: revision for name in catalogue.names() if (revision := catalogue.entry(name).revision)} == {
+        "caltech101_64": "aa576698e385",
         "cifar10": "b449f91d9254",
         "cifar100": "129de8ec5831",
+        "cifar10_1": "d6a7c51eca89",
+        "cifar10_shift": "69359e4c37bb",
         "digits": "d26e827ba16b",
         "dtd10": "401c0fb8fcc6",
         "fashion_mnist": "0b31fa84588c",
+        "flowers102_64": "52bd9b7924f7",
+        "gtsrb_part": "d47b087ff864",
         "kmnist": "ec2c81993787",
         "mnist": "d69e13c1bb35",
         "mnist5k": "1c09229140b7",

@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from scipy.io import savemat
 from bench.data import catalogue, check
 from bench.data.load import load_split
 from bench.data.readers.torchvision import TorchvisionSet
-from bench.data.splits import TEST_FRACTION, VAL_FRACTION, held_out
+from bench.data.splits import TEST_FRACTION, VAL_FRACTION, held_out, held_out_groups
 from bench.errors import UserError
 from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.plan.complete import complete
@@ -243,7 +244,14 @@ def tiny(tmp_path, monkeypatch):
         official = {part: len(LABELS.get(part, ONE_PIECE if part == "all" else [0] * 7)) for part in row.official}
         md5 = {file: hashlib.md5((tmp_path / file).read_bytes()).hexdigest() for file in row.md5}
         believe(name, md5, monkeypatch)
-        facts = {"official": official, "classes": NAMED_BY_THE_LOADER.get(name, 3), "md5": md5, "whole_shares": False, "class_list": ""}
+        facts = {
+            "official": official,
+            "classes": NAMED_BY_THE_LOADER.get(name, 3),
+            "md5": md5,
+            "whole_shares": False,
+            "class_list": "",
+            "least_side": 0,
+        }
         if row.of_each:
             facts["of_each"] = 6
         monkeypatch.setattr(catalogue.SETS.load(name), "SET", replace(row, **facts | changes))
@@ -517,3 +525,93 @@ def test_a_changed_file_of_dtd10_is_refused(real_root, tmp_path):
     with pytest.raises(UserError, match="is refused, not the images and labels of dtd10: content"):
         for split in ("train", "val", "test"):
             load_split("dtd10", split, image_size=32, root=tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROW.items() if row.least_side])
+def test_reduced_copies_do_not_pass_for_the_original(name, tiny):
+    root = tiny(name, least_side=31)
+    with pytest.raises(
+        UserError, match=rf"{name} under .* made of reduced copies, .* has 30 pixels on its short side, expected 31 or more"
+    ):
+        load_split(name, "test", root=root)
+
+
+def cifar10_1(root) -> dict[str, str]:
+    """A made copy in the authors' format; the name that git gives each file."""
+    folder = root / "cifar10.1"
+    folder.mkdir()
+    labels = np.array([3, 9, 0, 4], np.int32)
+    np.save(folder / "cifar10.1_v6_data.npy", pixels(labels, 32, 32).transpose(0, 2, 3, 1))
+    np.save(folder / "cifar10.1_v6_labels.npy", labels)
+    found = {}
+    for path in sorted(folder.iterdir()):
+        made = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True)
+        found[path.name] = made.stdout.strip()
+    return found
+
+
+def test_cifar10_1_is_read_as_its_authors_publish_it(tmp_path, monkeypatch):
+    module = catalogue.SETS.load("cifar10_1")
+    content = cifar10_1(tmp_path)
+    assert content.keys() == module.CONTENT.keys()
+    with pytest.raises(
+        UserError, match=r"cifar10.1_v6_data.npy' is refused, not the images and labels of cifar10_1: content .* expected 24349"
+    ):
+        load_split("cifar10_1", "test", root=tmp_path)
+    monkeypatch.setattr(module, "CONTENT", content)
+    found = load_split("cifar10_1", "test", root=tmp_path)
+    assert found.labels.tolist() == [3, 9, 0, 4] and found.labels.dtype == torch.int64 and found.images.shape == (4, 3, 32, 32)
+    assert found.images[:, 0, 0, 0].tolist() == [20 * label + 10 for label in (3, 9, 0, 4)] and found.classes[4] == "deer"
+
+
+def test_a_set_that_is_a_test_alone_is_refused_where_more_is_needed(tmp_path, bench):
+    cifar10_1(tmp_path)
+    data = catalogue.require("cifar10_1", tmp_path)
+    assert data.entry.sizes == {"test": 2_000} and data.entry.parts == ("test",)
+    with pytest.raises(UserError, match=r"cifar10_1 is a test alone, without train and val, which the evaluator 'knn' needs"):
+        data.require_evaluable(True, True, "the evaluator 'knn'")
+    with pytest.raises(UserError, match=r"cifar10_1 has no split 'train', only test"):
+        load_split("cifar10_1", "train", root=tmp_path)
+    code, _, said = bench("plan", "--method", "simclr", "--dataset", "cifar10_1", "--budget", "1steps", "--data-root", tmp_path)
+    assert code == 2 and "cifar10_1 is a test alone" in said and said.count("\n") == 1
+    code, out, _ = bench("data", "list", "--data-root", tmp_path)
+    assert code == 0 and "a test of 2,000" in out
+
+
+def test_frames_of_one_track_are_held_out_together():
+    labels, groups = np.repeat(np.arange(4), 100), np.repeat(np.arange(50), 8)
+    labels = labels[groups * 8]
+    held = held_out_groups(labels, groups, VAL_FRACTION)
+    assert set(groups[held]).isdisjoint(groups[np.setdiff1d(np.arange(400), held)]) and len(held) % 8 == 0
+    tracks = [len(np.unique(groups[held][labels[held] == label])) for label in range(4)]
+    assert tracks == [len(held_out(np.zeros(len(np.unique(groups[labels == label])), int), VAL_FRACTION)) for label in range(4)]
+
+
+COPIES = {
+    "gtsrb_part": [9_391, 1_064, 4_210],
+    "flowers102_64": [1_020, 1_020, 6_149],
+    "caltech101_64": [2_727, 303, 5_647],
+    "cifar10_shift": [1_800],
+    "voc2012_part": [803, 98, 917],
+}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", COPIES)
+def test_real_parts_and_copies_are_what_their_entries_say(name, real_root):
+    data = catalogue.require(name, real_root)
+    splits = {split: data.items(split) for split in data.entry.sizes if split != "train+val"}
+    assert [len(items) for items, _, _ in splits.values()] == COPIES[name] == [data.entry.sizes[split] for split in splits]
+    of_all = set().union(*(items for items, _, _ in splits.values()))
+    assert len(of_all) == sum(COPIES[name]) and len(data.revision) == 12
+    if name == "gtsrb_part":
+        # .../00003/00012_00005.jpg: class, track, frame.
+        tracks = {split: {file.rpartition("_")[0] for file in splits[split][0]} for split in ("train", "val")}
+        assert tracks["train"].isdisjoint(tracks["val"]) and len(tracks["train"] | tracks["val"]) == 1_307
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["flowers102", "caltech101"])
+def test_real_reduced_copies_are_refused_under_the_original_s_name(name, real_root):
+    with pytest.raises(UserError, match="made of reduced copies"):
+        load_split(name, "test", root=real_root)

@@ -18,6 +18,7 @@ from bench.data.splits import TEST_FRACTION, held_out
 from bench.errors import UserError
 
 PART_BY_HAND = "it is a part of a set that is packed for offline use; unpack it there (docs/data.md)"
+COPY_BY_HAND = "it is a set in reduced copies that are packed for offline use; unpack it there (docs/data.md)"
 EVERY_BYTE = "every file's bytes and label, by a hash"
 
 
@@ -29,7 +30,7 @@ class KnownSet:
     image_size: int
     mirror_safe: bool
     counts: tuple[int, int, int]
-    """Images of train, val and test."""
+    """Images of train, val and test; 0, 0 of a set that is a test alone."""
     content: dict[str, str]
     """File or part of the original -> `digest` of what it decodes to, or `digest_files`, since JPEG decoders differ."""
     read: Callable
@@ -38,6 +39,7 @@ class KnownSet:
     classes: int = 10
     files: tuple[str, ...] = ()
     own_val: bool = False
+    metric: str = "top1"
     licence: str = "none stated"
     compared: str = "pixels and labels, by a hash"
     by_hand: str = ""
@@ -55,6 +57,8 @@ class KnownSet:
             self.read,
             self.files,
             own_val=self.own_val,
+            pretrain_splits=("train", "train+val") if self.counts[0] else (),
+            metric=self.metric,
             classes=self.classes,
             licence=self.licence,
             source=self.source,

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from bench.data.decoding import size_in_pixels
 from bench.data.entry import Entry
 from bench.data.readers.torchvision_loaders import ARRAYS, FOLDER_LOADERS, compressed, paths
 from bench.data.splits import TEST_FRACTION, VAL_FRACTION, all_but, held_out
@@ -69,6 +70,8 @@ class TorchvisionSet:
     class_list: str = ""
     """16 hexadecimal digits of the SHA-256 of the sorted names of the classes, where others share their number."""
     by_hand: str = ""
+    least_side: int = 0
+    """Pixels of the short side of the original's first image, or fewer: a set of reduced copies has a name of its own."""
 
     @property
     def arrays(self) -> bool:
@@ -131,6 +134,9 @@ def read(row: TorchvisionSet, name: str, root: Path, part: str, download: bool =
     classes = getattr(data, "classes", None) or getattr(data, "categories", None) or [str(label) for label in range(row.classes)]
     classes = tuple(label if isinstance(label, str) else label[0] for label in classes)
     _compare(row, name, root, piece, len(labels), classes)
+    if row.least_side and (side := min(size_in_pixels(str(items[0])))) < row.least_side:
+        what = f"'{items[0]}' has {side} pixels on its short side, expected {row.least_side} or more"
+        raise UserError(f"{name} under '{root}' is refused, made of reduced copies, which are another set (docs/data.md): {what}")
     items = np.ascontiguousarray(items) if row.arrays else np.array([str(path) for path in items], dtype=object)
     if piece == "all":
         test = all_but(labels, row.of_each) if row.of_each else held_out(labels, TEST_FRACTION)

@@ -9,6 +9,7 @@ SET = TorchvisionSet(
     classes=102,
     files=("flowers-102/imagelabels.mat", "flowers-102/setid.mat", "flowers-102/jpg"),
     image_size=96,
+    least_side=100,  # 500 px in the original
     source="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
     metric="mean_per_class",
     md5={
