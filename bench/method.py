@@ -158,6 +158,9 @@ class Floor(Method):
     evaluated, where it has to know the training images; what that costs is recorded."""
 
     trained = False
+    takes_weights: bool = False
+    """Whether it is for weights of somebody else's training, which it asks of `make_encoder(weights=, format=)`: no budget of ours was
+    spent on them, so `all` methods leave it out, and tables set it apart."""
     deterministic: bool = False
     """Whether no seed decides anything of it, as where there is no encoder: its numbers are the same at every seed. Tables then compare it
     with every seed of the others, and give it an interval, from test images alone, at one seed."""

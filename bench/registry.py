@@ -11,7 +11,10 @@ Only `load` imports an entry. The rest is read in its text, so that whoever list
 """
 
 import ast
+import hashlib
 import importlib
+import importlib.util
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -72,6 +75,17 @@ class Registry:
         """The entry's module, imported."""
         self.require(name)
         return importlib.import_module(f"{self.package}.{name}")
+
+
+def import_file(path: Path) -> ModuleType:
+    """The module that a file of somebody's own holds, imported anew at each call. Raises whatever the file does."""
+    module_name = f"user_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec and spec.loader, "a path that ends in .py has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def docstring(file: Path) -> str:

@@ -7,9 +7,7 @@ methods.needs("byol")    what it needs of an encoder, read in the file's text
 """
 
 import hashlib
-import importlib.util
 import inspect
-import sys
 from pathlib import Path
 
 from bench import registry
@@ -76,6 +74,11 @@ def users(encoder: str) -> str:
     return "all methods" + (f" but {', '.join(others)}" if others else "")
 
 
+def takes_weights(method: str) -> bool:
+    """Whether it is for weights of somebody else's training, as the file's text says. Imports nothing."""
+    return registry.declared(require(method), "takes_weights", False)
+
+
 def family(method: str) -> str:
     """The class attribute `family` as the file's text has it; '' where it has none, as yardsticks. Imports nothing."""
     return registry.declared(require(method), "family", "")
@@ -86,22 +89,12 @@ def declared_version(method: str) -> int:
     return registry.declared(require(method), "version", 1)
 
 
-def import_file(path: Path):
-    """The module that a file of somebody's own holds, imported anew at each call. Raises whatever the file does."""
-    module_name = f"user_method_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def load(method: str):
     """The one Method class that the file defines. Raises UserError where it is missing, broken or not the only one."""
     path = require(method)
     if is_path(method):
         try:
-            module = import_file(path)
+            module = registry.import_file(path)
         except (Exception, SystemExit) as error:
             raise UserError(f"'{method}' cannot be imported: {said(error)}") from error
     else:

@@ -61,7 +61,7 @@ def names(text: str, encoder: str, note: Callable[[str], None] = lambda text: No
     found: list[str] = []
     for item in comma_list(text, "--method"):
         if item == ALL or item.startswith(FAMILY):
-            wanted = methods.names() if item == ALL else of_family(item.removeprefix(FAMILY).strip())
+            wanted = every() if item == ALL else of_family(item.removeprefix(FAMILY).strip())
             able = [name for name in wanted if methods.can_use(name, encoder)]
             if able != wanted:
                 note(f"{encoder} does not offer what {', '.join(name for name in wanted if name not in able)} needs; left out of '{item}'")
@@ -71,6 +71,11 @@ def names(text: str, encoder: str, note: Callable[[str], None] = lambda text: No
             found.append(os.path.normpath(item) if item.endswith(".py") else item)
             methods.require(found[-1])
     return list(dict.fromkeys(found))
+
+
+def every() -> list[str]:
+    """What `all` means: what a budget can be spent on, and floors; not what is for somebody else's weights."""
+    return [name for name in methods.names() if not methods.takes_weights(name)]
 
 
 def is_open(text: str) -> bool:

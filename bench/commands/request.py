@@ -9,7 +9,7 @@ from bench import suites
 from bench.commands import figure_together, grid
 from bench.data.catalogue import DataSets
 from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
-from bench.encoders import table
+from bench.encoders import foreign, table
 from bench.errors import UserError, unknown
 from bench.evaluation import registry
 from bench.machine.users import share_with_group
@@ -125,6 +125,7 @@ class Request:
             raise UserError(f"no --method; expected one or several names. All methods: {COMMAND} list methods")
         dataset = dataset or DEFAULT_DATASET
         if encoder:
+            encoder = foreign.normal(encoder)
             table.require(encoder)
         # A name that is wrong is told before a data set that is not here.
         names = grid.names(method, encoder or "") if not grid.is_open(method) else []
@@ -191,7 +192,8 @@ class Request:
         store, kept = ResultStore(self.results), completed.read(self.scratch)
         known = dict(kept) if look else {}
         plan = make_plan(
-            self.specs, self.requests, store, self.root, self.processes, known, self.threads or 1, self.data, self.launcher != "slurm"
+            *(self.specs, self.requests, store, self.root, self.processes, known, self.threads or 1, self.data, self.launcher != "slurm"),
+            self.scratch,
         )
         completed.keep(self.scratch, kept, known)
         return plan, store

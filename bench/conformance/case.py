@@ -112,7 +112,7 @@ class Case:
         self.cls = method
         able = [name for name in table.names() if method.needs in table.require(name).offers]
         encoder = encoder or next((name for name in DEFAULT_ENCODERS if name in able), DEFAULT_ENCODERS[0])
-        if able and table.require(encoder).name not in able:
+        if able and method.needs not in table.require(encoder).offers:
             raise UserError(f"{method.__name__} needs {method.needs}, which {encoder} does not offer; expected one of {', '.join(able)}")
         self.encoder, self.images, self.labels = encoder, *photographs()
         colours = unit_range(self.images[:TRAINING_IMAGES])

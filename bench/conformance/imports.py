@@ -28,7 +28,7 @@ REFUSED_NAMES = (
     *("torch.load", "torch.save", "torch.hub", "torch.utils.data", "torch.from_file", "torch.package", "torch.jit.load", "torch.classes"),
     *("torch.multiprocessing", "torch.utils.cpp_extension", "torch.utils.model_zoo", "torch.ops.load_library", "torch.export.load"),
     *("numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.fromfile", "numpy.memmap", "numpy.fromregex", "numpy.save", "numpy.savez"),
-    *("numpy.savetxt", "numpy.lib", "numpy.DataSource", "numpy.ctypeslib", "numpy.f2py", "numpy.distutils", "methods.import_file"),
+    *("numpy.savetxt", "numpy.lib", "numpy.DataSource", "numpy.ctypeslib", "numpy.f2py", "numpy.distutils", "methods.registry"),
 )
 """Of the allowed libraries: what reads, writes, downloads or starts something."""
 

@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-import methods
+from bench import registry
 from bench.compute.collectives import alone
 from bench.conformance.case import BATCH_SIZE, Broken, Case, require, steady_globals
 from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
@@ -204,7 +204,7 @@ def check_processes(case: Case) -> None:
 def main(text: str) -> None:
     """The second process."""
     job = json.loads(text)
-    case = Case(getattr(methods.import_file(Path(job["file"])), job["name"]), job["encoder"])
+    case = Case(getattr(registry.import_file(Path(job["file"])), job["name"]), job["encoder"])
     case.step_flops = job["step_flops"]
     join_as_follower(job)
     try:

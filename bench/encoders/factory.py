@@ -4,28 +4,47 @@
     encoder = make_encoder(in_channels=3, width=1.0, bn_groups=1)
 
 What an encoder offers is in encoder.py, and which file builds it in its entry (table.py).
-Weights are always new ones: none are ever downloaded.
+Weights are new ones, or those of a file that is given: none are ever downloaded here.
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
+from bench.defaults import scratch_root
+from bench.encoders.foreign import LIBRARIES
 from bench.encoders.table import NETWORKS, require
 
 if TYPE_CHECKING:
     from bench.encoders.encoder import Encoder
 
 
-def factory(name: str, image_size: int) -> "Callable[..., Encoder]":
+def factory(name: str, image_size: int, scratch: Path | None = None) -> "Callable[..., Encoder]":
     """-> make_encoder(in_channels=3, width=1.0, bn_groups=1), each call a new encoder with new weights.
 
     width multiplies the channels (a ViT's: in whole features a head); bn_groups takes BatchNorm's statistics over that many
-    fixed groups of the global batch (a ViT and a ConvNeXt have no BatchNorm, and ignore it). A UserError where there is no such encoder,
-    and from make_encoder where it cannot have images of this size."""
+    fixed groups of the global batch (a ViT and a ConvNeXt have no BatchNorm, and ignore it). weights, format: those of a file that somebody
+    else trained, by its SHA-256, which lies in the scratch folder (weights.py). A UserError where there is no such encoder,
+    and from make_encoder where it cannot have images of this size, or not those weights."""
     entry = require(name)
 
-    def make_encoder(in_channels: int = 3, width: float = 1.0, bn_groups: int = 1) -> "Encoder":
-        family = NETWORKS.load(entry.family)
-        return family.build(entry, image_size, in_channels=in_channels, width=width, bn_groups=bn_groups)
+    def make_encoder(in_channels: int = 3, width: float = 1.0, bn_groups: int = 1, weights: str = "", format: str = "") -> "Encoder":
+        encoder = builder(entry.family).build(entry, image_size, in_channels=in_channels, width=width, bn_groups=bn_groups)
+        if weights:
+            from bench.encoders.weights import fill
+
+            what, folder = f"{name} at {image_size} pixels", scratch or scratch_root()
+            fill(encoder, weights, format, folder, what, lambda other, size: factory(other, size)())
+        return encoder
 
     return make_encoder
+
+
+def builder(family: str) -> ModuleType:
+    """The module that builds encoders of a family (bench/encoders/entry.py)."""
+    if family == "own":
+        from bench.encoders import own
+
+        return own
+    return (LIBRARIES if family in LIBRARIES.names() else NETWORKS).load(family)

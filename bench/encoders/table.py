@@ -2,13 +2,15 @@
 
 require("resnet8")     its entry: family, what it offers, what it comes to
 
-A file of networks/ is a family of encoders; its VARIANTS name them, and are read in its text.
+A file of networks/ is a family of encoders; its VARIANTS name them, and are read in its text. What is none of ours, a library's model or
+a file of a user's own, has a name too (foreign.py), and stands in no list.
 """
 
-from dataclasses import dataclass
 from functools import cache
 
 from bench.defaults import COMMAND
+from bench.encoders import foreign
+from bench.encoders.entry import EncoderEntry, Facts
 from bench.errors import UserError, unknown
 from bench.registry import Registry
 
@@ -16,34 +18,6 @@ NETWORKS = Registry("family of encoders", "bench.encoders.networks", f"{COMMAND}
 
 FACTS_SIZE = 32
 """Pixels a side of the images for which an entry's numbers hold."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What an encoder comes to at width 1, for an image of 32 pixels (FACTS_SIZE) in 3 channels."""
-
-    parameters: int
-    flops: int
-    """Of one image forward, 2 for a multiply-add, counted as a run's budget is."""
-    dim: int
-    """Features."""
-
-
-@dataclass(frozen=True)
-class EncoderEntry:
-    """What a plan, or a reader, must know of an encoder before it is built."""
-
-    name: str
-    family: str
-    """The file of networks/ that builds it."""
-    offers: tuple[str, ...]
-    """features | feature_map | tokens: of the family's class."""
-    summary: str
-    facts: Facts
-    shape: dict
-    """What the family's constructor takes."""
-    version: int = 1
-    """Raised when a change may move the numbers of runs with it, or what their budget buys; above 1 it is part of their ids."""
 
 
 def versioned(name: str, version: int) -> str:
@@ -70,7 +44,9 @@ def names() -> list[str]:
 
 
 def require(name: str) -> EncoderEntry:
-    """The entry, or a UserError with the nearest name."""
+    """The entry, or a UserError with the nearest name. A library's model imports torch."""
+    if foreign.is_foreign(name):
+        return foreign.entry(name)
     if name not in entries():
         raise unknown("encoder", name, names(), f"All encoders: {COMMAND} list encoders")
     return entries()[name]

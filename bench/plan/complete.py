@@ -8,6 +8,7 @@ import contextlib
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 
 import methods
 from bench.data import catalogue
@@ -32,12 +33,13 @@ def complete(
     built: dict | None = None,
     here: bool = False,
     tried: bool = True,
+    scratch: Path | None = None,
 ) -> RunSpec:
     """The spec with every default filled in, checked against the method, the encoder, the data and
     the number of processes that share it, each with so many threads; it has an id. data: its data set, looked up under the root where none
     is given. built: methods, and their steps, of other specs, which may differ from this one in their recipes alone; gets this one's.
     here: it will run on this machine, whose memory must do. tried: False where nothing will run, and only the id is wanted: the first step
-    is not tried, which is what takes the time. No image is decoded."""
+    is not tried, which is what takes the time. scratch: where files of weights lie that somebody else trained. No image is decoded."""
     from bench.encoders.batch_norm import require_shares
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
@@ -55,6 +57,7 @@ def complete(
     cls = methods.load(spec.method)
     hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
     entry = table.require(encoder)
+    encoder = entry.name
     if cls.needs not in entry.offers:
         able = [name for name in table.names() if cls.needs in table.require(name).offers]
         raise UserError(
@@ -71,7 +74,7 @@ def complete(
     settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
 
     def new_method():
-        return build(cls, factory.factory(encoder, image_size), info, num_classes, hyper_parameters)
+        return build(cls, factory.factory(encoder, image_size, scratch), info, num_classes, hyper_parameters)
 
     with own_code(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {settings}"), on_paper():
         if key not in built:

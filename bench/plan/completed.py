@@ -19,6 +19,7 @@ from pydantic import ValidationError
 import methods
 from bench import defaults
 from bench.defaults import ROOT
+from bench.encoders import foreign
 from bench.machine.checkout import state_of_code
 from bench.machine.files import write
 from bench.machine.lease import machine
@@ -31,8 +32,10 @@ def asked_of(spec: RunSpec) -> str:
 
 
 def setting_of(spec: RunSpec, root=None, processes: int = 1) -> str:
-    """The same of the data under this root, on so many processes. A user's own method counts by its text."""
+    """The same of the data under this root, on so many processes. A user's own method and encoder count by their texts."""
     own = methods.digest(spec.method) if methods.is_path(spec.method) else ""
+    if spec.encoder and foreign.is_path(spec.encoder):
+        own += foreign.digest(foreign.apart(spec.encoder)[0])
     return json.dumps([asked_of(spec), own, str(defaults.data_root(root).absolute()), processes])
 
 

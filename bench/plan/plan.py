@@ -1,6 +1,7 @@
 """From what was asked for to what is to be done: specs completed, and set against the store."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import methods
 from bench.data.catalogue import DataSets
@@ -38,11 +39,13 @@ def make_plan(
     threads: int = 1,
     data: DataSets | None = None,
     here: bool = False,
+    scratch: Path | None = None,
 ) -> Plan:
     """Complete everything, take away what the store already holds; a UserError where a run is listed twice. Names are `check_all`'s.
 
     known: settings that were completed already (bench/plan/completed.py), believed where the data are still the same; gets the others.
     data: the data sets under the root, where some were looked up before. here: the runs will be on this machine, whose memory must do.
+    scratch: where files of weights lie that somebody else trained.
     """
     _require_projectors(specs, requests)
     known, completed, built, runs, data = {} if known is None else known, {}, {}, {}, data or DataSets(root)
@@ -53,7 +56,7 @@ def make_plan(
         if asked not in completed:
             setting = setting_of(spec, root, processes)
             if setting not in known or known[setting].data_revision != data.require(spec.dataset).revision:
-                known[setting] = complete(spec, root, processes, threads, data.require(spec.dataset), built, here)
+                known[setting] = complete(spec, root, processes, threads, data.require(spec.dataset), built, here, scratch=scratch)
             completed[asked] = known[setting]
         run = completed[asked].replace(seed=spec.seed)
         if run.id in runs:

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import methods
 from bench.compute.randomness import seeded
@@ -17,10 +18,10 @@ from bench.training.trainer import Trainer
 from bench.views.view import MEMORY_FORMAT
 
 
-def build_method(spec: RunSpec, source: Source, num_classes: int) -> Method:
-    """The method with the weights that its seed gives it, on the device."""
+def build_method(spec: RunSpec, source: Source, num_classes: int, scratch: Path | None = None) -> Method:
+    """The method with the weights that its seed gives it, on the device. scratch: where files of weights lie that somebody else trained."""
     cls = methods.load(spec.method)
-    make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size))
+    make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size), scratch)
     with seeded(spec.seed, "init"):
         method = build(cls, make_encoder, source.info, num_classes, spec.hyper_parameters)
     synchronise(method)

@@ -92,7 +92,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         require_as_planned(spec, data, place.processes, threads)
         read_images(spec, missing, data, threads)
         source, num_classes = load_source(spec, data.require(spec.dataset), threads)
-        method = build_method(spec, source, num_classes)
+        method = build_method(spec, source, num_classes, place.scratch)
         if method.trained:
             require_shares(method, settled(spec.batch_size), place.processes)
             controls = controls_of(checkpoints, heartbeat, place, signals, lease, threads)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import methods
+from bench import registry
 from bench.defaults import COMMAND
 from bench.errors import UserError, said
 from bench.registry import Registry
@@ -55,7 +55,7 @@ def load(name: str) -> Suite:
     if not name.endswith(".py") or not Path(name).is_file():
         raise UserError(f"there is no file '{name}'; expected a suite's name, or a Python file whose function suite() returns a Suite")
     try:
-        module = methods.import_file(Path(name))
+        module = registry.import_file(Path(name))
         made = module.suite() if hasattr(module, "suite") else None
     except UserError:
         raise

@@ -19,9 +19,9 @@ from reports.tables.columns import Column
 from reports.tables.comparisons import compare
 from reports.tables.costs import costs_of, usual, where_seconds
 from reports.tables.labels import labels
-from reports.tables.lines import listed, not_drawn, notes, title, total, unfinished
+from reports.tables.lines import listed, not_drawn, notes, title, total, trained_elsewhere, unfinished
 from reports.tables.ranks import ranked, with_ties
-from reports.tables.settings import Setting, settings_of
+from reports.tables.settings import ELSEWHERE, Setting, settings_of
 from reports.tables.table import KEY, SETTING, Row, Table
 from reports.tables.versions import left_out, newest
 
@@ -78,7 +78,7 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     rows = ranked(with_ties(rows, columns, compared), ranked_by, compared)
     lines = [unfinished(frame, {setting.key: name for setting, name in zip(settings, names, strict=True)})]
     lines += [f"Other weights: {label}: {listed(cells, columns)}." for label, cells in alternates]
-    lines += [left, not_drawn(rows, ranked_by), where_seconds(rows, here), total(frame)]
+    lines += [trained_elsewhere(frame), left, not_drawn(rows, ranked_by), where_seconds(rows, here), total(frame)]
     return Table(key, title(key, rows), columns, rows, ranked_by, tuple(line for line in lines if line), compared)
 
 
@@ -87,4 +87,4 @@ def _constant(setting: Setting) -> bool:
     are the same."""
     weights = {run.weights_sha256 for run in setting.runs}
     same = None not in weights and len(weights) == 1 and (len(setting.runs) > 1 or weights == {NOTHING_DRAWN})
-    return setting.kind == "floor" and (all(run.deterministic for run in setting.runs) or same)
+    return setting.kind in ("floor", ELSEWHERE) and (all(run.deterministic for run in setting.runs) or same)

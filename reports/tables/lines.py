@@ -1,5 +1,6 @@
 """What a table says in words: its title, the notes of a row, and the lines below it."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from bench.spec import Budget
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
 from reports.tables.drawable import undrawn
-from reports.tables.settings import Setting
+from reports.tables.settings import ELSEWHERE, Setting
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import SETTING, Cell, Row
 
@@ -51,6 +52,16 @@ def unfinished(frame: pandas.DataFrame, names: dict[tuple, str]) -> str:
     return f"Not done, {len(bad)} of {len(runs)} runs: {'; '.join(listed)}."
 
 
+def trained_elsewhere(frame: pandas.DataFrame) -> str:
+    """The line that says where weights are from that no budget of ours was spent on: the file's name, its hash and its format."""
+    runs = frame[frame.main_weights == ELSEWHERE].drop_duplicates("id")
+    said = []
+    for run in runs.itertuples():
+        chosen = json.loads(run.hyper_parameters or "{}")
+        said.append(f"{run.suite} (format {chosen.get('format')}, SHA-256 {chosen.get('weights')})")
+    return f"Trained elsewhere, not under this budget: {'; '.join(said)}." if said else ""
+
+
 def listed(cells: dict[str, Cell], columns: tuple[Column, ...]) -> str:
     """Cells in one line, for weights that are not the ones that count."""
     return ", ".join(
@@ -82,7 +93,10 @@ def title(key: dict[str, object], rows: Sequence[Row]) -> str:
     seeds = f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
     how = "mean with 95 % interval" if high >= FEWEST_SEEDS else f"mean (an interval needs {FEWEST_SEEDS})"
     encoder = f"{key['encoder']} (version {key['encoder_version']})" if key["encoder_version"] > 1 else key["encoder"]
-    parts = [shown(key["dataset"]), encoder, f"{key['image_size']} px", f"budget {Budget(key['budget_unit'], key['budget_amount'])}"]
+    budget = f"budget {Budget(key['budget_unit'], key['budget_amount'])}"
+    if rows and all(row.kind == ELSEWHERE for row in rows):
+        budget = "trained elsewhere"
+    parts = [shown(key["dataset"]), encoder, f"{key['image_size']} px", budget]
     parts += [key["device"]] if key["device"] else []
     parts += [f"pretrained on {key['pretrain_split']}"] if key["pretrain_split"] != "train" else []
     return " · ".join(str(part) for part in (*parts, key["precision"], f"protocol {key['protocol']}", f"{seeds}, {how}"))

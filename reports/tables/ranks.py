@@ -8,12 +8,17 @@ import numpy as np
 
 from reports.tables.columns import Column
 from reports.tables.comparisons import Comparisons
+from reports.tables.settings import ELSEWHERE
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import Row
 
 UNTRAINED = ("random", "random_rescaled")
 """Floors that a method must be above to have learned anything: the encoder before training, whose BatchNorm has seen no image, and with
 statistics of images, which the first steps of any training give it. Where the last stands in a table, a note is by it alone."""
+
+
+STANDS_APART = {ELSEWHERE: "trained elsewhere, not under this budget"}
+"""What is noted of a row that is no method's, where it is more than its kind."""
 
 
 def may_rank(row: Row, key: str) -> bool:
@@ -52,9 +57,15 @@ def ranked(rows: list[Row], ranked_by: str | None, compared: Mapping[str, Compar
 
     def order(row: Row) -> tuple:
         means = [row.cells[key].mean if key in row.cells else -math.inf for key in (ranked_by, "knn")]
-        return ("method", "floor", "ceiling").index(row.kind), row.kind == "method" and row.rank is None, -means[0], -means[1], row.label
+        return (
+            ("method", "floor", "ceiling", ELSEWHERE).index(row.kind),
+            row.kind == "method" and row.rank is None,
+            -means[0],
+            -means[1],
+            row.label,
+        )
 
-    noted = (row if row.kind == "method" else replace(row, notes=(row.kind, *row.notes)) for row in rows)
+    noted = (row if row.kind == "method" else replace(row, notes=(STANDS_APART.get(row.kind, row.kind), *row.notes)) for row in rows)
     return tuple(sorted(noted, key=order))
 
 

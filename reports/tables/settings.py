@@ -11,6 +11,9 @@ import pandas
 
 from reports.tables.table import SETTING
 
+ELSEWHERE = "elsewhere"
+"""What a record says of weights that no budget of ours was spent on (RunRecord.weights), and the kind of their row."""
+
 
 class Run(NamedTuple):
     """Columns of the frame that are the same in all rows of a run."""
@@ -21,6 +24,7 @@ class Run(NamedTuple):
     trained: bool
     uses_labels: bool
     deterministic: bool
+    main_weights: str
     weights_sha256: str | None
     at_chance: bool
     short_of: str | None
@@ -68,7 +72,9 @@ class Setting:
 
     @property
     def kind(self) -> str:
-        """method | floor | ceiling"""
+        """method | floor | ceiling | elsewhere: of weights that somebody else trained"""
+        if any(run.main_weights == ELSEWHERE for run in self.runs):
+            return ELSEWHERE
         if not any(run.trained for run in self.runs):
             return "floor"
         return "ceiling" if any(run.uses_labels for run in self.runs) else "method"

@@ -16,12 +16,12 @@ from bench.encoders.table import EncoderEntry
 
 VARIANTS = {
     "resnet20a": {
-        "summary": "ResNet-20 of He et al. 2015 for CIFAR, shortcuts without weights (option A): three basic blocks a stage, 16 to 64 channels",
+        "summary": "ResNet-20 of He et al. 2015 for CIFAR, option A: shortcuts without weights; 16, 32 and 64 channels",
         "facts": {"parameters": 269_072, "flops": 81_100_800, "dim": 64},
         "shape": {"depth": 3},
     },
     "resnet56a": {
-        "summary": "ResNet-56 of He et al. 2015 for CIFAR, shortcuts without weights (option A): nine basic blocks a stage, 16 to 64 channels",
+        "summary": "ResNet-56 of He et al. 2015 for CIFAR, option A: shortcuts without weights; 16, 32 and 64 channels",
         "facts": {"parameters": 852_368, "flops": 250_970_112, "dim": 64},
         "shape": {"depth": 9},
     },

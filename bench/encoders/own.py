@@ -1,0 +1,74 @@
+"""An encoder in a file of a user's own: one class, made with what its constructor takes, and tried without numbers in the plan."""
+
+import inspect
+from pathlib import Path
+
+import torch
+
+from bench import registry
+from bench.encoders.encoder import Encoder
+from bench.encoders.entry import EncoderEntry
+from bench.errors import UserError, said
+
+ANY = {"in_channels": 3, "width": 1.0, "bn_groups": 1}
+"""What a constructor need not take, and the one value that it then has."""
+
+
+def load(path: str) -> type[Encoder]:
+    """The one Encoder class that the file defines. Raises UserError where it is missing, broken or not the only one."""
+    try:
+        module = registry.import_file(Path(path))
+    except (Exception, SystemExit) as error:
+        raise UserError(f"'{path}' cannot be imported: {said(error)}") from error
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Encoder) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        listed = ", ".join(cls.__name__ for cls in found) or "none"
+        raise UserError(f"'{path}' must define exactly one Encoder (bench.encoders.encoder); it defines {listed}")
+    return found[0]
+
+
+def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> Encoder:
+    """The file's encoder with new weights. On the meta device it is tried: its output must be what it says."""
+    path, cls = entry.shape["file"], load(entry.shape["file"])
+    taken = inspect.signature(cls.__init__).parameters
+    options: dict = {"image_size": image_size} if "image_size" in taken else {}
+    for name, value in {"in_channels": in_channels, "width": width, "bn_groups": bn_groups}.items():
+        if name in taken:
+            options[name] = value
+        elif value != ANY[name]:
+            raise UserError(f"{cls.__name__} of '{path}' takes no {name}, and the method asks for {value:g}")
+    encoder = cls(**options)
+    if next(iter(encoder.parameters()), torch.empty(0)).is_meta:
+        tried(encoder, path, image_size, in_channels)
+    return encoder
+
+
+@torch.no_grad()
+def tried(encoder: Encoder, path: str, image_size: int, in_channels: int) -> None:
+    """A UserError where what it offers has not the shape that it must have. encoder: on the meta device, where nothing is computed."""
+    images, what = torch.empty(2, in_channels, image_size, image_size, device="meta"), f"{type(encoder).__name__} of '{path}'"
+    encoder.eval()
+    shapes = {"forward": (encoder(images), (2, encoder.dim))}
+    if "feature_map" in encoder.offers:
+        stages, modules = encoder.stages(images), encoder.stage_modules()
+        for number, output in enumerate(stages):
+            require(what, f"stage {number} of stages()", output.shape, (2, None, None, None))
+        shapes["feature_map"] = encoder.feature_map(images), (2, encoder.dim, None, None)
+        if len(modules) != len(stages):
+            raise UserError(f"{what}: {len(stages)} stages() and {len(modules)} stage_modules(); expected as many")
+    if "tokens" in encoder.offers:
+        shapes["tokens"] = encoder.tokens(images), (2, None, encoder.dim)
+    for name, (output, expected) in shapes.items():
+        require(what, f"{name}()", output.shape, expected)
+    encoder.train()
+
+
+def require(what: str, name: str, shape: torch.Size, expected: tuple[int | None, ...]) -> None:
+    """A UserError where a shape is another; None is any size."""
+    if len(shape) != len(expected) or any(size not in (None, own) for own, size in zip(shape, expected, strict=True)):
+        wanted = ", ".join("any" if size is None else str(size) for size in expected)
+        raise UserError(f"{what}: {name} gives {list(shape)}; expected [{wanted}]")
