@@ -55,8 +55,14 @@ FOR_METHODS = {
 FOR_REPORTS = {
     *("bench.defaults", "bench.errors", "bench.folder_name", "bench.machine.files", "bench.records.record", "bench.registry", "bench.spec")
 }
-FOR_EVALUATORS = {"bench.evaluation.arrays", "bench.evaluation.logistic", "bench.evaluation.search", "bench.records.record"}
-"""An evaluator is a function of arrays; and evaluators import each other."""
+FOR_EVALUATORS = {
+    "bench.evaluation.arrays",
+    "bench.evaluation.corruptions",
+    "bench.evaluation.logistic",
+    "bench.evaluation.search",
+    "bench.records.record",
+}
+"""An evaluator is a function of arrays; and evaluators import each other. Corruptions are functions of arrays too, of images."""
 
 LONGEST_MODULE, LONGEST_ELSEWHERE, LONGEST_METHOD, LONGEST_LOOP = 220, 300, 160, 60
 """Lines of a module of bench/ and of one outside it, of a method's file, and of the loop."""
@@ -94,8 +100,9 @@ NAMES_THE_SIZE = {
 }
 """Files outside those rooms that know the height and width of images as a setting of a run, like its encoder; and what for."""
 
-SCALES_LEVELS = {"bench/views/view.py", "bench/data/images.py", "bench/parts/reconstruction.py"}
-"""Files that divide by the highest level: the one that makes images ready for a network, and two that list all levels there are."""
+SCALES_LEVELS = {"bench/views/view.py", "bench/data/images.py", "bench/parts/reconstruction.py", "bench/evaluation/corruptions/parts.py"}
+"""Files that divide by the highest level: the one that makes images ready for a network, two that list all levels there are, and one for
+corruptions, which are defined on shares of it."""
 
 OF_LIBRARIES = {
     # No public name, though other code is meant to build on it: the base of every BatchNorm, and of these and every InstanceNorm, what

@@ -86,10 +86,16 @@ class Features(Protocol):
         none."""
         ...
 
-    def changed(self, split: str, change: Callable[[np.ndarray, np.ndarray], np.ndarray], dataset: str | None = None) -> np.ndarray:
-        """Features float32 [N, D] of a split, in index order, each image changed first: `change` gets some of them, uint8 [B, C, H, W] of
-        the size at which the encoder is measured, with their indices, int64 [B], and returns as many of the same shape and dtype.
-        Extracted anew at every call; nothing is kept."""
+    def changed(
+        self,
+        split: str,
+        change: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        dataset: str | None = None,
+        rows: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Features float32 [N, D] of a split, in index order, or of some of its images, `rows` int64 [N]; each changed first: `change`
+        gets some of them, uint8 [B, C, H, W] of the size at which the encoder is measured, with their indices in the split, int64 [B],
+        and returns as many of the same shape and dtype. Extracted anew at every call; nothing is kept."""
         ...
 
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
