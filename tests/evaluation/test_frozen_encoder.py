@@ -64,6 +64,16 @@ def test_features_of_changed_images(features):
     assert np.array_equal(np.concatenate(indices), np.arange(len(plain)))
     dark = features.changed("test", lambda images, index: np.where((index == 3)[:, None, None, None], 0, images).astype(np.uint8))
     assert np.flatnonzero((dark != plain).any(axis=1)).tolist() == [3]
+    indices.clear()
+    assert np.array_equal(features.changed("test", same, rows=np.array([7, 2])), plain[[7, 2]])
+    assert np.concatenate(indices).tolist() == [7, 2], "of some of them, by their indices in the split"
+
+
+def test_extracting_changed_images_is_time_of_the_one_that_asks(features):
+    features.arrays()
+    before = features.extraction.seconds
+    features.changed("test", lambda images, index: images, rows=np.arange(9))
+    assert features.extraction.seconds == before > 0
 
 
 def test_what_images_may_not_be_changed_to(features):

@@ -58,7 +58,7 @@ def frost(
 def frost_made(images: np.ndarray, randoms: Randoms, kept: float, frosted: float) -> np.ndarray:
     """`frost` with a picture made here, in place of the authors' photographs."""
     height, width = images.shape[2:]
-    picture = frost_picture(max(FROST_SIDE, 2 * (1 << (max(height, width) - 1).bit_length())), channels)
+    picture = frost_picture(max(FROST_SIDE, 2 * (1 << (max(height, width) - 1).bit_length())), images.shape[1])
     places = [(0, random.randint(picture.shape[1] - height), random.randint(picture.shape[2] - width)) for random in randoms]
     return frost(images, [picture], places, kept, frosted)
 
