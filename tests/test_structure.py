@@ -60,9 +60,14 @@ FOR_EVALUATORS = {
     "bench.evaluation.corruptions",
     "bench.evaluation.logistic",
     "bench.evaluation.search",
+    "bench.evaluation.tuning",
     "bench.records.record",
 }
-"""An evaluator is a function of arrays; and evaluators import each other. Corruptions are functions of arrays too, of images."""
+"""An evaluator is a function of arrays, or trains a copy of the encoder by what bench/evaluation/tuning/ has; and evaluators import each
+other."""
+TRAIN = "bench/evaluation/tuning/"
+"""The only place of the evaluation that may take something of bench.training: a frozen encoder is measured, not trained, and whoever trains
+does it on a copy, by one loop, in batches and crops that are the same for all methods."""
 
 LONGEST_MODULE, LONGEST_ELSEWHERE, LONGEST_METHOD, LONGEST_LOOP = 220, 300, 160, 60
 """Lines of a module of bench/ and of one outside it, of a method's file, and of the loop."""
@@ -79,6 +84,7 @@ NAMES_THE_SIZE = {
     "bench/run/build.py": "hands it from a spec to its encoder",
     "bench/run/crash.py": "what to lower where memory ran out",
     "bench/evaluation/frozen_encoder.py": "other data sets are read in the size of the pretraining",
+    "bench/evaluation/tuning/trainable.py": "what a copy of an encoder is tried with",
     "bench/suites/tiny_imagenet50.py": "a setting of its runs",
     "bench/plan/complete.py": "fills it in, and says how small and large it may be",
     "bench/plan/estimate.py": "what takes as long as what",
@@ -349,6 +355,12 @@ EVALUATORS = sorted((ROOT / "bench/evaluation/evaluators").glob("*.py"))
 def test_an_evaluator_imports_only_arrays(path):
     allowed = FOR_EVALUATORS | {"bench.evaluation.evaluators"}
     assert {module for module in ours(parsed(path)) if not within(module, allowed)} == set()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "bench/evaluation").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_one_place_of_the_evaluation_trains(path):
+    trains = any(room_of(module) == "training" for module in ours(parsed(path)))
+    assert not trains or path.relative_to(ROOT).as_posix().startswith(TRAIN)
 
 
 NAMED_ALONE = {

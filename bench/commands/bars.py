@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from bench.commands.streams import printable
-from bench.launch.status import clock
+from bench.launch.status import clock, stage
 from bench.records.store import ResultStore
 from bench.run.heartbeat import read_heartbeat
 from bench.spec import RunSpec
@@ -57,7 +57,7 @@ class Watch:
         if spec.id not in self.tasks:
             blank = {"spent": "", "rate": "", "loss": "", "left": ""}
             self.tasks[spec.id] = self.progress.add_task(self.names[spec.id], total=1.0, **blank)
-        fields = {"left": printable(str(beat["state"]))}
+        fields = {"left": printable(stage(beat))}
         if "progress" in beat:
             amount, unit = spec.budget.amount, spec.budget.unit
             spent = f"{beat['spent']:.2e}/{amount:.2e}" if unit == "flops" else f"{beat['spent']:,.0f}/{amount:,.0f}"

@@ -7,6 +7,7 @@ B images, D features of a stage, G grid points a side.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -34,32 +35,49 @@ def mean_of_patches(features: Tensor, images: int) -> Tensor:
     return features if len(features) == images else features.unflatten(0, (images, -1)).mean(1)
 
 
+@dataclass(frozen=True)
+class StageOutputs:
+    """What the stages of the encoders gave that `encode` used, of several (student and teacher, two halves) those alone."""
+
+    encoders: tuple[Encoder, ...]
+    outputs: tuple[tuple[Tensor, ...], ...]
+    """Of every such encoder each stage's, a map or all tokens (Encoder.stage_modules), the first stage first."""
+
+    def by_stage(self) -> list[tuple[Tensor, ...]]:
+        """Of every stage each encoder's."""
+        return list(zip(*self.outputs, strict=True))
+
+
+def stage_outputs(method: nn.Module, encode: Callable[[Tensor], Tensor], images: Tensor) -> tuple[Tensor, StageOutputs]:
+    """encode(images), and what the stages of the method's encoders gave meanwhile."""
+    outputs: dict[nn.Module, Tensor] = {}
+
+    def keep(module, _, output):
+        assert module not in outputs, "encode calls its encoder more than once: its stages cannot be told apart"
+        outputs[module] = output
+
+    encoders = [(module, module.stage_modules()) for module in method.modules() if isinstance(module, Encoder)]
+    hooks = [module.register_forward_hook(keep) for _, stages in encoders for module in stages]
+    try:
+        encoded = encode(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    used = [(encoder, stages) for encoder, stages in encoders if stages and all(module in outputs for module in stages)]
+    found = tuple(tuple(outputs[module] for module in stages) for _, stages in used)
+    return encoded, StageOutputs(tuple(encoder for encoder, _ in used), found)
+
+
 class StageReader:
     """Call it in place of `encode`: all stages' features side by side; `widths` then says how many numbers each has.
 
     encode: a method's, or other weights'. Without an encoder that has stages (raw pixels) it gives nothing: [B, 0]."""
 
     def __init__(self, method: nn.Module, encode: Callable[[Tensor], Tensor]):
-        self.encode, self.widths = encode, []
-        self.encoders = [module.stage_modules() for module in method.modules() if isinstance(module, Encoder)]
+        self.method, self.encode, self.widths = method, encode, []
 
     def __call__(self, images: Tensor) -> Tensor:
-        outputs: dict[nn.Module, Tensor] = {}
-
-        def keep(module, _, output):
-            assert module not in outputs, "encode calls its encoder more than once: its stages cannot be told apart"
-            outputs[module] = output
-
-        hooks = [module.register_forward_hook(keep) for stages in self.encoders for module in stages]
-        try:
-            self.encode(images)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        # Of several encoders (student and teacher, two halves) those that `encode` used.
-        used = [stages for stages in self.encoders if stages and all(module in outputs for module in stages)]
-        features = [
-            torch.cat([mean_of_patches(pooled(outputs[module]), len(images)) for module in same], dim=1) for same in zip(*used, strict=True)
-        ]
+        _, found = stage_outputs(self.method, self.encode, images)
+        features = [torch.cat([mean_of_patches(pooled(output), len(images)) for output in same], dim=1) for same in found.by_stage()]
         self.widths = [stage.shape[1] for stage in features]
         return torch.cat(features, dim=1) if features else images.new_empty(len(images), 0)

@@ -5,9 +5,13 @@ N images, D features.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from bench.evaluation.tuning.images import Images
+    from bench.evaluation.tuning.trainable import Trainable
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,21 @@ class Features(Protocol):
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of two random crops of the same train images, in index order: float32 [N, D] each.
         The crops are fixed: the same for every method and seed."""
+        ...
+
+    def trainable(self, fresh: bool = False) -> "Trainable | None":
+        """A copy of the encoder that may be trained, a new one at every call; the frozen one does not change by it. None where there are no
+        weights to train. fresh: with new weights in place of the trained ones, drawn from the protocol and not from the run's seed."""
+        ...
+
+    def images(self, dataset: str | None = None, *, test: bool = True) -> "Images":
+        """What such a copy is trained on: the stored images and labels of `dataset`, by default of the pretraining one; without `test`,
+        its test split is not even loaded."""
+        ...
+
+    def check(self, done: float) -> None:
+        """Said between two steps by an evaluator that takes long, with the share of it that is done, in [0, 1]: it is shown, and where the
+        run was asked to stop this raises what ends it."""
         ...
 
 

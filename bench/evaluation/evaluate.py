@@ -1,6 +1,7 @@
 """Every evaluator that was asked for, on one trained method."""
 
 import time
+from collections.abc import Callable
 
 import threadpoolctl
 
@@ -18,16 +19,32 @@ ALTERNATE_EVAL = "knn"
 
 
 def evaluate(
-    method: Method, spec: RunSpec, source: Source, requests: tuple[str, ...], data: DataSets, threads: int, signals: StopSignals
+    method: Method,
+    spec: RunSpec,
+    source: Source,
+    requests: tuple[str, ...],
+    data: DataSets,
+    threads: int,
+    signals: StopSignals,
+    report: Callable[[str, float], None] = lambda request, done: None,
 ) -> tuple[list[Result], dict[str, float]]:
     """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN. Their results, and the seconds of
-    each by its request, with those of extracting features under registry.EXTRACTION. data: where its targets are found."""
-    features, results, seconds = FrozenEncoder(method, method.encode, spec, source, data, threads), [], {}
+    each by its request, with those of extracting features under registry.EXTRACTION. data: where its targets are found. report: is told
+    at which evaluator it is, and which share of that is done."""
+    at, results, seconds = "", [], {}
+
+    def check(done: float) -> None:
+        signals.check()
+        report(at, done)
+
+    features = FrozenEncoder(method, method.encode, spec, source, data, threads, check=check)
     parsed = {request: registry.parse(request) for request in requests}
     modules = {name: registry.load(name) for name, _ in parsed.values()}
 
     def measured(request: str, of: FrozenEncoder) -> list[Result]:
-        signals.check()
+        nonlocal at
+        at = request
+        check(0)
         (name, argument), clock, before = parsed[request], time.perf_counter(), of.extraction.seconds
         found = modules[name].evaluate(of, argument)
         extracted = of.extraction.seconds - before

@@ -12,19 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.compute.randomness import Draws
+import methods
+from bench.compute.randomness import Draws, seeded
 from bench.data.catalogue import DataSets
 from bench.data.load import load
 from bench.data.rows import Changed, Rows
 from bench.data.source import Source
+from bench.encoders.factory import factory
 from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
 from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays, evenly
-from bench.method import Method, projection_of
+from bench.evaluation.tuning.images import Images, Part
+from bench.evaluation.tuning.trainable import Trainable, trainable
+from bench.method import Method, build, projection_of
 from bench.spec import PROTOCOL, RunSpec, settled
 from bench.views.ops import ResizedCrop
-from bench.views.view import View
+from bench.views.view import MEMORY_FORMAT, View
 
 CROPS = View((ResizedCrop((0.5, 1.0)),))
 """What alignment is measured between: mild crops, the same for every method."""
@@ -68,11 +72,12 @@ class FrozenEncoder:
         data: DataSets,
         threads: int = 1,
         extraction: Stopwatch | None = None,
+        check: Callable[[float], None] = lambda done: None,
     ):
         """data: where the pretraining data set and all others are found by their names. threads: that decode image files. extraction: runs
-        while features are extracted, here and by what this makes."""
+        while features are extracted, here and by what this makes. check: see bench.evaluation.arrays."""
         self.method, self.function, self.spec, self.source, self.data, self.threads = method, function, spec, source, data, threads
-        self.extraction = extraction or Stopwatch()
+        self.extraction, self.check = extraction or Stopwatch(), check
         self.dataset = spec.dataset
         self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
 
@@ -86,7 +91,7 @@ class FrozenEncoder:
 
     def _of(self, function: Callable[[Tensor], Tensor]) -> "FrozenEncoder":
         """The same of another function of the method."""
-        return FrozenEncoder(self.method, function, self.spec, self.source, self.data, self.threads, self.extraction)
+        return FrozenEncoder(self.method, function, self.spec, self.source, self.data, self.threads, self.extraction, self.check)
 
     def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
         """Features, labels and number of classes of one split, extracted when first asked for."""
@@ -134,6 +139,25 @@ class FrozenEncoder:
         found = load(self.data.require(dataset or self.dataset), split, self.spec.image_size, self.threads)
         # Not on the stopwatch, which is for what evaluators share: these seconds are of the one that asks.
         return self._extracted(Changed(found.images, change, None if rows is None else torch.from_numpy(rows)))
+
+    def trainable(self, fresh: bool = False) -> Trainable | None:
+        """A copy that may be trained; see bench.evaluation.arrays."""
+        assert self.function == self.method.encode, "what is trained is what the paper evaluates"
+        spec, source, method = self.spec, self.source, self.method
+        if fresh:
+            make_encoder = factory(settled(spec.encoder), settled(spec.image_size))
+            with seeded("scratch", PROTOCOL):
+                classes = self.data.require(self.dataset).num_classes
+                method = build(methods.load(spec.method), make_encoder, source.info, classes, spec.hyper_parameters)
+            method = method.to(source.device).to(memory_format=MEMORY_FORMAT)
+        return trainable(method, source.mean, source.std, settled(spec.precision), settled(spec.image_size))
+
+    def images(self, dataset: str | None = None, *, test: bool = True) -> Images:
+        """The stored images of a data set; see bench.evaluation.arrays."""
+        found, size = self.data.require(dataset or self.dataset), self.spec.image_size
+        splits = {split: load(found, split, size, self.threads) for split in ("train", "val", *(["test"] if test else []))}
+        parts = {split: Part((its.images,), its.labels.numpy()) for split, its in splits.items()}
+        return Images(found.name, found.info("train", size), len(splits["train"].classes), found.entry.metric, **parts)
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

@@ -89,7 +89,7 @@ def state_of(beat: dict | None, who: dict | None, task: Task | None, record) -> 
     """(state, detail) of a run that the store lacks something of."""
     spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if beat and "progress" in beat else ""
     if who:
-        left = clock(beat.get("seconds_left")) if beat and beat["state"] == "training" else (beat or {}).get("state", "")
+        left = clock(beat.get("seconds_left")) if beat and beat["state"] == "training" else stage(beat or {})
         return "running", f"{spent}  {left}".strip()
     if task and task.state == "PENDING":
         return "pending", task.reason + (f"; {spent} done" if spent else "")
@@ -108,6 +108,11 @@ def state_of(beat: dict | None, who: dict | None, task: Task | None, record) -> 
     if task:
         return "lost", "its job ended before the run began"
     return "to do", ""
+
+
+def stage(beat: dict) -> str:
+    """'evaluating', or with what of it: 'evaluating finetune 40%'."""
+    return " ".join(filter(None, (beat.get("state"), beat.get("doing"))))
 
 
 def clock(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.machine.files import write
@@ -26,14 +27,17 @@ class Heartbeat:
         self.path, self.spec, self.last = run_folder(scratch, spec.id).heartbeat, spec, 0.0
         self.begun = own_logs()
 
-    def write(self, state: str, trainer=None) -> None:
-        """state: starting, training, evaluating; or how it ended. In training a write may be left out, a change of state never."""
-        if state == "training" and time.monotonic() - self.last < INTERVAL:
+    def write(self, state: str, trainer=None, doing: str = "") -> None:
+        """state: starting, training, evaluating; or how it ended. doing: what of it, 'finetune 40%'. In training, and where something
+        is being done, a write may be left out, a change of state never."""
+        if (state == "training" or doing) and time.monotonic() - self.last < INTERVAL:
             return
         self.last = time.monotonic()
         beat = {"id": self.spec.id, "name": self.spec.name, "state": state, "pid": os.getpid(), "time": time.time()}
         beat |= {"launch": self.launch, "log": own_log()}
         beat |= {"logs": {path: [self.begun.get(path, 0), size] for path, size in own_logs().items()}}
+        if doing:
+            beat["doing"] = doing
         if trainer:
             meter, share = trainer.meter, trainer.share
             beat |= {
@@ -44,6 +48,10 @@ class Heartbeat:
                 "seconds_left": meter.seconds / share * (1 - share) if share else None,
             }
         write(self.path, json.dumps(beat))
+
+    def of_evaluation(self, trainer=None) -> Callable[[str, float], None]:
+        """What is told at which evaluator the run is, and which share of that is done, and says so here: 'finetune 40%'."""
+        return lambda request, done: self.write("evaluating", trainer, f"{request} {done:.0%}")
 
 
 def own_log() -> str | None:

@@ -1,0 +1,75 @@
+"""Fine-tuning: all weights of a copy of the encoder, and a linear layer, trained with labels, learning rate and weight decay chosen on val.
+
+finetune            on the pretraining data set; finetune:digits on another one's own train, val and test
+metrics             top1 (mean_per_class where that is the data set's), and tflop, what all its trainings took
+
+As ssl-transfer (linusericsson/ssl-transfer@4e9b9c2, finetune.py): SGD with Nesterov momentum 0.9, a cosine to 0, batches of 64, crops and
+flips, every setting of the grid trained on train and measured on val, the best one trained again on train + val. Differs from it: 200 steps
+(5,000 there); a grid of 2 x 2 (4 x 5 there); images have the size of the pretraining (224 there).
+The same images, crops and first linear layer for every method and seed. A method without an encoder (raw pixels) has no results.
+N images.
+"""
+
+from collections.abc import Callable
+
+from bench.evaluation.arrays import Features, tally
+from bench.evaluation.tuning.classifier import Classifier, train
+from bench.evaluation.tuning.descent import sgd
+from bench.evaluation.tuning.images import Images, Part
+from bench.evaluation.tuning.trainable import Trainable
+from bench.records.record import Result, pack
+
+ARGUMENT: str | None = "a data set"
+OPTIONAL: bool = True
+READS_TEST: bool = True
+
+RATES = (0.01, 0.1)
+"""Learning rates; of equal ones on val the lower."""
+DECAYS = (0.0, 1e-3)
+"""Weight decays; of equal ones on val the lower. 1e-3 is ssl-transfer's largest at a learning rate of 1 (it divides them by the rate)."""
+STEPS, BATCH = 200, 64
+"""Of each training: 12,800 crops. All five cost what a run of a small budget costs: two cores must bear it."""
+
+
+def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images, check: Callable[[float], None]) -> list[Result]:
+    """`top1` on test, percent, and `tflop`, with which a record says what it took. make: gives a new copy of the encoder at every call, or
+    None, and then there are no results. check: see Features.check. ValueError where no setting has a finite loss."""
+    if make() is None:
+        return []
+    settings = [(rate, decay) for rate in RATES for decay in DECAYS]
+    spent, right, total = [], {}, 1
+
+    def trained(part: Part, setting: tuple[float, float]) -> Classifier | None:
+        encoder, before = make(), len(spent)
+        assert encoder is not None, "there was one before"
+        network = Classifier(encoder, images.num_classes)
+
+        def going_on(share: float) -> None:
+            check((before + share) / (len(settings) + 1))
+
+        spent.append(train(network, images, part, sgd(*setting, BATCH), STEPS, going_on))
+        return None if spent[-1] is None else network
+
+    for setting in settings:
+        network = trained(images.train, setting)
+        if network is not None:
+            right[setting], total = tally(images.metric, network.predict(images.val) == images.val.labels, images.val.labels)
+    best = min(right, key=lambda setting: (-right[setting], setting), default=None)
+    network = best and trained(images.fitting_split(), best)
+    if not best or not network:
+        raise ValueError(f"{evaluator} on {images.dataset}: with {'the best' if best else 'every'} setting the loss was not finite")
+    test = images.test_split()
+    correct = network.predict(test) == test.labels
+    right_on_test, of = tally(images.metric, correct, test.labels)
+    chosen = {"lr": best[0], "weight_decay": best[1], f"val_{images.metric}": 100 * right[best] / total}
+    facts = {"evaluator": evaluator, "dataset": images.dataset}
+    measured = {"metric": images.metric, "value": 100 * (right_on_test / of), "n": len(test)}
+    return [
+        Result(**facts, split="test", **measured, chosen=chosen, correct=pack(correct)),
+        Result(**facts, split="train", metric="tflop", value=sum(flops or 0.0 for flops in spent) / 1e12, n=len(images.train)),
+    ]
+
+
+def evaluate(features: Features, argument: str | None = None) -> list[Result]:
+    """`measure` on the pretraining data set, or on the one named `argument`."""
+    return measure("finetune", features.trainable, features.images(argument), features.check)

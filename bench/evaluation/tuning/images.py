@@ -1,0 +1,71 @@
+"""What an evaluator trains on: a data set's stored images and their labels, split by split.
+
+N images of a split, B of a batch, C channels, H height, W width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.data.rows import Rows
+from bench.spec import DatasetInfo
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split, or several one after the other."""
+
+    images: tuple[Tensor | Rows, ...]
+    """Of each split uint8 [N, C, H, W], read as they are indexed; in index order."""
+    labels: np.ndarray
+    """int64 [N], of all of them."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """These images, int64 [B] in [0, N) -> uint8 [B, C, H, W]."""
+        if len(self.images) == 1:
+            return self.images[0][index]
+        found, start = None, 0
+        for images in self.images:
+            here = torch.nonzero((index >= start) & (index < start + len(images)))[:, 0]
+            read = images[index[here] - start]
+            found = read.new_empty(len(index), *read.shape[1:]) if found is None else found
+            found[here] = read
+            start += len(images)
+        assert found is not None
+        return found
+
+    def __add__(self, other: "Part") -> "Part":
+        """The images of both."""
+        return Part((*self.images, *other.images), np.concatenate([self.labels, other.labels]))
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set at the size at which the encoder is measured, its grey images not yet repeated to 3 channels."""
+
+    dataset: str
+    """Its name."""
+    info: DatasetInfo
+    """What views must know of it, whether its images may be mirrored among it."""
+    num_classes: int
+    metric: str
+    """What is reported, and what settings are picked by: top1 | mean_per_class."""
+    train: Part
+    val: Part
+    test: Part | None = None
+    """None for an evaluator that does not read it: it is not even loaded."""
+
+    def fitting_split(self) -> Part:
+        """train and val as one: what the final training sees."""
+        return self.train + self.val
+
+    def test_split(self) -> Part:
+        """A ValueError for an evaluator that does not read test."""
+        if self.test is None:
+            raise ValueError(f"{self.dataset}: test was not handed out; READS_TEST says that it is not read")
+        return self.test

@@ -1,0 +1,86 @@
+"""A copy of a method's encoder that an evaluator may train: what `encode` does, with weights that have a gradient.
+
+The copy is the evaluator's own: the frozen encoder, which the other evaluators measure, never changes by it. Whatever `encode` does before
+its encoder (lightness alone, two halves) stays.
+B images, D features, C channels of a stage, [h, w] = size of its map.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from bench.compute.precision import computing_in, upcast
+from bench.encoders.batch_norm import GroupedBatchNorm
+from bench.encoders.encoder import Encoder
+from bench.encoders.stage_features import stage_outputs
+from bench.method import Method
+from bench.views.view import normalise, unit_range
+
+TRIED_WITH = 2
+"""Images of the pass that finds which parameters `encode` uses."""
+
+
+class Trainable(nn.Module):
+    """What `encode` of a method computes, trainable. Its parameters with `requires_grad` are those that `encode` uses, a teacher's where
+    the paper evaluates the teacher; a projector, a decoder or a student that is not used stay without."""
+
+    def __init__(self, method: Method, dim: int, mean: Tensor, std: Tensor, precision: str):
+        """method: a copy of this object's own. dim: D. mean, std: float32 [3], what images are normalised by; precision: of the run."""
+        super().__init__()
+        self.method, self.dim, self.mean, self.std, self.precision = method, dim, mean, std, precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.mean.device
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Images uint8 [B, 1 or 3, H, W] in 0..255, or float32 in [0, 1] -> float32 [B, 3, H, W], normalised, on its device."""
+        images = images.to(self.device)
+        return normalise(unit_range(images) if images.dtype == torch.uint8 else images, self.mean, self.std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images float32 [B, 3, H, W], of any size that the encoder takes -> float32 [B, D]."""
+        with computing_in(self.precision, self.device):
+            return upcast(self.method.encode(images))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """[B, 3, H, W] -> the feature map of every stage, float32 [B, C, h, w], the first stage first; of a ViT the patches' tokens after
+        each quarter of its blocks, on their grid. Of an `encode` with several encoders (two halves) their channels side by side. Empty
+        where there is no encoder with stages. A ValueError where `encode` cuts images into patches: no map is of an image."""
+        with computing_in(self.precision, self.device):
+            _, found = stage_outputs(self.method, self.method.encode, images)
+            return [
+                torch.cat([on_grid(encoder, output, images) for encoder, output in zip(found.encoders, same, strict=True)], dim=1)
+                for same in found.by_stage()
+            ]
+
+
+def on_grid(encoder: Encoder, output: Tensor, images: Tensor) -> Tensor:
+    """A stage's output, a map [B, C, h, w] or all tokens [B, 1 + h * w, C], of these images [B, 3, H, W] -> float32 [B, C, h, w]."""
+    if len(output) != len(images):
+        raise ValueError(f"encode cuts an image into {len(output) // len(images)} patches: its stages have no map of a whole image")
+    if output.ndim == 3:
+        grid = [side // encoder.patch_size for side in images.shape[2:]]
+        output = output[:, 1:].transpose(1, 2).unflatten(2, grid)
+    return upcast(output)
+
+
+def trainable(method: Method, mean: Tensor, std: Tensor, precision: str, image_size: int) -> Trainable | None:
+    """A trainable copy of what `method.encode` computes; None where that has no parameters, as raw pixels have none.
+
+    mean, std: float32 [3], of the images that the method was trained on, on its device. image_size: height and width in pixels of those."""
+    own = copy.deepcopy(method)
+    for module in own.modules():
+        # Groups keep a pretext task from being solved by a batch's statistics. With labels there is nothing to hide, and any batch will do.
+        if isinstance(module, GroupedBatchNorm):
+            module.groups = 1
+    features = own.eval().requires_grad_(True).encode(torch.zeros(TRIED_WITH, 3, image_size, image_size, device=mean.device))
+    if features.requires_grad:
+        features.sum().backward()
+    used = {name for name, parameter in own.named_parameters() if parameter.grad is not None}
+    for name, parameter in own.named_parameters():
+        parameter.grad = None
+        parameter.requires_grad_(name in used)
+    return Trainable(own, features.shape[1], mean, std, precision) if used else None

@@ -1,0 +1,276 @@
+"""Copies of an encoder that evaluators train: what they compute, what of them is trained, and that the frozen one does not change."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+import methods
+from bench.data.catalogue import DataSets
+from bench.data.source import load_source
+from bench.encoders import factory
+from bench.errors import UserError
+from bench.evaluation import registry
+from bench.evaluation.evaluate import evaluate
+from bench.evaluation.evaluators import finetune, scratch
+from bench.evaluation.frozen_encoder import FrozenEncoder
+from bench.evaluation.tuning import classifier, descent
+from bench.evaluation.tuning.images import Part
+from bench.evaluation.tuning.trainable import trainable
+from bench.machine.signals import Interrupted, StopSignals
+from bench.method import build
+from bench.plan.complete import complete
+from bench.records.record import unpack
+from bench.run.build import build_method
+from bench.run.weights import sha256
+from bench.spec import Budget, DatasetInfo, RunSpec
+
+WITHOUT_WEIGHTS = {"pca", "pixels"}
+"""Floors whose features are not an encoder's."""
+
+
+def make(method, encoder="resnet8", size=32, **hyper_parameters):
+    """An untrained method in train mode, as it is after training."""
+    torch.manual_seed(0)
+    name = encoder if methods.can_use(method, encoder) else "vit_nano"
+    return build(methods.load(method), factory.factory(name, size), DatasetInfo(num_images=64, image_size=size), 10, hyper_parameters)
+
+
+def copied(method, size=32):
+    return trainable(method, torch.zeros(3), torch.ones(3), "float32", size)
+
+
+def random_images(count=4, height=32, width=32):
+    return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """(method, spec, source): an untrained encoder on digits, of 8 pixels."""
+    spec = complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=8))
+    source, classes = load_source(spec, DataSets().require("digits"), 1)
+    return build_method(spec, source, classes), spec, source
+
+
+@pytest.fixture
+def features(measured):
+    method, spec, source = measured
+    return FrozenEncoder(method, method.encode, spec, source, DataSets())
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """A few steps in place of many."""
+    monkeypatch.setattr(finetune, "STEPS", 6)
+    monkeypatch.setattr(finetune, "RATES", (0.1,))
+
+
+# The copy.
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_a_copy_computes_what_is_evaluated_and_trains_all_that_it_uses(name):
+    method, images = make(name), random_images()
+    before = sha256(method)
+    own = copied(method)
+    assert (own is None) == (name in WITHOUT_WEIGHTS)
+    if own is None:
+        return
+    method.eval(), own.eval()
+    with torch.no_grad():
+        assert torch.equal(own(images), method.encode(images)) and own.dim == own(images).shape[1]
+    optimizer = torch.optim.SGD([parameter for parameter in own.parameters() if parameter.requires_grad], lr=0.1)
+    own.train()
+    own(images).square().sum().backward()
+    assert all((parameter.grad is not None) == parameter.requires_grad for parameter in own.parameters()), "and nothing else"
+    optimizer.step()
+    with torch.no_grad():
+        assert not torch.equal(own.eval()(images), method.encode(images))
+    assert sha256(method) == before, "the frozen one is as it was, its BatchNorm's statistics too"
+
+
+def test_what_is_trained_is_the_teacher_where_the_teacher_is_evaluated():
+    method = make("dino")
+    trained = {name.removeprefix("method.") for name, parameter in copied(method).named_parameters() if parameter.requires_grad}
+    assert trained and all(name.startswith("teacher.network.encoder") for name in trained)
+    assert not any(parameter.requires_grad for parameter in method.teacher.parameters()), "the method's own stays without"
+
+
+def test_batchnorm_groups_are_for_pretraining():
+    """A batch of 5 cannot be cut into 8 groups."""
+    assert copied(make("moco")).train()(random_images(5)).shape == (5, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "widths"), [("rotation", "resnet8", [16, 32, 64]), ("split_brain", "resnet8", None), ("mae", "vit_nano", [64] * 4)]
+)
+def test_maps_of_the_stages_at_other_sizes(name, encoder, widths):
+    own = copied(make(name, encoder)).eval()
+    with torch.no_grad():
+        for height, width in ((32, 32), (64, 48)):
+            maps = own.maps(random_images(2, height, width))
+            last = maps[-1].shape[2:]
+            assert last == (height // 4, width // 4)
+            assert [each.shape[1] for each in maps] == (widths or [each.shape[1] for each in maps]) and maps[-1].dtype == torch.float32
+            assert own(random_images(2, height, width)).shape == (2, own.dim)
+    if name == "rotation":
+        images = random_images(2)
+        torch.testing.assert_close(own.maps(images)[-1].mean((2, 3)), own(images))
+
+
+def test_a_vits_maps_are_its_patches_in_their_places():
+    """A patch that changes changes itself most, at its own place of the grid, also where the grid is not square."""
+    own, images = copied(make("mae", "vit_nano")).eval(), random_images(1, 64, 48)
+    changed = images.clone()
+    changed[:, :, 4:8, 16:20] += 3
+    with torch.no_grad():
+        difference = (own.maps(changed)[0] - own.maps(images)[0]).abs().sum(1)[0]
+    assert np.unravel_index(int(difference.argmax()), difference.shape) == (1, 4)
+
+
+def test_patches_of_an_image_have_no_map_of_it():
+    with pytest.raises(ValueError, match="encode cuts an image into"):
+        copied(make("cpc")).eval().maps(random_images(2))
+
+
+def test_new_weights_are_the_protocols_and_not_the_runs(measured, features):
+    method, _, source = measured
+    fresh, kept = features.trainable(fresh=True), features.trainable()
+    other = complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=8, seed=1))
+    again = FrozenEncoder(method, method.encode, other, source, DataSets()).trainable(fresh=True)
+    assert sha256(fresh) == sha256(again) != sha256(kept)
+    assert sha256(kept.method) == sha256(method) and kept.method is not method
+
+
+# Its images.
+
+
+def test_parts_are_read_by_position_over_their_splits():
+    first, second = torch.arange(6, dtype=torch.uint8).reshape(3, 1, 1, 2), torch.arange(6, 14, dtype=torch.uint8).reshape(4, 1, 1, 2)
+    both = Part((first,), np.array([0, 1, 2])) + Part((second,), np.array([3, 4, 5, 6]))
+    assert len(both) == 7 and both.labels.tolist() == list(range(7))
+    assert both[torch.tensor([6, 0, 3])].flatten().tolist() == [12, 13, 0, 1, 6, 7]
+
+
+def test_images_of_another_set_and_without_test(features):
+    images = features.images(test=False)
+    assert images.test is None and images.num_classes == 10 and not images.info.mirror_safe
+    with pytest.raises(ValueError, match="READS_TEST"):
+        images.test_split()
+    arrays = features.arrays()
+    own = features.images()
+    assert (own.fitting_split().labels == arrays.fitting_split()[1]).all() and (own.test_split().labels == arrays.test_y).all()
+
+
+def test_digits_are_not_mirrored_and_photographs_are():
+    images = torch.randint(0, 256, (64, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    asked = [descent.cropped(images, DatasetInfo(64, 8, mirror_safe=safe), "tuning", 0) for safe in (True, False)]
+    mirrored = [torch.equal(one, other.flip(-1)) and not torch.equal(one, other) for one, other in zip(*asked, strict=True)]
+    assert 16 < sum(mirrored) < 48
+    assert torch.equal(asked[1], descent.cropped(images, DatasetInfo(64, 8, mirror_safe=False), "tuning", 0)), "the same at every call"
+
+
+def test_batches_are_epochs_in_orders_of_their_own():
+    steps = descent.batches(10, 4, "tuning")
+    seen = [next(steps).tolist() for _ in range(4)]
+    assert all(len(batch) == 4 for batch in seen)
+    assert len({*seen[0], *seen[1]}) == len({*seen[2], *seen[3]}) == 8 and seen[:2] != seen[2:]
+    assert sorted(next(descent.batches(3, 64, "tuning")).tolist()) == [0, 1, 2]
+
+
+# Fine-tuning.
+
+
+def test_fine_tuning_is_the_loop_that_it_says(features):
+    """Against torch's own SGD, cosine and cross-entropy, written out."""
+    images, encoder = features.images(), features.trainable()
+    network = classifier.Classifier(encoder, 10)
+    theirs = copy.deepcopy(network).train()
+    flops = classifier.train(network, images, images.train, descent.sgd(0.05, 1e-3, 64), 4, lambda done: None)
+    trained = [parameter for parameter in theirs.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+    order = descent.batches(len(images.train), 64, "tuning")
+    for step in range(4):
+        rows = next(order)
+        optimizer.zero_grad()
+        views = theirs.encoder.prepare(descent.cropped(images.train[rows], images.info, "tuning", step))
+        F.cross_entropy(theirs(views), torch.from_numpy(images.train.labels)[rows]).backward()
+        optimizer.step()
+        schedule.step()
+    for ours, other in zip(network.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6)
+    assert flops > 4 * 64 * 3 * 10 * 64
+
+
+def test_finetune_chooses_on_val_and_reads_test_once(features, measured, short, monkeypatch):
+    monkeypatch.setattr(finetune, "DECAYS", (0.0,))
+    monkeypatch.setattr(finetune, "RATES", (1e-6, 0.1))
+    before, told = sha256(measured[0]), []
+    features.check = told.append
+    accuracy, spent = finetune.evaluate(features)
+    assert (accuracy.evaluator, accuracy.metric, accuracy.split, accuracy.dataset) == ("finetune", "top1", "test", "digits")
+    assert accuracy.value == pytest.approx(100 * unpack(accuracy.correct, accuracy.n).mean())
+    assert set(accuracy.chosen) == {"lr", "weight_decay", "val_top1"} and accuracy.chosen["lr"] == 0.1
+    assert (spent.metric, spent.split) == ("tflop", "train")
+    assert spent.value > 0 and told == sorted(told) and told[0] == 0 and len(told) == 3 * 6 and told[-1] < 1
+    assert sha256(measured[0]) == before
+    again = finetune.evaluate(features)
+    assert again == [accuracy, spent], "the same bits at every call"
+    # Where test is labelled otherwise nothing else moves.
+    images, seen = features.images(), []
+    reads = Part.__getitem__
+    other = Part(images.test.images, np.roll(images.test.labels, 1))
+    monkeypatch.setattr(Part, "__getitem__", lambda self, index: seen.append(self is other) or reads(self, index))
+    changed = finetune.measure("finetune", features.trainable, type(images)(**vars(images) | {"test": other}), lambda done: None)
+    assert changed[0].chosen == accuracy.chosen and changed[0].value < accuracy.value and not any(seen)
+
+
+def test_fine_tuning_learns_and_pretraining_is_what_differs_from_scratch(features, measured, short, monkeypatch):
+    monkeypatch.setattr(finetune, "STEPS", 24)
+    monkeypatch.setattr(finetune, "DECAYS", (0.0,))
+    tuned, _ = finetune.evaluate(features)
+    fresh, _ = scratch.evaluate(features)
+    assert fresh.evaluator == "scratch" and min(tuned.value, fresh.value) > 25 and tuned.value != fresh.value
+
+
+def test_a_setting_that_diverges_is_not_chosen(features, short, monkeypatch):
+    monkeypatch.setattr(finetune, "DECAYS", (0.0,))
+    monkeypatch.setattr(finetune, "RATES", (0.01, 1e30))
+    assert finetune.evaluate(features)[0].chosen["lr"] == 0.01
+    monkeypatch.setattr(finetune, "RATES", (1e30,))
+    with pytest.raises(ValueError, match="finetune on digits: with every setting the loss was not finite"):
+        finetune.evaluate(features)
+
+
+def test_raw_pixels_have_nothing_to_train():
+    spec = complete(RunSpec(method="pixels", dataset="digits", budget=Budget("steps", 1), image_size=8))
+    source, classes = load_source(spec, DataSets().require("digits"), 1)
+    method = build_method(spec, source, classes)
+    subject = FrozenEncoder(method, method.encode, spec, source, DataSets())
+    assert finetune.evaluate(subject) == scratch.evaluate(subject) == []
+
+
+def test_a_data_set_may_be_left_out_or_named():
+    for name in ("finetune", "scratch"):
+        assert registry.parse(name) == (name, None) and registry.target(name) is None
+        assert registry.parse(f"{name}:digits") == (name, "digits") and registry.target(f"{name}:digits") == "digits"
+        with pytest.raises(UserError, match="needs a data set"):
+            registry.parse(f"{name}:")
+
+
+def test_an_evaluator_that_trains_is_told_to_stop(measured, short):
+    """Between two steps; and until then it says how far it is."""
+    method, spec, source = measured
+    signals, told = StopSignals(), []
+
+    def report(request, done):
+        told.append((request, done))
+        if len(told) == 4:
+            signals.received = 15
+
+    with pytest.raises(Interrupted):
+        evaluate(method, spec, source, ("finetune",), DataSets(), 1, signals, report)
+    assert len(told) == 4 and {request for request, _ in told} == {"finetune"} and told[-1][1] > 0
