@@ -47,6 +47,11 @@ def fewest_labels(name: str) -> int | None:
     return EVALUATORS.declared(name, "FEWEST_LABELS", default=None)
 
 
+def smallest(name: str) -> int | None:
+    """Where what follows the colon is a number, of labels or of anything else: the smallest that it may be. Else None."""
+    return EVALUATORS.declared(name, "SMALLEST", default=fewest_labels(name))
+
+
 def reads_test(name: str) -> bool:
     """Whether the evaluator reads a test split."""
     return EVALUATORS.declared(name, "READS_TEST")
@@ -84,20 +89,20 @@ def parse(request: str) -> tuple[str, str | None]:
     needed = argument(name)
     if needed is None and colon:
         raise UserError(f"the evaluator '{name}' takes no argument: write '{name}', not '{request}'")
-    fewest = fewest_labels(name)
+    least = smallest(name)
     if needed is not None and not given and (colon or not may_be_left_out(name)):
-        example = f"write '{name}:NAME', as in '{name}:digits'" if fewest is None else f"write '{name}:N', as in '{name}:20'"
+        example = f"write '{name}:NAME', as in '{name}:digits'" if least is None else f"write '{name}:N', as in '{name}:20'"
         raise UserError(f"the evaluator '{name}' needs {needed}: {example}")
     # One text for one number: what was measured is looked up by it.
-    if fewest is not None and not (re.fullmatch("[1-9][0-9]*", given) and int(given) >= fewest):
-        raise UserError(f"'{request}': expected {needed}, {fewest} or more, as in '{name}:20'")
+    if least is not None and given and not (re.fullmatch("[1-9][0-9]*", given) and int(given) >= least):
+        raise UserError(f"'{request}': expected {needed}, {least} or more, as in '{name}:20'")
     return name, given or None
 
 
 def target(request: str) -> str | None:
     """The data set that a request names, where that is what follows its colon; a UserError as of `parse`."""
     name, given = parse(request)
-    return given if fewest_labels(name) is None else None
+    return given if smallest(name) is None else None
 
 
 def labels_a_class(request: str) -> int | None:

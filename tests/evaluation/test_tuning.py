@@ -1,6 +1,7 @@
 """Copies of an encoder that evaluators train: what they compute, what of them is trained, and that the frozen one does not change."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from bench.encoders import factory
 from bench.errors import UserError
 from bench.evaluation import registry
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.evaluators import finetune, scratch
+from bench.evaluation.evaluators import finetune, linear_sgd, scratch
 from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.evaluation.tuning import classifier, descent
 from bench.evaluation.tuning.images import Part
@@ -274,3 +275,73 @@ def test_an_evaluator_that_trains_is_told_to_stop(measured, short):
     with pytest.raises(Interrupted):
         evaluate(method, spec, source, ("finetune",), DataSets(), 1, signals, report)
     assert len(told) == 4 and {request for request, _ in told} == {"finetune"} and told[-1][1] > 0
+
+
+# The probe that papers print.
+
+
+def test_the_printed_probe_is_torchs_sgd_with_the_cosine():
+    """Its layers are trained all at once, by a gradient that is written out; here each by torch, one epoch of 3 batches in the last of 4."""
+    draws = torch.Generator().manual_seed(1)
+    x, y = torch.randn(3 * 256 + 5, 7, generator=draws), torch.randint(0, 4, (3 * 256 + 5,), generator=draws)
+    probes = linear_sgd.Probes(7, 4, "test")
+    began = [weight.clone() for weight in probes.weights]
+    for epoch in range(2):
+        probes.train(x, y, epoch, epoch / 4)
+    for number, rate in enumerate(linear_sgd.RATES):
+        weight, bias = (value[number].clone().requires_grad_() for value in began)
+        optimizer = torch.optim.SGD([weight, bias], lr=rate, momentum=0.9)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+        for epoch in range(2):
+            order = descent.batches(len(x), 256, "test", epoch)
+            for _ in range(3):
+                rows = next(order)
+                optimizer.zero_grad()
+                F.cross_entropy(x[rows] @ weight + bias, y[rows]).backward()
+                optimizer.step()
+            schedule.step()
+        torch.testing.assert_close(probes.weights[0][number], weight.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(probes.weights[1][number], bias.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_printed_probe_takes_the_last_epoch_of_the_rate_that_val_says(features, monkeypatch):
+    told, drawn, crops = [], [], linear_sgd.crops_of
+    monkeypatch.setattr(linear_sgd, "crops_of", lambda *given: drawn.append(given[2:]) or crops(*given))
+    monkeypatch.setattr(features, "check", told.append)
+    [result] = linear_sgd.evaluate(features, "12")
+    assert (result.evaluator, result.metric, result.split, set(result.chosen)) == (
+        "linear_sgd",
+        "top1_epochs12",
+        "test",
+        {"lr", "val_top1"},
+    )
+    assert result.value == pytest.approx(100 * unpack(result.correct, result.n).mean()) and result.value > 50
+    assert told == [epoch / 12 for epoch in range(12)]
+    assert drawn == [(split, draw) for draw in range(5) for split in ("train", "val")]
+    assert linear_sgd.evaluate(features, "12") == [result], "the same bits at every call"
+    images, arrays = features.images(), features.arrays()
+
+    class OtherTest:
+        changed, check, dataset = features.changed, features.check, "digits"
+
+        def arrays(self, dataset=None):
+            return dataclasses.replace(arrays, test_y=np.roll(arrays.test_y, 1))
+
+    assert linear_sgd.measure(OtherTest(), images, 12)[0].chosen == result.chosen
+
+
+def test_crops_of_the_probe_differ_and_lie_in_order(features):
+    images, plain = features.images(), features.arrays().val_x
+    first, second = (linear_sgd.crops_of(features, images, "val", draw) for draw in (0, 1))
+    assert first.shape == plain.shape and not np.array_equal(first, second)
+    own = np.array([np.corrcoef(one, other)[0, 1] for one, other in zip(first, plain, strict=True)])
+    others = np.array([np.corrcoef(one, other)[0, 1] for one, other in zip(first, np.roll(plain, 50, axis=0), strict=True)])
+    assert own.mean() > others.mean()
+
+
+def test_how_many_epochs_the_probe_has():
+    assert registry.parse("linear_sgd") == ("linear_sgd", None) and registry.parse("linear_sgd:90") == ("linear_sgd", "90")
+    assert registry.target("linear_sgd:90") is registry.labels_a_class("linear_sgd:90") is None
+    for wrong in ("0", "090", "ninety", "-1"):
+        with pytest.raises(UserError, match="expected a number of epochs, 1 or more"):
+            registry.parse(f"linear_sgd:{wrong}")
