@@ -28,7 +28,12 @@ class Column:
     """A transfer target, which the aggregate is over."""
     of_time: bool = False
     """Seconds, which depend on the processor."""
+    less: bool = False
+    """Less is better, as its header says. Never of an accuracy or an aggregate: ranks, comparisons and the best of a column go by more."""
 
+
+LESS_IS_BETTER = re.compile(r"alignment|uniformity|fpr95_k\d+|(ece|brier|nll)(_scaled)?")
+"""Metrics of which less is better, whichever evaluator's."""
 
 AGGREGATE = Column("transfer_iqm_of_seeds", "transfer IQM", "aggregate", 50, "report")
 
@@ -69,6 +74,8 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         if few[2]:
             return Column(f"few_labels:{few[1]}:{few[2][1:]}", f"{title}, {few[2][1:]}", "number", 81)
         return Column(f"few_labels:{few[1]}", title, "accuracy", order, "report")
+    if evaluator in WRITTEN and (found := _written(evaluator, dataset, metric)):
+        return found
     if split != "test":
         return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
     if name == ("linear", "top1"):
@@ -81,6 +88,32 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         return Column(f"transfer:{dataset}", f"→ {shown(dataset)}{per_class}", "accuracy", 40, "terminal", target=True)
     kind = "accuracy" if "top1" in plain else "number"
     return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
+
+
+WRITTEN = {
+    "retrieval": (("recall_at_1", "recall@1", "accuracy", 47), ("map_at_r", "mAP@R", "accuracy", 47.1)),
+    "few_shot": tuple(
+        (f"{classifier}_5way{shots}shot", f"{shots}-shot {classifier} → {{}}", "accuracy", 48 + number / 10)
+        for number, (shots, classifier) in enumerate(((1, "centroid"), (5, "centroid"), (1, "logistic"), (5, "logistic")))
+    ),
+    "ood": ((r"auroc_k\d+", "AUROC not {}", "accuracy", 49), (r"fpr95_k\d+", "FPR95 not {}", "number", 49.1)),
+    "calibration": tuple(
+        (f"{name}{suffix}", f"{title}{said}", "number", 58 + place / 10 + bool(suffix) / 20)
+        for place, (name, title) in enumerate((("ece", "ECE"), ("brier", "Brier"), ("nll", "NLL")))
+        for suffix, said in (("", ""), ("_scaled", ", scaled"))
+    ),
+}
+"""Evaluator -> (metric, header with its data set, kind, order) of what is shown in Markdown; the rest of it goes to the CSV."""
+
+
+def _written(evaluator: str, dataset: str, metric: str) -> Column | None:
+    """The column of a metric that WRITTEN names, with the data set in its key where its header names it."""
+    for pattern, header, kind, order in WRITTEN[evaluator]:
+        if re.fullmatch(pattern, metric):
+            key = f"{evaluator}:{dataset}:{metric}" if "{}" in header else f"{evaluator}:{metric}"
+            less = bool(LESS_IS_BETTER.fullmatch(metric))
+            return Column(key, header.format(shown(dataset)) + ", less is better" * less, kind, order, "report", less=less)
+    return None
 
 
 def _of_projection(metric: str, plain: str, per_class: str) -> Column:

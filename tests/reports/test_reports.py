@@ -149,6 +149,54 @@ def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(
     assert [each.key for each in sorted(keys, key=columns.position)] == [f"few_labels:{count}" for count in (20, 100, 1000)]
 
 
+def test_columns_of_retrieval_few_shots_what_is_out_and_calibration():
+    """Less is better of some, which then say so and are no accuracies: what ranks and compares goes by more."""
+    found = [
+        columns.column(evaluator, dataset, "test", metric)
+        for evaluator, dataset, metrics in (
+            ("retrieval", "cifar10", ("map_at_r", "recall_at_1")),
+            ("few_shot", "dtd", ("logistic_5way5shot", "centroid_5way1shot", "centroid_5way1shot_half_width")),
+            ("ood", "dtd", ("fpr95_k50", "auroc_k50")),
+            ("calibration", "cifar10", ("nll", "ece_scaled", "brier", "ece")),
+        )
+        for metric in metrics
+    ]
+    by_place = [(column.header, column.kind, column.less) for column in sorted(found, key=columns.position) if column.shown]
+    assert by_place == [
+        ("recall@1", "accuracy", False),
+        ("mAP@R", "accuracy", False),
+        ("1-shot centroid → dtd", "accuracy", False),
+        ("5-shot logistic → dtd", "accuracy", False),
+        ("AUROC not dtd", "accuracy", False),
+        ("FPR95 not dtd, less is better", "number", True),
+        ("ECE, less is better", "number", True),
+        ("ECE, scaled, less is better", "number", True),
+        ("Brier, less is better", "number", True),
+        ("NLL, less is better", "number", True),
+    ]
+    (half_width,) = [column for column in found if not column.shown]
+    assert half_width.key == "few_shot:dtd:centroid_5way1shot_half_width" and half_width.kind == "number"
+    assert "retrieval:map_at_r" in {column.key for column in found} and not any(column.ranks for column in found)
+
+
+def test_what_a_table_has_of_them(tmp_path):
+    """One in a hundred images makes no interval of an area under a curve: its seeds do. A number that there is not is no cell."""
+
+    def more(seed):
+        facts = {"dataset": "mnist5k", "split": "test", "n": N}
+        recall = replace(result("linear", "mnist5k", "recall_at_1", 50 + seed, seed), evaluator="retrieval")
+        area = Result(evaluator="ood", metric="auroc_k50", value=80.0 + seed, **(facts | {"dataset": "digits"}))
+        nothing = Result(evaluator="calibration", metric="nll", value=None, **facts)
+        return recall, area, nothing
+
+    records = [(whole := run("simclr", 93.0, seed)) and replace(whole, results=(*whole.results, *more(seed))) for seed in range(3)]
+    (table,) = build(frame_of(tmp_path, records))
+    cells = table.rows[0].cells
+    assert cells["retrieval:recall_at_1"].correct is not None and cells["ood:digits:auroc_k50"].correct is None
+    assert cells["ood:digits:auroc_k50"].half_width == interval(np.array([80.0, 81.0, 82.0]), None)
+    assert "calibration:nll" not in cells and table.ranked_by == "linear"
+
+
 def test_ranks_references_and_notes(frame):
     (table,) = build(frame)
     rows = {row.label: row for row in table.rows}
