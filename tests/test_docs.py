@@ -47,7 +47,15 @@ FILE = re.compile(r"(?<![\w./~$<>{}*-])(?:[\w.-]+/)*[\w-]+\.(?:py|md|toml)\b")
 """A file by its name alone, or by a path from somewhere else than here."""
 MODULE = re.compile(r"(?<![\w./-])(?:bench|methods|reports|benchmarks)(?:\.\w+)+")
 
-CITING = ("methods/", "bench/parts/", "tests/losses/", "tests/encoders/", "docs/recipes.md", "docs/add_a_method.md")
+CITING = (
+    "methods/",
+    "bench/parts/",
+    "bench/encoders/formats.py",
+    "tests/losses/",
+    "tests/encoders/",
+    "docs/recipes.md",
+    "docs/add_a_method.md",
+)
 """Texts that cite the code of papers' authors: there a file by its name alone may be theirs."""
 WRITTEN = re.compile(r"(?:reports|results)/[\w-]+(?:/[\w.-]*)*")
 """Folders that a user's own reports and records are written to."""

@@ -14,7 +14,24 @@ from pathlib import Path
 import click
 
 from bench import __version__
-from bench.commands import check, clean, completion, data, demo, doctor, evaluate, figure, listing, plan, report, run, show, status, views
+from bench.commands import (
+    check,
+    clean,
+    completion,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    figure,
+    listing,
+    plan,
+    report,
+    run,
+    show,
+    status,
+    views,
+)
 from bench.commands.console import Stopped
 from bench.commands.options import Commands
 from bench.commands.streams import plain_streams
@@ -22,7 +39,7 @@ from bench.defaults import COMMAND, COMMAND_VARIABLE, ROOT
 from bench.errors import UserError
 
 COMMANDS = (
-    *(demo.demo, listing.list_names, plan.plan, run.run, evaluate.evaluate),
+    *(demo.demo, listing.list_names, plan.plan, run.run, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
     *(report.report, figure.figure, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
 )

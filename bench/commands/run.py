@@ -19,23 +19,30 @@ def cluster_options(described: dict) -> dict:
     return {name: described.pop(name) for name in names}
 
 
+KEEP = click.option(
+    "--keep-weights", type=click.Choice(["none", "encoder"]), default="none", show_default=True, help="What lies beside each record."
+)
+
+
 @click.command()
 @RUNS
 @WORKERS
 @SLURM
-def run(launcher, workers, checkpoint_every, compiled, dry_run, **described):
+@KEEP
+def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     options = cluster_options(described)
     request = request_of(launcher=launcher, **described).require_runs().require_places()
-    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options)
+    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}, dry_run, options)
 
 
 @click.command()
 @RUNS
 @WORKERS
 @SLURM
+@KEEP
 @click.option("--failed", is_flag=True, help="Only runs that failed or were lost.")
-def retry(launcher, workers, checkpoint_every, compiled, dry_run, failed, **described):
+def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, failed, **described):
     """Launch again what failed, was lost, stopped or cancelled; each goes on from its last checkpoint."""
     from bench.launch.status import WENT_WRONG, run_states
 
@@ -47,7 +54,8 @@ def retry(launcher, workers, checkpoint_every, compiled, dry_run, failed, **desc
         found = run_states(plan.runs, plan.evals, request.scratch, store, note)
         return {run.spec.id for run in found if run.state in states}
 
-    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled}, dry_run, options, chosen)
+    how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}
+    start(request, workers, how, dry_run, options, chosen)
 
 
 def start(request, workers, how, dry_run, options, chosen=None) -> None:

@@ -100,7 +100,7 @@ FORMATS = {
         heads=r"^(head|fc)\.",
     ),
     "lightly": Format(
-        "lightly-ai/lightly@e8d317f: benchmarks/imagenet/resnet50/simclr.py, benchmarks/imagenet/vitb16/mae.py, examples/pytorch",
+        "lightly-ai/lightly@e8d317f: simclr.py and mae.py of its ImageNet benchmarks, its examples",
         r"^(state_dict/)?((projection|prediction|student|teacher)_(head|backbone)|online_classifier)\.|^(state_dict/)?(backbone\.)?0\.weight$",
         inside=("state_dict", ""),
         prefixes=("backbone.", "teacher_backbone.", ""),

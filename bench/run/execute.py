@@ -33,6 +33,7 @@ from bench.run import weights
 from bench.run.aim import aim
 from bench.run.build import as_seen_by, build_method, make_trainer, of_its_task
 from bench.run.crash import explain, keep_traceback, place_of
+from bench.run.export import keep_beside
 from bench.run.folder import run_folder
 from bench.run.heartbeat import Heartbeat
 from bench.run.place import Place
@@ -153,6 +154,8 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         with contextlib.suppress(OSError):
             heartbeat.write("interrupted", trainer)
         raise
+    if method is not None and status == "done" and place.keep_weights == "encoder":
+        keep_beside(method, spec, hardware.device(), path)
     heartbeat.write(status, trainer)
     if status == "failed":
         raise RunFailed(f"{record.reason}; its traceback: {folder.traceback}")

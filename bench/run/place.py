@@ -24,5 +24,7 @@ class Place:
     """Whether encoders are compiled for the training."""
     tasks: bool = False
     """Whether those processes are the tasks of one SLURM job, which are there already, and not started by the first."""
+    keep_weights: str = "none"
+    """What is kept beside a run's record: 'none', or the 'encoder' that it was evaluated with."""
     launch: str = ""
     """Names the launch: what failed in it is left alone by its other workers, and tried again by the next one."""

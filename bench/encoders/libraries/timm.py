@@ -30,7 +30,7 @@ class PlainViT(VisionTransformer):
 
 
 def is_plain(network: nn.Module) -> bool:
-    """Whether it computes what networks/vit.py does."""
+    """Whether it computes what bench/encoders/networks/vit.py does."""
     return (
         type(network) is TheirViT
         and network.cls_token is not None

@@ -16,7 +16,7 @@ from bench.encoders.wrapped import Described, Wrapped, grouped, require_plain, s
 from bench.errors import UserError, unknown
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of torchvision's own weights (its transforms/_presets.py, ImageClassification)."""
+"""Of torchvision's own weights (torchvision.transforms._presets.ImageClassification)."""
 
 SIZE = 224
 """Pixels a side that they were trained with, or nearly."""
@@ -72,6 +72,13 @@ def candidates(network: nn.Module) -> list[str]:
 def settings(model: str) -> tuple[tuple[float, ...], tuple[float, ...], int]:
     """Mean and standard deviation of every channel, and pixels a side, that torchvision's weights were trained with."""
     return MEAN, STD, SIZE
+
+
+def options_for(model: str, image_size: int) -> dict:
+    """What torchvision's constructor must be told for images of this size."""
+    if model in WITHOUT_AUXILIARY:
+        raise UserError(f"torchvision:{model} is built here without its auxiliary classifiers; expected --format safetensors")
+    return {"image_size": image_size} if model.startswith("vit_") and image_size != SIZE else {}
 
 
 def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> Encoder:

@@ -58,7 +58,7 @@ PUBLISHED_KEYS = (
     *((rf"^layer{number}\.", f"layers.{number - 1}.") for number in (1, 2, 3, 4)),
     (r"\.downsample\.", ".shortcut."),
 )
-"""From torchvision's names of a ResNet's parameters (models/resnet.py), which timm and most SSL code keep, to ours."""
+"""From torchvision's names of a ResNet's parameters (torchvision.models.resnet), which timm and most SSL code keep, to ours."""
 
 
 class Strided1x1(nn.Conv2d):

@@ -1,8 +1,8 @@
 """Residual networks for CIFAR as He et al. 2015 (arXiv:1512.03385, section 4.2) trained them: shortcuts without weights (option A).
 
 Where the channels double, a shortcut takes every second pixel and pads the new channels with zeros, half of them on each side as
-akamaster/pytorch_resnet_cifar10@d5489e8 does (resnet.py), whose published weights these are for (docs/pretrained.md). networks/resnet.py
-has the same depths with projections. B images, D = channels of the last stage, [h, w] = size of the last feature map.
+akamaster/pytorch_resnet_cifar10@d5489e8 does, whose published weights these are for (docs/pretrained.md). The same depths with projections
+are in bench/encoders/networks/resnet.py. B images, D = channels of the last stage, [h, w] = size of the last feature map.
 """
 
 from torch import Tensor, nn
