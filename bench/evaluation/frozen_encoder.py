@@ -14,7 +14,9 @@ from torch import Tensor
 
 import methods
 from bench.compute.randomness import Draws, seeded
+from bench.data.annotated import load_class_sets
 from bench.data.catalogue import DataSets
+from bench.data.dataset import DataSet
 from bench.data.load import load
 from bench.data.rows import Changed, Rows
 from bench.data.source import Source
@@ -58,6 +60,12 @@ def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, thread
         for dataset, splits in ({spec.dataset: registry.splits_of_pretraining(name)} | read).items():
             for split in splits:
                 load(data.require(dataset), split, spec.image_size, threads)
+
+
+def sets_of_classes(data: DataSet, split: str) -> np.ndarray:
+    """Of every image of a split the set of classes that it shows: int64 [N, K], 1 and 0, and -1 where a class does not count."""
+    present, ignored = load_class_sets(data, split)
+    return np.where(ignored, -1, present.astype(np.int64))
 
 
 class FrozenEncoder:
@@ -156,8 +164,9 @@ class FrozenEncoder:
         """The stored images of a data set; see bench.evaluation.arrays."""
         found, size = self.data.require(dataset or self.dataset), self.spec.image_size
         splits = {split: load(found, split, size, self.threads) for split in ("train", "val", *(["test"] if test else []))}
-        parts = {split: Part((its.images,), its.labels.numpy()) for split, its in splits.items()}
-        return Images(found.name, found.info("train", size), len(splits["train"].classes), found.entry.metric, **parts)
+        one = found.entry.one_class
+        parts = {split: Part((its.images,), its.labels.numpy() if one else sets_of_classes(found, split)) for split, its in splits.items()}
+        return Images(found.name, found.info("train", size), found.num_classes, found.entry.metric if one else "mAP", **parts)
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

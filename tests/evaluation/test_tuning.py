@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score
 from torch.nn import functional as F
 
 import methods
@@ -246,6 +247,33 @@ def test_a_setting_that_diverges_is_not_chosen(features, short, monkeypatch):
         finetune.evaluate(features)
 
 
+def test_sets_of_classes_are_judged_by_scikit_learns_average_precision(features, short, monkeypatch):
+    """And trained by the binary cross-entropy of what counts."""
+    draws = np.random.default_rng(0)
+    scores, labels = draws.normal(size=(40, 3)).astype(np.float32), draws.integers(-1, 2, size=(40, 3))
+    labels[:, 2] = np.where(labels[:, 2] == 1, 0, labels[:, 2])  # a class that no image shows
+    kept = [labels[:, number] >= 0 for number in (0, 1)]
+    expected = [average_precision_score(labels[rows, number], scores[rows, number]) for number, rows in enumerate(kept)]
+    assert classifier.judged("mAP", scores, labels) == (pytest.approx(100 * np.mean(expected)), None)
+    ours = classifier.loss_of(torch.from_numpy(scores), torch.from_numpy(labels))
+    each = [
+        F.binary_cross_entropy_with_logits(torch.tensor(s), torch.tensor(float(y)))
+        for s, y in zip(scores.flat, labels.flat, strict=True)
+        if y >= 0
+    ]
+    torch.testing.assert_close(ours, torch.stack(each).mean())
+    images = features.images()
+    parts = {}
+    for split in ("train", "val", "test"):
+        part = getattr(images, split)
+        shown = np.stack([part.labels % 2 == 0, part.labels > 4], axis=1).astype(np.int64)
+        parts[split] = Part(part.images, shown)
+    monkeypatch.setattr(finetune, "DECAYS", (0.0,))
+    sets = dataclasses.replace(images, num_classes=2, metric="mAP", **parts)
+    accuracy, _ = finetune.measure("finetune", features.trainable, sets, lambda done: None)
+    assert accuracy.metric == "mAP" and accuracy.correct is None and accuracy.value > 60 and set(accuracy.chosen) >= {"val_mAP"}
+
+
 def test_raw_pixels_have_nothing_to_train():
     spec = complete(RunSpec(method="pixels", dataset="digits", budget=Budget("steps", 1), image_size=8))
     source, classes = load_source(spec, DataSets().require("digits"), 1)
@@ -309,8 +337,7 @@ def test_the_printed_probe_takes_the_last_epoch_of_the_rate_that_val_says(featur
     monkeypatch.setattr(linear_sgd, "crops_of", lambda *given: drawn.append(given[2:]) or crops(*given))
     monkeypatch.setattr(features, "check", told.append)
     [result] = linear_sgd.evaluate(features, "12")
-    assert (result.evaluator, result.metric, result.split, set(result.chosen)) == (
-        "linear_sgd",
+    assert (result.metric, result.split, set(result.chosen)) == (
         "top1_epochs12",
         "test",
         {"lr", "val_top1"},

@@ -1,7 +1,8 @@
 """Fine-tuning: all weights of a copy of the encoder, and a linear layer, trained with labels, learning rate and weight decay chosen on val.
 
 finetune            on the pretraining data set; finetune:digits on another one's own train, val and test
-metrics             top1 (mean_per_class where that is the data set's), and tflop, what all its trainings took
+metrics             top1 (mean_per_class where that is the data set's; mAP where an image shows a set of classes, as of voc2012),
+                    and tflop, what all its trainings took
 
 As ssl-transfer (linusericsson/ssl-transfer@4e9b9c2, finetune.py): SGD with Nesterov momentum 0.9, a cosine to 0, batches of 64, crops and
 flips, every setting of the grid trained on train and measured on val, the best one trained again on train + val. Differs from it: 200 steps
@@ -12,8 +13,8 @@ N images.
 
 from collections.abc import Callable
 
-from bench.evaluation.arrays import Features, tally
-from bench.evaluation.tuning.classifier import Classifier, train
+from bench.evaluation.arrays import Features
+from bench.evaluation.tuning.classifier import Classifier, judged, train
 from bench.evaluation.tuning.descent import sgd
 from bench.evaluation.tuning.images import Images, Part
 from bench.evaluation.tuning.trainable import Trainable
@@ -32,12 +33,12 @@ STEPS, BATCH = 200, 64
 
 
 def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images, check: Callable[[float], None]) -> list[Result]:
-    """`top1` on test, percent, and `tflop`, with which a record says what it took. make: gives a new copy of the encoder at every call, or
-    None, and then there are no results. check: see Features.check. ValueError where no setting has a finite loss."""
+    """The data set's metric on test, percent, and `tflop`, with which a record says what it took. make: gives a new copy of the encoder at
+    every call, or None, and then there are no results. check: see Features.check. ValueError where no setting has a finite loss."""
     if make() is None:
         return []
     settings = [(rate, decay) for rate in RATES for decay in DECAYS]
-    spent, right, total = [], {}, 1
+    spent, on_val = [], {}
 
     def trained(part: Part, setting: tuple[float, float]) -> Classifier | None:
         encoder, before = make(), len(spent)
@@ -53,19 +54,18 @@ def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images
     for setting in settings:
         network = trained(images.train, setting)
         if network is not None:
-            right[setting], total = tally(images.metric, network.predict(images.val) == images.val.labels, images.val.labels)
-    best = min(right, key=lambda setting: (-right[setting], setting), default=None)
+            on_val[setting], _ = judged(images.metric, network.scores(images.val), images.val.labels)
+    best = min(on_val, key=lambda setting: (-on_val[setting], setting), default=None)
     network = best and trained(images.fitting_split(), best)
     if not best or not network:
         raise ValueError(f"{evaluator} on {images.dataset}: with {'the best' if best else 'every'} setting the loss was not finite")
     test = images.test_split()
-    correct = network.predict(test) == test.labels
-    right_on_test, of = tally(images.metric, correct, test.labels)
-    chosen = {"lr": best[0], "weight_decay": best[1], f"val_{images.metric}": 100 * right[best] / total}
+    value, correct = judged(images.metric, network.scores(test), test.labels)
+    chosen = {"lr": best[0], "weight_decay": best[1], f"val_{images.metric}": on_val[best]}
     facts = {"evaluator": evaluator, "dataset": images.dataset}
-    measured = {"metric": images.metric, "value": 100 * (right_on_test / of), "n": len(test)}
+    measured = {"metric": images.metric, "value": value, "n": len(test), "correct": None if correct is None else pack(correct)}
     return [
-        Result(**facts, split="test", **measured, chosen=chosen, correct=pack(correct)),
+        Result(**facts, split="test", **measured, chosen=chosen),
         Result(**facts, split="train", metric="tflop", value=sum(flops or 0.0 for flops in spent) / 1e12, n=len(images.train)),
     ]
 

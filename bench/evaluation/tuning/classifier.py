@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench.compute.randomness import seeded
 from bench.encoders.features import extract
+from bench.evaluation.arrays import tally
 from bench.evaluation.tuning.descent import batches, cropped, descend
 from bench.evaluation.tuning.images import Images, Part
 from bench.evaluation.tuning.trainable import Trainable
@@ -32,11 +34,35 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.encoder(images))
 
-    def predict(self, part: Part) -> np.ndarray:
-        """The class int64 [N] of every image of a split, as it is stored, in eval mode; of equal scores the lower class."""
+    def scores(self, part: Part) -> np.ndarray:
+        """Scores float32 [N, K] of every image of a split, as it is stored, in eval mode."""
         encoder = self.encoder
         scores = [extract(self, self, images, encoder.mean, encoder.std, encoder.precision) for images in part.images]
-        return torch.cat(scores).argmax(dim=1).cpu().numpy()
+        return torch.cat(scores).cpu().numpy()
+
+
+def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
+    """Scores [B, K] with labels int64 [B]: the mean cross-entropy. With sets of classes, int64 [B, K] as `Part.labels` has them: the mean
+    over classes and images of the binary cross-entropy, but for those that are ignored."""
+    if labels.ndim == 1:
+        return F.cross_entropy(scores, labels)
+    counts = labels >= 0
+    every = F.binary_cross_entropy_with_logits(scores, labels.clamp(min=0).to(scores.dtype), reduction="none")
+    return (every * counts).sum() / counts.sum().clamp(min=1)
+
+
+def judged(metric: str, scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray | None]:
+    """The metric in percent, and which images are right, bool [N], where that can be said of an image; of scores [N, K] and labels as
+    `Part.labels` has them. mAP: the mean over classes of scikit-learn's average precision, ignored images left out, and so are classes that
+    no image shows."""
+    if metric != "mAP":
+        correct = scores.argmax(axis=1) == labels
+        right, total = tally(metric, correct, labels)
+        return 100 * (right / total), correct
+    there = [number for number in range(labels.shape[1]) if (labels[:, number] == 1).any()]
+    counted = [labels[:, number] >= 0 for number in there]
+    precision = [average_precision_score(labels[rows, n], scores[rows, n]) for n, rows in zip(there, counted, strict=True)]
+    return 100 * float(np.mean(precision)), None
 
 
 def train(network: Classifier, images: Images, part: Part, recipe: Recipe, steps: int, check: Callable[[float], None]) -> float | None:
@@ -46,6 +72,6 @@ def train(network: Classifier, images: Images, part: Part, recipe: Recipe, steps
     def loss(step: int) -> Tensor:
         rows = next(order)
         views = cropped(part[rows], images.info, "tuning", step)
-        return F.cross_entropy(network(encoder.prepare(views)), labels[rows].to(encoder.device))
+        return loss_of(network(encoder.prepare(views)), labels[rows].to(encoder.device))
 
     return descend(network, recipe, steps, loss, check)

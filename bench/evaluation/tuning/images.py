@@ -20,7 +20,8 @@ class Part:
     images: tuple[Tensor | Rows, ...]
     """Of each split uint8 [N, C, H, W], read as they are indexed; in index order."""
     labels: np.ndarray
-    """int64 [N], of all of them."""
+    """int64 [N], of all of them; where an image shows a set of classes int64 [N, K]: 1 of a class that it shows, 0 of one that it does not,
+    -1 of one that does not count for it."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,7 +55,7 @@ class Images:
     """What views must know of it, whether its images may be mirrored among it."""
     num_classes: int
     metric: str
-    """What is reported, and what settings are picked by: top1 | mean_per_class."""
+    """What is reported, and what settings are picked by: top1 | mean_per_class, or mAP where an image shows a set of classes."""
     train: Part
     val: Part
     test: Part | None = None
