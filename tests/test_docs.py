@@ -49,8 +49,9 @@ MODULE = re.compile(r"(?<![\w./-])(?:bench|methods|reports|benchmarks)(?:\.\w+)+
 
 CITING = (
     "methods/",
-    "bench/parts/",
     "bench/encoders/formats.py",
+    "bench/evaluation/evaluators/",
+    "bench/parts/",
     "tests/losses/",
     "tests/encoders/",
     "docs/recipes.md",

@@ -3,9 +3,9 @@
     similarity, index = nearest(bank, queries, k)
     for rows, similarity, index in blocks(bank, queries, k): ...
 
-What FAISS itself multiplies with is the OpenBLAS in its package, of 2021, which has no kernels for processors that came after it: on one it was
-four times slower than torch. So torch multiplies. FAISS's heaps take of each block what is better than the worst that they hold, which is
-less work than torch's topk of whole rows.
+What FAISS itself multiplies with is the OpenBLAS in its package, of 2021, which has no kernels for processors that came after it: on one it
+was four times slower than torch. So torch multiplies. FAISS's heaps take of each block what is better than the worst that they hold, which
+is less work than torch's topk of whole rows.
 
 Ties: of equal similarities the lower index comes first, and which of them are found at all where they straddle the k-th is the heap's.
 B images in the bank, Q queries, D features.
