@@ -29,9 +29,10 @@ def test_what_is_no_range_of_seeds_is_refused(text):
 def test_all_methods_are_those_that_the_encoder_serves():
     noted = []
     on_resnet, on_vit = grid.names("all", "resnet8", noted.append), grid.names("all", "vit_micro")
-    assert set(methods.names()) - set(on_resnet) == {name for name in methods.names() if methods.needs(name) == "tokens"} != set()
+    assert set(grid.every()) - set(on_resnet) == {name for name in methods.names() if methods.needs(name) == "tokens"} != set()
     assert len(noted) == 1 and "mae" in noted[0] and "resnet8 does not offer" in noted[0]
-    assert on_vit == [name for name in methods.names() if methods.can_use(name, "vit_micro")]
+    assert on_vit == [name for name in grid.every() if methods.can_use(name, "vit_micro")]
+    assert set(methods.names()) - set(grid.every()) == {name for name in methods.names() if methods.takes_weights(name)} != set()
 
 
 def test_a_family_is_its_methods_and_names_stand_beside_it(here):
