@@ -71,19 +71,19 @@ class DataSet:
         items, rows, labels, classes = reading.read_items(self.entry, split, self.part)
         return items if rows is None else items[rows], labels, classes
 
-    def require_evaluable(self, test: bool, classes: bool, evaluator: str) -> None:
-        """A UserError where an evaluator lacks images or classes here, before anything is trained. test: it reads that split too;
-        classes: it measures how well classes are told apart, one of each image. Every evaluator is handed train and val."""
-        if "train" not in self.entry.sizes:
+    def require_evaluable(self, splits: Collection[str], classes: bool, evaluator: str) -> None:
+        """A UserError where an evaluator lacks images or classes here, before anything is trained. splits: what it reads of this set;
+        classes: it measures how well classes are told apart, one of each image."""
+        if "train" not in self.entry.sizes and not {"train", "val"}.isdisjoint(splits):
             raise UserError(f"{self.name} is a test alone, without train and val, which {evaluator} needs")
         if classes and not self.entry.one_class:
             there = ", ".join(KINDS[kind] for kind in self.entry.annotations)
             raise UserError(f"{self.name} has not one class of each image, which {evaluator} needs, but {there}")
         if not self.is_folder:
             return
-        if test:
+        if "test" in splits:
             self.check_split("test", self.entry.sizes)
-        if self.entry.sizes["val"] == 0:
+        if "val" in splits and self.entry.sizes["val"] == 0:
             raise UserError(no_val(self.name))
         if classes and self.entry.classes < 2:
             raise UserError(f"{shown(self.name)} has one class, which any method would tell with 100 %: {evaluator} needs two or more")
@@ -96,6 +96,19 @@ class DataSet:
         there = ["one class of each image"] * self.entry.one_class + [KINDS[other] for other in self.entry.annotations]
         expected = f"; expected one of {', '.join(having)}" if having else ""
         raise UserError(f"{shown(self.name)} has no {kind}, which {who} needs, but {', '.join(there)}{expected}")
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of labels. No image is decoded for it."""
+        return tuple(self.part("train" if "train" in self.entry.sizes else "test")[2])
+
+    def require_known_to(self, other: "DataSet", request: str) -> None:
+        """A UserError where a class here has none of the same name in `other`, whose probe is to tell them, before anything is trained."""
+        strange = [name for name in self.class_names if name not in other.class_names]
+        if strange:
+            known = ", ".join(other.class_names[:20]) + (", ..." if len(other.class_names) > 20 else "")
+            what = f"'{request}': {shown(self.name)} has classes that {shown(other.name)} has not: {', '.join(strange[:20])}"
+            raise UserError(f"{what}; expected a test set of some of its classes, by their names: {known}")
 
     @cached_property
     def rarest_class(self) -> tuple[str, int]:

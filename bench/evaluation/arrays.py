@@ -81,6 +81,10 @@ class Features(Protocol):
         an evaluator that needs no other split; the others are not even loaded."""
         ...
 
+    def classes(self, dataset: str | None = None) -> tuple[str, ...]:
+        """The names of a data set's classes, in the order of its labels."""
+        ...
+
     def stages(self) -> list[Arrays]:
         """Features of the pretraining data set after every stage of the encoder; empty where there are none."""
         ...

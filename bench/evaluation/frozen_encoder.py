@@ -119,6 +119,10 @@ class FrozenEncoder:
         """Features and labels of one split; see bench.evaluation.arrays."""
         return self._split(dataset or self.dataset, split)[:2]
 
+    def classes(self, dataset: str | None = None) -> tuple[str, ...]:
+        """Names of the classes; see bench.evaluation.arrays."""
+        return self.data.require(dataset or self.dataset).class_names
+
     def stages(self) -> list[Arrays]:
         """As `arrays` of the pretraining data set, after every stage of the encoder."""
         reader = StageReader(self.method, self.function)

@@ -72,6 +72,11 @@ def splits_of_pretraining(name: str) -> tuple[str, ...]:
     return EVALUATORS.declared(name, "SPLITS_OF_PRETRAINING", default=())
 
 
+def same_classes(name: str) -> bool:
+    """Whether the classes of the data set that is named must be, by their names, classes of the pretraining data set."""
+    return EVALUATORS.declared(name, "SAME_CLASSES", default=False)
+
+
 def needs_classes(name: str) -> bool:
     """Whether the evaluator measures how well classes are told apart, as all do that do not say otherwise."""
     return EVALUATORS.declared(name, "NEEDS_CLASSES", default=True)

@@ -21,14 +21,16 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
         evaluator = f"the evaluator '{name}'"
         # An evaluator without a target measures the pretraining data set itself.
         found = data.require(registry.target(request) or spec.dataset)
-        found.require_evaluable(registry.reads_test(name), registry.needs_classes(name), evaluator)
+        found.require_evaluable(registry.splits(name), registry.needs_classes(name), evaluator)
         found.require_labels(registry.labels_a_class(request) or 0, f"the evaluator '{request}'")
         found.require_in_test(*registry.fewest_in_test(name), f"the evaluator '{request}'")
         if beside := registry.splits_of_pretraining(name):
             pretraining = data.require(spec.dataset)
-            pretraining.require_evaluable("test" in beside, registry.needs_classes(name), evaluator)
+            pretraining.require_evaluable(beside, registry.needs_classes(name), evaluator)
             if found.name == pretraining.name:
                 raise UserError(f"'{request}': {shown(found.name)} is what was trained on; expected another data set")
+            if registry.same_classes(name):
+                found.require_known_to(pretraining, request)
 
 
 def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], data: DataSets) -> None:

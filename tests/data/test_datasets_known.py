@@ -569,7 +569,7 @@ def test_a_set_that_is_a_test_alone_is_refused_where_more_is_needed(tmp_path, be
     data = catalogue.require("cifar10_1", tmp_path)
     assert data.entry.sizes == {"test": 2_000} and data.entry.parts == ("test",)
     with pytest.raises(UserError, match=r"cifar10_1 is a test alone, without train and val, which the evaluator 'knn' needs"):
-        data.require_evaluable(True, True, "the evaluator 'knn'")
+        data.require_evaluable(("train", "val", "test"), True, "the evaluator 'knn'")
     with pytest.raises(UserError, match=r"cifar10_1 has no split 'train', only test"):
         load_split("cifar10_1", "train", root=tmp_path)
     code, _, said = bench("plan", "--method", "simclr", "--dataset", "cifar10_1", "--budget", "1steps", "--data-root", tmp_path)
