@@ -10,6 +10,7 @@ H height, W width.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -107,6 +108,17 @@ def load_class_sets(data: DataSet, split: str) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"{data.name}: sets of classes are of other images than those of {split}; expected one of each, in their order")
     sets: list[ClassSet] = [data.entry.annotations["classes"].read(source) for source in sources]
     return np.stack([found.present for found in sets]), np.stack([found.ignored for found in sets])
+
+
+def require_whole(data: DataSet, kind: str, split: str, threads: int) -> None:
+    """A UserError for the first image or target of a split that cannot be read: all of them are, which takes as long as decoding does."""
+    if kind == "classes":
+        load_class_sets(data, split)
+        return
+    found = load_annotated(data, kind, split)
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(found.__getitem__, range(len(found))):
+            pass
 
 
 def _items(data: DataSet, kind: str, split: str) -> tuple[np.ndarray, np.ndarray]:

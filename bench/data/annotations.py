@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-KINDS = {"classes": "a set of classes of each image", "boxes": "boxes", "masks": "masks"}
+KINDS = {"classes": "sets of classes", "boxes": "boxes", "masks": "masks"}
 """Every kind, as a sentence has it."""
 
 IGNORED = 255

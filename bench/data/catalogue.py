@@ -39,6 +39,11 @@ def entry(name: str) -> Entry:
     return SETS.load(name).SET.entry(name, summary(name))
 
 
+def annotated(kind: str) -> list[str]:
+    """The known sets whose images have this kind of targets (bench.data.annotations.KINDS)."""
+    return [name for name in names() if kind in entry(name).annotations]
+
+
 def require(name: str, root: Root = None, needs_test: bool = False) -> DataSet:
     """The data set of that name, whose files are there; else a UserError that says how to get them. Of a folder all files are looked at.
 

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.data import catalogue
+from bench.data.annotations import KINDS
 from bench.data.decoding import REMARKS, decode, readable
 from bench.data.readers.tree import printable
 from bench.errors import UserError
 from bench.machine.cores import cores
+
+NO_LABELS = {True: "no labels", False: "not one class each"}
 
 
 def check(name: str, root: Path | None = None) -> Iterator[str]:
@@ -25,6 +28,7 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
     file is decoded. Those that cannot be are named, counted, and end the check; so do damaged shards of a pack.
     """
     from bench.data import packed  # imports torch, which the table does without
+    from bench.data.annotated import load_annotated, load_class_sets, require_whole
 
     data = catalogue.require(name, root)
     entry = data.entry
@@ -46,8 +50,12 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
                         unreadable.append(problem)
                         yield f"BAD   {printable(problem)}"
         total += len(labels)
-        labelled = f"{len(np.unique(labels))} of {len(classes)} classes" if labels.min(initial=0) >= 0 else "no labels"
+        labelled = f"{len(np.unique(labels))} of {len(classes)} classes" if labels.min(initial=0) >= 0 else NO_LABELS[entry.one_class]
         yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
+    for kind, split in [(kind, split) for kind, annotation in entry.annotations.items() for split in annotation.sizes]:
+        require_whole(data, kind, split, cores())
+        count = len(load_class_sets(data, split)[0] if kind == "classes" else load_annotated(data, kind, split))
+        yield f"ok    {split:<10} {count:>9,} images with {KINDS[kind]}"
     if unreadable:
         raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
     for remark in (remark for remark in REMARKS if remarks[remark]):

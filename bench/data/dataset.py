@@ -95,7 +95,7 @@ class DataSet:
             return
         there = ["one class of each image"] * self.entry.one_class + [KINDS[other] for other in self.entry.annotations]
         expected = f"; expected one of {', '.join(having)}" if having else ""
-        raise UserError(f"{shown(self.name)} has no {kind}, which {who} needs, but {', '.join(there)}{expected}")
+        raise UserError(f"{shown(self.name)} has no {KINDS.get(kind, kind)}, which {who} needs, but {', '.join(there)}{expected}")
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

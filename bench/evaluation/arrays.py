@@ -5,7 +5,7 @@ N images, D features.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Arrays:
     train_x: np.ndarray
     """float32 [N, D], in index order."""
     train_y: np.ndarray
-    """int64 [N], each in [0, num_classes)."""
+    """int64 [N], each in [0, num_classes); of a set whose images have not one class each all are 0, of one."""
     val_x: np.ndarray
     val_y: np.ndarray
     num_classes: int
@@ -54,6 +54,52 @@ class Arrays:
         return self.test_x, self.test_y
 
 
+@dataclass(frozen=True)
+class LabelSets:
+    """Features of one data set whose images show any number of K classes. Raises ValueError as `Arrays` does."""
+
+    train_x: np.ndarray
+    """float32 [N, D], in index order."""
+    train_y: np.ndarray
+    """bool [N, K]: the classes that an image shows."""
+    train_ignored: np.ndarray
+    """bool [N, K]: neither to be trained on nor to be counted for that class; never where the class is shown."""
+    val_x: np.ndarray
+    val_y: np.ndarray
+    val_ignored: np.ndarray
+    classes: tuple[str, ...]
+    """[K] names."""
+    dataset: str
+    test_x: np.ndarray | None = None
+    """None, as test_y and test_ignored, for an evaluator that does not read test."""
+    test_y: np.ndarray | None = None
+    test_ignored: np.ndarray | None = None
+
+    def __post_init__(self):
+        for split in ("train", "val") if self.test_x is None else ("train", "val", "test"):
+            x, y, ignored = (getattr(self, f"{split}_{what}") for what in ("x", "y", "ignored"))
+            if x.ndim != 2 or x.dtype != np.float32 or x.shape[1] != self.train_x.shape[1]:
+                raise ValueError(f"{self.dataset}: {split}_x must be float32 [N, D] with train's D, not {x.dtype} {list(x.shape)}")
+            for what, array in (("y", y), ("ignored", ignored)):
+                if array.shape != (len(x), len(self.classes)) or array.dtype != np.bool_:
+                    shape = f"[{len(x)}, {len(self.classes)}]"
+                    raise ValueError(f"{self.dataset}: {split}_{what} must be bool {shape}, not {array.dtype} {list(array.shape)}")
+            if (y & ignored).any():
+                raise ValueError(f"{self.dataset}: {split}_ignored holds a class that its image shows")
+
+    def fitting_split(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """train and val as one: what the final fit sees. float32 [N, D], bool [N, K] shown, bool [N, K] ignored."""
+        whats = ("x", "y", "ignored")
+        x, y, ignored = (np.concatenate([getattr(self, f"{split}_{what}") for split in ("train", "val")]) for what in whats)
+        return x, y, ignored
+
+    def test_split(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same of test. A ValueError for an evaluator that does not read it."""
+        if self.test_x is None or self.test_y is None or self.test_ignored is None:
+            raise ValueError(f"{self.dataset}: test was not handed out; READS_TEST says that it is not read")
+        return self.test_x, self.test_y, self.test_ignored
+
+
 def tally(metric: str, correct: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
     """(right, total), whose quotient is the accuracy: of 'top1' images, of 'mean_per_class' the accuracies of the classes.
 
@@ -83,6 +129,10 @@ class Features(Protocol):
 
     def classes(self, dataset: str | None = None) -> tuple[str, ...]:
         """The names of a data set's classes, in the order of its labels."""
+        ...
+
+    def label_sets(self, dataset: str | None = None, *, test: bool = True) -> LabelSets:
+        """The same with the set of classes that each image shows, of a data set that has them (ANNOTATION = "classes")."""
         ...
 
     def stages(self) -> list[Arrays]:
@@ -132,7 +182,10 @@ def evenly(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
-def require_finite(evaluator: str, arrays: Arrays) -> Arrays:
+Extracted = TypeVar("Extracted", Arrays, LabelSets)
+
+
+def require_finite(evaluator: str, arrays: Extracted) -> Extracted:
     """`arrays` itself; a ValueError that names evaluator, data set and array where a feature is NaN or infinite."""
     for field in fields(arrays):
         value = getattr(arrays, field.name)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import methods
 from bench.compute.randomness import Draws, seeded
-from bench.data.annotated import load_class_sets
+from bench.data.annotated import load_class_sets, require_whole
 from bench.data.catalogue import DataSets
 from bench.data.dataset import DataSet
 from bench.data.load import load
@@ -24,7 +24,7 @@ from bench.encoders.factory import factory
 from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
 from bench.evaluation import registry
-from bench.evaluation.arrays import Arrays, evenly
+from bench.evaluation.arrays import Arrays, LabelSets, evenly
 from bench.evaluation.tuning.images import Images, Part
 from bench.evaluation.tuning.trainable import Trainable, trainable
 from bench.method import Method, build, projection_of
@@ -57,9 +57,13 @@ def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, thread
     for request in requests:
         name, _ = registry.parse(request)
         read = {registry.target(request) or spec.dataset: registry.splits(name)}
+        kind = registry.annotation(name)
         for dataset, splits in ({spec.dataset: registry.splits_of_pretraining(name)} | read).items():
             for split in splits:
-                load(data.require(dataset), split, spec.image_size, threads)
+                if kind:
+                    require_whole(data.require(dataset), kind, split, threads)
+                if kind in (None, "classes"):
+                    load(data.require(dataset), split, spec.image_size, threads)
 
 
 def sets_of_classes(data: DataSet, split: str) -> np.ndarray:
@@ -105,7 +109,10 @@ class FrozenEncoder:
         """Features, labels and number of classes of one split, extracted when first asked for."""
         if (name, split) not in self._splits:
             found = load(self.data.require(name), split, self.spec.image_size, self.threads)
-            self._splits[name, split] = (self._features(found.images), found.labels.numpy(), len(found.classes))
+            # Of images of no one class each there are no labels, and evaluators that need some were refused.
+            one_class = self.data.require(name).entry.one_class
+            labels = found.labels.numpy() if one_class else np.zeros(len(found.labels), dtype=np.int64)
+            self._splits[name, split] = (self._features(found.images), labels, len(found.classes) if one_class else 1)
         return self._splits[name, split]
 
     def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
@@ -122,6 +129,15 @@ class FrozenEncoder:
     def classes(self, dataset: str | None = None) -> tuple[str, ...]:
         """Names of the classes; see bench.evaluation.arrays."""
         return self.data.require(dataset or self.dataset).class_names
+
+    def label_sets(self, dataset: str | None = None, *, test: bool = True) -> LabelSets:
+        """Features and sets of classes of a data set; see bench.evaluation.arrays."""
+        name = dataset or self.dataset
+        data, columns = self.data.require(name), {}
+        for split in ("train", "val", "test") if test else ("train", "val"):
+            columns[f"{split}_x"] = self._split(name, split)[0]
+            columns[f"{split}_y"], columns[f"{split}_ignored"] = load_class_sets(data, split)
+        return LabelSets(**columns, classes=data.entry.annotations["classes"].classes, dataset=name)
 
     def stages(self) -> list[Arrays]:
         """As `arrays` of the pretraining data set, after every stage of the encoder."""

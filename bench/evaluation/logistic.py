@@ -79,7 +79,7 @@ def fit(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...]) -> Probe:
     scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation))
 
     if whole:
-        features, axes, variance = _principal_axes(torch.from_numpy((x - mean) * scale).to(device))
+        features, axes, variance = principal_axes(torch.from_numpy((x - mean) * scale).to(device))
         objective_of = Whole(torch.cat([features, features.new_ones(len(x), 1)], dim=1), targets, len(classes))
         at_once = max(1, LARGEST_LOGITS // (len(x) * len(classes)))
     else:
@@ -144,7 +144,7 @@ def _deviation(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return np.sqrt(squares / len(x))
 
 
-def _principal_axes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def principal_axes(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """[N, D] -> x along its principal axes [N, R], the axes [D, R] with orthonormal columns, and their variance [R].
 
     R is the rank of x, at least 1: the minimiser lies in the span of the images, so weights on axes without variance are

@@ -82,6 +82,11 @@ def needs_classes(name: str) -> bool:
     return EVALUATORS.declared(name, "NEEDS_CLASSES", default=True)
 
 
+def annotation(name: str) -> str | None:
+    """What the evaluator measures beside or instead of one class of each image, 'classes' (sets of them), 'boxes' or 'masks'; else None."""
+    return EVALUATORS.declared(name, "ANNOTATION", default=None)
+
+
 def needs_projector(name: str) -> bool:
     """Whether the evaluator measures what a method's projector makes: see bench.method.projection_of."""
     return EVALUATORS.declared(name, "NEEDS_PROJECTOR", default=False)

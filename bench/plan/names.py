@@ -1,7 +1,7 @@
 """Whether every name that was typed exists, before anything heavy is imported."""
 
 import methods
-from bench.data.catalogue import DataSets
+from bench.data.catalogue import DataSets, annotated
 from bench.encoders import table
 from bench.errors import UserError, unknown
 from bench.evaluation import registry
@@ -21,7 +21,9 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
         evaluator = f"the evaluator '{name}'"
         # An evaluator without a target measures the pretraining data set itself.
         found = data.require(registry.target(request) or spec.dataset)
-        found.require_evaluable(registry.splits(name), registry.needs_classes(name), evaluator)
+        if kind := registry.annotation(name):
+            found.require_annotation(kind, evaluator, annotated(kind))
+        found.require_evaluable(registry.splits(name), registry.needs_classes(name) and not kind, evaluator)
         found.require_labels(registry.labels_a_class(request) or 0, f"the evaluator '{request}'")
         found.require_in_test(*registry.fewest_in_test(name), f"the evaluator '{request}'")
         if beside := registry.splits_of_pretraining(name):

@@ -84,7 +84,8 @@ def test_the_set_is_read_by_every_door(root, data):
     for found in splits.values():
         assert found.classes == CLASSES and (found.labels == -1).all() and found.images.shape[1:] == (3, 96, 96)
     lines = list(check.check("voc2012", root))
-    assert all(line.startswith("ok") for line in lines) and "no labels" in lines[0]
+    assert all(line.startswith("ok") for line in lines) and "not one class each" in lines[0]
+    assert [line.split()[1:3] for line in lines if line.endswith("with masks")] == [["train", "9"], ["val", "1"], ["test", "4"]]
     assert catalogue.entry("voc2012").sizes == {"train": None, "val": None, "train+val": 20, "test": 6}
 
 
@@ -252,7 +253,7 @@ def test_a_set_says_what_it_has_in_place_of_what_is_asked_for(data, root):
     said = r"digits has no boxes, which the evaluator 'detection' needs, but one class of each image; expected one of voc2012"
     with pytest.raises(UserError, match=said):
         digits.require_annotation("boxes", "the evaluator 'detection'", ["voc2012"])
-    with pytest.raises(UserError, match=r"voc2012 has no depth, which .* needs, but a set of classes of each image, boxes, masks$"):
+    with pytest.raises(UserError, match=r"voc2012 has no depth, which .* needs, but sets of classes, boxes, masks$"):
         data.require_annotation("depth", "the evaluator 'depth'")
 
 

@@ -272,7 +272,7 @@ def test_axes_without_variance_are_left_out(digits):
     x, test_x = (np.repeat(part, 3, axis=1) for part in (digits.train_x, digits.test_x))
     probe = logistic.fit(x, digits.train_y, (1e-3, 0.1))
     standardised = (x - probe.mean) * probe.scale
-    features, axes, variance = logistic._principal_axes(torch.from_numpy(standardised))
+    features, axes, variance = logistic.principal_axes(torch.from_numpy(standardised))
     rank = np.linalg.matrix_rank(standardised)
     assert rank <= 64 and features.shape == (1000, rank) and axes.shape == (192, rank) and len(variance) == rank
     assert np.allclose(features @ axes.T, standardised)
@@ -284,7 +284,7 @@ def test_axes_without_variance_are_left_out(digits):
 
 
 def test_one_axis_stays_where_nothing_varies():
-    features, axes, variance = logistic._principal_axes(torch.zeros(5, 3, dtype=torch.float64))
+    features, axes, variance = logistic.principal_axes(torch.zeros(5, 3, dtype=torch.float64))
     assert features.shape == (5, 1) and axes.shape == (3, 1) and variance.tolist() == [0]
 
 
