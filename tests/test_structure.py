@@ -59,6 +59,7 @@ FOR_EVALUATORS = {
     "bench.evaluation.arrays",
     "bench.evaluation.corruptions",
     "bench.evaluation.logistic",
+    "bench.evaluation.one_against_rest",
     "bench.evaluation.search",
     "bench.evaluation.tuning",
     "bench.records.record",

@@ -85,7 +85,7 @@ def test_the_set_is_read_by_every_door(root, data):
         assert found.classes == CLASSES and (found.labels == -1).all() and found.images.shape[1:] == (3, 96, 96)
     lines = list(check.check("voc2012", root))
     assert all(line.startswith("ok") for line in lines) and "not one class each" in lines[0]
-    assert [line.split()[1:3] for line in lines if line.endswith("with masks")] == [["train", "9"], ["val", "1"], ["test", "4"]]
+    assert [line.split()[1:3] for line in lines if line.endswith("images with masks")] == [["train", "9"], ["val", "1"], ["test", "4"]]
     assert catalogue.entry("voc2012").sizes == {"train": None, "val": None, "train+val": 20, "test": 6}
 
 
