@@ -125,6 +125,12 @@ class DataSet:
         images = np.bincount(labels, minlength=len(classes))
         return classes[images.argmin()], int(images.min())
 
+    @property
+    def train_labels(self) -> tuple[int, int]:
+        """How many images train has, of which val is no part, and how many classes. No image is decoded for it."""
+        _, _, labels, classes = reading.read_items(self.entry, "train", self.part)
+        return len(labels), len(classes)
+
     def require_labels(self, count: int, evaluator: str) -> None:
         """A UserError where a class has fewer train images than an evaluator takes of each, before anything is trained."""
         if count and (there := self.rarest_class[1]) < count:

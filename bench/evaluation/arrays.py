@@ -112,6 +112,11 @@ def tally(metric: str, correct: np.ndarray, labels: np.ndarray) -> tuple[float, 
     return float((np.bincount(labels, weights=correct)[there] / images[there]).sum()), int(there.sum())
 
 
+def labels_a_class(percent: int, images: int, classes: int) -> int:
+    """How many labels of every class a percentage of all train labels is, spread evenly over the classes; rounded to the nearest."""
+    return round(percent * images / (100 * classes))
+
+
 class Features(Protocol):
     """A frozen encoder under evaluation. Features are extracted when first asked for, then kept."""
 

@@ -104,8 +104,10 @@ def parse(request: str) -> tuple[str, str | None]:
         example = f"write '{name}:NAME', as in '{name}:digits'" if least is None else f"write '{name}:N', as in '{name}:20'"
         raise UserError(f"the evaluator '{name}' needs {needed}: {example}")
     # One text for one number: what was measured is looked up by it.
-    if least is not None and given and not (re.fullmatch("[1-9][0-9]*", given) and int(given) >= least):
-        raise UserError(f"'{request}': expected {needed}, {least} or more, as in '{name}:20'")
+    share = fewest_labels(name) is not None and re.fullmatch("[1-9][0-9]?%", given)
+    if least is not None and given and not share and not (re.fullmatch("[1-9][0-9]*", given) and int(given) >= least):
+        or_share = f", or a whole percentage, as in '{name}:1%'" if fewest_labels(name) is not None else ""
+        raise UserError(f"'{request}': expected {needed}, {least} or more, as in '{name}:20'{or_share}")
     return name, given or None
 
 
@@ -118,7 +120,13 @@ def target(request: str) -> str | None:
 def labels_a_class(request: str) -> int | None:
     """How many labels of every class a request asks for, where that is what follows its colon; a UserError as of `parse`."""
     name, given = parse(request)
-    return None if given is None or fewest_labels(name) is None else int(given)
+    return None if given is None or fewest_labels(name) is None or given.endswith("%") else int(given)
+
+
+def percent_of_labels(request: str) -> int | None:
+    """How many percent of train's labels a request asks for, where that is what follows its colon; a UserError as of `parse`."""
+    name, given = parse(request)
+    return int(given[:-1]) if given is not None and fewest_labels(name) is not None and given.endswith("%") else None
 
 
 def load(name: str) -> ModuleType:

@@ -2,9 +2,11 @@
 
 import methods
 from bench.data.catalogue import DataSets, annotated
+from bench.data.dataset import DataSet
 from bench.encoders import table
 from bench.errors import UserError, unknown
 from bench.evaluation import registry
+from bench.evaluation.arrays import labels_a_class
 from bench.folder_name import shown
 from bench.spec import RunSpec
 
@@ -24,7 +26,7 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
         if kind := registry.annotation(name):
             found.require_annotation(kind, evaluator, annotated(kind))
         found.require_evaluable(registry.splits(name), registry.needs_classes(name) and not kind, evaluator)
-        found.require_labels(registry.labels_a_class(request) or 0, f"the evaluator '{request}'")
+        found.require_labels(_labels_a_class(request, found), f"the evaluator '{request}'")
         found.require_in_test(*registry.fewest_in_test(name), f"the evaluator '{request}'")
         if beside := registry.splits_of_pretraining(name):
             pretraining = data.require(spec.dataset)
@@ -33,6 +35,19 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
                 raise UserError(f"'{request}': {shown(found.name)} is what was trained on; expected another data set")
             if registry.same_classes(name):
                 found.require_known_to(pretraining, request)
+
+
+def _labels_a_class(request: str, found: DataSet) -> int:
+    """How many train labels of every class an evaluator takes; 0 where that is not what was asked for. UserError where they are too few."""
+    percent = registry.percent_of_labels(request)
+    if percent is None:
+        return registry.labels_a_class(request) or 0
+    images, classes = found.train_labels
+    count, fewest = labels_a_class(percent, images, classes), registry.fewest_labels(registry.parse(request)[0]) or 0
+    if count < fewest:
+        taken = f"{percent} % of {images:,} train labels of {shown(found.name)} are {count} of each of its {classes} classes"
+        raise UserError(f"'{request}': {taken}; expected {fewest} or more of each")
+    return count
 
 
 def check_all(specs: tuple[RunSpec, ...], requests: tuple[str, ...], data: DataSets) -> None:

@@ -70,7 +70,7 @@ def parse(measure: str) -> Found | str:
         return Found("label_free", (measure,))
     if head == "stages" and rest.isdecimal():
         return Found("stages", tuple(f"stage{rest}_{metric}" for metric in ACCURACIES))
-    if head == "few_labels" and rest.isdecimal():
+    if head == "few_labels" and rest.removesuffix("%").isdecimal():
         return Found("few_labels", tuple(f"{metric}_n{rest}" for metric in ACCURACIES), draws=True)
     if head == "projection" and rest in PROBES:
         return Found("projection", tuple(f"{rest}_{metric}" for metric in ACCURACIES))

@@ -69,13 +69,25 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         return Column(f"stages:{metric}", f"stage {number} (val){per_class}", "accuracy" if paired else "number", 57, "report")
     if evaluator == "projection":
         return _of_projection(metric, plain, per_class)
-    if evaluator == "few_labels" and (few := re.fullmatch(r"top1_n(\d+)(_draw\d+)?", plain)):
-        title, order = f"{few[1]} labels a class{per_class}", 45 + int(few[1]) / 1e9
+    if evaluator == "few_labels" and (few := re.fullmatch(r"top1_n(\d+%?)(_draw\d+)?", plain)):
+        amount = few[1].removesuffix("%")
+        title = f"{amount} % of labels" if few[1] != amount else f"{amount} labels a class"
+        title, order = title + per_class, 45 + int(amount) / 1e9
         if few[2]:
             return Column(f"few_labels:{few[1]}:{few[2][1:]}", f"{title}, {few[2][1:]}", "number", 81)
         return Column(f"few_labels:{few[1]}", title, "accuracy", order, "report")
     if evaluator in WRITTEN and (found := _written(evaluator, dataset, metric)):
         return found
+    if evaluator in ("lidar", "nesum"):
+        return Column(metric, {"lidar": "LiDAR", "nesum": "NESum"}[metric], "number", 71)
+    if evaluator == "robustness":
+        name = plain.removeprefix("top1_")
+        if name == "corrupted":
+            return Column("robustness", f"corrupted{per_class}", "number", 47, "report")
+        # Which images are right is known of the clean ones alone.
+        return Column(f"robustness:{name}", f"{name}{per_class}", "accuracy" if name == "clean" else "number", 83)
+    if evaluator == "shift":
+        return Column(f"shift:{dataset}", f"shifted to {shown(dataset)}{per_class}", "accuracy", 42, "report")
     if split != "test":
         return Column(f"{evaluator}:{dataset}:{split}:{metric}", f"{evaluator} {dataset} {split} {metric}", "number", 90)
     if name == ("linear", "top1"):

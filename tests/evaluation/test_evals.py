@@ -15,13 +15,16 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.data.catalogue import DataSets
 from bench.errors import UserError
 from bench.evaluation import logistic, registry
-from bench.evaluation.arrays import Arrays, evenly, normalise, tally
+from bench.evaluation.arrays import Arrays, evenly, labels_a_class, normalise, tally
 from bench.evaluation.evaluators import few_labels, knn, label_free, linear, projection, stages, transfer, validation
 from bench.evaluation.lbfgs import HISTORY
 from bench.evaluation.search import nearest
+from bench.plan.names import check_names
 from bench.records.record import unpack
+from bench.spec import Budget, RunSpec
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,9 @@ def test_names_parse_and_summary():
         ("few_labels:1", "'few_labels:1': expected a number of labels a class, 2 or more, as in 'few_labels:20'"),
         ("few_labels:020", "expected a number of labels a class"),
         ("few_labels:many", "expected a number of labels a class"),
+        ("few_labels:0%", "2 or more, as in 'few_labels:20', or a whole percentage, as in 'few_labels:1%'"),
+        ("few_labels:100%", "expected a number of labels a class"),
+        ("few_labels:1.5%", "expected a number of labels a class"),
     ],
 )
 def test_bad_requests_say_what_to_write(request_text, message):
@@ -657,3 +663,22 @@ def test_the_strength_of_few_labels_is_chosen_within_them(digits):
     shuffled = few_labels.measure(with_another_test(digits), 3)
     assert [result.chosen for result in shuffled] == [result.chosen for result in few_labels.measure(digits, 3)]
     assert few_labels.measure(digits, 30)[0].value > few_labels.measure(digits, 3)[0].value + 5
+
+
+def test_a_percentage_of_labels_is_that_many_of_each_class(digits):
+    """Of 1,000 labels of ten classes 7 % are seven a class: the same draws, under the name that was asked for."""
+    by_share, by_number = few_labels.evaluate(FakeSubject(digits), "7%"), few_labels.evaluate(FakeSubject(digits), "7")
+    assert [result.metric for result in by_share] == ["top1_n7%", *(f"top1_n7%_draw{draw}" for draw in range(1, 6))]
+    assert [replace(result, metric="") for result in by_share] == [replace(result, metric="") for result in by_number]
+    assert [labels_a_class(*given) for given in ((1, 45_000, 10), (10, 45_000, 10), (1, 1_281_167, 1_000))] == [45, 450, 13]
+    assert registry.percent_of_labels("few_labels:1%") == 1 and registry.percent_of_labels("few_labels:20") is None
+    assert registry.labels_a_class("few_labels:1%") is registry.target("few_labels:1%") is None
+
+
+def test_the_plan_refuses_a_percentage_that_leaves_no_two_labels_a_class():
+    digits = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), encoder="resnet8", image_size=8, pretrain_split="train")
+    check_names(digits, ("few_labels:10%",), DataSets())
+    with pytest.raises(UserError, match=r"'few_labels:1%': 1 % of 1,2\d\d train labels of digits are 1 of each .* 10 classes; expected 2"):
+        check_names(digits, ("few_labels:1%",), DataSets())
+    with pytest.raises(UserError, match=r"of the class '.*', and the evaluator 'few_labels:99%' takes"):
+        check_names(digits, ("few_labels:99%",), DataSets())

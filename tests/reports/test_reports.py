@@ -129,6 +129,17 @@ def test_a_projector_that_collapses_alone_is_no_collapsed_encoder(tmp_path):
     assert shown["projection:linear"] == "linear (projection)" and "projection:collapsed_centred" not in shown
 
 
+def test_columns_of_shares_of_labels_of_corruptions_and_of_shifts():
+    share, number = (columns.column("few_labels", "x", "test", f"top1_n{amount}") for amount in ("1%", "20"))
+    assert (share.key, share.header, share.kind) == ("few_labels:1%", "1 % of labels", "accuracy")
+    assert columns.position(share) < columns.position(number)
+    mean, fog, clean = (columns.column("robustness", "x", "test", f"mean_per_class_{name}") for name in ("corrupted", "fog", "clean"))
+    assert (mean.key, mean.header, mean.kind, mean.shown) == ("robustness", "corrupted (per class)", "number", "report")
+    assert (fog.key, fog.kind, fog.shown) == ("robustness:fog", "number", "") and clean.kind == "accuracy"
+    shifted = columns.column("shift", "cifar10_1", "test", "top1")
+    assert (shifted.key, shifted.header, shifted.kind) == ("shift:cifar10_1", "shifted to cifar10_1", "accuracy")
+
+
 def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(tmp_path):
     def record(method, seed):
         draws = [result("few_labels", "mnist5k", f"top1_n20_draw{draw}", 60 + draw, seed) for draw in range(1, 6)]

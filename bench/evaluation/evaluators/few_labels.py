@@ -1,6 +1,10 @@
 """Linear probe on few labels: N images of every class of train and no other label, the mean over five draws of them.
 
 few_labels:20     metric top1_n20, and of each draw top1_n20_draw1 to top1_n20_draw5
+few_labels:1%     as many of every class as together make 1 % of train's labels; metric top1_n1%, and of each draw
+
+The percentage is balanced over the classes, as where SimCLR takes 1 % and 10 % of ImageNet (Chen et al. 2020, arXiv:2002.05709, section
+4.2), and rounded to a whole number of each.
 
 The draws are the same for every method, seed and encoder, and those of 20 lie in those of 100. The L2 strength is chosen within the N a
 class: they are dealt into folds, each of which is predicted by a probe of the others. Val is not read, since its labels are labels too.
@@ -9,7 +13,7 @@ N labels a class, K classes, S strengths, D features.
 
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, Features, require_finite, tally
+from bench.evaluation.arrays import Arrays, Features, labels_a_class, require_finite, tally
 from bench.evaluation.evaluators.linear import STRENGTHS, at_edge
 from bench.evaluation.logistic import fit, predict
 from bench.records.record import Result, pack
@@ -55,12 +59,13 @@ def flat(x: np.ndarray) -> np.ndarray:
     return x.reshape(-1, x.shape[-1])
 
 
-def measure(arrays: Arrays, count: int) -> list[Result]:
+def measure(arrays: Arrays, count: int, name: str | None = None) -> list[Result]:
     """'top1_nN' on test, percent, the mean over the draws; then of each draw with what was chosen and which images were right.
-    'mean_per_class_nN' where that is the data set's metric. ValueError where a class of train has fewer than `count` images."""
+    'mean_per_class_nN' where that is the data set's metric; name: what stands for N, by default `count`. ValueError where a class of train
+    has fewer than `count` images."""
     test_x, test_y = arrays.test_split()
     facts = {"evaluator": "few_labels", "dataset": arrays.dataset, "split": "test", "n": len(test_y)}
-    metric, of_draws = f"{arrays.metric}_n{count}", []
+    metric, of_draws = f"{arrays.metric}_n{name or count}", []
     for draw in range(1, DRAWS + 1):
         rows = drawn(arrays.train_y, count, draw)
         x, y = arrays.train_x[rows], arrays.train_y[rows]
@@ -77,5 +82,8 @@ def measure(arrays: Arrays, count: int) -> list[Result]:
 
 
 def evaluate(features: Features, argument: str) -> list[Result]:
-    """`measure` on the pretraining data set, with `argument` labels a class. ValueError where a feature is not finite."""
-    return measure(require_finite(f"few_labels:{argument}", features.arrays()), int(argument))
+    """`measure` on the pretraining data set, with `argument` labels a class or percent. ValueError where a feature is not finite."""
+    arrays = require_finite(f"few_labels:{argument}", features.arrays())
+    if argument.endswith("%"):
+        return measure(arrays, labels_a_class(int(argument[:-1]), len(arrays.train_y), arrays.num_classes), argument)
+    return measure(arrays, int(argument))
