@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from bench.evaluation.tuning.images import Images
+    from bench.data.annotated import Size
+    from bench.evaluation.tuning.images import AnnotatedSplits, Images
     from bench.evaluation.tuning.trainable import Trainable
 
 
@@ -174,6 +175,10 @@ class Features(Protocol):
     def images(self, dataset: str | None = None, *, test: bool = True) -> "Images":
         """What such a copy is trained on: the stored images and labels of `dataset`, by default of the pretraining one; without `test`,
         its test split is not even loaded."""
+        ...
+
+    def annotated(self, kind: str, dataset: str, size: "Size") -> "AnnotatedSplits":
+        """The images of `dataset` that have 'boxes' or 'masks', with them, of this size, as bench.data.annotated has them."""
         ...
 
     def check(self, done: float) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import methods
 from bench.compute.randomness import Draws, seeded
-from bench.data.annotated import load_class_sets, require_whole
+from bench.data.annotated import Size, load_annotated, load_class_sets, require_whole
 from bench.data.catalogue import DataSets
 from bench.data.dataset import DataSet
 from bench.data.load import load
@@ -25,7 +25,7 @@ from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
 from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays, LabelSets, evenly
-from bench.evaluation.tuning.images import Images, Part
+from bench.evaluation.tuning.images import AnnotatedSplits, Images, Part
 from bench.evaluation.tuning.trainable import Trainable, trainable
 from bench.method import Method, build, projection_of
 from bench.spec import PROTOCOL, RunSpec, settled
@@ -187,6 +187,12 @@ class FrozenEncoder:
         one = found.entry.one_class
         parts = {split: Part((its.images,), its.labels.numpy() if one else sets_of_classes(found, split)) for split, its in splits.items()}
         return Images(found.name, found.info("train", size), found.num_classes, found.entry.metric if one else "mAP", **parts)
+
+    def annotated(self, kind: str, dataset: str, size: Size) -> AnnotatedSplits:
+        """Images with boxes or masks; see bench.evaluation.arrays."""
+        found = self.data.require(dataset)
+        splits = {split: load_annotated(found, kind, split, size) for split in ("train", "val", "test")}
+        return AnnotatedSplits(found.name, splits["train"].classes, found.entry.mirror_safe, **splits)
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

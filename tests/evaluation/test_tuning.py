@@ -309,7 +309,7 @@ def test_an_evaluator_that_trains_is_told_to_stop(measured, short):
 
 
 def test_the_printed_probe_is_torchs_sgd_with_the_cosine():
-    """Its layers are trained all at once, by a gradient that is written out; here each by torch, one epoch of 3 batches in the last of 4."""
+    """Its layers are trained all at once, by a gradient that is written out; here each by torch, two epochs of four."""
     draws = torch.Generator().manual_seed(1)
     x, y = torch.randn(3 * 256 + 5, 7, generator=draws), torch.randint(0, 4, (3 * 256 + 5,), generator=draws)
     probes = linear_sgd.Probes(7, 4, "test")

@@ -3,6 +3,7 @@
 N images of a split, B of a batch, C channels, H height, W width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,3 +71,35 @@ class Images:
         if self.test is None:
             raise ValueError(f"{self.dataset}: test was not handed out; READS_TEST says that it is not read")
         return self.test
+
+
+@dataclass(frozen=True)
+class AnnotatedSplits:
+    """Images with boxes or masks, which need not be those that have a class."""
+
+    dataset: str
+    classes: tuple[str, ...]
+    """[K] names; of masks the first is the background."""
+    mirror: bool
+    """Whether a mirror image shows the same."""
+    train: Sequence
+    """[N] of (image, target): see bench.data.annotated.Annotated. As val and test it is decoded as it is indexed."""
+    val: Sequence
+    test: Sequence
+
+
+class Together(Sequence):
+    """Several sequences one after the other."""
+
+    def __init__(self, *parts: Sequence):
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def __getitem__(self, index: int):
+        for part in self.parts:
+            if index < len(part):
+                return part[index]
+            index -= len(part)
+        raise IndexError(index)

@@ -6,6 +6,7 @@ B images, D features, C channels of a stage, [h, w] = size of its map.
 """
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -25,15 +26,21 @@ class Trainable(nn.Module):
     """What `encode` of a method computes, trainable. Its parameters with `requires_grad` are those that `encode` uses, a teacher's where
     the paper evaluates the teacher; a projector, a decoder or a student that is not used stay without."""
 
-    def __init__(self, method: Method, dim: int, mean: Tensor, std: Tensor, precision: str):
-        """method: a copy of this object's own. dim: D. mean, std: float32 [3], what images are normalised by; precision: of the run."""
+    def __init__(self, method: Method, dim: int, size: int, mean: Tensor, std: Tensor, precision: str):
+        """method: a copy of this object's own. dim: D. size: height and width of the images that it was trained on, in pixels. mean, std:
+        float32 [3], what images are normalised by; precision: of the run."""
         super().__init__()
-        self.method, self.dim, self.mean, self.std, self.precision = method, dim, mean, std, precision
+        self.method, self.dim, self.size, self.mean, self.std, self.precision = method, dim, size, mean, std, precision
 
     @property
     def device(self) -> torch.device:
         """Where it computes."""
         return self.mean.device
+
+    @property
+    def patch_size(self) -> int:
+        """Pixels a side that images of `maps` must be a whole number of."""
+        return math.lcm(*(module.patch_size for module in self.modules() if isinstance(module, Encoder)))
 
     def prepare(self, images: Tensor) -> Tensor:
         """Images uint8 [B, 1 or 3, H, W] in 0..255, or float32 in [0, 1] -> float32 [B, 3, H, W], normalised, on its device."""
@@ -83,4 +90,4 @@ def trainable(method: Method, mean: Tensor, std: Tensor, precision: str, image_s
     for name, parameter in own.named_parameters():
         parameter.grad = None
         parameter.requires_grad_(name in used)
-    return Trainable(own, features.shape[1], mean, std, precision) if used else None
+    return Trainable(own, features.shape[1], image_size, mean, std, precision) if used else None

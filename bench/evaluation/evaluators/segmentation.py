@@ -1,0 +1,77 @@
+"""Segmentation: a class for every pixel, by a linear layer on the frozen last feature map, and by an FCN head with all weights fine-tuned.
+
+segmentation:voc2012_part     metrics frozen_miou and finetuned_miou, percent, on test; and tflop, what all trainings took
+
+The linear layer is a 1x1 convolution, the head torchvision's of FCN without dropout; scores are enlarged bilinearly. SGD with Nesterov
+momentum 0.9 along a cosine to 0, images of 96 x 96 pixels (or the pretraining's size, where that is larger), mirrored where that shows the
+same. The learning rate of each is chosen on val, and the network trained again on train + val. Masks are shrunk with their images, and
+judged at that size: numbers do not compare with published ones. A method without stages has no results.
+"""
+
+from collections.abc import Sequence
+
+from bench.evaluation.arrays import Features
+from bench.evaluation.tuning.backbone import Backbone
+from bench.evaluation.tuning.descent import sgd
+from bench.evaluation.tuning.images import AnnotatedSplits, Together
+from bench.evaluation.tuning.segmenter import Segmenter, confusion, mean_iou, train
+from bench.records.record import Result
+
+ARGUMENT: str | None = "a data set"
+READS_TEST: bool = True
+ANNOTATION: str | None = "masks"
+
+SIZE = 96
+"""Pixels a side, at least."""
+RATES = {"frozen": (0.1, 1.0), "finetuned": (0.01, 0.1)}
+"""Learning rates; of equal ones on val the lower. A linear layer bears higher ones."""
+DECAY, STEPS, BATCH = 1e-4, 150, 8
+"""torchvision's weight decay (references/segmentation/train.py); and the length of each of the six trainings, which two cores must bear."""
+
+
+def side(least: int, patch: int) -> int:
+    """The least number of pixels from `least` on that is a whole number of patches."""
+    return -(-least // patch) * patch
+
+
+def measure(features: Features, splits: AnnotatedSplits, size: int) -> list[Result]:
+    """Both metrics and what they took. ValueError where no rate has a finite loss."""
+    results, spent, number = [], [], len(splits.classes)
+    trainings = sum(len(rates) + 1 for rates in RATES.values())
+    for kind, rates in RATES.items():
+
+        def trained(items: Sequence, rate: float, kind: str = kind) -> Segmenter | None:
+            encoder, before = features.trainable(), len(spent)
+            assert encoder is not None, "there was one before"
+            backbone = Backbone(encoder, frozen=kind == "frozen")
+            network = Segmenter(backbone, backbone.shapes(size, size)[-1][0], number)
+
+            def going_on(share: float) -> None:
+                features.check((before + share) / trainings)
+
+            spent.append(train(network, items, splits.mirror, sgd(rate, DECAY, BATCH), STEPS, going_on))
+            return None if spent[-1] is None else network
+
+        on_val = {}
+        for rate in rates:
+            if network := trained(splits.train, rate):
+                on_val[rate] = mean_iou(confusion(network, splits.val, number))
+        best = min(on_val, key=lambda rate: (-on_val[rate], rate), default=None)
+        network = trained(Together(splits.train, splits.val), best) if best else None
+        if not best or not network:
+            raise ValueError(f"segmentation on {splits.dataset}, {kind}: no learning rate has a finite loss")
+        value = mean_iou(confusion(network, splits.test, number))
+        facts = {"evaluator": "segmentation", "dataset": splits.dataset, "split": "test", "n": len(splits.test)}
+        results.append(Result(**facts, metric=f"{kind}_miou", value=value, chosen={"lr": best, "val_miou": on_val[best]}))
+    tflop = sum(flops or 0.0 for flops in spent) / 1e12
+    facts = {"evaluator": "segmentation", "dataset": splits.dataset, "split": "train", "n": len(splits.train)}
+    return [*results, Result(**facts, metric="tflop", value=tflop)]
+
+
+def evaluate(features: Features, argument: str) -> list[Result]:
+    """`measure` on the data set named `argument`."""
+    encoder = features.trainable()
+    if encoder is None or not Backbone(encoder, frozen=True).shapes(encoder.size, encoder.size):
+        return []
+    size = side(max(SIZE, encoder.size), encoder.patch_size)
+    return measure(features, features.annotated("masks", argument, (size, size)), size)

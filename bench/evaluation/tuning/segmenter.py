@@ -1,0 +1,86 @@
+"""A class for every pixel: a head on the last feature map of an encoder, trained, and judged by the mean intersection over union.
+
+B images, K classes, H height, W width.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.segmentation.fcn import FCNHead
+
+from bench.compute.randomness import Draws, seeded
+from bench.data.annotations import IGNORED
+from bench.evaluation.tuning.backbone import Backbone
+from bench.evaluation.tuning.descent import batches, descend
+from bench.spec import PROTOCOL, Recipe
+
+IMAGES_AT_ONCE = 16
+"""Images of a forward pass where nothing is trained."""
+
+
+class Segmenter(nn.Module):
+    """[B, 3, H, W], normalised -> scores float32 [B, K, H, W]: those of the last stage's map, enlarged bilinearly."""
+
+    def __init__(self, backbone: Backbone, channels: int, classes: int):
+        """On a frozen backbone a linear layer (a 1x1 convolution), else torchvision's FCN head without dropout. channels: of the map."""
+        super().__init__()
+        self.backbone = backbone
+        with seeded("segmenter", PROTOCOL):
+            self.head = nn.Conv2d(channels, classes, 1) if backbone.frozen else FCNHead(channels, classes)
+        for name, module in list(self.head.named_children()):
+            if isinstance(module, nn.Dropout):
+                self.head.add_module(name, nn.Identity())  # its draws would be the device's
+        self.head.to(backbone.encoder.device)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores = self.head(self.backbone(images)[-1])
+        return F.interpolate(scores, images.shape[2:], mode="bilinear", align_corners=False)
+
+
+def stacked(items: Sequence, rows: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Some of a split, all of one size: uint8 [B, 3, H, W] and masks int64 [B, H, W]."""
+    images, masks = zip(*(items[row] for row in rows), strict=True)
+    return torch.stack([torch.as_tensor(image) for image in images]), torch.stack([torch.as_tensor(mask) for mask in masks]).long().to(
+        device
+    )
+
+
+def train(network: Segmenter, items: Sequence, mirror: bool, recipe: Recipe, steps: int, check: Callable[[float], None]) -> float | None:
+    """Train the head, and the encoder where it is not frozen, on a split; half of the images mirrored where that shows the same. FLOPs, or
+    None where a loss was not finite."""
+    encoder, order = network.backbone.encoder, batches(len(items), recipe.batch_size, "segmentation")
+
+    def loss(step: int) -> Tensor:
+        rows = next(order).tolist()
+        images, masks = stacked(items, rows, encoder.device)
+        flips = (Draws("segmentation", PROTOCOL, step, total=len(rows)).rand() < 0.5) & mirror
+        images[flips], masks[flips.to(masks.device)] = images[flips].flip(-1), masks[flips.to(masks.device)].flip(-1)
+        # Not the mean that torch takes, which is 0 / 0 for a batch without a pixel that counts.
+        total = F.cross_entropy(network(encoder.prepare(images)), masks, ignore_index=IGNORED, reduction="sum")
+        return total / (masks != IGNORED).sum().clamp(min=1)
+
+    return descend(network, recipe, steps, loss, check)
+
+
+@torch.no_grad()
+def confusion(network: Segmenter, items: Sequence, classes: int) -> Tensor:
+    """How many pixels of class k were called l: int64 [K, K], over a split, ignored pixels left out."""
+    encoder, counts = network.eval().backbone.encoder, torch.zeros(classes, classes, dtype=torch.int64)
+    for start in range(0, len(items), IMAGES_AT_ONCE):
+        images, masks = stacked(items, range(start, min(start + IMAGES_AT_ONCE, len(items))), encoder.device)
+        counts += confused(network(encoder.prepare(images)).argmax(1), masks, classes).cpu()
+    return counts
+
+
+def confused(predicted: Tensor, masks: Tensor, classes: int) -> Tensor:
+    """The same of predicted classes and masks, int64 [B, H, W] each."""
+    counted = masks != IGNORED
+    return torch.bincount(masks[counted] * classes + predicted[counted], minlength=classes**2).view(classes, classes)
+
+
+def mean_iou(counts: Tensor) -> float:
+    """Percent: over classes that are there or were said to be, pixels of both over those of either, from int64 [K, K]."""
+    both, either = counts.diagonal().double(), (counts.sum(0) + counts.sum(1) - counts.diagonal()).double()
+    return 100 * float((both[either > 0] / either[either > 0]).mean())
