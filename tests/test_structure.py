@@ -119,6 +119,7 @@ OF_LIBRARIES = {
     # No public name, though other code is meant to build on it: the base of every BatchNorm, and of these and every InstanceNorm, what
     # tells a buffer that is not saved, the step of averaged weights.
     "bench/encoders/batch_norm.py": {"_BatchNorm"},
+    "bench/encoders/wrapped.py": {"_BatchNorm"},
     "bench/training/optim.py": {"_NormBase"},
     "bench/conformance/calls.py": {"_BatchNorm"},
     "bench/parts/statistics.py": {"_BatchNorm"},
@@ -154,7 +155,7 @@ BENCH = sorted((ROOT / "bench").rglob("*.py"))
 NAMES = {".".join(part for part in path.relative_to(ROOT).with_suffix("").parts if part != "__init__") for path in MODULES}
 """Of every module and package, as an import has it."""
 
-GENERIC = {"pca", "pixels", "random", "rotation", "supervised"}
+GENERIC = {"pca", "pixels", "pretrained", "random", "rotation", "supervised"}
 """Names of methods that are also words of the trade: as a quoted string they are looked for, as a part of an identifier not."""
 
 

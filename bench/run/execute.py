@@ -1,7 +1,6 @@
 """One run from spec to record: data, method, training from the checkpoint if there is one, evaluation, publication.
 
-`execute` is what every launcher calls. It may be killed at any moment and called again: training goes on from the last
-checkpoint, a finished training is not repeated, and the record appears whole or not at all.
+`execute`, which every launcher calls, may be killed and called again: training goes on where it was, and the record appears whole or not.
 """
 
 import contextlib
@@ -174,8 +173,7 @@ def follower_job(spec: RunSpec, place: Place, state: dict | None, threads: int) 
 
 
 def require_as_planned(spec: RunSpec, data: DataSets, processes: int, threads: int) -> None:
-    """A UserError where the method's file, the data or the device is no longer what the id was made from. data: looked up after the plan
-    was made, and so a folder that changed since then is seen."""
+    """A UserError where file, data or device are no longer what the id was made from. data: looked up after the plan was made."""
     now = {
         "method_version": methods.version(spec.method, methods.load(spec.method), spec.hyper_parameters),
         "encoder_version": table.require(settled(spec.encoder)).version,
