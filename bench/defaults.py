@@ -19,7 +19,8 @@ COMMAND = "sslbench" if Path(*sys.argv[:1]).stem == "sslbench" else os.environ.g
 PRECISIONS = ("bf16", "float32")
 """bf16: autocast to bfloat16 in training, weights and optimizer in float32. float32: no autocast."""
 
-PRETRAIN_SPLITS = ("train", "train+val", "unlabelled")
+PRETRAIN_SPLITS = ("train", "train/N", "train+val", "unlabelled")
+"""train/N: N images of every class of train."""
 
 RECIPES = ("small", "imagenet")
 """small: a method's own numbers, for small images. imagenet: those of its paper there (methods/imagenet.toml)."""

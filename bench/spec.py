@@ -9,9 +9,9 @@ import functools
 import hashlib
 import json
 import re
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bench.budget import STRICT, Budget
@@ -119,7 +119,8 @@ class RunSpec:
     image_size: int | None = None
     precision: Literal["bf16", "float32"] | None = None
     """None: bf16 where the device computes in it, else float32 (a processor without it emulates it, many times slower)."""
-    pretrain_split: Literal["train", "train+val", "unlabelled"] = "train"
+    pretrain_split: Annotated[str, StringConstraints(pattern=r"^(train|train/[1-9][0-9]*|train\+val|unlabelled)$")] = "train"
+    """train/20: of every class the 20 images that the seed's draw has first (bench/data/splits.py)."""
     hyper_parameters: dict[str, Value] = dataclasses.field(default_factory=dict)
     """The method's keyword-only arguments; complete once every argument is listed."""
     recipe: Recipe | None = None

@@ -53,9 +53,19 @@ FOR_METHODS = {
 }
 """`import methods` is for a method that is made of others, which it names as hyper-parameters and never in its code."""
 FOR_REPORTS = {
-    *("bench.defaults", "bench.errors", "bench.folder_name", "bench.machine.files", "bench.records.record", "bench.registry", "bench.spec")
+    *(
+        "bench.data.splits",
+        "bench.defaults",
+        "bench.errors",
+        "bench.folder_name",
+        "bench.machine.files",
+        "bench.records.record",
+        "bench.registry",
+        "bench.spec",
+    )
 }
 FOR_EVALUATORS = {
+    "bench.data.splits",
     "bench.evaluation.arrays",
     "bench.evaluation.corruptions",
     "bench.evaluation.logistic",
@@ -65,7 +75,7 @@ FOR_EVALUATORS = {
     "bench.records.record",
 }
 """An evaluator is a function of arrays, or trains a copy of the encoder by what bench/evaluation/tuning/ has; and evaluators import each
-other."""
+other. Which images a draw has is one rule, for a probe and for a pretraining."""
 TRAIN = "bench/evaluation/tuning/"
 """The only place of the evaluation that may take something of bench.training: a frozen encoder is measured, not trained, and whoever trains
 does it on a copy, by one loop, in batches and crops that are the same for all methods."""

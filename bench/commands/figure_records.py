@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bench.data import catalogue
+from bench.data import catalogue, splits
 from bench.data.dataset import DataSet
 from bench.defaults import data_root, scratch_root
 from bench.errors import UserError
@@ -142,7 +142,7 @@ def candidates(spec: RunSpec, runs: "pandas.DataFrame", completions: Completions
 def data_of(spec: RunSpec, runs: "pandas.DataFrame") -> Iterator[DataSet]:
     """The data set as it is known without its files; where that is not enough, as it is here."""
     entry = None if is_folder(spec.dataset) else catalogue.entry(spec.dataset)
-    if entry and entry.classes and entry.sizes.get(spec.pretrain_split) is not None:
+    if entry and entry.classes and entry.sizes.get(splits.parse(spec.pretrain_split)[0]) is not None:
         revisions = [entry.revision] if entry.revision else sorted(set(runs[runs.dataset == spec.dataset].data_revision))
         yield from (DataSet(replace(entry, revision=revision), data_root()) for revision in revisions)
         return

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bench import suites
 from bench.commands import figure_together, grid
+from bench.data import splits
 from bench.data.catalogue import DataSets
-from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, PRETRAIN_SPLITS, scratch_root
+from bench.defaults import COMMAND, DEFAULT_DATASET, DEFAULT_EVALS, DEFAULT_SEEDS, LAUNCHERS, PRECISIONS, scratch_root
 from bench.encoders import foreign, table
 from bench.errors import UserError, unknown
 from bench.evaluation import registry
@@ -133,9 +134,9 @@ class Request:
         names = names or grid.names(method, encoder or entry.encoder, self.notes.append)
         for request in self.requests:
             registry.parse(request)
-        for what, value, valid in (("precision", precision, PRECISIONS), ("pretraining split", pretrain_split, PRETRAIN_SPLITS)):
-            if value and value not in valid:
-                raise unknown(what, value, valid)
+        if precision and precision not in PRECISIONS:
+            raise unknown("precision", precision, PRECISIONS)
+        splits.require(pretrain_split or "train")
         for name, value in (("--batch-size", batch_size), ("--image-size", image_size)):
             if value is not None and value < 1:
                 raise UserError(f"{name} must be a whole number from 1 up, not {value}")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data import reading
+from bench.data import reading, splits
 from bench.data.annotations import KINDS
 from bench.data.entry import Entry
-from bench.errors import UserError
+from bench.errors import UserError, unknown
 from bench.folder_name import is_folder, parse, shown
 from bench.spec import DatasetInfo
 
@@ -54,8 +54,9 @@ class DataSet:
         """What a method may know of the images it is pretrained on; no image is decoded for it."""
         if not self.entry.pretrain_splits:
             raise UserError(f"{self.name} is a test alone, and nothing can be trained on it; expected a data set with train and val")
-        size = self.check_split(pretrain_split, self.entry.pretrain_splits, image_size)
-        count = self.entry.sizes[pretrain_split] or len(self.items(pretrain_split)[1])
+        whole, few = splits.parse(pretrain_split)
+        size = self.check_split(whole, self.entry.pretrain_splits, image_size)
+        count = few * self.num_classes or self.entry.sizes[whole] or len(self.items(whole)[1])
         return DatasetInfo(count, size, self.entry.channels, self.entry.mirror_safe)
 
     def pixels(self, split: str, image_size: int) -> int:
@@ -130,6 +131,17 @@ class DataSet:
         """How many images train has, of which val is no part, and how many classes. No image is decoded for it."""
         _, _, labels, classes = reading.read_items(self.entry, "train", self.part)
         return len(labels), len(classes)
+
+    def require_pretraining(self, pretrain_split: str) -> None:
+        """A UserError where a run cannot be pretrained on this split of it, before anything is trained."""
+        whole, few = splits.parse(pretrain_split)
+        there = self.entry.pretrain_splits
+        if there and whole not in there:
+            raise unknown(f"pretraining split of {self.name}", pretrain_split, there)
+        if few and not self.entry.one_class:
+            needed = f"{shown(self.name)} has not one class of each image, which the pretraining split '{pretrain_split}' needs"
+            raise UserError(f"{needed}; expected one of {', '.join(there)}")
+        self.require_labels(few, f"the pretraining split '{pretrain_split}'")
 
     def require_labels(self, count: int, evaluator: str) -> None:
         """A UserError where a class has fewer train images than an evaluator takes of each, before anything is trained."""

@@ -13,6 +13,7 @@ from bench.data.dataset import DataSet
 from bench.data.images import channel_stats
 from bench.data.load import load
 from bench.data.rows import Rows
+from bench.data.splits import draw_of, drawn, parse
 from bench.machine import hardware
 from bench.spec import PROTOCOL, DatasetInfo, RunSpec
 
@@ -37,9 +38,12 @@ class Source:
 
 
 def load_source(spec: RunSpec, data: DataSet, threads: int = 1) -> tuple[Source, int]:
-    """The pretraining split on the device, its statistics and what a method may know of it; and the number of classes. threads: that
-    decode image files."""
-    split = load(data, spec.pretrain_split, spec.image_size, threads)
+    """The pretraining split on the device, its statistics and what a method may know of it; and the number of classes. Of 'train/20' all
+    of it is of those few images alone. threads: that decode image files. ValueError where a class has fewer."""
+    whole, few = parse(spec.pretrain_split)
+    split = load(data, whole, spec.image_size, threads)
+    if few:
+        split = split.reordered(torch.from_numpy(drawn(split.labels.numpy(), few, draw_of(spec.seed)).ravel()))
     info = data.info(spec.pretrain_split, spec.image_size)
     mean, std = channel_stats(split.images)
     info = replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))

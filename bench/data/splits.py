@@ -1,20 +1,27 @@
-"""Parts of a data set that are held out by the protocol's own rule.
+"""Parts of a data set that are held out, or drawn, by the protocol's own rule.
 
     held_out(labels, 0.1)    indices of a stratified tenth, the same for everybody under one protocol version
+    drawn(labels, 20, 1)     of the first of five draws the first 20 images of every class
 
-N images.
+N images, K classes.
 """
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 
+from bench.defaults import PRETRAIN_SPLITS
+from bench.errors import UserError, unknown
 from bench.spec import PROTOCOL
 
 VAL_FRACTION = 0.1
 """Part of train that becomes val where a data set has none."""
 TEST_FRACTION = 0.2
 """Part that becomes test where a known set comes in one piece (digits, mnist5k, eurosat)."""
+
+DRAWS = 5
+"""Draws of a few images of every class that there are: a probe on few labels is measured on each, and a run takes its seed's."""
 
 
 def held_out(labels: np.ndarray, fraction: float) -> np.ndarray:
@@ -50,3 +57,35 @@ def held_out_groups(labels: np.ndarray, groups: np.ndarray, fraction: float) -> 
     chosen = held_out(labels[first], fraction)
     assert len(names) == len(np.unique(np.stack([of, labels]), axis=1).T), "a group has images of one class"
     return np.flatnonzero(np.isin(of, chosen))
+
+
+def drawn(labels: np.ndarray, count: int, draw: int) -> np.ndarray:
+    """Positions in int64 [N] labels of the first `count` images of every class in the draw's order: int64 [K, count]. ValueError where a
+    class has fewer."""
+    # A bit generator's own numbers, which NumPy keeps the same in every version, unlike what a Generator makes of them.
+    order = np.argsort(np.random.PCG64(draw).random_raw(len(labels)), kind="stable")
+    classes, images = np.unique(labels, return_counts=True)
+    if images.min() < count:
+        few = classes[images.argmin()]
+        raise ValueError(f"{count} images of every class are asked for, and class {few} has {images.min()}")
+    return np.stack([order[labels[order] == label][:count] for label in classes])
+
+
+def draw_of(seed: int) -> int:
+    """The draw that a run of this seed takes: 1 to DRAWS, so that five seeds in a row take one each."""
+    return 1 + seed % DRAWS
+
+
+def parse(split: str) -> tuple[str, int]:
+    """What a pretraining split is taken from, and how many images of every class: ('train', 20) of 'train/20'; 0 where it is all."""
+    whole, _, count = split.partition("/")
+    return whole, int(count or 0)
+
+
+def require(split: str) -> None:
+    """A UserError where no data set could have a pretraining split of this name."""
+    if split.startswith("train/"):
+        if not re.fullmatch("train/[1-9][0-9]*", split):
+            raise UserError(f"the pretraining split '{split}': expected train/N for N images of every class, 1 or more, as train/20")
+    elif split not in PRETRAIN_SPLITS:
+        raise unknown("pretraining split", split, PRETRAIN_SPLITS)

@@ -4,7 +4,7 @@ import methods
 from bench.data.catalogue import DataSets, annotated
 from bench.data.dataset import DataSet
 from bench.encoders import table
-from bench.errors import UserError, unknown
+from bench.errors import UserError
 from bench.evaluation import registry
 from bench.evaluation.arrays import labels_a_class
 from bench.folder_name import shown
@@ -14,10 +14,9 @@ from bench.spec import RunSpec
 def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> None:
     """A UserError for the first name in the spec, or in the evaluators asked for, that does not exist. Imports no torch."""
     methods.require(spec.method)
-    entry = data.require(spec.dataset).entry
-    if entry.pretrain_splits and spec.pretrain_split not in entry.pretrain_splits:
-        raise unknown(f"pretraining split of {spec.dataset}", spec.pretrain_split, entry.pretrain_splits)
-    table.require(spec.encoder or entry.encoder)
+    dataset = data.require(spec.dataset)
+    dataset.require_pretraining(spec.pretrain_split)
+    table.require(spec.encoder or dataset.entry.encoder)
     for request in requests:
         name, _ = registry.parse(request)
         evaluator = f"the evaluator '{name}'"

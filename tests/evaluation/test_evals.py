@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bench.data.catalogue import DataSets
+from bench.data.splits import drawn
 from bench.errors import UserError
 from bench.evaluation import logistic, registry
 from bench.evaluation.arrays import Arrays, evenly, labels_a_class, normalise, tally
@@ -615,16 +616,16 @@ def test_without_a_projector_there_is_no_projection():
 
 def test_draws_are_balanced_fixed_and_lie_in_each_other(digits):
     labels = digits.train_y
-    draws = [few_labels.drawn(labels, 20, draw) for draw in range(1, 6)]
+    draws = [drawn(labels, 20, draw) for draw in range(1, 6)]
     for rows in draws:
         assert rows.shape == (10, 20) and len(set(rows.ravel())) == 200
         assert (labels[rows] == np.arange(10)[:, None]).all()
     assert len({tuple(rows.ravel()) for rows in draws}) == 5
-    assert all((few_labels.drawn(labels, 3, number) == rows[:, :3]).all() for number, rows in enumerate(draws, start=1))
+    assert all((drawn(labels, 3, number) == rows[:, :3]).all() for number, rows in enumerate(draws, start=1))
     # Fixed for good: another version of NumPy, or another machine, must not draw other images.
-    assert few_labels.drawn(np.arange(40) % 2, 4, 1).tolist() == [[36, 16, 2, 28], [9, 39, 31, 19]]
-    with pytest.raises(ValueError, match="few_labels:21 needs 21 images of every class, and class 1 has 20"):
-        few_labels.drawn(np.repeat([0, 1], (30, 20)), 21, 1)
+    assert drawn(np.arange(40) % 2, 4, 1).tolist() == [[36, 16, 2, 28], [9, 39, 31, 19]]
+    with pytest.raises(ValueError, match="21 images of every class are asked for, and class 1 has 20"):
+        drawn(np.repeat([0, 1], (30, 20)), 21, 1)
 
 
 def test_few_labels_are_scikit_learns_probe_of_those_images_alone(digits):
@@ -633,7 +634,7 @@ def test_few_labels_are_scikit_learns_probe_of_those_images_alone(digits):
     assert [result.metric for result in of_draws] == [f"top1_n6_draw{draw}" for draw in range(1, 6)]
     assert mean.value == pytest.approx(np.mean([result.value for result in of_draws]))
     for draw, result in enumerate(of_draws, start=1):
-        rows = few_labels.drawn(digits.train_y, 6, draw).ravel()
+        rows = drawn(digits.train_y, 6, draw).ravel()
         x, y = digits.train_x[rows].astype(float), digits.train_y[rows]
         scale = np.where(x.std(axis=0) == 0, 1, x.std(axis=0))
         theirs = LogisticRegression(C=1 / (result.chosen["l2"] * 60), max_iter=5000, tol=1e-8).fit((x - x.mean(axis=0)) / scale, y)
@@ -644,7 +645,7 @@ def test_few_labels_are_scikit_learns_probe_of_those_images_alone(digits):
 
 def test_the_strength_of_few_labels_is_chosen_within_them(digits):
     """By a loop over folds, and by no other label: neither those of val nor those of train that were not drawn, nor test's."""
-    rows = few_labels.drawn(digits.train_y, 7, 2)
+    rows = drawn(digits.train_y, 7, 2)
     x, y = digits.train_x[rows], digits.train_y[rows]
     right = dict.fromkeys(linear.STRENGTHS, 0)
     for strength in right:
@@ -656,7 +657,7 @@ def test_the_strength_of_few_labels_is_chosen_within_them(digits):
     best = max(right, key=lambda strength: (right[strength], strength))
     chosen = few_labels.choose(x, y)
     assert chosen["l2"] == best and chosen["held_out_top1"] == pytest.approx(100 * right[best] / 70)
-    unused = np.setdiff1d(np.arange(1000), np.concatenate([few_labels.drawn(digits.train_y, 3, draw).ravel() for draw in range(1, 6)]))
+    unused = np.setdiff1d(np.arange(1000), np.concatenate([drawn(digits.train_y, 3, draw).ravel() for draw in range(1, 6)]))
     other = replace(digits, val_y=np.roll(digits.val_y, 1), val_x=digits.val_x[::-1].copy(), train_x=digits.train_x.copy())
     other.train_x[unused] = 0
     assert few_labels.measure(other, 3) == few_labels.measure(digits, 3)

@@ -13,6 +13,7 @@ N labels a class, K classes, S strengths, D features.
 
 import numpy as np
 
+from bench.data.splits import DRAWS, drawn
 from bench.evaluation.arrays import Arrays, Features, labels_a_class, require_finite, tally
 from bench.evaluation.evaluators.linear import STRENGTHS, at_edge
 from bench.evaluation.logistic import fit, predict
@@ -23,21 +24,8 @@ READS_TEST: bool = True
 FEWEST_LABELS: int = 2
 """One label a class leaves none to choose a strength by."""
 
-DRAWS = 5
 FOLDS = 5
 """At most: of fewer labels a class each has a fold of its own."""
-
-
-def drawn(labels: np.ndarray, count: int, draw: int) -> np.ndarray:
-    """Positions in int64 [N] labels of the first `count` images of every class in the draw's order: int64 [K, count]. ValueError where a
-    class has fewer."""
-    # A bit generator's own numbers, which NumPy keeps the same in every version, unlike what a Generator makes of them.
-    order = np.argsort(np.random.PCG64(draw).random_raw(len(labels)), kind="stable")
-    classes, images = np.unique(labels, return_counts=True)
-    if images.min() < count:
-        few = classes[images.argmin()]
-        raise ValueError(f"few_labels:{count} needs {count} images of every class, and class {few} has {images.min()}")
-    return np.stack([order[labels[order] == label][:count] for label in classes])
 
 
 def choose(x: np.ndarray, y: np.ndarray) -> dict[str, float | int]:
