@@ -50,12 +50,15 @@ MODULE = re.compile(r"(?<![\w./-])(?:bench|methods|reports|benchmarks)(?:\.\w+)+
 CITING = (
     "methods/",
     "bench/encoders/formats.py",
+    "bench/evaluation/corruptions/",
     "bench/evaluation/evaluators/",
     "bench/parts/",
     "tests/losses/",
     "tests/encoders/",
+    "tests/evaluation/",
     "docs/recipes.md",
     "docs/add_a_method.md",
+    "docs/protocol.md",
 )
 """Texts that cite the code of papers' authors: there a file by its name alone may be theirs."""
 WRITTEN = re.compile(r"(?:reports|results)/[\w-]+(?:/[\w.-]*)*")

@@ -87,7 +87,7 @@ class FrozenEncoder:
         check: Callable[[float], None] = lambda done: None,
     ):
         """data: where the pretraining data set and all others are found by their names. threads: that decode image files. extraction: runs
-        while features are extracted, here and by what this makes. check: see bench.evaluation.arrays."""
+        while features are extracted, here and by what this makes. check: see bench.evaluation.features."""
         self.method, self.function, self.spec, self.source, self.data, self.threads = method, function, spec, source, data, threads
         self.extraction, self.check = extraction or Stopwatch(), check
         self.dataset = spec.dataset
@@ -116,22 +116,22 @@ class FrozenEncoder:
         return self._splits[name, split]
 
     def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
-        """Features and labels of a data set; see bench.evaluation.arrays."""
+        """Features and labels of a data set; see bench.evaluation.features."""
         name = dataset or self.dataset
         (train_x, train_y, num_classes), (val_x, val_y, _) = (self._split(name, split) for split in ("train", "val"))
         test_x, test_y, _ = self._split(name, "test") if test else (None, None, 0)
         return Arrays(train_x, train_y, val_x, val_y, num_classes, name, test_x, test_y, self.data.require(name).entry.metric)
 
     def split(self, split: str, dataset: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Features and labels of one split; see bench.evaluation.arrays."""
+        """Features and labels of one split; see bench.evaluation.features."""
         return self._split(dataset or self.dataset, split)[:2]
 
     def classes(self, dataset: str | None = None) -> tuple[str, ...]:
-        """Names of the classes; see bench.evaluation.arrays."""
+        """Names of the classes; see bench.evaluation.features."""
         return self.data.require(dataset or self.dataset).class_names
 
     def label_sets(self, dataset: str | None = None, *, test: bool = True) -> LabelSets:
-        """Features and sets of classes of a data set; see bench.evaluation.arrays."""
+        """Features and sets of classes of a data set; see bench.evaluation.features."""
         name = dataset or self.dataset
         data, columns = self.data.require(name), {}
         for split in ("train", "val", "test") if test else ("train", "val"):
@@ -163,13 +163,13 @@ class FrozenEncoder:
         dataset: str | None = None,
         rows: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Features of a split's images, each changed by a function; see bench.evaluation.arrays."""
+        """Features of a split's images, each changed by a function; see bench.evaluation.features."""
         found = load(self.data.require(dataset or self.dataset), split, self.spec.image_size, self.threads)
         # Not on the stopwatch, which is for what evaluators share: these seconds are of the one that asks.
         return self._extracted(Changed(found.images, change, None if rows is None else torch.from_numpy(rows)))
 
     def trainable(self, fresh: bool = False) -> Trainable | None:
-        """A copy that may be trained; see bench.evaluation.arrays."""
+        """A copy that may be trained; see bench.evaluation.features."""
         assert self.function == self.method.encode, "what is trained is what the paper evaluates"
         spec, source, method = self.spec, self.source, self.method
         if fresh:
@@ -181,7 +181,7 @@ class FrozenEncoder:
         return trainable(method, source.mean, source.std, settled(spec.precision), settled(spec.image_size))
 
     def images(self, dataset: str | None = None, *, test: bool = True) -> Images:
-        """The stored images of a data set; see bench.evaluation.arrays."""
+        """The stored images of a data set; see bench.evaluation.features."""
         found, size = self.data.require(dataset or self.dataset), self.spec.image_size
         splits = {split: load(found, split, size, self.threads) for split in ("train", "val", *(["test"] if test else []))}
         one = found.entry.one_class
@@ -189,7 +189,7 @@ class FrozenEncoder:
         return Images(found.name, found.info("train", size), found.num_classes, found.entry.metric if one else "mAP", **parts)
 
     def annotated(self, kind: str, dataset: str, size: Size) -> AnnotatedSplits:
-        """Images with boxes or masks; see bench.evaluation.arrays."""
+        """Images with boxes or masks; see bench.evaluation.features."""
         found = self.data.require(dataset)
         splits = {split: load_annotated(found, kind, split, size) for split in ("train", "val", "test")}
         return AnnotatedSplits(found.name, splits["train"].classes, found.entry.mirror_safe, **splits)

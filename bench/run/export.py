@@ -62,10 +62,10 @@ def first_layer(encoder: Encoder) -> nn.Conv2d:
 
 def counterpart(entry: EncoderEntry, encoder: Encoder, image_size: int, library: str) -> tuple[str, dict]:
     """The library's name of the same network, and what else its constructor must be told; a UserError where it has none."""
-    channels = first_layer(encoder).in_channels
-    if channels != 3 and library != "timm":
-        raise UserError(f"the encoder takes images of {channels} channel(s), and {library}'s 3; expected --format safetensors")
-    more = {"in_chans": channels} if channels != 3 else {}
+    taken = first_layer(encoder).in_channels
+    if taken != 3 and library != "timm":
+        raise UserError(f"the encoder takes images of {taken} channel(s), and {library}'s 3; expected --format safetensors")
+    more = {"in_chans": taken} if taken != 3 else {}
     same_stem = entry.family == "resnet" and entry.name in ("resnet18", "resnet50") and image_size > SMALL_IMAGE
     if entry.family == library:
         return entry.shape["model"], more | foreign.LIBRARIES.load(library).options_for(entry.shape["model"], image_size)

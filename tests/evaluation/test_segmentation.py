@@ -123,5 +123,5 @@ def test_sizes_are_whole_numbers_of_patches():
 
 def test_a_set_without_masks_is_refused():
     spec = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))
-    with pytest.raises(UserError, match="digits has no masks, which the evaluator 'segmentation' needs, .*; expected one of voc2012"):
+    with pytest.raises(UserError, match=r"digits has no masks, which the evaluator 'segmentation' needs, .*; expected one of voc2012"):
         check_names(spec, ("segmentation:digits",), DataSets())

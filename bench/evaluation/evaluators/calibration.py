@@ -19,8 +19,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from bench.evaluation.arrays import Arrays, Features, require_finite
+from bench.evaluation.arrays import Arrays, require_finite
 from bench.evaluation.evaluators import linear
+from bench.evaluation.features import Features
 from bench.evaluation.logistic import Probe, fit, logits
 from bench.records.record import Result
 

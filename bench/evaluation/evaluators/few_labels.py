@@ -14,8 +14,9 @@ N labels a class, K classes, S strengths, D features.
 import numpy as np
 
 from bench.data.splits import DRAWS, drawn
-from bench.evaluation.arrays import Arrays, Features, labels_a_class, require_finite, tally
+from bench.evaluation.arrays import Arrays, labels_a_class, require_finite, tally
 from bench.evaluation.evaluators.linear import STRENGTHS, at_edge
+from bench.evaluation.features import Features
 from bench.evaluation.logistic import fit, predict
 from bench.records.record import Result, pack
 

@@ -20,7 +20,8 @@ import numpy as np
 from scipy.stats import sem, t
 from sklearn.linear_model import LogisticRegression
 
-from bench.evaluation.arrays import Features, check_finite, normalise
+from bench.evaluation.arrays import check_finite, normalise
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = "a data set"

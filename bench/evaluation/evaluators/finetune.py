@@ -13,7 +13,7 @@ N images.
 
 from collections.abc import Callable
 
-from bench.evaluation.arrays import Features
+from bench.evaluation.features import Features
 from bench.evaluation.tuning.classifier import Classifier, judged, train
 from bench.evaluation.tuning.descent import sgd
 from bench.evaluation.tuning.images import Images, Part

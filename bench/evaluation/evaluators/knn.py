@@ -10,7 +10,8 @@ B images in the bank, Q queries, D features, K classes.
 
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, Features, require_finite, tally
+from bench.evaluation.arrays import Arrays, require_finite, tally
+from bench.evaluation.features import Features
 from bench.evaluation.search import nearest
 from bench.records.record import Result, pack
 

@@ -8,7 +8,8 @@ N images, D features.
 
 import numpy as np
 
-from bench.evaluation.arrays import Features, check_finite, evenly, normalise
+from bench.evaluation.arrays import check_finite, evenly, normalise
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = None

@@ -12,7 +12,8 @@ N images, V views, D features.
 
 import numpy as np
 
-from bench.evaluation.arrays import Features, check_finite
+from bench.evaluation.arrays import check_finite
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = None

@@ -10,7 +10,8 @@ first or last, and 'not_converged': 1 where the refit ran out of iterations.
 
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, Features, require_finite, tally
+from bench.evaluation.arrays import Arrays, require_finite, tally
+from bench.evaluation.features import Features
 from bench.evaluation.logistic import Probe, fit, predict
 from bench.records.record import Result, pack
 

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.evaluation.arrays import Features, check_finite, tally
+from bench.evaluation.arrays import check_finite, tally
+from bench.evaluation.features import Features
 from bench.evaluation.tuning.descent import batches, cropped
 from bench.evaluation.tuning.images import Images
 from bench.records.record import Result, pack

@@ -13,8 +13,9 @@ N images, K classes, S strengths.
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from bench.evaluation.arrays import Features, LabelSets, require_finite
+from bench.evaluation.arrays import LabelSets, require_finite
 from bench.evaluation.evaluators.linear import STRENGTHS, at_edge
+from bench.evaluation.features import Features
 from bench.evaluation.one_against_rest import fit, scores
 from bench.records.record import Result
 

@@ -9,8 +9,9 @@ N images, D features.
 
 import numpy as np
 
-from bench.evaluation.arrays import Features, check_finite, evenly
+from bench.evaluation.arrays import check_finite, evenly
 from bench.evaluation.evaluators.label_free import MOST_IMAGES, spectrum
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = None

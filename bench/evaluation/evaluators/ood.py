@@ -15,7 +15,8 @@ N images, D features.
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from bench.evaluation.arrays import Features, check_finite
+from bench.evaluation.arrays import check_finite
+from bench.evaluation.features import Features
 from bench.evaluation.search import blocks
 from bench.records.record import Result
 

@@ -10,8 +10,9 @@ import dataclasses
 
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, Features, check_finite, require_finite
+from bench.evaluation.arrays import Arrays, check_finite, require_finite
 from bench.evaluation.evaluators import knn, label_free, linear
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = None

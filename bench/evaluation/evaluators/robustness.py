@@ -12,9 +12,10 @@ from functools import partial
 
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, Features, check_finite, evenly, require_finite, tally
+from bench.evaluation.arrays import Arrays, check_finite, evenly, require_finite, tally
 from bench.evaluation.corruptions.corrupt import CORRUPTIONS, SEVERITIES, corrupt
 from bench.evaluation.evaluators.linear import refit
+from bench.evaluation.features import Features
 from bench.evaluation.logistic import predict
 from bench.records.record import Result, pack
 

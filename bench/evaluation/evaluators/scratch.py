@@ -7,8 +7,8 @@ The weights are drawn from the protocol, not from the run's seed. With them and 
 higher, so the grid is searched anew. It says nothing of a method's weights: one method of a table is enough, where encoders are the same.
 """
 
-from bench.evaluation.arrays import Features
 from bench.evaluation.evaluators import finetune
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = "a data set"

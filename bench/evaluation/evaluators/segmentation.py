@@ -10,7 +10,7 @@ judged at that size: numbers do not compare with published ones. A method withou
 
 from collections.abc import Sequence
 
-from bench.evaluation.arrays import Features
+from bench.evaluation.features import Features
 from bench.evaluation.tuning.backbone import Backbone
 from bench.evaluation.tuning.descent import sgd
 from bench.evaluation.tuning.images import AnnotatedSplits, Together

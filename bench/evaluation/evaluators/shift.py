@@ -10,8 +10,9 @@ N images.
 
 import numpy as np
 
-from bench.evaluation.arrays import Features, check_finite, require_finite, tally
+from bench.evaluation.arrays import check_finite, require_finite, tally
 from bench.evaluation.evaluators.linear import refit
+from bench.evaluation.features import Features
 from bench.evaluation.logistic import predict
 from bench.records.record import Result, pack
 

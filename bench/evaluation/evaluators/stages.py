@@ -5,8 +5,9 @@ strength is picked as
 bench/evaluation/evaluators/linear.py does. A method without an encoder has no results.
 """
 
-from bench.evaluation.arrays import Arrays, Features, require_finite
+from bench.evaluation.arrays import Arrays, require_finite
 from bench.evaluation.evaluators import linear
+from bench.evaluation.features import Features
 from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None

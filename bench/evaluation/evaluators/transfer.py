@@ -5,8 +5,9 @@ transfer:digits     metrics linear_top1, knn_top1 and knn_top1_k200_T0.1, on tha
 
 import dataclasses
 
-from bench.evaluation.arrays import Arrays, Features, require_finite
+from bench.evaluation.arrays import Arrays, require_finite
 from bench.evaluation.evaluators import knn, linear
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = "a data set"

@@ -1,7 +1,8 @@
 """Validation only: the linear probe and kNN as they do on val, test unread; what a search of hyper-parameters is decided by."""
 
-from bench.evaluation.arrays import Arrays, Features, require_finite
+from bench.evaluation.arrays import Arrays, require_finite
 from bench.evaluation.evaluators import knn, linear
+from bench.evaluation.features import Features
 from bench.records.record import Result
 
 ARGUMENT: str | None = None

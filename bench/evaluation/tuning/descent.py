@@ -48,7 +48,7 @@ def descend(network: nn.Module, recipe: Recipe, steps: int, loss: Callable[[int]
     """Train what of `network` has `requires_grad`, in train mode, by so many steps on `loss(step)`, a float32 scalar. FLOPs of all of them,
     from those of the first; None, and no further step, where a loss is not finite.
 
-    check: is told before each step which share of them is done, and may raise what ends it (bench.evaluation.arrays.Features.check)."""
+    check: is told before each step which share of them is done, and may raise what ends it (bench.evaluation.features.Features.check)."""
     optimizer, flops = build_optimizer(network, recipe), 0.0
     network.train()
     for step in range(steps):

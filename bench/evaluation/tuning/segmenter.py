@@ -23,12 +23,12 @@ IMAGES_AT_ONCE = 16
 class Segmenter(nn.Module):
     """[B, 3, H, W], normalised -> scores float32 [B, K, H, W]: those of the last stage's map, enlarged bilinearly."""
 
-    def __init__(self, backbone: Backbone, channels: int, classes: int):
-        """On a frozen backbone a linear layer (a 1x1 convolution), else torchvision's FCN head without dropout. channels: of the map."""
+    def __init__(self, backbone: Backbone, width: int, classes: int):
+        """On a frozen backbone a linear layer (a 1x1 convolution), else torchvision's FCN head without dropout. width: C of the map."""
         super().__init__()
         self.backbone = backbone
         with seeded("segmenter", PROTOCOL):
-            self.head = nn.Conv2d(channels, classes, 1) if backbone.frozen else FCNHead(channels, classes)
+            self.head = nn.Conv2d(width, classes, 1) if backbone.frozen else FCNHead(width, classes)
         for name, module in list(self.head.named_children()):
             if isinstance(module, nn.Dropout):
                 self.head.add_module(name, nn.Identity())  # its draws would be the device's
