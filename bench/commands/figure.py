@@ -85,7 +85,7 @@ def plan(context, name, scale, **places):
     click.echo(f"claim  {one.claim}")
     for rule in one.rules:
         click.echo(f"rule   {rule.words()}")
-    by = one.gate_measure or one.measure
+    by = ", ".join(one.gated_by)
     click.echo(f"gate   {', '.join(one.learned)} above the better untrained encoder by {by}" if one.learned else "gate   none")
     click.echo(f"cost   {one.scales[which].cost}")
     context.invoke(plan_runs, suite=f"{name}@{which}", as_json=False, **places)

@@ -9,7 +9,7 @@ Tables, pages and pictures of a figure are made of this. S seeds, n test images.
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas
@@ -88,9 +88,10 @@ class AtScale:
 
     @property
     def total(self) -> int:
-        """Runs that are asked for."""
-        shared = sum(map(len, self.runs.values())) - self.count
-        return sum(map(len, self.wanted.values())) - shared
+        """Runs that are asked for, of arms that are one run each once."""
+        trained = {name: repr(replace(arm, x="", series="", measure=None)) for name, arm in asked(self.figure, self.scale).items()}
+        wanted = ((name, seed) for name, seeds in self.wanted.items() for seed in seeds)
+        return len({self.runs.get(name, {}).get(seed, (trained.get(name, name), seed)) for name, seed in wanted})
 
     @property
     def word(self) -> str:
@@ -107,8 +108,8 @@ class AtScale:
     @property
     def measures(self) -> tuple[str, ...]:
         """Those that a page shows: the figure's own first, the gate's and the rules', then those of every figure."""
-        first = (self.figure.measure, self.figure.gate_measure or self.figure.measure)
-        needed = [measure for rule in self.figure.rules for _, measure in rule.needs(self.figure.measure)]
+        first = (*self.figure.judged_by, *self.figure.gated_by)
+        needed = [measure for rule in self.figure.rules for _, measure in rule.needs(self.figure.measure, self.figure.own)]
         return tuple(dict.fromkeys((*first, *needed, *SHARED)))
 
     def cell(self, arm: str, measure: str) -> Number | None:
@@ -118,6 +119,10 @@ class AtScale:
             return None
         values = np.array(list(point.values.values()), dtype=np.float64)
         return Number(float(values.mean()), interval(values, point.correct), point.values)
+
+    def judged(self, arm: str) -> Number | None:
+        """An arm by the measure that it is judged by."""
+        return self.cell(arm, self.figure.own.get(arm, self.figure.measure))
 
     def cost(self, arm: str) -> Cost | None:
         """None where none of its runs is there."""

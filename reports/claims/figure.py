@@ -36,6 +36,9 @@ class Arm:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     encoder: str | None = None
     budget: str | None = None
+    measure: str | None = None
+    """What it is judged by, where not the figure's measure: two points of one line may be the same runs."""
+    pretrain_split: str = "train"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Scale:
             encoder=arm.encoder or self.encoder,
             image_size=self.image_size,
             precision=self.precision,
+            pretrain_split=arm.pretrain_split,
             hyper_parameters={**self.hyper_parameters.get(arm.method, {}), **arm.hyper_parameters},
             recipe_changes={**self.recipe, **self.recipes.get(arm.method, {}), **arm.recipe} if arm.method not in FLOORS else {},
         )
@@ -103,7 +107,7 @@ class Figure:
     axis: str
     """What x is."""
     measure: str
-    """The measure that rules judge where they name none: see reports/claims/points.py."""
+    """The measure that rules judge where neither they nor the arm name one: see reports/claims/measures.py."""
     arms: Mapping[str, Arm]
     rules: tuple[Rule, ...]
     """All must hold."""
@@ -122,6 +126,21 @@ class Figure:
         """Name -> arm, of those that the scale runs."""
         chosen = self.scales[scale].arms
         return {name: arm for name, arm in self.arms.items() if chosen is None or name in chosen}
+
+    @property
+    def own(self) -> dict[str, str]:
+        """Arm -> measure, of those that are judged by one of their own."""
+        return {name: arm.measure for name, arm in self.arms.items() if arm.measure}
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """The measures of its arms, each once."""
+        return tuple(dict.fromkeys(self.own.get(name, self.measure) for name in self.arms))
+
+    @property
+    def gated_by(self) -> tuple[str, ...]:
+        """The measures that the gate looks at, each once."""
+        return tuple(dict.fromkeys(self.gate_measure or self.own.get(name, self.measure) for name in self.learned))
 
 
 def floors_of(arm: Arm) -> tuple[Arm, ...]:

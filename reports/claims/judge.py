@@ -23,7 +23,7 @@ from reports.claims.rules import NO_VERDICT, OUT_OF_REACH, REPRODUCED, Collapses
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import KEY
 
-OWN = ("encoder", "encoder_version", "budget_unit", "budget_amount")
+OWN = ("encoder", "encoder_version", "budget_unit", "budget_amount", "pretrain_split")
 """Columns of the frame that an arm may have its own of."""
 
 SHARED = tuple(column for column in KEY if column not in OWN)
@@ -85,11 +85,11 @@ def rules_at(figure: Figure, scale: str) -> tuple[Rule, ...]:
 
 def points_of(figure: Figure, scale: str, frame: pandas.DataFrame, runs: Mapping[str, Mapping[int, str]]) -> Points:
     """What the frame has of these runs: arm -> seed -> id. UserError for a measure that is none."""
-    for measure in (figure.measure, figure.gate_measure or figure.measure):
+    for measure in (*figure.judged_by, *figure.gated_by):
         parse(measure)
     results = Results(frame, (run for by_seed in runs.values() for run in by_seed.values()))
     beside = {name: tuple(floor_name(floor) for floor in floors_of(arm)) for name, arm in figure.arms_at(scale).items()}
-    return Points(figure.measure, lambda arm, by: results.point(runs.get(arm, {}), by), beside, problems(results, runs))
+    return Points(figure.measure, lambda arm, by: results.point(runs.get(arm, {}), by), beside, figure.own, problems(results, runs))
 
 
 def problems(results: Results, runs: Mapping[str, Mapping[int, str]]) -> tuple[str, ...]:
@@ -145,10 +145,9 @@ def incomplete(figure: Figure, scale: str, points: Points, rules: tuple[Rule, ..
     """Why there can be no verdict yet: runs that are missing, or too few seeds."""
     if not rules:
         return ["no rule is about the arms of this scale"]
-    by = figure.gate_measure or figure.measure
-    beside = [(arm, by) for arm in learned_at(figure, scale)]
-    read = [key for rule in rules for key in rule.needs(figure.measure)] + beside
-    beside += [(rule.without, rule.measure or figure.measure) for rule in rules if isinstance(rule, Collapses)]
+    beside = [points.key(arm, figure.gate_measure) for arm in learned_at(figure, scale)]
+    read = [key for rule in rules for key in rule.needs(figure.measure, figure.own)] + beside
+    beside += [points.key(rule.without, rule.measure) for rule in rules if isinstance(rule, Collapses)]
     read += [(floor, measure) for arm, measure in beside for floor in points.floors.get(arm, ())]
     # That a run is there is known by what it took: an arm that is drawn alone may lack the measure.
     there = {arm: set(points.find(arm, "images").values) for arm in (*figure.arms_at(scale), *(arm for arm, _ in read))}

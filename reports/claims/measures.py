@@ -5,18 +5,21 @@ stages, stages:2                   the best stage on test; one stage on val
 transfer:digits, transfer:digits:knn
 projection:linear, projection:knn, projection:rankme, ...
 few_labels:20                      a linear probe on 20 labels a class, the mean of its draws
+few_labels:20:own                  the same on the one draw that the run's seed takes, and that a run on train/20 was trained on
 rankme, uniformity, alignment, ... without labels
 loss                               mean over the last tenth of the curve
 images, steps, flops, seconds      what the training took
 evaluator:metric                   any other: knn:top1_k200_T0.1
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas
 
+from bench.data.splits import draw_of
 from bench.errors import unknown
 from bench.records.record import unpack
 from reports.claims.points import Point
@@ -39,7 +42,7 @@ KNOWN = (
     *LABEL_FREE,
     *OF_TRAINING,
     "stages",
-    "few_labels:20",
+    *("few_labels:20", "few_labels:20:own"),
     "stages:2",
     *(f"projection:{metric}" for metric in (*PROBES, *LABEL_FREE)),
     *("transfer:DATASET", "transfer:DATASET:knn", "EVALUATOR:METRIC"),
@@ -52,11 +55,13 @@ class Found(NamedTuple):
 
     evaluator: str
     metrics: tuple[str, ...]
-    """The first of them that the run has."""
+    """The first of them that the run has; {draw} stands for the draw that its seed takes."""
     dataset: str | None = None
     """None: the one that was trained on."""
     draws: bool = False
     """The number is the mean of several draws', which have their images each."""
+    argument: str = ""
+    """Of the evaluator, where it measures one thing by it and not another data set: 20 of few_labels:20."""
 
 
 def parse(measure: str) -> Found | str:
@@ -70,8 +75,9 @@ def parse(measure: str) -> Found | str:
         return Found("label_free", (measure,))
     if head == "stages" and rest.isdecimal():
         return Found("stages", tuple(f"stage{rest}_{metric}" for metric in ACCURACIES))
-    if head == "few_labels" and rest.removesuffix("%").isdecimal():
-        return Found("few_labels", tuple(f"{metric}_n{rest}" for metric in ACCURACIES), draws=True)
+    if head == "few_labels" and (few := re.fullmatch(r"(\d+%?)(:own)?", rest)):
+        metrics = tuple(f"{metric}_n{few[1]}" + "_draw{draw}" * bool(few[2]) for metric in ACCURACIES)
+        return Found("few_labels", metrics, draws=not few[2], argument=few[1])
     if head == "projection" and rest in PROBES:
         return Found("projection", tuple(f"{rest}_{metric}" for metric in ACCURACIES))
     dataset, _, probe = rest.partition(":")
@@ -104,17 +110,17 @@ class Results:
         if isinstance(where, str):
             numbers = {seed: float(getattr(self.runs[run], where)) for seed, run in runs.items()}
             return Point({seed: value for seed, value in numbers.items() if np.isfinite(value)})
-        rows = {seed: self._row(run, where) for seed, run in runs.items()}
+        rows = {seed: self._row(run, seed, where) for seed, run in runs.items()}
         rows = {seed: row for seed, row in rows.items() if row is not None and np.isfinite(row.value)}
         right = [self._right(row, where.draws) for row in rows.values()]
         sets = {f"{row.eval_dataset} {row.split} {row.n}" for row in rows.values()}
         known = len(sets) == 1 and all(its is not None for its in right)
         return Point({seed: float(row.value) for seed, row in rows.items()}, np.stack(right) if known else None, *(sets if known else ()))
 
-    def _row(self, run: str, where: Found):
+    def _row(self, run: str, seed: int, where: Found):
         dataset = where.dataset or self.runs[run].dataset
         for metric in where.metrics:
-            if row := self._rows.get((run, where.evaluator, dataset, metric)):
+            if row := self._rows.get((run, where.evaluator, dataset, metric.replace("{draw}", str(draw_of(seed))))):
                 return row
         return None
 

@@ -52,6 +52,8 @@ class Points:
     """Arm, measure -> its point; without values where nothing was measured."""
     floors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Arm -> the untrained encoders that it is set against, by the names that `find` knows them by."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Arm -> measure, of arms that are judged by one of their own in place of the figure's."""
     problems: tuple[str, ...] = ()
     """Why these runs cannot be set against each other, a sentence for each reason; empty where they can."""
 
@@ -68,12 +70,12 @@ class Points:
         return cls(measure, lambda arm, by: points.get((arm, by), Point({})), floors or {})
 
     def of(self, place: Place, measure: str | None = None) -> Point:
-        """An arm's point: by its own measure, else by this one, else by the figure's."""
+        """An arm's point: by the measure of the place, else by this one, else by the arm's own, else by the figure's."""
         return self.find(*self.key(place, measure))
 
     def key(self, place: Place, measure: str | None = None) -> tuple[str, str]:
         """Arm and measure of a place."""
-        return (place.arm, place.measure) if isinstance(place, At) else (place, measure or self.measure)
+        return (place.arm, place.measure) if isinstance(place, At) else (place, measure or self.own.get(place, self.measure))
 
     def floor(self, place: Place, measure: str | None = None) -> tuple[str, Point] | None:
         """The better of the untrained encoders that an arm is set against, by the same measure, and its name; None where there are none.

@@ -1,6 +1,6 @@
 """What every rule is: frozen data that names arms, says itself in a sentence, and judges their points."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reports.claims.points import At, Place, Points
@@ -37,10 +37,11 @@ class Rule:
         """The arms that it is about, each once."""
         return tuple(dict.fromkeys(place.arm if isinstance(place, At) else place for place in self.places()))
 
-    def needs(self, measure: str) -> tuple[tuple[str, str], ...]:
-        """(arm, measure) of every point that it reads. measure: the figure's own."""
-        by = getattr(self, "measure", None) or measure
-        return tuple(dict.fromkeys((place.arm, place.measure) if isinstance(place, At) else (place, by) for place in self.places()))
+    def needs(self, measure: str, own: Mapping[str, str] | None = None) -> tuple[tuple[str, str], ...]:
+        """(arm, measure) of every point that it reads. measure: the figure's own; own: of arms that are judged by another."""
+        named, own = getattr(self, "measure", None), own or {}
+        places = (place if isinstance(place, At) else At(place, named or own.get(place, measure)) for place in self.places())
+        return tuple(dict.fromkeys((place.arm, place.measure) for place in places))
 
     def words(self) -> str:
         """The rule in a sentence, and what would have contradicted it."""

@@ -85,7 +85,7 @@ def caption(figure: Figure, points: Sequence[Published]) -> str:
     by = (
         "by both measures"
         if agreement_of(figure)
-        else f"by {escape(figure.measure)}, seeds as faint dots, untrained encoders as dashed lines"
+        else f"by {escape(', '.join(figure.judged_by))}, seeds as faint dots, untrained encoders as dashed lines"
     )
     return f"{theirs}; ours {by}, with 95 % intervals over seeds and test images. The axes of y are not the same."
 
@@ -94,7 +94,7 @@ def gate(figure: Figure) -> str:
     """Who must have learned."""
     if not figure.learned:
         return "No arm need have learned for this to be judged."
-    by = figure.gate_measure or figure.measure
+    by = ", ".join(figure.gated_by)
     names = ", ".join(map(escape, figure.learned))
     return (
         f"Judged only where {names} lie above the better untrained encoder by {escape(by)}, beyond the interval; else it is out of reach."

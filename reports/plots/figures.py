@@ -74,7 +74,7 @@ def draw(figure: Figure, published: Sequence[Published], scales: Sequence[AtScal
     units = [point.unit for point in published]
     unit = figure.unit if figure.unit in units else next(iter(units), "")
     theirs = [point for point in published if point.unit == unit]
-    scales = [shown for shown in scales if any(shown.cell(arm, figure.measure) for arm in shown.arms)]
+    scales = [shown for shown in scales if any(shown.judged(arm) for arm in shown.arms)]
     # Of scales that nobody has run nothing is named; where there are none at all, all arms are.
     arms = [arm for name, arm in figure.arms.items() if not scales or any(name in shown.arms for shown in scales)]
     axis = axis_of(figure, arms, theirs)
@@ -102,8 +102,8 @@ def draw(figure: Figure, published: Sequence[Published], scales: Sequence[AtScal
                 axes.set_title(title, fontsize=9, fontweight="bold")
                 continue
             draw_ours(axes, axis, at, colours)
-            prepare(axes, figure, axis, title, in_full(figure.measure))
-            draw_floors(axes, at)
+            prepare(axes, figure, axis, title, wrapped(", ".join(map(in_full, figure.judged_by)), 44))
+            draw_floors(axes, axis, at)
         if len(series) > 1:
             handles = [
                 Line2D([], [], linestyle="none", marker=MARKERS[number % len(MARKERS)], color=colours[name], label=name or "ours")
@@ -165,7 +165,7 @@ def draw_ours(axes: Axes, axis: Axis, at: AtScale, colours: dict) -> None:
     for number, (name, colour) in enumerate(colours.items()):
         found = []
         for arm_name, arm in at.arms.items():
-            cell = at.cell(arm_name, at.figure.measure) if arm.series == name else None
+            cell = at.judged(arm_name) if arm.series == name else None
             if cell:
                 aside = (names.index(name) - (len(names) - 1) / 2) * APART if axis.names and not axis.joined else 0.0
                 found.append((axis.place(as_place(str(arm.x))) + aside, cell))
@@ -182,11 +182,21 @@ def draw_ours(axes: Axes, axis: Axis, at: AtScale, colours: dict) -> None:
             )  # fmt: skip
 
 
-def draw_floors(axes: Axes, at: AtScale) -> None:
-    """Untrained encoders as dashed lines, named at the right."""
+def draw_floors(axes: Axes, axis: Axis, at: AtScale) -> None:
+    """Untrained encoders as dashed lines, named at the right: level, or, where arms are judged by measures of their own, from the place of
+    one measure to the next."""
+    dashed = {"linestyle": (0, (5, 3)), "linewidth": 1, "color": "0.45", "zorder": 1}
+    places = {measure: axis.place(as_place(str(at.arms[arm].x))) for arm, measure in at.figure.own.items() if arm in at.arms}
+    for name, arm in at.floors.items() if places else ():
+        line = sorted((x, cell.mean) for measure, x in places.items() if (cell := at.cell(name, measure)))
+        if line:
+            axes.plot(*zip(*line, strict=True), **dashed)
+            axes.annotate(label(arm), line[-1], (5, 0), textcoords="offset points", fontsize=7, color="0.35", va="center")
+    if places:
+        return
     found = [(cell.mean, label(arm)) for name, arm in at.floors.items() if (cell := at.cell(name, at.figure.measure))]
     for height, _ in found:
-        axes.axhline(height, linestyle=(0, (5, 3)), linewidth=1, color="0.45", zorder=1)
+        axes.axhline(height, **dashed)
     axes.autoscale_view(scalex=False)
     low, high = axes.get_ylim()
     places = spread([height for height, _ in found], 0.055 * (high - low), low, high)

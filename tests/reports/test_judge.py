@@ -10,6 +10,7 @@ from bench.evaluation.evaluators import label_free
 from bench.records.frame import tidy
 from bench.records.record import Cost, Result, RunRecord, pack
 from bench.spec import Budget, Recipe, RunSpec
+from reports.claims.at_scale import look
 from reports.claims.figure import Arm, Figure, Records, Scale
 from reports.claims.judge import asked, judge, points_of
 from reports.claims.measures import LABEL_FREE, Results, parse
@@ -137,6 +138,40 @@ def test_a_mean_of_draws_has_the_images_of_all_draws(store):
     point = points_of(FIGURE, "cpu", frame, runs).of("0.1", "few_labels:20")
     share = np.mean([right_of(70 - draw, 3) for draw in range(1, 6)], axis=0)
     assert point.correct[3] == pytest.approx(share) and point.values[3] == pytest.approx(100 * share.mean())
+
+
+def test_the_own_draw_of_a_run_is_that_of_its_seed(store):
+    """The one that a run on a few images of every class was trained on."""
+    frame, runs = store(seeds=range(7))
+    point = points_of(FIGURE, "cpu", frame, runs).of("0.1", "few_labels:20:own")
+    draws = [1, 2, 3, 4, 5, 1, 2]
+    assert point.values == {seed: 100 * right_of(70 - draw, seed).mean() for seed, draw in enumerate(draws)}
+    assert (point.correct == np.stack([right_of(70 - draw, seed) for seed, draw in enumerate(draws)])).all()
+
+
+def test_an_arm_is_judged_by_a_measure_of_its_own_and_may_be_trained_on_other_images(store):
+    """The gate too: by the same measure of the floors."""
+    own = {"0.1": replace(ARMS["0.1"], measure="few_labels:20:own"), "0.05": replace(ARMS["0.05"], measure="knn")}
+    figure = replace(FIGURE, arms=ARMS | own, rules=(Above("0.1", "0.05"), Above("0.1", "0.05", measure="linear")))
+    few = {f"0.05 {seed}": {"pretrain_split": "train/20"} for seed in SCALE.seeds}
+    frame, runs = store(figure, **few)
+    points = points_of(figure, "cpu", frame, runs)
+    values = {(arm, by): list(points.of(arm, by).values.values()) for arm in ("0.1", "0.05", "0.5") for by in (None, "linear")}
+    assert values["0.1", None] == pytest.approx([69, 68, 67, 66, 65]) and values["0.05", None] == pytest.approx([76] * 5)
+    assert values["0.5", None] == values["0.5", "linear"] and values["0.1", "linear"] == pytest.approx([90] * 5)
+    verdict = judge(figure, "cpu", points)
+    assert [outcome.estimate for outcome in verdict.outcomes] == pytest.approx([-9, 10])
+    (gate,) = verdict.gate
+    assert gate.floor == "floor random" and gate.difference == pytest.approx(30)
+    assert figure.judged_by == ("knn", "few_labels:20:own", "linear") and figure.gated_by == ("few_labels:20:own",)
+
+
+def test_points_of_one_line_may_be_the_same_runs(store):
+    twice = {"20": Arm("simclr", 20, measure="few_labels:20:own"), "all": Arm("simclr", 360, measure="linear")}
+    figure = replace(FIGURE, arms=twice, rules=(Above("all", "20"),), learned=("20",))
+    frame, runs = store(figure, levels=dict.fromkeys(twice, 90) | LEVELS, without=[("20", 4), ("all", 4)])
+    shown = look("t", figure, "cpu", frame, runs, dict.fromkeys(asked(figure, "cpu"), SCALE.seeds))
+    assert (shown.count, shown.total) == (14, 15) and shown.judged("all") == shown.cell("all", "linear") != shown.judged("20")
 
 
 def test_seeds_are_in_order_and_each_has_its_own_images(store):

@@ -104,7 +104,7 @@ def test_every_arm_is_run_and_every_rule_is_of_arms_that_a_scale_runs(name):
     for rule in figure.rules:
         assert set(rule.names()) <= set(figure.arms) and "ontradicted" in rule.words()
         assert any(rule in rules_at(figure, scale) for scale in figure.scales)
-        for _, measure in rule.needs(figure.measure):
+        for _, measure in rule.needs(figure.measure, figure.own):
             parse(measure)
     assert set(figure.learned) <= set(figure.arms)
     for scale, chosen in figure.scales.items():
@@ -135,7 +135,7 @@ def test_every_arm_of_a_scale_can_be_completed_or_is_in_its_suite(name, scale, m
         spec = complete(chosen.spec(arm, 0), data=data, built=built)
         assert spec.precision == chosen.precision
         if arm_name in figure.arms:
-            found.setdefault(arm.series, []).append(spec.id)
+            found.setdefault(arm.series, []).append((spec.id, arm.measure))
     assert all(len(set(ids)) == len(ids) for ids in found.values())
 
 
@@ -144,12 +144,12 @@ def test_evaluators_of_a_scale_measure_what_the_rules_read(name):
     figure = papers.load(name)
     for scale, chosen in figure.scales.items():
         evals = chosen.evals if isinstance(chosen, Scale) else suites.load(chosen.suite).evals
-        read = {measure for rule in rules_at(figure, scale) for _, measure in rule.needs(figure.measure)}
-        read |= {figure.gate_measure or figure.measure}
+        read = {measure for rule in rules_at(figure, scale) for _, measure in rule.needs(figure.measure, figure.own)}
+        read |= {figure.gate_measure or figure.own.get(arm, figure.measure) for arm in (*learned_at(figure, scale), *figure.arms_at(scale))}
         signs = {sign for rule in rules_at(figure, scale) if (sign := getattr(rule, "sign", None))}
         for where in map(parse, read | signs):
             if not isinstance(where, str):
-                asked_for = f"transfer:{where.dataset}" if where.dataset else where.evaluator
+                asked_for = ":".join(part for part in (where.evaluator, where.dataset, where.argument) if part)
                 assert asked_for in evals, (scale, asked_for)
 
 
@@ -204,7 +204,7 @@ def test_the_papers_own_points_are_reproduced_and_their_reverse_is_contradicted(
 
 def test_most_figures_are_judged_by_their_papers_points():
     assert {name for name, _ in judged()} == {
-        *("byol_batch_augmentations", "byol_target_decay", "denoising_level", "dino_teacher", "mae_masking", "moco_momentum"),
+        *("byol_batch_augmentations", "byol_target_decay", "denoising_level", "dino_teacher", "few_labels", "mae_masking", "moco_momentum"),
         *("npid_negatives", "rotnet_rotations", "simclr_augmentations", "simclr_temperature", "simclr_width", "simsiam_stop_gradient"),
         *("split_brain", "swav_multicrop", "vicreg_terms", "vicreg_width"),
     }
