@@ -2,6 +2,7 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -52,7 +53,7 @@ def tried(encoder: Encoder, path: str, image_size: int, in_channels: int) -> Non
     """A UserError where what it offers has not the shape that it must have. encoder: on the meta device, where nothing is computed."""
     images, what = torch.empty(2, in_channels, image_size, image_size, device="meta"), f"{type(encoder).__name__} of '{path}'"
     encoder.eval()
-    shapes = {"forward": (encoder(images), (2, encoder.dim))}
+    shapes: dict[str, tuple[torch.Tensor, tuple[int | None, ...]]] = {"forward": (encoder(images), (2, encoder.dim))}
     if "feature_map" in encoder.offers:
         stages, modules = encoder.stages(images), encoder.stage_modules()
         for number, output in enumerate(stages):
@@ -61,7 +62,8 @@ def tried(encoder: Encoder, path: str, image_size: int, in_channels: int) -> Non
         if len(modules) != len(stages):
             raise UserError(f"{what}: {len(stages)} stages() and {len(modules)} stage_modules(); expected as many")
     if "tokens" in encoder.offers:
-        shapes["tokens"] = encoder.tokens(images), (2, None, encoder.dim)
+        tokens: Any = encoder.tokens  # which the base class has not
+        shapes["tokens"] = tokens(images), (2, None, encoder.dim)
     for name, (output, expected) in shapes.items():
         require(what, f"{name}()", output.shape, expected)
     encoder.train()

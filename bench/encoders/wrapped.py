@@ -95,7 +95,7 @@ def grouped(network: nn.Module, groups: int, name: str) -> None:
                 raise UserError(f"{name} has a {type(module).__name__}, which cannot take its statistics over {groups} groups of a batch")
             # The class is changed and not the module, which holds its weights already.
             module.__class__ = GroupedBatchNorm
-            module.groups = groups
+            setattr(module, "groups", groups)  # noqa: B010 - the type checker does not see the new class
 
 
 def require_plain(name: str, in_channels: int, width: float, channels: bool) -> None:

@@ -102,7 +102,7 @@ def fit(x: np.ndarray, y: np.ndarray, ignored: np.ndarray, strengths: tuple[floa
         weights[of_strength, of_class] = (solution[:, :-1, 0] @ axes.T).cpu().numpy()
         intercept[of_strength, of_class] = solution[:, -1, 0].cpu().numpy()
         objective[of_strength, of_class], converged[of_strength, of_class] = reached.cpu().numpy(), done.cpu().numpy()
-    return Probes(mean, scale, weights.transpose(0, 2, 1), intercept, fitted, objective, converged)
+    return Probes(mean, scale, weights.transpose(0, 2, 1), intercept, np.asarray(fitted), objective, converged)
 
 
 def scores(probes: Probes, x: np.ndarray) -> np.ndarray:

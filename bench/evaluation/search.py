@@ -12,6 +12,7 @@ B images in the bank, Q queries, D features.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import faiss
 import numpy as np
@@ -52,7 +53,8 @@ def blocks(bank: np.ndarray, queries: np.ndarray, k: int, *, but_itself: bool = 
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         some = asked[start : start + QUERIES_AT_ONCE]
         # Of a heap of the largest the smallest is on top: "minheap".
-        heaps, similarity, index = faiss.float_minheap_array_t(), np.empty((len(some), k), np.float32), np.empty((len(some), k), np.int64)
+        heaps: Any = faiss.float_minheap_array_t()
+        similarity, index = np.empty((len(some), k), np.float32), np.empty((len(some), k), np.int64)
         heaps.nh, heaps.k, heaps.val, heaps.ids = len(some), k, faiss.swig_ptr(similarity), faiss.swig_ptr(index)
         heaps.heapify()
         for first in range(0, len(kept), BANK_AT_ONCE):

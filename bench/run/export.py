@@ -4,7 +4,9 @@ B images.
 """
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -31,15 +33,20 @@ IMAGES = 2
 """That a method encodes to show which of its networks it uses."""
 
 
+def telling(called: list[Encoder], whole: Encoder) -> Callable:
+    """A hook that says that a part of this encoder was called."""
+    return lambda *_: called.append(whole)
+
+
 @torch.no_grad()
 def evaluated(method: Method, spec: RunSpec, device: torch.device) -> tuple[Encoder, bool]:
     """The one encoder that the method's `encode` calls, and whether its features are the method's as they are. A UserError where it calls
     none or several."""
     found = [module for module in method.modules() if isinstance(module, Encoder)]
     called: list[Encoder] = []
-    hooks = [module.register_forward_hook(lambda module, inputs, output: called.append(module)) for module in found]
+    hooks = [module.register_forward_hook(telling(called, module)) for module in found]
     # Stages and tokens are read without a call of the whole: then the first layer tells.
-    hooks += [first_layer(module).register_forward_hook(lambda *_, whole=module: called.append(whole)) for module in found]
+    hooks += [first_layer(module).register_forward_hook(telling(called, module)) for module in found]
     size = settled(spec.image_size)
     images = torch.rand(IMAGES, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     method.eval()
@@ -62,6 +69,7 @@ def first_layer(encoder: Encoder) -> nn.Conv2d:
 
 def counterpart(entry: EncoderEntry, encoder: Encoder, image_size: int, library: str) -> tuple[str, dict]:
     """The library's name of the same network, and what else its constructor must be told; a UserError where it has none."""
+    whole: Any = encoder  # whose layers the base class does not know
     taken = first_layer(encoder).in_channels
     if taken != 3 and library != "timm":
         raise UserError(f"the encoder takes images of {taken} channel(s), and {library}'s 3; expected --format safetensors")
@@ -72,10 +80,10 @@ def counterpart(entry: EncoderEntry, encoder: Encoder, image_size: int, library:
     if same_stem:
         return entry.name, more
     if library == "timm" and isinstance(encoder, VisionTransformer):
-        vit = encoder.vit
+        vit: Any = encoder.vit
         sizes = {"img_size": image_size, "patch_size": encoder.patch_size, "embed_dim": encoder.dim}
         return "vit_tiny_patch16_224", more | sizes | {"depth": len(vit.blocks), "num_heads": vit.blocks[0].attn.num_heads}
-    if library == "timm" and entry.name == "convnext_tiny" and encoder.convnext.stem[0].kernel_size == (THEIR_PATCH, THEIR_PATCH):
+    if library == "timm" and entry.name == "convnext_tiny" and whole.convnext.stem[0].kernel_size == (THEIR_PATCH, THEIR_PATCH):
         return entry.name, more
     raise UserError(f"{entry.name} at {image_size} pixels has no counterpart in {library}; expected --format safetensors")
 

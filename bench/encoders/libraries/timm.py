@@ -6,6 +6,7 @@ networks `feature_info` names the stages.
 
 import functools
 import warnings
+from typing import Any
 
 import timm
 import torch
@@ -42,8 +43,8 @@ def is_plain(network: nn.Module) -> bool:
     )
 
 
-def create(model: str, **options) -> nn.Module:
-    """timm's network; a UserError with the nearest name, or with what timm says."""
+def create(model: str, **options) -> Any:
+    """timm's network, which has more than torch's modules have; a UserError with the nearest name, or with what timm says."""
     if not timm.is_model(model.partition(".")[0]):
         raise unknown("model of timm", model, timm.list_models(), "All: timm.list_models()")
     try:
@@ -83,10 +84,11 @@ def options_for(model: str, image_size: int) -> dict:
     """What timm must be told for images of this size: of a ViT the size, and that views may have another."""
     with torch.device("meta"):
         network = create(model)
+    fixed = network.default_cfg.get("fixed_input_size")
     if isinstance(network, TheirViT) and image_size % network.patch_embed.patch_size[0]:
         patch = network.patch_embed.patch_size[0]
         raise UserError(f"timm:{model} at {image_size} pixels: its patches are of {patch} pixels; expected a multiple of {patch}")
-    sized = {"img_size": image_size} if network.default_cfg.get("fixed_input_size") else {}
+    sized = {"img_size": image_size} if fixed else {}
     return sized | ({"dynamic_img_size": True} if is_plain(network) else {})
 
 
@@ -101,7 +103,7 @@ def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: floa
     return Wrapped(network, features_of(network), described(model).stages)
 
 
-def features_of(network: nn.Module) -> int:
+def features_of(network: Any) -> int:
     """How many features it gives: where there is a layer between pooling and classifier, timm counts them apart."""
     return getattr(network, "head_hidden_size", None) or network.num_features
 

@@ -38,10 +38,9 @@ def create(model: str, weights: str | None = None, image_size: int = SIZE) -> tu
         options["image_size"] = image_size
     network = torchvision.models.get_model(model, weights=weights, **options)
     if weights and model in WITHOUT_AUXILIARY:
-        network.aux_logits = False
-        for name in ("aux1", "aux2", "AuxLogits"):
+        for name, value in {"aux_logits": False, "aux1": None, "aux2": None, "AuxLogits": None}.items():
             if hasattr(network, name):
-                setattr(network, name, None)
+                setattr(network, name, value)
     heads = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     name, head = heads[-1] if heads else ("", None)
     if head is None or head.out_features != 1000:

@@ -36,7 +36,7 @@ def glass_blur(images: np.ndarray, randoms: Randoms, sigma: float, reach: int, r
     line does is to copy one, in order from the last pixel to the first."""
     blurred = ndimage.gaussian_filter(shares(images), (0, 0, sigma, sigma), mode="nearest")
     levels = (blurred * 255).astype(np.uint8)
-    height, width = levels.shape[2:]
+    height, width = images.shape[2:]
     inner_y, inner_x = np.arange(height - reach, reach, -1), np.arange(width - reach, reach, -1)
     here = (inner_y[:, None] * width + inner_x).ravel()
     for _ in range(rounds):
@@ -85,7 +85,7 @@ def enlarging(side: int, factor: float) -> np.ndarray:
     """Takes `side` pixels of a row to its middle enlarged so much, by linear interpolation: float64 [side, side]."""
     kept = math.ceil(side / factor)
     first = (side - kept) // 2
-    rows = ndimage.zoom(np.eye(side)[first : first + kept], (factor, 1), order=1)
+    rows = np.asarray(ndimage.zoom(np.eye(side)[first : first + kept], (factor, 1), order=1))
     trim = (len(rows) - side) // 2
     return rows[trim : trim + side]
 

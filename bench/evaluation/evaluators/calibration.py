@@ -15,6 +15,8 @@ the one-hot label, summed over classes, 0 to 2. NLL in nats. Of all of them less
 N images, K classes.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
@@ -81,7 +83,8 @@ def temperature_of(scores: np.ndarray, place: np.ndarray) -> float:
         return -log_softmax(scores / np.exp(log_temperature), axis=1)[np.arange(len(place)), place].mean()
 
     # Convex in 1 / temperature, so there is one minimum, by its logarithm too.
-    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6}).x))
+    found: Any = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))
 
 
 def measure(arrays: Arrays) -> list[Result]:

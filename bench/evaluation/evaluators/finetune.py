@@ -62,10 +62,10 @@ def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images
     test = images.test_split()
     value, correct = judged(images.metric, network.scores(test), test.labels)
     chosen = {"lr": best[0], "weight_decay": best[1], f"val_{images.metric}": on_val[best]}
-    facts = {"evaluator": evaluator, "dataset": images.dataset}
+    facts: dict = {"evaluator": evaluator, "dataset": images.dataset}
     measured = {"metric": images.metric, "value": value, "n": len(test), "correct": None if correct is None else pack(correct)}
     return [
-        Result(**facts, split="test", **measured, chosen=chosen),
+        Result(**facts, split="test", **measured, chosen={**chosen}),
         Result(**facts, split="train", metric="tflop", value=sum(flops or 0.0 for flops in spent) / 1e12, n=len(images.train)),
     ]
 

@@ -114,7 +114,7 @@ def measure(features: Features, images: Images, epochs: int) -> list[Result]:
             metric=f"{arrays.metric}_epochs{epochs}",
             value=100 * (value / of),
             n=len(test_y),
-            chosen=chosen,
+            chosen={**chosen},
             correct=pack(correct),
         )
     ]
