@@ -35,7 +35,8 @@ def say(plan, store, request, workers) -> float:
     for run in plan.runs:
         state = "to do   " if run.id in todo else "in store"
         settings = " ".join(f"{key}={value}" for key, value in run.hyper_parameters.items())
-        click.echo(f"  {state}  {run.id}  {run.name:<24} {trained_by(run)}{settings}".rstrip())
+        split = f"{run.pretrain_split}, " if run.pretrain_split != "train" else ""
+        click.echo(f"  {state}  {run.id}  {run.name:<24} {split}{trained_by(run)}{settings}".rstrip())
     say_of_data(plan, request)
     return say_estimate(plan, store, request, workers)
 

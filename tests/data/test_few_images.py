@@ -66,6 +66,8 @@ def test_who_has_no_classes_or_fewer_images_is_refused():
 
 def test_from_plan_to_record(bench, here):
     run = ["--method", "supervised", "--dataset", "digits", "--image-size", "16", "--batch-size", "50", "--budget", "4epochs"]
+    code, out, _ = bench("plan", *run, "--pretrain-split", "train/20", "--seeds", "3")
+    assert code == 0 and "supervised seed 3        train/20, sgd, batch 50" in out
     code, out, said = bench("run", *run, "--pretrain-split", "train/20", "--seeds", "3", "--evals", "few_labels:20", "--launcher", "debug")
     assert code == 0, out + said
     (path,) = here.glob("results/**/*.json")

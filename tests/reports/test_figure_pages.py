@@ -95,6 +95,18 @@ def test_every_point_is_where_its_number_is(frame):
     assert ours.get_title() == "cpu: reproduced" and theirs.get_xlabel() == ours.get_xlabel() == "temperature"
 
 
+def test_each_arm_is_drawn_by_its_own_measure_and_floors_from_place_to_place(frame):
+    arms = {name: replace(arm, measure=f"few_labels:{name}0:own") for name, arm in FIGURE.arms.items()}
+    figure = replace(FIGURE, arms=arms)
+    measured = {arm.measure: {name: 50 + arm.x, "floor random": 30 + arm.x} for name, arm in arms.items()}
+    (axes,) = draw(figure, (), [at(frame, figure, **measured)]).axes
+    half = interval([49.0, 50.0, 51.0])
+    assert points(axes) == [(x, 50 + x, pytest.approx(half)) for x in (0.1, 0.5, 1.0)]
+    (dashed,) = (line for line in axes.lines if line.get_linestyle() == "--")
+    assert list(zip(*dashed.get_data(), strict=True)) == [(x, pytest.approx(30 + x)) for x in (0.1, 0.5, 1.0)]
+    assert "few_labels:0.10:own" in axes.get_ylabel() and "random" in [text.get_text() for text in axes.texts]
+
+
 def test_all_panels_share_the_axis_of_names(frame):
     arms = {name: Arm("simclr", x=f"setting {name}", series=series) for name, series in zip(LEVELS, ("a", "b", "a"), strict=True)}
     figure = replace(FIGURE, arms=arms, scales={"cpu": FIGURE.scales["cpu"], "gpu": FIGURE.scales["cpu"]})
