@@ -8,6 +8,7 @@ import torch
 
 import run_bench
 from bench import defaults
+from bench.data import catalogue
 
 # Those take a cluster: make slurm-test.
 collect_ignore = [] if os.environ.get("SSLBENCH_SLURM") else ["slurm"]
@@ -32,6 +33,18 @@ def real_root():
     if not os.environ.get("SSLBENCH_DATA"):
         pytest.skip("set SSLBENCH_DATA to the folder of the real data sets")
     return defaults.data_root()
+
+
+@pytest.fixture
+def real_set(real_root):
+    """real_set(name) -> the folder of real data, or a skip where it lacks this set."""
+
+    def require(name: str):
+        if not (real_root / catalogue.entry(name).files[0]).exists():
+            pytest.skip(f"no {name} under SSLBENCH_DATA")
+        return real_root
+
+    return require
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ WRONG = [
     (["report", "--results", "nowhere"], "the results folder 'nowhere' (--results) is not there"),
     (["check", "simclrr"], "unknown method 'simclrr'"),
     (["views", "simclr", "--dataset", "digts"], "unknown data set 'digts'"),
-    (["data", "get", "cifar11"], "unknown data set 'cifar11'. Did you mean 'cifar10'?"),
+    (["data", "get", "cifar19"], "unknown data set 'cifar19'. Did you mean 'cifar10'?"),
 ]
 
 

@@ -258,8 +258,8 @@ def test_a_set_says_what_it_has_in_place_of_what_is_asked_for(data, root):
 
 
 @pytest.mark.data
-def test_the_real_part_holds_what_its_entry_says(real_root):
-    data = catalogue.require("voc2012_part", real_root)
+def test_the_real_part_holds_what_its_entry_says(real_set):
+    data = catalogue.require("voc2012_part", real_set("voc2012_part"))
     for kind, annotation in data.entry.annotations.items():
         for split, count in annotation.sizes.items():
             found = load_class_sets(data, split)[0] if kind == "classes" else load_annotated(data, kind, split)

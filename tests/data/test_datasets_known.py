@@ -497,9 +497,8 @@ def test_a_mean_per_class_has_the_columns_of_an_accuracy():
 
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "counts"), [("dtd10", (40, 40, 40)), ("tiny_imagenet50", (450, 50, 50))])
-def test_real_parts_are_whole_and_balanced(name, counts, real_root):
-    if not (real_root / catalogue.entry(name).files[0]).exists():
-        pytest.skip(f"no {name} under SSLBENCH_DATA")
+def test_real_parts_are_whole_and_balanced(name, counts, real_set):
+    real_root = real_set(name)
     known = catalogue.require(name, real_root).entry
     for split, count in zip(("train", "val", "test"), counts, strict=True):
         data = load_split(name, split, image_size=32, root=real_root)
@@ -598,8 +597,8 @@ COPIES = {
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", COPIES)
-def test_real_parts_and_copies_are_what_their_entries_say(name, real_root):
-    data = catalogue.require(name, real_root)
+def test_real_parts_and_copies_are_what_their_entries_say(name, real_set):
+    data = catalogue.require(name, real_set(name))
     splits = {split: data.items(split) for split in data.entry.sizes if split != "train+val"}
     assert [len(items) for items, _, _ in splits.values()] == COPIES[name] == [data.entry.sizes[split] for split in splits]
     of_all = set().union(*(items for items, _, _ in splits.values()))
@@ -612,6 +611,6 @@ def test_real_parts_and_copies_are_what_their_entries_say(name, real_root):
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["flowers102", "caltech101"])
-def test_real_reduced_copies_are_refused_under_the_original_s_name(name, real_root):
+def test_real_reduced_copies_are_refused_under_the_original_s_name(name, real_set):
     with pytest.raises(UserError, match="made of reduced copies"):
-        load_split(name, "test", root=real_root)
+        load_split(name, "test", root=real_set(f"{name}_64"))

@@ -39,7 +39,7 @@ def test_a_resnet_is_as_deep_as_its_name_says(name, layers):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_weights_have_their_printed_accuracy(real_root, name):
     file, printed = PUBLISHED[name]
-    path = real_root / "resnet_cifar10_weights" / file
+    path = real_root / "weights" / file
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     encoder, published = factory.factory(name, 32)().eval(), torch.load(path, weights_only=True, map_location="cpu")["state_dict"]

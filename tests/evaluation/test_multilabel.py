@@ -169,7 +169,8 @@ def test_features_and_sets_of_classes_are_of_the_same_images(monkeypatch):
 
 
 @pytest.mark.data
-def test_the_real_part_serves_what_it_has_and_nothing_else(bench, real_root):
+def test_the_real_part_serves_what_it_has_and_nothing_else(bench, real_set):
+    real_root = real_set("voc2012_part")
     given = ("--method", "pixels", "--dataset", "voc2012_part", "--budget", "1steps", "--data-root", real_root, "--evals")
     code, _, said = bench("plan", *given, "transfer:voc2012_part")
     assert (
@@ -177,3 +178,16 @@ def test_the_real_part_serves_what_it_has_and_nothing_else(bench, real_root):
         and "voc2012_part has not one class of each image, which the evaluator 'transfer' needs, but sets of classes, boxes" in said
     )
     assert bench("plan", *given, "multilabel,label_free")[0] == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(bad):
+    sets = made()
+    sets.train_x[7, 3] = bad
+
+    class Subject:
+        def label_sets(self, dataset=None):
+            return sets
+
+    with pytest.raises(ValueError, match=f"multilabel on made: 1 of {len(sets.train_x)} rows of train_x"):
+        multilabel.evaluate(Subject())

@@ -79,4 +79,4 @@ def test_features_that_are_not_finite_are_named():
 
 def test_nothing_is_chosen_on_test():
     arrays = OfPixels().arrays()
-    assert linear.chosen_probe(replace(arrays, test_x=None, test_y=None))[1] == linear.choose(arrays)
+    assert linear.refit(replace(arrays, test_x=None, test_y=None))[0] == linear.choose(arrays)

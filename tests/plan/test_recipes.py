@@ -32,7 +32,7 @@ FIELDS = {field.name for field in dataclasses.fields(Recipe)}
 def imagenet():
     """What a plan believes to be ImageNet, of which nothing is here."""
     return SimpleNamespace(
-        entry=SimpleNamespace(encoder="resnet8", image_size=224),
+        entry=SimpleNamespace(encoder="resnet8", image_size=224, one_class=True),
         info=lambda split, size: DatasetInfo(1_281_167, size),
         revision="none",
         num_classes=1000,
