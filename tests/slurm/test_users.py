@@ -116,7 +116,7 @@ def test_two_users_share_a_sweep(people, figure):
     what = ["--method", str(place / "patient.py"), "--dataset", "digits", "--image-size", "8", "--precision", "float32", "--seeds", "0,1,2"]
     what += ["--budget", f"{STEPS}steps", "--evals", "knn", "--results", str(place / "results"), "--threads", "1"]
     how = ["--launcher", "slurm", "--gpus-per-run", "0", "--cpus", "1"]
-    code, said = ann("run", *what, *how, "--parallel", "1", "--checkpoint-every", "0.5", pause=0.25)
+    code, said = ann("run", *what, *how, "--parallel", "1", "--checkpoint-every", "0.5", pause=1.0)
     assert code == 0 and "sent   job" in said, said
     try:
         wait_until(lambda: any('"training"' in path.read_text() for path in place.glob("scratch/*/heartbeat.json")))
@@ -130,7 +130,7 @@ def test_two_users_share_a_sweep(people, figure):
     code, said = bob("cancel", *what)
     assert code == 0 and "cancelled 0 jobs" in said and f"is {ann.name}'s, who alone can end it" in said, said
     assert len(slurm.queue()) == 3
-    time.sleep(1)  # a checkpoint
+    time.sleep(2)  # a checkpoint
     code, said = ann("cancel", *what)
     assert code == 0 and "cancelled 3 jobs" in said, said
     wait_until(lambda: not slurm.queue())
