@@ -6,28 +6,9 @@ import torch
 
 from bench.data.catalogue import DataSets
 from bench.data.rows import Changed, RowsInMemory
-from bench.data.source import load_source
 from bench.evaluation import frozen_encoder, registry
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.machine.signals import StopSignals
-from bench.plan.complete import complete
-from bench.run.build import build_method
-from bench.spec import Budget, RunSpec
-
-
-@pytest.fixture(scope="module")
-def measured():
-    """(method, spec, source): an untrained encoder on digits."""
-    spec = complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=8))
-    source, classes = load_source(spec, DataSets().require("digits"), 1)
-    return build_method(spec, source, classes), spec, source
-
-
-@pytest.fixture
-def features(measured):
-    method, spec, source = measured
-    return FrozenEncoder(method, method.encode, spec, source, DataSets())
 
 
 def test_one_split_alone(features):

@@ -48,20 +48,6 @@ def random_images(count=4, height=32, width=32):
     return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture(scope="module")
-def measured():
-    """(method, spec, source): an untrained encoder on digits, of 8 pixels."""
-    spec = complete(RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=8))
-    source, classes = load_source(spec, DataSets().require("digits"), 1)
-    return build_method(spec, source, classes), spec, source
-
-
-@pytest.fixture
-def features(measured):
-    method, spec, source = measured
-    return FrozenEncoder(method, method.encode, spec, source, DataSets())
-
-
 @pytest.fixture
 def short(monkeypatch):
     """A few steps in place of many."""

@@ -139,7 +139,31 @@ class Bottleneck(nn.Module):
         return (self.bn3(self.conv3(y)) + self.shortcut(x)).relu()
 
 
-class ResNet(Encoder):
+class StemAndStages(Encoder):
+    """A `stem` and `layers`, one for each stage, which a network makes; features are the average over the last one's positions."""
+
+    offers = ("features", "feature_map")
+    stem: nn.Module
+    layers: nn.ModuleList
+
+    def stage_modules(self) -> list[nn.Module]:
+        """Whose outputs are the stages' feature maps."""
+        return list(self.layers)
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]."""
+        outputs = [self.stem(images)]
+        for layer in self.layers:
+            outputs.append(layer(outputs[-1]))
+        return outputs[1:]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, D]"""
+        # In float32: under autocast the mean over positions takes most of bfloat16's rounding out again.
+        return upcast(self.feature_map(images)).mean((2, 3))
+
+
+class ResNet(StemAndStages):
     """Stem, stages of blocks (each after the first at half the size), global average pooling.
 
     The stem is a 3x3 convolution up to 64 pixels (He et al.'s CIFAR design) and 7x7, stride 2, with pooling above.
@@ -171,22 +195,6 @@ class ResNet(Encoder):
             self.layers.append(nn.Sequential(*stage))
         self.dim = inputs
         start_as_he_proposed(self)
-
-    def stage_modules(self) -> list[nn.Module]:
-        """Whose outputs are the stages' feature maps."""
-        return list(self.layers)
-
-    def stages(self, images: Tensor) -> list[Tensor]:
-        """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]."""
-        outputs = [self.stem(images)]
-        for layer in self.layers:
-            outputs.append(layer(outputs[-1]))
-        return outputs[1:]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, D]"""
-        # In float32: under autocast the mean over positions takes most of bfloat16's rounding out again.
-        return upcast(self.feature_map(images)).mean((2, 3))
 
 
 def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> ResNet:

@@ -8,10 +8,8 @@ are in bench/encoders/networks/resnet.py. B images, D = channels of the last sta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.compute.precision import upcast
 from bench.encoders.batch_norm import GroupedBatchNorm
-from bench.encoders.encoder import Encoder
-from bench.encoders.networks.resnet import PUBLISHED_KEYS, start_as_he_proposed
+from bench.encoders.networks.resnet import PUBLISHED_KEYS, StemAndStages, start_as_he_proposed
 from bench.encoders.table import EncoderEntry
 
 VARIANTS = {
@@ -62,7 +60,7 @@ class Block(nn.Module):
         return (self.bn2(self.conv2(y)) + self.shortcut(x)).relu()
 
 
-class ResNetCIFAR(Encoder):
+class ResNetCIFAR(StemAndStages):
     """A 3x3 convolution and three stages, for images of any size; features are the average over positions.
 
     depth: blocks of every stage, n of the paper's 6 n + 2 layers."""
@@ -85,21 +83,6 @@ class ResNetCIFAR(Encoder):
             self.layers.append(nn.Sequential(*stage))
         self.dim = inputs
         start_as_he_proposed(self)
-
-    def stage_modules(self) -> list[nn.Module]:
-        """Whose outputs are the stages' feature maps."""
-        return list(self.layers)
-
-    def stages(self, images: Tensor) -> list[Tensor]:
-        """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]."""
-        outputs = [self.stem(images)]
-        for layer in self.layers:
-            outputs.append(layer(outputs[-1]))
-        return outputs[1:]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, D]"""
-        return upcast(self.feature_map(images)).mean((2, 3))
 
 
 def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> ResNetCIFAR:

@@ -5,12 +5,10 @@ positions. Convolutions have no bias, which the BatchNorm after them would take 
 B images, D = channels of the last stage, [h, w] = size of the last feature map, C channels of the images.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
-from bench.compute.precision import upcast
 from bench.encoders.batch_norm import GroupedBatchNorm
-from bench.encoders.encoder import Encoder
-from bench.encoders.networks.resnet import start_as_he_proposed
+from bench.encoders.networks.resnet import StemAndStages, start_as_he_proposed
 from bench.encoders.table import EncoderEntry
 
 VARIANTS = {
@@ -28,7 +26,7 @@ VARIANTS = {
 """By name: a line about it; what it comes to (table.py, Facts); what the constructor takes."""
 
 
-class VGG(Encoder):
+class VGG(StemAndStages):
     """Stages of convolutions, each after the first at half the size; then the average over positions. A stage's map is that before the
     next one's pooling.
 
@@ -39,7 +37,7 @@ class VGG(Encoder):
     def __init__(self, layers, channels, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1):
         super().__init__()
         channels = [max(1, round(width * count)) for count in channels]
-        self.layers = nn.ModuleList()
+        self.stem, self.layers = nn.Identity(), nn.ModuleList()
         inputs = in_channels
         for number, (count, outputs) in enumerate(zip(layers, channels, strict=True)):
             stage: list[nn.Module] = [nn.MaxPool2d(2, ceil_mode=True)] if number else []
@@ -49,21 +47,6 @@ class VGG(Encoder):
             self.layers.append(nn.Sequential(*stage))
         self.dim = inputs
         start_as_he_proposed(self)
-
-    def stage_modules(self) -> list[nn.Module]:
-        """Whose outputs are the stages' feature maps."""
-        return list(self.layers)
-
-    def stages(self, images: Tensor) -> list[Tensor]:
-        """[B, C, H, W] -> the output of every stage, each [B, channels, h, w]."""
-        outputs = [images]
-        for layer in self.layers:
-            outputs.append(layer(outputs[-1]))
-        return outputs[1:]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, D]"""
-        return upcast(self.feature_map(images)).mean((2, 3))
 
 
 def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> VGG:
