@@ -51,10 +51,12 @@ def rows_of(total: int, number: int | None = None) -> slice:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, rows: Tensor) -> Tensor:
-        counts = [torch.zeros((), dtype=torch.long, device=rows.device) for _ in range(size())]
-        dist.all_gather(counts, torch.tensor(len(rows), device=rows.device))
-        counts = [int(count) for count in counts]
+    def forward(ctx, rows: Tensor, even: bool) -> Tensor:
+        counts = [len(rows)] * size()
+        if not even:
+            told = [torch.zeros((), dtype=torch.long, device=rows.device) for _ in counts]
+            dist.all_gather(told, torch.tensor(len(rows), device=rows.device))
+            counts = [int(count) for count in told]
         ctx.own = slice(sum(counts[: rank()]), sum(counts[: rank() + 1]))
         # Every device must send as many: the shorter ones are filled up, and cut again.
         sent = rows.new_zeros(max(counts), *rows.shape[1:])
@@ -64,10 +66,10 @@ class _Gather(torch.autograd.Function):
         return torch.cat([part[:count] for part, count in zip(received, counts, strict=True)])
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
-        return total[ctx.own]
+        return total[ctx.own], None
 
 
 class _Sum(torch.autograd.Function):
@@ -82,9 +84,10 @@ class _Sum(torch.autograd.Function):
         return _Sum.forward(ctx, gradient)
 
 
-def gather(rows: Tensor) -> Tensor:
-    """[b, ...] of this device -> [B, ...] of the global batch, in its order, differentiable. The numbers of rows may differ."""
-    return _Gather.apply(rows) if size() > 1 else rows
+def gather(rows: Tensor, even: bool = False) -> Tensor:
+    """[b, ...] of this device -> [B, ...] of the global batch, in its order, differentiable. The numbers of rows may differ; even: they
+    do not, as is known beforehand, and no device asks the others for theirs: one message and not two."""
+    return _Gather.apply(rows, even) if size() > 1 else rows
 
 
 def shard(rows: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def over_devices(norm: nn.modules.batchnorm._BatchNorm, inputs: Tensor) -> Tenso
     own_mean = own.mean(dims)
     own_squares = (own - own_mean.view(shape)).square().sum(dims)
     # Means and squares around them join without cancellation (Chan et al. 1979).
-    counts, means, squares = gather(torch.stack([torch.full_like(own_mean, count), own_mean, own_squares])[None]).unbind(1)
+    counts, means, squares = gather(torch.stack([torch.full_like(own_mean, count), own_mean, own_squares])[None], even=True).unbind(1)
     everything = counts.sum(0)
     mean = (counts * means).sum(0) / everything
     variance = (squares.sum(0) + (counts * (means - mean).square()).sum(0)) / everything

@@ -63,6 +63,7 @@ def pieces() -> None:
     assert size() == 2 and [rows_of(7, number) for number in (0, 1)] == [slice(0, 4), slice(4, 7)]
     everything = torch.arange(7) * 10
     assert torch.equal(shard(everything), everything[rows_of(7)]) and torch.equal(gather(shard(everything)), everything)
+    assert torch.equal(gather(shard(everything[:6]), even=True), everything[:6])
     assert total(rank() + 1) == 3 and agree([5.0 + rank()]) == [5.0]
     # An even batch, an uneven one, and fixed groups of BatchNorm.
     for rows, groups in ((8, 1), (7, 1), (8, 4)):
