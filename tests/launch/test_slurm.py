@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from submitit.core.utils import DelayedSubmission
 
 from bench.errors import UserError
 from bench.launch import slurm, snapshot, status, submissions, worker
 from bench.launch.cluster import Cluster, check, load
 from bench.launch.shared_folders import mount_of, require_logs, require_shared, require_writable
-from bench.launch.submit import grouped, script, submit
+from bench.launch.submit import FOR_EVER, grouped, script, submit
 from bench.launch.worker import FRUITLESS, Work, fruitless
 from bench.machine import checkout
 from bench.machine.lease import claim, describe
@@ -233,6 +234,15 @@ def sbatch(says, tmp_path, monkeypatch):
         return found, (tmp_path / "script").read_text()
 
     return submitted
+
+
+def test_a_job_may_run_out_of_time_as_often_as_it_takes(sbatch, tmp_path):
+    """Of one or of several runs; Submitit's own limit is three times. One that did so twice goes on in tests/slurm/test_faults.py."""
+    for runs in (1, 2):
+        sbatch(Cluster(time="1"), runs)
+    pickles = list((tmp_path / "scratch").rglob("*.pkl"))
+    assert len(pickles) == 3
+    assert {DelayedSubmission.load(path)._timeout_countdown for path in pickles} == {FOR_EVER}
 
 
 OUTER = {
