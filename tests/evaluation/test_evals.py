@@ -21,7 +21,7 @@ from bench.errors import UserError
 from bench.evaluation import logistic, registry
 from bench.evaluation.arrays import Arrays, evenly, labels_a_class, normalise, tally
 from bench.evaluation.evaluators import few_labels, knn, label_free, linear, projection, stages, transfer, validation
-from bench.evaluation.lbfgs import HISTORY
+from bench.evaluation.lbfgs import HISTORY, minimise
 from bench.evaluation.search import nearest
 from bench.plan.names import check_names
 from bench.records.record import unpack
@@ -295,10 +295,16 @@ def test_one_axis_stays_where_nothing_varies():
     assert features.shape == (5, 1) and axes.shape == (3, 1) and variance.tolist() == [0]
 
 
-def test_strengths_solved_in_turn_are_the_same(digits, monkeypatch):
-    together = logistic.fit(digits.train_x, digits.train_y, (1e-3, 1e-2, 1e-1))
-    monkeypatch.setattr(logistic, "LARGEST_LOGITS", 2 * 10 * len(digits.train_x))
-    alone = logistic.fit(digits.train_x, digits.train_y, (1e-3, 1e-2, 1e-1))
+@pytest.mark.parametrize(("bound", "entries"), [("LARGEST_LOGITS", 1200 * 10), ("LARGEST_HISTORY", 2 * HISTORY * 65 * 10)])
+def test_strengths_solved_in_turn_are_the_same(digits, monkeypatch, bound, entries):
+    """Two at once and then one, whichever would be too much of them: the logits, or the remembered steps."""
+    x, y, strengths = digits.train_x[:1200], digits.train_y[:1200], (1e-3, 1e-2, 1e-1)
+    at_once = []
+    monkeypatch.setattr(logistic, "minimise", lambda *given: at_once.append(len(given[-1])) or minimise(*given))
+    together = logistic.fit(x, y, strengths)
+    monkeypatch.setattr(logistic, bound, 2 * entries + 1)
+    alone = logistic.fit(x, y, strengths)
+    assert at_once == [3, 2, 1]
     # Round-off grows from step to step, so the two end at different points of the same flat minimum.
     assert np.allclose(together.objective, alone.objective, rtol=1e-6)
     assert np.allclose(together.weights, alone.weights, atol=1e-3)
