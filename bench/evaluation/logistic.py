@@ -35,8 +35,11 @@ LARGEST_FEATURES = 2**29
 BLOCK = 2**23
 """Entries of a block, float64 [n, D] or [n, A, K], whichever is larger (64 MiB)."""
 
-LARGEST_HISTORY = 2**26
-"""Entries of what L-BFGS remembers at once, 2 HISTORY [R, A, K] (512 MiB); where few images have many classes it is what bounds A."""
+LARGEST_HISTORY = 2**28
+"""Entries of what L-BFGS remembers at once, 2 HISTORY [R, A, K] (2 GiB); where few images have many classes it is what bounds A."""
+
+HISTORY_BESIDE_BLOCKS = 2**26
+"""The same where images are looked at in blocks (512 MiB)."""
 
 CONSTANT = 1e-6
 """A feature whose standard deviation is below this times its mean's size is constant: float32 resolves 1.2e-7."""
@@ -81,9 +84,9 @@ def fit(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...]) -> Probe:
     if whole:
         features, axes, variance = principal_axes(torch.from_numpy((x - mean) * scale).to(device))
         objective_of = Whole(torch.cat([features, features.new_ones(len(x), 1)], dim=1), targets, len(classes))
-        at_once = min(remembered(len(variance) + 1, len(classes)), max(1, LARGEST_LOGITS // (len(x) * len(classes))))
+        at_once = min(remembered(LARGEST_HISTORY, len(variance) + 1, len(classes)), max(1, LARGEST_LOGITS // (len(x) * len(classes))))
     else:
-        at_once = remembered(x.shape[1] + 1, len(classes))
+        at_once = remembered(HISTORY_BESIDE_BLOCKS, x.shape[1] + 1, len(classes))
         blocks = _blocks(x, mean, scale, max(1, BLOCK // max(x.shape[1], min(at_once, len(strengths)) * len(classes))), device)
         covariance = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=device)
         for block in blocks():
@@ -98,9 +101,9 @@ def fit(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...]) -> Probe:
     return Probe(mean, scale, found[0], found[1], classes, found[2], found[3])
 
 
-def remembered(columns: int, classes: int) -> int:
-    """The number of strengths whose steps L-BFGS remembers at once: at least 1."""
-    return max(1, LARGEST_HISTORY // (2 * HISTORY * columns * classes))
+def remembered(entries: int, columns: int, classes: int) -> int:
+    """entries: how many may be remembered at once -> of how many strengths: at least 1."""
+    return max(1, entries // (2 * HISTORY * columns * classes))
 
 
 def fits(images: int, features: int, classes: int) -> bool:

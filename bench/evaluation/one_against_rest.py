@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from bench.evaluation.lbfgs import minimise
-from bench.evaluation.logistic import CONSTANT, LARGEST_LOGITS, principal_axes, remembered
+from bench.evaluation.logistic import CONSTANT, LARGEST_HISTORY, LARGEST_LOGITS, principal_axes, remembered
 from bench.machine import hardware
 
 
@@ -93,7 +93,7 @@ def fit(x: np.ndarray, y: np.ndarray, ignored: np.ndarray, strengths: tuple[floa
     # Strengths as float32 has them, as those of logistic.py are.
     solved_at = torch.tensor(strengths).double().to(device)
     pairs = np.argwhere(np.broadcast_to(fitted, shape))
-    at_once = min(remembered(len(curvature), 1), max(1, LARGEST_LOGITS // len(x)))
+    at_once = min(remembered(LARGEST_HISTORY, len(curvature), 1), max(1, LARGEST_LOGITS // len(x)))
     for start in range(0, len(pairs), at_once):
         of_strength, of_class = pairs[start : start + at_once].T
         targets, shares = (torch.from_numpy(array[:, of_class].astype(np.float64)).to(device) for array in (y, counted))

@@ -331,7 +331,7 @@ def test_images_looked_at_in_blocks_make_the_same_probe_in_bounded_memory(monkey
     whole = logistic.fit(x, labels, strengths)
     monkeypatch.setattr(logistic, "LARGEST_LOGITS", 6 * 250)
     monkeypatch.setattr(logistic, "BLOCK", 250 * 2 * 6)
-    monkeypatch.setattr(logistic, "LARGEST_HISTORY", 2 * HISTORY * 11 * 6 * 2)
+    monkeypatch.setattr(logistic, "HISTORY_BESIDE_BLOCKS", 2 * HISTORY * 11 * 6 * 2)
     with Largest() as largest:
         blocks = logistic.fit(x, labels, strengths)
     assert largest.entries == 250 * 2 * 6, "the logits of a block"
