@@ -25,8 +25,8 @@ def report(output, as_json, **described):
     import methods
     from bench.data import catalogue
     from bench.records.store import ResultStore
-    from reports.pages import differences, leaderboard, published
-    from reports.plots import cost, families
+    from reports.pages import agreement, differences, leaderboard, published
+    from reports.plots import cost, families, profiles
     from reports.tables.build import build
 
     store = ResultStore(request.results)
@@ -54,7 +54,8 @@ def report(output, as_json, **described):
         if as_json:
             say_json({"results": request.results, "tables": tables, "written": []})
         return
-    written = leaderboard.write(tables, folder) + differences.write(tables, folder) + cost.write(tables, folder)
+    written = leaderboard.write(tables, folder) + differences.write(tables, folder) + agreement.write(tables, folder)
+    written += cost.write(tables, folder) + profiles.write(tables, folder)
     written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     written += published.write(tables, folder, frame, sizes, versions)

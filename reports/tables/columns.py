@@ -29,11 +29,20 @@ class Column:
     of_time: bool = False
     """Seconds, which depend on the processor."""
     less: bool = False
-    """Less is better, as its header says. Never of an accuracy or an aggregate: ranks, comparisons and the best of a column go by more."""
+    """Less is better. Never of an accuracy or an aggregate: ranks, comparisons and the best of a column go by more."""
+    label_free: bool = False
+
+    @property
+    def of_features(self) -> bool:
+        """Whether it says how good features are, by labels or without: agreement.md sets every two such columns against each other."""
+        return self.kind in ("accuracy", "number") and bool(self.shown or self.label_free)
 
 
 LESS_IS_BETTER = re.compile(r"alignment|uniformity|fpr95_k\d+|(ece|brier|nll)(_scaled)?")
 """Metrics of which less is better, whichever evaluator's."""
+
+FORETELLERS = ("alignment", "alpha_req", "rankme", "uniformity")
+"""Metrics of the evaluator label_free that papers propose to judge features by; the rest of them tell whether they collapsed."""
 
 AGGREGATE = Column("transfer_iqm_of_seeds", "transfer IQM", "aggregate", 50, "report")
 
@@ -57,7 +66,10 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
     fixed = re.fullmatch(r"top1_k(\d+)_T(.+)", plain)
     name = (evaluator, plain)
     if evaluator == "label_free":
-        return Column(metric, "RankMe", "number", 70, "terminal") if metric == "rankme" else Column(metric, metric, "number", 71)
+        if metric == "rankme":
+            return Column(metric, "RankMe", "number", 70, "terminal")
+        foretells = metric in FORETELLERS
+        return Column(metric, metric, "number", 71, less=bool(LESS_IS_BETTER.fullmatch(metric)), label_free=foretells)
     if evaluator == "validation":
         title, order = {"linear_top1": ("linear (val)", 55), "knn_top1": ("kNN (val)", 56)}[plain]
         return Column(f"val:{metric}", title + per_class, "accuracy", order, "terminal", ranks=True)
@@ -79,7 +91,7 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
     if evaluator in WRITTEN and (found := _written(evaluator, dataset, metric)):
         return found
     if evaluator in ("lidar", "nesum"):
-        return Column(metric, {"lidar": "LiDAR", "nesum": "NESum"}[metric], "number", 71)
+        return Column(metric, {"lidar": "LiDAR", "nesum": "NESum"}[metric], "number", 71, label_free=True)
     if evaluator == "robustness":
         name = plain.removeprefix("top1_")
         if name == "corrupted":

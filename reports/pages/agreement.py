@@ -1,0 +1,153 @@
+"""Whether one evaluation foretells another: how alike every two measures of a table order its methods.
+
+    write(build(store.frame()), "reports/cifar10")    agreement.md and agreement.csv, of tables with eight methods or more
+
+Spearman's rank correlation over methods, with an interval by a bootstrap over them, and beside it how alike two seeds of one measure order
+them: no other measure can be expected to do better. The same records give the same bytes. M methods, R resamples.
+"""
+
+import csv
+import io
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.machine import files
+from reports.claims.orders import FEWEST_ARMS, of_resamples, quantiles, rho
+from reports.pages.markdown import escape, grid
+from reports.tables.columns import Column
+from reports.tables.table import KEY, Cell, Table
+
+MOST_METHODS = 100
+"""A table of more rows is one of a search, whose settings are no sample of methods."""
+
+LEGEND = """\
+- **own seeds** Spearman's rank correlation between the orders that two seeds of one measure give the methods, the mean over pairs of seeds:
+  how well a measure foretells itself.
+- **1, 2, …** Spearman's rank correlation with the measure of that number, over the means of the methods' seeds, and its 95 % interval by a
+  bootstrap over methods. Means have less noise than single seeds, so a correlation may be above both measures' own.
+- Of measures of which less is better the sign is turned: above 0 always says that what is good by the one is good by the other.
+- Each interval stands for itself: of twenty pairs that have nothing to do with each other one is expected to lie beyond 0. Methods of one
+  family are no independent draws, and measures on the same test images share what these images favour: both make intervals look narrower
+  than they are. Floors and ceilings are not counted: they would make everything agree.
+"""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of two measures."""
+
+    methods: int
+    """Both were measured of so many."""
+    correlation: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.correlation:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+    def standing(self) -> str:
+        """'with it', 'against it' or 'no statement'."""
+        return "with it" if self.low > 0 else "against it" if self.high < 0 else "no statement"
+
+
+def write(tables: list[Table], folder: str | Path) -> list[Path]:
+    """agreement.md and agreement.csv in `folder`; nothing where no table has enough methods."""
+    told = [(table, found) for table in tables if (found := of_table(table))]
+    if not told:
+        return []
+    sections = [section(table, found) for table, found in told]
+    page = "\n".join(["# Whether one measure foretells another\n", *sections, "## How to read it\n", LEGEND])
+    return [
+        files.replace(Path(folder) / "agreement.md", page.encode()),
+        files.replace(Path(folder) / "agreement.csv", tidy_csv(told).encode()),
+    ]
+
+
+def of_table(table: Table) -> dict[tuple[str, str], Agreement]:
+    """Of every two measures with enough methods, by their columns' keys, the one that stands first in the table first."""
+    found = {}
+    if sum(row.kind == "method" for row in table.rows) > MOST_METHODS:
+        return found
+    for first, second in itertools.combinations([column for column in table.columns if column.of_features], 2):
+        both = [(one, other) for one, other in zip(_cells(table, first), _cells(table, second), strict=True) if one and other]
+        if len(both) >= FEWEST_ARMS:
+            means = np.array([[one.mean, other.mean] for one, other in both]).T * [[_sign(first)], [_sign(second)]]
+            low, high = quantiles(of_resamples(*means, "spearman"))
+            found[first.key, second.key] = Agreement(len(both), float(rho(*means)[0]), low, high)
+    return found
+
+
+def own_seeds(table: Table, column: Column) -> float | None:
+    """Mean correlation between two seeds' orders of the methods that have both; None where no two seeds have enough methods."""
+    cells = [cell for cell in _cells(table, column) if cell]
+    orders = []
+    for one, other in itertools.combinations(sorted({seed for cell in cells for seed in cell.values}), 2):
+        both = np.array([[cell.values[one], cell.values[other]] for cell in cells if {one, other} <= cell.values.keys()]).T
+        if both.size >= 2 * FEWEST_ARMS:
+            orders.append(rho(*both)[0])
+    return float(np.mean(orders)) if orders else None
+
+
+def section(table: Table, found: dict[tuple[str, str], Agreement]) -> str:
+    """A table's part of the page."""
+    columns = _compared(table, found)
+    head = ["no.", "measure", "own seeds", *(str(number) for number in range(2, len(columns) + 1))]
+    body = []
+    for place, column in enumerate(columns):
+        own = own_seeds(table, column)
+        later = [found.get((column.key, other.key)) for other in columns[max(place + 1, 1) :]]
+        cells = [""] * (len(columns) - 1 - len(later)) + [str(its) if its else "–" for its in later]
+        body.append([str(place + 1), _name(column), "–" if own is None else f"{own:.2f}", *cells])
+    return f"## {escape(table.title)}\n\n{grid(head, body, left=('measure',))}{ranking(table, columns, found)}"
+
+
+def ranking(table: Table, columns: list[Column], found: dict[tuple[str, str], Agreement]) -> str:
+    """A line on the column that ranks: which measures order methods as it does, which the other way, and of which nothing can be said."""
+    ranked = next((column for column in columns if column.key == table.ranked_by), None)
+    if ranked is None:
+        return ""
+    groups: dict[str, list[str]] = {"with it": [], "against it": [], "no statement": []}
+    for column in columns:
+        its = found.get((ranked.key, column.key)) or found.get((column.key, ranked.key))
+        if its:
+            groups[its.standing()].append(f"{_name(column)} {its}")
+    told = "; ".join(f"{standing}: {', '.join(names)}" for standing, names in groups.items() if names)
+    methods = max(its.methods for its in found.values())
+    return f"\n- **{escape(ranked.header)}**, over {methods} methods: {escape(told)}.\n"
+
+
+def tidy_csv(told: list[tuple[Table, dict[tuple[str, str], Agreement]]]) -> str:
+    """One row per table x two measures; of a measure and itself what its own seeds say, without an interval."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*KEY, "first", "second", "methods", "spearman", "low", "high"])
+    for table, found in told:
+        key = tuple(table.key.values())
+        for column in _compared(table, found):
+            if (own := own_seeds(table, column)) is not None:
+                writer.writerow([*key, column.key, column.key, sum(map(bool, _cells(table, column))), f"{own:.6g}", "", ""])
+        for (first, second), its in found.items():
+            writer.writerow([*key, first, second, its.methods, *(f"{number:.6g}" for number in (its.correlation, its.low, its.high))])
+    return file.getvalue()
+
+
+def _compared(table: Table, found: dict[tuple[str, str], Agreement]) -> list[Column]:
+    named = {key for pair in found for key in pair}
+    return [column for column in table.columns if column.key in named]
+
+
+def _cells(table: Table, column: Column) -> list[Cell | None]:
+    """Of each method of the table."""
+    return [row.cells.get(column.key) for row in table.rows if row.kind == "method"]
+
+
+def _sign(column: Column) -> int:
+    return -1 if column.less else 1
+
+
+def _name(column: Column) -> str:
+    turned = column.less and "less is better" not in column.header
+    return f"{column.header}{', less is better' if turned else ''}"

@@ -1,0 +1,91 @@
+"""Whether one evaluation foretells another (agreement.md), and the picture of it (profiles)."""
+
+import csv
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from scipy import stats
+from test_reports import frame_of, result
+from test_reports import run as record_of
+
+from bench.records.record import Result
+from reports.pages import agreement
+from reports.plots import profiles
+from reports.tables.build import build
+
+LINEAR = {f"method{place}": 50.0 + 4 * place for place in range(9)}
+KNN = {name: 20 + (accuracy * 7) % 61 for name, accuracy in LINEAR.items()}
+
+
+def record(method, seed, results, **facts):
+    return dataclasses.replace(record_of(method, 50, seed, **facts), results=tuple(results))
+
+
+def run(name, seed, extra=()):
+    results = [
+        result("linear", "mnist5k", "top1", LINEAR[name] + 3 * (-1) ** (seed + len(name)), seed),
+        result("knn", "mnist5k", "top1", KNN[name], seed),
+        Result(evaluator="label_free", dataset="mnist5k", split="train", metric="alignment", value=100 - LINEAR[name], n=400),
+        Result(evaluator="label_free", dataset="mnist5k", split="train", metric="collapsed", value=LINEAR[name] / 100, n=400),
+        *extra,
+    ]
+    return record(name, seed, results)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    runs = [run(name, seed) for name in LINEAR for seed in range(3)]
+    runs += [record("random", seed, [result("linear", "mnist5k", "top1", 10, seed)], trained=False) for seed in range(3)]
+    return build(frame_of(tmp_path_factory.mktemp("results"), runs))
+
+
+def test_correlations_are_scipys_over_the_means_of_methods(tables, tmp_path):
+    page, listed = agreement.write(tables, tmp_path)
+    rows = {(row["first"], row["second"]): row for row in csv.DictReader(io.StringIO(listed.read_text()))}
+    cells = [{key: cell.mean for key, cell in row.cells.items()} for row in tables[0].rows if row.kind == "method"]
+    for pair, sign in ((("linear", "knn"), 1), (("linear", "alignment"), -1)):
+        expected = sign * stats.spearmanr(*([its[key] for its in cells] for key in pair)).statistic
+        its = rows[pair]
+        assert float(its["spearman"]) == pytest.approx(expected, abs=1e-5) and its["methods"] == "9"
+        assert float(its["low"]) <= expected <= float(its["high"])
+    assert float(rows["linear", "alignment"]["spearman"]) == pytest.approx(1), "less of it is better, and the floor is not counted"
+    assert not any("collapsed" in pair for pair in rows)
+    text = page.read_text()
+    assert "| alignment, less is better |" in text and "over 9 methods: with it: alignment, less is better 1.00" in text
+    assert [path.read_bytes() for path in agreement.write(tables, tmp_path / "again")] == [page.read_bytes(), listed.read_bytes()]
+
+
+def test_how_alike_two_seeds_of_one_measure_are_stands_beside_it(tables):
+    (column,) = [column for column in tables[0].columns if column.key == "linear"]
+    values = np.array([[row.cells["linear"].values[seed] for row in tables[0].rows if row.kind == "method"] for seed in range(3)])
+    pairs = [stats.spearmanr(values[one], values[other]).statistic for one, other in ((0, 1), (0, 2), (1, 2))]
+    assert agreement.own_seeds(tables[0], column) == pytest.approx(np.mean(pairs))
+
+
+def test_seven_methods_are_too_few_and_a_search_is_no_sample_of_methods(tables, tmp_path, monkeypatch):
+    few = [run(name, seed) for name in list(LINEAR)[:7] for seed in range(3)]
+    assert agreement.write(build(frame_of(tmp_path / "results", few)), tmp_path / "pages") == []
+    monkeypatch.setattr(agreement, "MOST_METHODS", 8)
+    assert agreement.write(tables, tmp_path / "pages") == [] and not (tmp_path / "pages").exists()
+
+
+def test_every_row_is_drawn_where_it_is(tmp_path):
+    extra = {seed: [result("transfer", "digits", "linear_top1", 70.0 + seed, seed)] for seed in range(3)}
+    runs = [run(name, seed, extra[seed] if place else []) for place, name in enumerate(LINEAR) for seed in range(3)]
+    runs += [record("random", seed, [result("linear", "mnist5k", "top1", 10, seed)], trained=False) for seed in range(3)]
+    (table,) = build(frame_of(tmp_path / "results", runs))
+    columns = profiles.evaluations(table)
+    assert [column.key for column in columns] == ["linear", "knn"], "all are alike on digits, so that axis has no length"
+    assert profiles.write([table], tmp_path) == []
+    figure = profiles.draw(table, columns)
+    (axes,) = figure.axes
+    rows = {row.label: row.cells["linear"].mean for row in table.rows}
+    low, high = min(rows.values()), max(rows.values())
+    lines = [(line.get_label(), line) for line in axes.lines] + [(bars.get_label(), bars.lines[0]) for bars in axes.containers]
+    drawn = {label: line.get_ydata()[0] for label, line in lines if label in rows}
+    assert drawn == pytest.approx({label: (mean - low) / (high - low) for label, mean in rows.items()})
+    assert {text.get_text() for text in axes.texts} >= {"random", *[row.label for row in table.rows if row.kind == "method"][:5]}
+    assert len({to_hex(text.get_color()) for text in axes.texts}) == 7, "five leading ones, floors, numbers"
