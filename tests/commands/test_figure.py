@@ -165,6 +165,7 @@ def test_records_are_found_without_the_data_set_and_older_versions_are_left_out(
     arms = {name: Arm(name, x=name) for name in ("split_brain", "jigsaw")}
     figure = replace(FIGURE, arms=arms, scales={"records": Records("cifar10", "d", encoder="resnet8")})
     frame = ResultStore(ROOT / "results" / "cifar10").frame()
+    frame = frame[(frame.method != "jigsaw") | (frame.method_version == "1")]
     found = find(figure_scales.specs(figure, "records"), Known(frame))
     assert {arm: sorted(by_seed) for arm, by_seed in found.runs.items()} == {
         **{"split_brain": [0, 1, 2], "jigsaw": []},
