@@ -22,6 +22,8 @@ from bench.data.load import load_split
 from bench.data.readers import voc
 from bench.data.readers.voc_xml import CLASSES, boxes
 from bench.errors import UserError
+from bench.evaluation.frozen_encoder import read_images
+from bench.spec import Budget, RunSpec
 
 BOX = (11, 6, 30, 20)
 DOG, CAT, PERSON = (CLASSES.index(name) for name in ("dog", "cat", "person"))
@@ -192,6 +194,14 @@ def test_what_is_no_annotation_is_refused_by_name(text, said, root, data):
     with pytest.raises(UserError, match=said) as refused:
         load_annotated(data, "boxes", "test")
     assert VAL[2] in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_run_that_is_to_detect_is_refused_before_it_is_trained(root):
+    """By what reads all images for the evaluators that were asked for."""
+    xml(root, VAL[2]).write_text(REFUSED["a box outside"][0])
+    spec = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))
+    with pytest.raises(UserError, match=f"{VAL[2]}.*{REFUSED['a box outside'][1]}"):
+        read_images(spec, ("detection:voc2012",), catalogue.DataSets(root), 1)
 
 
 def test_entities_are_refused_before_they_are_expanded(tmp_path):
