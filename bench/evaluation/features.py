@@ -4,7 +4,7 @@ N images, D features.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from bench.data.annotated import Size
     from bench.evaluation.tuning.images import AnnotatedSplits, Images
     from bench.evaluation.tuning.trainable import Trainable
+
+
+Shared = TypeVar("Shared")
 
 
 class Features(Protocol):
@@ -77,6 +80,12 @@ class Features(Protocol):
 
     def annotated(self, kind: str, dataset: str, size: "Size") -> "AnnotatedSplits":
         """The images of `dataset` that have 'boxes' or 'masks', with them, of this size, as bench.data.annotated has them."""
+        ...
+
+    def shared(self, name: str, make: Callable[[], Shared]) -> Shared:
+        """What several evaluators need alike, as the linear probe: `make()` of the first that asks for this name, kept and handed to all
+        others, which do not write into it. Its seconds are those of the first. name: says all that the value depends on beside the encoder,
+        the data set among it."""
         ...
 
     def check(self, done: float) -> None:

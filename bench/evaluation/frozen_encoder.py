@@ -7,6 +7,7 @@ with the PRETRAINING set's statistics.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
 from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays, LabelSets, evenly
+from bench.evaluation.features import Shared
 from bench.evaluation.tuning.images import AnnotatedSplits, Images, Part
 from bench.evaluation.tuning.trainable import Trainable, trainable
 from bench.method import Method, build, projection_of
@@ -92,6 +94,7 @@ class FrozenEncoder:
         self.extraction, self.check = extraction or Stopwatch(), check
         self.dataset = spec.dataset
         self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
+        self._shared: dict[str, Any] = {}
 
     def _features(self, images: Tensor | Rows) -> np.ndarray:
         with self.extraction:
@@ -193,6 +196,12 @@ class FrozenEncoder:
         found = self.data.require(dataset)
         splits = {split: load_annotated(found, kind, split, size) for split in ("train", "val", "test")}
         return AnnotatedSplits(found.name, splits["train"].classes, found.entry.mirror_safe, **splits)
+
+    def shared(self, name: str, make: Callable[[], Shared]) -> Shared:
+        """`make()`, once for each name; see bench.evaluation.features."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        return self._shared[name]
 
     @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

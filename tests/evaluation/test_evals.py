@@ -62,6 +62,9 @@ class FakeSubject:
     def split(self, split, dataset=None):
         return getattr(self.kept, f"{split}_x"), getattr(self.kept, f"{split}_y")
 
+    def shared(self, name, make):
+        return make()
+
     def stages(self):
         return [
             replace(self.kept, **{f"{part}_x": getattr(self.kept, f"{part}_x")[:, :width] for part in ("train", "val", "test")})

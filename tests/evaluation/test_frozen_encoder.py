@@ -6,8 +6,9 @@ import torch
 
 from bench.data.catalogue import DataSets
 from bench.data.rows import Changed, RowsInMemory
-from bench.evaluation import frozen_encoder, registry
+from bench.evaluation import frozen_encoder, logistic, registry
 from bench.evaluation.evaluate import evaluate
+from bench.evaluation.evaluators import calibration, linear, robustness
 from bench.machine.signals import StopSignals
 
 
@@ -69,6 +70,52 @@ def test_changed_rows_are_rows():
     twice = Changed(RowsInMemory(images, torch.tensor([5, 4, 3])), lambda images, index: images * 2)
     assert twice.shape == (3, 1, 1, 1) and twice[torch.tensor([2, 0])].flatten().tolist() == [6, 10]
     assert torch.cat(list(twice.reordered(torch.tensor([1, 2])).split(1))).flatten().tolist() == [8, 6]
+
+
+def test_what_is_shared_is_made_once_by_its_name(features):
+    made = []
+
+    def make():
+        made.append(len(made))
+        return made[-1]
+
+    assert [features.shared(name, make) for name in ("one", "other", "one")] == [0, 1, 0] and made == [0, 1]
+    assert features._of(features.function).shared("one", make) == 2, "of other features it is another"
+
+
+def test_the_linear_probe_is_fitted_once_for_all_that_need_it(measured, monkeypatch):
+    """With the very results that each has alone, whoever asks first."""
+    method, spec, source = measured
+    fits = []
+
+    def counted(x, y, strengths):
+        fits.append((len(y), len(strengths)))
+        return logistic.fit(x, y, strengths)
+
+    monkeypatch.setattr(linear, "fit", counted)
+    monkeypatch.setattr(calibration, "fit", counted)
+    monkeypatch.setattr(robustness, "MOST_IMAGES", 5)
+    monkeypatch.setattr(robustness, "CORRUPTIONS", ("fog",))
+    search, refit, of_temperature = (1295, 13), (1438, 1), (1295, 1)
+    needed = {
+        "validation": [search],
+        "calibration": [search, refit, of_temperature],
+        "linear": [search, refit],
+        "robustness": [search, refit],
+        "shift:digits": [search, refit],
+        "transfer:digits": [search, refit],
+    }
+
+    def results(*requests):
+        fits.clear()
+        return evaluate(method, spec, source, requests, DataSets(), 1, StopSignals())[0]
+
+    alone = []
+    for request, expected in needed.items():
+        alone += results(request)
+        assert fits == expected, request
+    assert results(*needed) == alone
+    assert fits == [search, refit, of_temperature], "of one data set, and of the temperature's own probe"
 
 
 def test_the_seconds_of_each_evaluator_and_of_extraction(measured, monkeypatch):

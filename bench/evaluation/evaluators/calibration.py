@@ -87,9 +87,10 @@ def temperature_of(scores: np.ndarray, place: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def measure(arrays: Arrays) -> list[Result]:
-    """All six on test. `chosen` of the scaled ones has the temperature beside what the probe has."""
-    chosen, probe = linear.refit(arrays)
+def measure(arrays: Arrays, fitted: linear.Fitted | None = None) -> list[Result]:
+    """All six on test. `chosen` of the scaled ones has the temperature beside what the probe has. fitted: as of linear.refit, where that
+    was done before."""
+    chosen, probe = fitted or linear.refit(arrays)
     held_out = fit(arrays.train_x, arrays.train_y, (chosen["l2"],))
     temperature = temperature_of(logits(held_out, arrays.val_x), places(held_out, arrays.val_y))
     test_x, test_y = arrays.test_split()
@@ -104,4 +105,5 @@ def measure(arrays: Arrays) -> list[Result]:
 
 def evaluate(features: Features, argument: None = None) -> list[Result]:
     """`measure` on the pretraining data set. ValueError where a feature is not finite."""
-    return measure(require_finite("calibration", features.arrays()))
+    arrays = require_finite("calibration", features.arrays())
+    return measure(arrays, linear.shared_probe(features, arrays))

@@ -22,7 +22,13 @@ STRENGTHS = tuple(float(f"{10**exponent:.4g}") for exponent in np.linspace(-5, 1
 """Two to a decade, 1e-5 to 10, on the mean cross-entropy. Weaker ones cost more than all of these together."""
 
 
-def search(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> tuple[dict[str, float | int], np.ndarray]:
+Chosen = dict[str, float | int]
+"""What `choose` returns: {'l2', 'val_top1' in percent, ...}."""
+Fitted = tuple[Chosen, Probe]
+"""What `refit` returns."""
+
+
+def search(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> tuple[Chosen, np.ndarray]:
     """The strength with the highest accuracy on val after fitting on train: {'l2', 'val_top1' in percent (or the data
     set's other metric), and 'at_edge' where it is}; and which val images it gets right, bool [N]. Does not read test."""
     correct = predict(fit(arrays.train_x, arrays.train_y, strengths), arrays.val_x) == arrays.val_y
@@ -33,7 +39,7 @@ def search(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> tuple[di
     return chosen | at_edge(best, strengths), correct[strengths.index(best)]
 
 
-def choose(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> dict[str, float | int]:
+def choose(arrays: Arrays, strengths: tuple[float, ...] = STRENGTHS) -> Chosen:
     """The first of what `search` finds."""
     return search(arrays, strengths)[0]
 
@@ -43,16 +49,27 @@ def at_edge(strength: float, strengths: tuple[float, ...] = STRENGTHS) -> dict[s
     return {"at_edge": 1} if strength in (min(strengths), max(strengths)) else {}
 
 
-def refit(arrays: Arrays) -> tuple[dict[str, float | int], Probe]:
-    """What was chosen, and the probe of train + val at it, which is the one that is reported. Does not read test."""
-    chosen = choose(arrays)
+def refit(arrays: Arrays, chosen: Chosen | None = None) -> Fitted:
+    """What was chosen, by `choose` where it was not before, and the probe of train + val at it, which is the one that is reported. Does not
+    read test."""
+    chosen = chosen or choose(arrays)
     probe = fit(*arrays.fitting_split(), (chosen["l2"],))
     return chosen if probe.converged.all() else chosen | {"not_converged": 1}, probe
 
 
-def measure(arrays: Arrays) -> list[Result]:
-    """'top1' on test, percent; 'mean_per_class' where that is the data set's metric."""
-    chosen, probe = refit(arrays)
+def shared_choice(features: Features, arrays: Arrays) -> Chosen:
+    """`choose` of the features of a data set, once for all evaluators."""
+    return features.shared(f"strength of the linear probe of {arrays.dataset}", lambda: choose(arrays))
+
+
+def shared_probe(features: Features, arrays: Arrays) -> Fitted:
+    """`refit` of the features of a data set, once for all evaluators."""
+    return features.shared(f"linear probe of {arrays.dataset}", lambda: refit(arrays, shared_choice(features, arrays)))
+
+
+def measure(arrays: Arrays, fitted: Fitted | None = None) -> list[Result]:
+    """'top1' on test, percent; 'mean_per_class' where that is the data set's metric. fitted: as of `refit`, where that was done before."""
+    chosen, probe = fitted or refit(arrays)
     test_x, test_y = arrays.test_split()
     correct = predict(probe, test_x)[0] == test_y
     right, total = tally(arrays.metric, correct, test_y)
@@ -72,4 +89,5 @@ def measure(arrays: Arrays) -> list[Result]:
 
 def evaluate(features: Features, argument: None = None) -> list[Result]:
     """`measure` on the pretraining data set. ValueError where a feature is not finite."""
-    return measure(require_finite("linear", features.arrays()))
+    arrays = require_finite("linear", features.arrays())
+    return measure(arrays, shared_probe(features, arrays))

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.evaluation.arrays import Arrays, check_finite, evenly, require_finite, tally
 from bench.evaluation.corruptions.corrupt import CORRUPTIONS, SEVERITIES, corrupt
-from bench.evaluation.evaluators.linear import refit
+from bench.evaluation.evaluators.linear import shared_probe
 from bench.evaluation.features import Features
 from bench.evaluation.logistic import predict
 from bench.records.record import Result, pack
@@ -31,7 +31,7 @@ def evaluate(features: Features, argument: None = None) -> list[Result]:
     where a feature is not finite."""
     arrays = require_finite("robustness", features.arrays())
     test_x, test_y = arrays.test_split()
-    chosen, probe = refit(arrays)
+    chosen, probe = shared_probe(features, arrays)
     rows = evenly(len(test_y), MOST_IMAGES)
     labels = test_y[rows]
     clean = predict(probe, test_x[rows])[0] == labels

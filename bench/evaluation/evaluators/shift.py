@@ -11,7 +11,7 @@ N images.
 import numpy as np
 
 from bench.evaluation.arrays import check_finite, require_finite, tally
-from bench.evaluation.evaluators.linear import refit
+from bench.evaluation.evaluators.linear import shared_probe
 from bench.evaluation.features import Features
 from bench.evaluation.logistic import predict
 from bench.records.record import Result, pack
@@ -37,7 +37,7 @@ def evaluate(features: Features, argument: str) -> list[Result]:
     x, y = features.split("test", argument)
     check_finite("shift", argument, "test_x", x)
     y = renumbered(y, features.classes(argument), features.classes())
-    chosen, probe = refit(arrays)
+    chosen, probe = shared_probe(features, arrays)
     correct = predict(probe, x)[0] == y
     right, total = tally(arrays.metric, correct, y)
     result = Result(

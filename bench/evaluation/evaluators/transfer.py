@@ -14,14 +14,15 @@ ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
 
 
-def measure(arrays: Arrays) -> list[Result]:
-    """The results of linear and kNN, renamed."""
+def measure(arrays: Arrays, fitted: linear.Fitted | None = None) -> list[Result]:
+    """The results of linear and kNN, renamed. fitted: as of linear.refit, where that was done before."""
     return [
         dataclasses.replace(result, evaluator="transfer", metric=f"{result.evaluator}_{result.metric}")
-        for result in (*linear.measure(arrays), *knn.measure(arrays))
+        for result in (*linear.measure(arrays, fitted), *knn.measure(arrays))
     ]
 
 
 def evaluate(features: Features, argument: str) -> list[Result]:
     """`measure` on the data set named `argument`. ValueError where a feature is not finite."""
-    return measure(require_finite(f"transfer:{argument}", features.arrays(argument)))
+    arrays = require_finite(f"transfer:{argument}", features.arrays(argument))
+    return measure(arrays, linear.shared_probe(features, arrays))

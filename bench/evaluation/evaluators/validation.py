@@ -9,11 +9,12 @@ ARGUMENT: str | None = None
 READS_TEST: bool = False
 
 
-def measure(arrays: Arrays) -> list[Result]:
+def measure(arrays: Arrays, strength: linear.Chosen | None = None) -> list[Result]:
     """'linear_top1' and 'knn_top1' (or the data set's other metric) on val after fitting on train, percent; each the best of
-    the evaluator's own grid."""
+    the evaluator's own grid. strength: as of linear.choose, where that was done before."""
     results = []
-    for name, chosen in (("linear", linear.choose(arrays)), ("knn", knn.choose(arrays))):
+    for name, found in (("linear", strength or linear.choose(arrays)), ("knn", knn.choose(arrays))):
+        chosen = {**found}
         value = chosen.pop(f"val_{arrays.metric}")
         results.append(
             Result(
@@ -31,4 +32,5 @@ def measure(arrays: Arrays) -> list[Result]:
 
 def evaluate(features: Features, argument: None = None) -> list[Result]:
     """`measure` on the pretraining data set. ValueError where a feature is not finite."""
-    return measure(require_finite("validation", features.arrays(test=False)))
+    arrays = require_finite("validation", features.arrays(test=False))
+    return measure(arrays, linear.shared_choice(features, arrays))
