@@ -59,13 +59,14 @@ def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, thread
     for request in requests:
         name, _ = registry.parse(request)
         read = {registry.target(request) or spec.dataset: registry.splits(name)}
-        kind = registry.annotation(name)
         for dataset, splits in ({spec.dataset: registry.splits_of_pretraining(name)} | read).items():
+            found = data.require(dataset)
+            kind = registry.annotation(name) or ("classes" if registry.takes_sets(name) and not found.entry.one_class else None)
             for split in splits:
                 if kind:
-                    require_whole(data.require(dataset), kind, split, threads)
+                    require_whole(found, kind, split, threads)
                 if kind in (None, "classes"):
-                    load(data.require(dataset), split, spec.image_size, threads)
+                    load(found, split, spec.image_size, threads)
 
 
 def sets_of_classes(data: DataSet, split: str) -> np.ndarray:

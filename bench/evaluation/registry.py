@@ -82,6 +82,11 @@ def needs_classes(name: str) -> bool:
     return EVALUATORS.declared(name, "NEEDS_CLASSES", default=True)
 
 
+def takes_sets(name: str) -> bool:
+    """Whether an evaluator of images of one class each measures those that show a set of classes too."""
+    return EVALUATORS.declared(name, "SETS_OF_CLASSES", default=False)
+
+
 def annotation(name: str) -> str | None:
     """What the evaluator measures beside or instead of one class of each image, 'classes' (sets of them), 'boxes' or 'masks'; else None."""
     return EVALUATORS.declared(name, "ANNOTATION", default=None)

@@ -24,7 +24,8 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
         found = data.require(registry.target(request) or spec.dataset)
         if kind := registry.annotation(name):
             found.require_annotation(kind, evaluator, annotated(kind))
-        found.require_evaluable(registry.splits(name), registry.needs_classes(name) and not kind, evaluator)
+        served = kind or (registry.takes_sets(name) and "classes" in found.entry.annotations)
+        found.require_evaluable(registry.splits(name), registry.needs_classes(name) and not served, evaluator)
         found.require_labels(_labels_a_class(request, found), f"the evaluator '{request}'")
         found.require_in_test(*registry.fewest_in_test(name), f"the evaluator '{request}'")
         if beside := registry.splits_of_pretraining(name):

@@ -23,6 +23,7 @@ from bench.data.readers import voc
 from bench.data.readers.voc_xml import CLASSES, boxes
 from bench.errors import UserError
 from bench.evaluation.frozen_encoder import read_images
+from bench.plan.names import check_names
 from bench.spec import Budget, RunSpec
 
 BOX = (11, 6, 30, 20)
@@ -202,6 +203,21 @@ def test_a_run_that_is_to_detect_is_refused_before_it_is_trained(root):
     spec = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))
     with pytest.raises(UserError, match=f"{VAL[2]}.*{REFUSED['a box outside'][1]}"):
         read_images(spec, ("detection:voc2012",), catalogue.DataSets(root), 1)
+
+
+def test_sets_of_classes_are_fine_tuned_on_and_read_before_anything_is_trained(root):
+    """Where there is one class of each image for most others."""
+    spec, data = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=8), catalogue.DataSets(root)
+    for name in ("finetune", "scratch"):
+        check_names(spec, (f"{name}:voc2012",), data)
+    said = "voc2012 has not one class of each image, which the evaluator '{}' needs, but sets of classes, boxes, masks"
+    with pytest.raises(UserError, match=said.format("transfer")):
+        check_names(spec, ("transfer:voc2012",), data)
+    with pytest.raises(UserError, match=said.format("linear_sgd")):
+        check_names(replace(spec, dataset="voc2012"), ("linear_sgd:5",), data)
+    xml(root, VAL[2]).write_text(REFUSED["a box outside"][0])
+    with pytest.raises(UserError, match=f"{VAL[2]}.*{REFUSED['a box outside'][1]}"):
+        read_images(spec, ("finetune:voc2012",), data, 1)
 
 
 def test_entities_are_refused_before_they_are_expanded(tmp_path):

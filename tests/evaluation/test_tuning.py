@@ -345,7 +345,9 @@ def test_the_printed_probe_takes_the_last_epoch_of_the_rate_that_val_says(featur
 
 def test_crops_of_the_probe_differ_and_lie_in_order(features):
     images, plain = features.images(), features.arrays().val_x
+    before = features.extraction.seconds
     first, second = (linear_sgd.crops_of(features, images, "val", draw) for draw in (0, 1))
+    assert features.extraction.seconds == before, "passes over crops are time of the probe, not of extraction that all share"
     assert first.shape == plain.shape and not np.array_equal(first, second)
     own = np.array([np.corrcoef(one, other)[0, 1] for one, other in zip(first, plain, strict=True)])
     others = np.array([np.corrcoef(one, other)[0, 1] for one, other in zip(first, np.roll(plain, 50, axis=0), strict=True)])

@@ -23,6 +23,7 @@ from bench.records.record import Result, pack
 ARGUMENT: str | None = "a data set"
 OPTIONAL: bool = True
 READS_TEST: bool = True
+SETS_OF_CLASSES: bool = True
 
 RATES = (0.01, 0.1)
 """Learning rates; of equal ones on val the lower."""

@@ -14,6 +14,7 @@ from bench.records.record import Result
 ARGUMENT: str | None = "a data set"
 OPTIONAL: bool = True
 READS_TEST: bool = True
+SETS_OF_CLASSES: bool = True
 
 
 def evaluate(features: Features, argument: str | None = None) -> list[Result]:
