@@ -14,15 +14,18 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.defaults import ROOT
 from bench.errors import UserError, said, unknown
+
+Base = TypeVar("Base")
 
 REQUIRED = object()
 """In place of a default: a file must declare the name."""
@@ -86,6 +89,28 @@ def import_file(path: Path) -> ModuleType:
     sys.modules[module_name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def import_own(path: str) -> ModuleType:
+    """`import_file` of a user's file; a UserError with its name in place of whatever it does."""
+    try:
+        return import_file(Path(path))
+    except (Exception, SystemExit) as error:
+        raise UserError(f"'{path}' cannot be imported: {said(error)}") from error
+
+
+def only_class(module: ModuleType, base: type[Base], called: str, what: str) -> type[Base]:
+    """The one subclass of `base` that the module itself defines; a UserError where there is none, or more than one. called: the module, and
+    what: `base`, in the message."""
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        listed = ", ".join(cls.__name__ for cls in found) or "none"
+        raise UserError(f"'{called}' must define exactly one {what}; it defines {listed}")
+    return found[0]
 
 
 def docstring(file: Path) -> str:

@@ -7,13 +7,12 @@ methods.needs("byol")    what it needs of an encoder, read in the file's text
 """
 
 import hashlib
-import inspect
 from pathlib import Path
 
 from bench import registry
 from bench.defaults import COMMAND
 from bench.encoders import table as encoders
-from bench.errors import UserError, said
+from bench.errors import UserError
 from bench.machine.checkout import is_as_committed
 
 METHODS = registry.Registry("method", "methods", f"{COMMAND} list methods")
@@ -91,25 +90,11 @@ def declared_version(method: str) -> int:
 
 def load(method: str):
     """The one Method class that the file defines. Raises UserError where it is missing, broken or not the only one."""
-    path = require(method)
-    if is_path(method):
-        try:
-            module = registry.import_file(path)
-        except (Exception, SystemExit) as error:
-            raise UserError(f"'{method}' cannot be imported: {said(error)}") from error
-    else:
-        module = METHODS.load(method)
+    require(method)
+    module = registry.import_own(method) if is_path(method) else METHODS.load(method)
     from bench.method import Method
 
-    found = [
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Method) and value.__module__ == module.__name__
-    ]
-    if len(found) != 1:
-        listed = ", ".join(cls.__name__ for cls in found) or "none"
-        raise UserError(f"'{method}' must define exactly one Method; it defines {listed}")
-    return found[0]
+    return registry.only_class(module, Method, method, "Method")
 
 
 def version(method: str, cls, hyper_parameters: dict) -> str:

@@ -116,3 +116,22 @@ def test_a_file_that_is_no_python_is_one_line(tmp_path, text, told):
         with pytest.raises(UserError) as refused:
             ask(file)
         assert f"'{file}' cannot be read as Python" in str(refused.value) and told in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_the_one_class_of_a_users_file(tmp_path):
+    file = tmp_path / "mine.py"
+    for text, listed in (
+        ("class One(dict):\n    pass\n", None),
+        ("from collections import OrderedDict\n\nclass Other:\n    pass\n", "none"),
+        ("class One(dict):\n    pass\n\n\nclass Two(One):\n    pass\n", "One, Two"),
+    ):
+        file.write_text(text)
+        module = registry.import_own(str(file))
+        if listed is None:
+            assert registry.only_class(module, dict, str(file), "Table").__name__ == "One"
+            continue
+        with pytest.raises(UserError, match=f"'{file}' must define exactly one Table; it defines {listed}$"):
+            registry.only_class(module, dict, str(file), "Table")
+    file.write_text("raise SystemExit(4)\n")
+    with pytest.raises(UserError, match=f"'{file}' cannot be imported: SystemExit: 4"):
+        registry.import_own(str(file))

@@ -1,7 +1,6 @@
 """An encoder in a file of a user's own: one class, made with what its constructor takes, and tried without numbers in the plan."""
 
 import inspect
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ import torch
 from bench import registry
 from bench.encoders.encoder import Encoder
 from bench.encoders.entry import EncoderEntry
-from bench.errors import UserError, said
+from bench.errors import UserError
 
 ANY = {"in_channels": 3, "width": 1.0, "bn_groups": 1}
 """What a constructor need not take, and the one value that it then has."""
@@ -17,19 +16,7 @@ ANY = {"in_channels": 3, "width": 1.0, "bn_groups": 1}
 
 def load(path: str) -> type[Encoder]:
     """The one Encoder class that the file defines. Raises UserError where it is missing, broken or not the only one."""
-    try:
-        module = registry.import_file(Path(path))
-    except (Exception, SystemExit) as error:
-        raise UserError(f"'{path}' cannot be imported: {said(error)}") from error
-    found = [
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Encoder) and value.__module__ == module.__name__
-    ]
-    if len(found) != 1:
-        listed = ", ".join(cls.__name__ for cls in found) or "none"
-        raise UserError(f"'{path}' must define exactly one Encoder (bench.encoders.encoder); it defines {listed}")
-    return found[0]
+    return registry.only_class(registry.import_own(path), Encoder, path, "Encoder (bench.encoders.encoder)")
 
 
 def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> Encoder:

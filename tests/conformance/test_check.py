@@ -161,7 +161,7 @@ REACHING = [
     ),
     *("from torchvision.io import read_image", "import torchvision", "import os", "from pathlib import Path", "import bench.data.load"),
     *("from bench import data", "from torch import hub", "from torch.utils.data import Dataset", "from numpy import load", "import timm"),
-    *("from torch import os", "import methods\nmethods.inspect", "import torch\ntorch.load", "import torch as t\nt.hub.load", "open"),
+    *("from torch import os", "import methods\nmethods.hashlib", "import torch\ntorch.load", "import torch as t\nt.hub.load", "open"),
     *("import numpy as np\nnp.fromfile", "import torch\ntorch.os.listdir", "import torchvision.ops\ntorchvision.datasets.CIFAR10"),
     *("from torch.serialization import load", "import torch\ntorch.serialization.load", "import torch\ntorch.UntypedStorage.from_file"),
     *("import numpy\nnumpy.core.numeric.fromfile", "from bench.method import torch as t\nt.load", "import torch\ngetattr(torch, 'load')"),
