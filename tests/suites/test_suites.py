@@ -124,6 +124,12 @@ def test_the_settings_on_cifar10_are_the_best_of_the_committed_search():
         assert {method: max(found[encoder][method])[2] for method in chosen} == chosen
 
 
+def test_cifar10_searches_the_methods_that_it_runs_and_no_newer_one():
+    searched = (*cifar10_search.METHODS, *cifar10_search.OTHERS)
+    assert sorted(searched) == sorted({method for chosen in cifar10.CHOSEN.values() for method in chosen})
+    assert {run.method for run in suites.load("cifar10_search").runs} == set(searched)
+
+
 def test_a_suite_that_lists_a_run_twice_is_refused(tmp_path):
     run = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1))
     with pytest.raises(UserError, match=r"random seed 0 .* is listed twice"):
