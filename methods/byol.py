@@ -13,14 +13,12 @@ Differs from the paper:
 B images in the global batch, D features, P projection.
 """
 
-import math
-
 from torch import nn
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, Share
 from bench.method import Method
-from bench.parts import Teacher, full_precision, mean_of_batch, mlp
+from bench.parts import Teacher, along_cosine, full_precision, mean_of_batch, mlp
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -95,8 +93,7 @@ class BYOL(Method):
 
     def after_step(self, progress):
         # byol/utils/schedules.py, target_ema: 1 - (1 - momentum) (cos(pi k / K) + 1) / 2.
-        missing = (self.momentum_end - self.momentum) * (1 + math.cos(math.pi * progress)) / 2
-        self.teacher.follow(self.student(), self.momentum_end - missing)
+        self.teacher.follow(self.student(), along_cosine(progress, self.momentum, self.momentum_end))
 
     def encode_also(self):
         return {"teacher": self.teacher.network[0]}

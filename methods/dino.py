@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from bench.domains import Count, CountOrZero, Fraction, Positive, Several, Share
 from bench.method import Method
-from bench.parts import Teacher, encode_crops, full_precision, mean_of_batch, whole_patches
+from bench.parts import Teacher, along_cosine, encode_crops, full_precision, mean_of_batch, whole_patches
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -148,7 +148,7 @@ class DINO(Method):
     def after_step(self, progress):
         self.centre.lerp_(self.batch_mean, 1 - self.centre_momentum)
         self.batch_mean = None
-        self.teacher.follow(self.student, self.momentum_end - (self.momentum_end - self.momentum) * (1 + math.cos(math.pi * progress)) / 2)
+        self.teacher.follow(self.student, along_cosine(progress, self.momentum, self.momentum_end))
 
     def project(self, images):  # [B, 3, H, W] -> [B, P], before the prototypes
         return self.teacher.network.head.mlp(self.encode(images))

@@ -11,7 +11,7 @@ from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, whole_patches
 from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
 from bench.parts.statistics import taking_statistics
-from bench.parts.teachers import Memory, MomentumContrast, Queue, Teacher, permuted_keys
+from bench.parts.teachers import Memory, MomentumContrast, Queue, Teacher, along_cosine, permuted_keys
 
 __all__ = [
     "Memory",
@@ -20,6 +20,7 @@ __all__ = [
     "Queue",
     "Teacher",
     "add_flops",
+    "along_cosine",
     "classify",
     "encode_crops",
     "find_first",

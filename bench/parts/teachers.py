@@ -16,6 +16,11 @@ from bench.parts.budgets import Needed, images_seen, queue_full, teacher_left
 from bench.parts.losses import info_nce
 
 
+def along_cosine(progress: float, start: float, end: float) -> float:
+    """A teacher's momentum that goes from start to end along half a cosine, as BYOL's, DINO's and MoCo v3's."""
+    return end - (end - start) * (1 + math.cos(math.pi * progress)) / 2
+
+
 class Teacher(nn.Module):
     """A copy of a network that follows it as an exponential moving average of its parameters; never has a gradient.
 

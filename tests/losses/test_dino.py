@@ -193,9 +193,9 @@ def test_a_copy_of_the_student_is_the_teacher():
 STEP_MISTAKES = {
     "centre from one crop": ("teacher.flatten(0, 1).mean(0)", "teacher[0].mean(0)"),
     "centre momentum upside down": ("1 - self.centre_momentum", "self.centre_momentum"),
-    "teacher momentum constant": ("(1 + math.cos(math.pi * progress)) / 2", "1"),
-    "teacher momentum to 1, whatever its end": ("self.momentum_end - (self", "1 - (self"),
-    "teacher momentum to 0": ("(1 + math.cos(", "(1 - math.cos("),
+    "teacher momentum constant": ("along_cosine(progress, self.momentum, self.momentum_end)", "self.momentum"),
+    "teacher momentum to 1, whatever its end": ("(progress, self.momentum, self.momentum_end)", "(progress, self.momentum, 1.0)"),
+    "teacher momentum to 0": ("(progress, self.momentum, self.momentum_end)", "(progress, self.momentum, 0.0)"),
     "teacher stands still": ("self.teacher.follow(self.student,", "self.teacher.follow(self.teacher.network,"),
 }
 
