@@ -27,6 +27,10 @@ class Encoder(nn.Module):
         """[B, C, H, W] -> [B, D], float32 or wider, also under autocast."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
+    def patch_projection(self) -> nn.Module | None:
+        """The linear layer that makes tokens of patches, where a ViT begins with one; None of any other network."""
+        return None
+
     def stage_modules(self) -> list[nn.Module]:
         """Whose outputs are the stages' feature maps [B, channels, h, w], or all tokens [B, 1 + h * w, D], the first stage first."""
         raise NotImplementedError(f"{type(self).__name__} does not define stage_modules")

@@ -20,6 +20,7 @@ BASE_LR = {
     "mae": 1.5e-4,
     "moco": 0.03,
     "moco_v1": 0.03,
+    "moco_v3": 0.6,
     "multi_task": 0.1,
     "nnclr": 0.3,
     "npid": 0.03,

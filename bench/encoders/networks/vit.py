@@ -87,6 +87,9 @@ class VisionTransformer(Encoder):
         )
         self.dim, self.patch_size, self.side = dim, patch_size, image_size // patch_size
 
+    def patch_projection(self) -> nn.Module:
+        return self.vit.patch_embed.proj
+
     def positions(self, height: int, width: int) -> Tensor:
         """Positions of the class token and of a height x width grid of patches: [1, 1 + height * width, D]."""
         own = self.vit.pos_embed
