@@ -16,6 +16,7 @@ BASE_LR = {
     "denoising_ae": 1e-3,
     "dino": 5e-4,
     "exemplar": 0.1,
+    "fastsiam": 0.03,
     "jigsaw": 0.1,
     "mae": 1.5e-4,
     "moco": 0.03,
