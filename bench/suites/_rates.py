@@ -34,6 +34,7 @@ BASE_LR = {
     "split_brain": 1e-3,
     "supervised": 0.1,
     "swav": 0.6,
+    "vibcreg": 0.3,
     "vicreg": 0.5,
 }
 """The learning rate of each method's own recipe; a test holds it against the methods."""
