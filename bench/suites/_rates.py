@@ -17,6 +17,7 @@ BASE_LR = {
     "dino": 5e-4,
     "exemplar": 0.1,
     "fastsiam": 0.03,
+    "frossl": 0.3,
     "jigsaw": 0.1,
     "mae": 1.5e-4,
     "moco": 0.03,

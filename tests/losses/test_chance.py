@@ -82,6 +82,7 @@ CASES = {
     "moco": ({"queue": 16}, same_keys),
     "moco_v1": ({"queue": 16}, same_keys),
     "moco_v3": ({}, lambda method: silent(method.predictor[-1])),
+    "frossl": ({}, lambda method: same_answer(method.projector[-1])),
     "npid": ({}, lambda method: equal_rows(method.memory.rows)),
     "pirl": ({}, lambda method: equal_rows(method.memory.rows)),
     "cpc": ({}, lambda method: silent(method.predictors)),

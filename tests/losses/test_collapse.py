@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 import methods.byol
 import methods.dino
+import methods.frossl
 import methods.moco
 import methods.rotation
 import methods.simsiam
@@ -105,6 +106,17 @@ def test_vicreg_needs_its_variance_term():
     """arXiv:2105.04906, table 7: agreement and covariance alone collapse."""
     assert spread(methods.vicreg.VICReg, 50, 0.35, projection=32) > SPREAD
     assert spread(methods.vicreg.VICReg, 50, 0.35, projection=32, variance=0.0) < COLLAPSED
+
+
+FROSSL = {"projection": 32, "hidden": 64}
+
+
+@pytest.mark.slow
+def test_frossl_needs_its_norm(monkeypatch):
+    """arXiv:2310.02903: the covariance's Frobenius norm is what keeps an embedding from collapsing."""
+    assert spread(methods.frossl.FroSSL, 40, 0.3, **FROSSL) > SPREAD
+    mutate(monkeypatch, methods.frossl, "squared_norms.log() + ", "0 * squared_norms + ")
+    assert spread(methods.frossl.FroSSL, 40, 0.3, **FROSSL) < COLLAPSED
 
 
 DINO = {"outputs": 64, "hidden": 32, "bottleneck": 16, "local_crops": 0, "momentum": 0.9}
