@@ -60,6 +60,11 @@ class Batch:
         """A permutation of range(n), the same on every device: int64 [n]."""
         return self.draws.permutation(n)
 
+    def shared_randn(self, *shape: int) -> Tensor:
+        """Standard normal, of no image: the same on every device and for a batch of any size, as directions that a whole batch is projected
+        on. float32 [*shape]."""
+        return self.draws.shared_randn(*shape)
+
 
 @dataclass(frozen=True)
 class LabelledBatch(Batch):

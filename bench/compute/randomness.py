@@ -32,7 +32,8 @@ def seeded(*key: int | str):
 
 
 class Draws:
-    """A stream of draws for one global batch. Each call draws for all `total` images and returns this device's rows."""
+    """A stream of draws for one global batch. Each call draws for all `total` images and returns this device's rows, but for those that
+    are no image's: `permutation` and `shared_randn` are whole, and the same on every device."""
 
     def __init__(self, *key: int | str, total: int, rows: slice | None = None, device: torch.device | str = "cpu", take=generator):
         """take(*key, device=): what gives each call its generator."""
@@ -58,6 +59,10 @@ class Draws:
     def permutation(self, n: int) -> Tensor:
         """A permutation of range(n), the same on every device: int64 [n]."""
         return torch.randperm(n, generator=self._next(), device=self.device)
+
+    def shared_randn(self, *shape: int) -> Tensor:
+        """Standard normal, whole on every device and the same on each, whatever the batch: float32 [*shape]."""
+        return torch.randn(*shape, generator=self._next(), device=self.device)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Uniform in [low, high): float32 [B, *shape]."""

@@ -51,6 +51,14 @@ def test_a_permutation_is_the_same_on_every_device():
     assert not torch.equal(drawn, first.permutation(50))
 
 
+def test_a_shared_draw_is_the_same_on_every_device_and_for_every_batch():
+    first, second, larger = (Draws(0, total=total, rows=slice(start, start + 4)) for total, start in ((8, 0), (8, 4), (30, 7)))
+    drawn = first.shared_randn(3, 5)
+    assert drawn.shape == (3, 5) and drawn.dtype == torch.float32
+    assert torch.equal(drawn, second.shared_randn(3, 5)) and torch.equal(drawn, larger.shared_randn(3, 5))
+    assert not torch.equal(drawn, first.shared_randn(3, 5)) and not torch.equal(drawn, Draws(1, total=8).shared_randn(3, 5))
+
+
 def test_global_state_is_restored():
     before = torch.get_rng_state()
     with seeded(0, "weights"):
@@ -70,6 +78,7 @@ def test_draws_leave_the_global_generator_alone():
     for draw in KINDS.values():
         draw(Draws(0, total=4))
     Draws(0, total=4).permutation(9)
+    Draws(0, total=4).shared_randn(9)
     assert torch.equal(torch.get_rng_state(), before)
 
 

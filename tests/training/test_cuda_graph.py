@@ -198,14 +198,15 @@ def test_a_capture_is_off_the_clock_and_every_step_on_it(monkeypatch):
 def test_generators_of_a_step_are_those_of_any_step():
     def draw(step, take):
         draws = Draws(3, "view", step, 1, total=5, take=take)
-        return torch.cat([draws.rand(2).flatten(), draws.randn(), draws.permutation(4), Draws(3, "loss", step, total=5, take=take).rand()])
+        of_no_image = draws.permutation(4), draws.shared_randn(3)
+        return torch.cat([draws.rand(2).flatten(), draws.randn(), *of_no_image, Draws(3, "loss", step, total=5, take=take).rand()])
 
     kept = StepGenerators()
     draw(0, kept.take)
     for step in (0, 7, 7, 2):
         kept.seed(step)
         assert torch.equal(draw(step, kept.take), draw(step, generator))
-    assert len(kept.kept) == 4
+    assert len(kept.kept) == 5
     for one, other in itertools.combinations(kept.kept.values(), 2):
         assert one.initial_seed() != other.initial_seed()
 
