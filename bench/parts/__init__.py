@@ -10,6 +10,7 @@ from bench.parts.budgets import Needed, images_seen
 from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, whole_patches
 from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
+from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
 from bench.parts.teachers import Memory, MomentumContrast, Queue, Teacher, along_cosine, permuted_keys
 
@@ -18,10 +19,12 @@ __all__ = [
     "MomentumContrast",
     "Needed",
     "Queue",
+    "SketchedCrops",
     "Teacher",
     "add_flops",
     "along_cosine",
     "classify",
+    "distance_to_centre",
     "encode_crops",
     "find_first",
     "full_precision",

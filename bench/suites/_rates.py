@@ -19,6 +19,7 @@ BASE_LR = {
     "fastsiam": 0.03,
     "frossl": 0.3,
     "jigsaw": 0.1,
+    "lejepa": 2e-3,
     "mae": 1.5e-4,
     "moco": 0.03,
     "moco_v1": 0.03,
@@ -40,7 +41,18 @@ BASE_LR = {
 }
 """The learning rate of each method's own recipe; a test holds it against the methods."""
 
-ADAPTIVE = ("autoencoder", "colorization", "context_encoder", "counting", "cpc", "denoising_ae", "dino", "mae", "split_brain")
+ADAPTIVE = (
+    "autoencoder",
+    "colorization",
+    "context_encoder",
+    "counting",
+    "cpc",
+    "denoising_ae",
+    "dino",
+    "lejepa",
+    "mae",
+    "split_brain",
+)
 """Methods whose own recipe is of Adam or AdamW; a test holds it against the methods."""
 
 

@@ -83,6 +83,7 @@ CASES = {
     "moco_v1": ({"queue": 16}, same_keys),
     "moco_v3": ({}, lambda method: silent(method.predictor[-1])),
     "frossl": ({}, lambda method: same_answer(method.projector[-1])),
+    "lejepa": ({}, lambda method: silent(method.projector[-1])),
     "npid": ({}, lambda method: equal_rows(method.memory.rows)),
     "pirl": ({}, lambda method: equal_rows(method.memory.rows)),
     "cpc": ({}, lambda method: silent(method.predictors)),
