@@ -36,6 +36,7 @@ BASE_LR = {
     "split_brain": 1e-3,
     "supervised": 0.1,
     "swav": 0.6,
+    "tico": 0.2,
     "vibcreg": 0.3,
     "vicreg": 0.5,
 }

@@ -51,6 +51,13 @@ def same_clusters(method) -> None:
     method.concentrations.fill_(0.1)
 
 
+def same_moment(method) -> None:
+    """Student and teacher answer one vector, and the second moment remembers nothing else."""
+    for head in (method.projector, method.teacher.network[1]):
+        same_answer(head[-1])
+    method.moment.fill_(1 / len(method.moment))
+
+
 def no_counts(method) -> None:
     silent(method.head[0][-1])
 
@@ -84,6 +91,7 @@ CASES = {
     "moco_v3": ({}, lambda method: silent(method.predictor[-1])),
     "frossl": ({}, lambda method: same_answer(method.projector[-1])),
     "lejepa": ({}, lambda method: silent(method.projector[-1])),
+    "tico": ({}, same_moment),
     "npid": ({}, lambda method: equal_rows(method.memory.rows)),
     "pirl": ({}, lambda method: equal_rows(method.memory.rows)),
     "cpc": ({}, lambda method: silent(method.predictors)),
