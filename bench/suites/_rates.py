@@ -21,6 +21,7 @@ BASE_LR = {
     "jigsaw": 0.1,
     "lejepa": 2e-3,
     "mae": 1.5e-4,
+    "mmcr": 1e-3,
     "moco": 0.03,
     "moco_v1": 0.03,
     "moco_v3": 0.6,
@@ -52,6 +53,7 @@ ADAPTIVE = (
     "dino",
     "lejepa",
     "mae",
+    "mmcr",
     "split_brain",
 )
 """Methods whose own recipe is of Adam or AdamW; a test holds it against the methods."""

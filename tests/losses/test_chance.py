@@ -32,7 +32,7 @@ def equal_rows(*tensors) -> None:
             tensor.copy_(nn.functional.normalize(torch.ones_like(tensor), dim=-1))
 
 
-def same_answer(layer: nn.Linear) -> None:
+def same_answer(layer: nn.Linear | nn.BatchNorm1d) -> None:
     """It says one of everything."""
     silent(layer)
     nn.init.ones_(layer.bias)
@@ -92,6 +92,7 @@ CASES = {
     "frossl": ({}, lambda method: same_answer(method.projector[-1])),
     "lejepa": ({}, lambda method: silent(method.projector[-1])),
     "tico": ({}, same_moment),
+    "mmcr": ({}, lambda method: same_answer(method.projector[1])),
     "npid": ({}, lambda method: equal_rows(method.memory.rows)),
     "pirl": ({}, lambda method: equal_rows(method.memory.rows)),
     "cpc": ({}, lambda method: silent(method.predictors)),
