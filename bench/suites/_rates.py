@@ -40,6 +40,7 @@ BASE_LR = {
     "tico": 0.2,
     "vibcreg": 0.3,
     "vicreg": 0.5,
+    "visreg": 1e-3,
 }
 """The learning rate of each method's own recipe; a test holds it against the methods."""
 
@@ -55,6 +56,7 @@ ADAPTIVE = (
     "mae",
     "mmcr",
     "split_brain",
+    "visreg",
 )
 """Methods whose own recipe is of Adam or AdamW; a test holds it against the methods."""
 

@@ -91,6 +91,7 @@ CASES = {
     "moco_v3": ({}, lambda method: silent(method.predictor[-1])),
     "frossl": ({}, lambda method: same_answer(method.projector[-1])),
     "lejepa": ({}, lambda method: silent(method.projector[-1])),
+    "visreg": ({}, lambda method: silent(method.projector[-1])),
     "tico": ({}, same_moment),
     "mmcr": ({}, lambda method: same_answer(method.projector[1])),
     "npid": ({}, lambda method: equal_rows(method.memory.rows)),
