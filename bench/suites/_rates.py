@@ -35,6 +35,7 @@ BASE_LR = {
     "simclr": 1.0,
     "simsiam": 0.03,
     "split_brain": 1e-3,
+    "supcon": 0.5,
     "supervised": 0.1,
     "swav": 0.6,
     "tico": 0.2,
