@@ -114,7 +114,8 @@ class Memory(nn.Module):
 
 class MomentumContrast(nn.Module):
     """What MoCo (arXiv:1911.05722) and those that build on it share, a base beside Method, named before it: a teacher of encoder and
-    projector makes the keys, and past keys wait in a queue. A method calls `build_contrast` once and `contrast` in its loss."""
+    projector makes the keys, and past keys wait in a queue. A method calls `build_contrast` once and `contrast` in its loss, or `pairs`
+    where what it compares with the queue is not InfoNCE's."""
 
     def build_contrast(
         self,
@@ -143,13 +144,18 @@ class MomentumContrast(nn.Module):
         """[B, 3, H, W] -> [B, P]"""
         return self.projector(self.encoder(images))
 
-    def contrast(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
-        """Unit queries [B, P] of the global batch, and their InfoNCE, which is 0 in the first step: the queue is empty then. permutation:
-        the batch's, which shuffles the keys' images; without it they share BatchNorm's groups with their queries."""
+    def pairs(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
+        """Unit queries and keys, [B, P] each, of the global batch. permutation: the batch's, which shuffles the keys' images; without it
+        they share BatchNorm's groups with their queries."""
         queries = F.normalize(upcast(gather(self.project(query_images))), dim=1)
         order = permutation(len(queries)) if self.shuffle else torch.arange(len(queries), device=queries.device)
         self.new_keys = permuted_keys(self.teacher, key_images, order)
-        return queries, info_nce(queries, self.new_keys, self.queue.rows, self.temperature, self.queue.empty)
+        return queries, self.new_keys
+
+    def contrast(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
+        """Unit queries [B, P] of the global batch, and their InfoNCE, which is 0 in the first step: the queue is empty then."""
+        queries, keys = self.pairs(query_images, key_images, permutation)
+        return queries, info_nce(queries, keys, self.queue.rows, self.temperature, self.queue.empty)
 
     def chance_loss(self, batch_size: int) -> float:
         return math.log(1 + len(self.queue.rows))

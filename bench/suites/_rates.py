@@ -31,6 +31,7 @@ BASE_LR = {
     "pcl": 0.03,
     "pirl": 0.03,
     "relative_patch": 0.1,
+    "ressl": 0.06,
     "rotation": 0.1,
     "simclr": 1.0,
     "simsiam": 0.03,

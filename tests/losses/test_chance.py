@@ -89,6 +89,7 @@ CASES = {
     "nnclr": ({"queue": 16}, lambda method: silent(method.predictor[-1])),
     "moco": ({"queue": 16}, same_keys),
     "moco_v1": ({"queue": 16}, same_keys),
+    "ressl": ({"queue": 16}, same_keys),
     "moco_v3": ({}, lambda method: silent(method.predictor[-1])),
     "frossl": ({}, lambda method: same_answer(method.projector[-1])),
     "lejepa": ({}, lambda method: silent(method.projector[-1])),
@@ -168,7 +169,7 @@ def test_a_method_is_said_to_need_what_it_waits_for():
 
     epoch = math.ceil(45_000 / 256)
     leaves = math.ceil(math.log(0.05) / math.log(0.99))
-    assert needed("moco") == needed("moco_v1") == [16, leaves] and needed("pcl") == [16, math.ceil(math.log(0.05) / math.log(0.99)), epoch]
+    assert needed("moco") == needed("moco_v1") == needed("ressl") == [16, leaves] and needed("pcl") == [16, leaves, epoch]
     assert needed("nnclr") == [16] and needed("swav") == [400] and needed("swav", queue=0) == []
     assert needed("npid") == needed("pirl") == needed("exemplar") == needed("deepcluster") == needed("deepcluster_v2") == [epoch]
     assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("moco_v3") == needed("byol")
