@@ -106,8 +106,9 @@ class Method(nn.Module):
     """Hyper-parameters that came later, each with the value at which all is as before, its default: with it they are left out of a
     run's spec, so that the runs made before keep their ids."""
     smallest_batch: int = 1
-    """Images that a batch must have: 2 where images are told from each other, or statistics are taken over them. What else a batch must
-    be is said by a ValueError where it is found, in `__init__`, `loss` or `after_step`: a plan makes one step without numbers."""
+    """Images that a batch must have: 2 where images are told from each other, or statistics are taken over them; with default
+    hyper-parameters, and where others ask for another number `__init__` sets it on the method itself. What else a batch must be is said by
+    a ValueError where it is found, in `__init__`, `loss` or `after_step`: a plan makes one step without numbers."""
     views: tuple[View, ...] = ()
     recipe: Recipe | None = None
 

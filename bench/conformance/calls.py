@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.compute.flops import count_flops
 from bench.compute.precision import computing_in
-from bench.conformance.case import BATCH_SIZE, Case, require, steady_globals
+from bench.conformance.case import Case, require, steady_globals
 from bench.conformance.state import copied, differing
 from bench.encoders.features import extract
 from bench.method import Method, projection_of
@@ -82,7 +82,7 @@ def check_loss(case: Case) -> None:
             require(loss.dtype == torch.float32, f"loss is {loss.dtype} {where}: compute it in float32 (parts.full_precision)")
             require(loss.isfinite(), f"loss is {loss.item()} {where}")
             require(loss.requires_grad, f"loss has no gradient {where}: nothing trainable is in it")
-    chance, needed = trainer.method.chance_loss(BATCH_SIZE), trainer.method.needed(BATCH_SIZE)
+    chance, needed = trainer.method.chance_loss(case.batch_size), trainer.method.needed(case.batch_size)
     finite = isinstance(chance, int | float) and math.isfinite(chance)
     require(chance is None or finite, f"chance_loss is {chance!r}: return a finite number, or None where there is none")
     sound = isinstance(needed, tuple) and all(isinstance(each, Needed) and each.steps > 0 for each in needed)

@@ -1,9 +1,10 @@
-"""What the checks of bench/conformance/check.py run a method on: 40 small photographs, a narrow encoder, five steps.
+"""What the checks of bench/conformance/check.py run a method on: 40 small photographs, a narrow encoder, five steps; of a method whose
+smallest batch is more than 16 images, more photographs in larger batches.
 
 Everything is deterministic: the images are cut from the two photographs that scikit-learn ships, and the global random
 generators are in the same state at the start of every run. Five steps of 16 images pass two epoch edges.
 
-N images, B images of a batch, K = 2 classes (which photograph a piece is from).
+N images, B images of a batch.
 """
 
 import contextlib
@@ -16,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
-import torch
-from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
 from bench.compute.randomness import seeded
+from bench.conformance.photographs import NUM_CLASSES, photographs
 from bench.conformance.state import copied, plain_fingerprints
 from bench.data.source import Source
 from bench.encoders import factory, table
@@ -38,13 +38,12 @@ IMAGE_SIZE = 32
 """Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""
 
 BATCH_SIZE = 16
-"""Splits into MoCo's 8 BatchNorm groups."""
+"""Splits into MoCo's 8 BatchNorm groups. A method that declares a larger smallest batch gets that."""
 
 TRAINING_IMAGES = 40
-"""Two batches and a rest of 8."""
+"""Two batches and a rest of 8; as many times more as the batch is larger."""
 
 STEPS = 5
-NUM_CLASSES = 2
 DEFAULT_ENCODERS = "resnet8", "vit_micro"
 NARROW = 0.25
 """Part of an encoder's width; the checks look at behaviour, not at accuracy."""
@@ -57,16 +56,6 @@ class Broken(Exception):
 def require(condition: object, reason: str) -> None:
     if not condition:
         raise Broken(reason)
-
-
-@functools.cache
-def photographs() -> tuple[Tensor, Tensor]:
-    """64 pieces of two photographs: uint8 [64, 3, 32, 32], and which photograph each is from: int64 [64]."""
-    photos = [torch.from_numpy(photo.copy()).permute(2, 0, 1) for photo in load_sample_images().images]
-    # 4 x 8 windows of 96 pixels fit into 427 x 640; every third pixel of them leaves 32.
-    corners = [(top, left) for top in range(0, 322, 107) for left in range(0, 540, 77)]
-    pieces = [photo[:, top : top + 96 : 3, left : left + 96 : 3] for top, left in corners for photo in photos]
-    return torch.stack(pieces).contiguous(), torch.arange(len(pieces)) % NUM_CLASSES
 
 
 @contextlib.contextmanager
@@ -114,10 +103,13 @@ class Case:
         encoder = encoder or next((name for name in DEFAULT_ENCODERS if name in able), DEFAULT_ENCODERS[0])
         if able and method.needs not in table.require(encoder).offers:
             raise UserError(f"{method.__name__} needs {method.needs}, which {encoder} does not offer; expected one of {', '.join(able)}")
-        self.encoder, self.images, self.labels = encoder, *photographs()
-        colours = unit_range(self.images[:TRAINING_IMAGES])
+        smallest = method.smallest_batch
+        self.batch_size = max(BATCH_SIZE, smallest if isinstance(smallest, int) else 1)  # what it is else a check says
+        self.training_images = TRAINING_IMAGES * self.batch_size // BATCH_SIZE
+        self.encoder, self.images, self.labels = encoder, *photographs(max(64, self.training_images))
+        colours = unit_range(self.images[: self.training_images])
         self.mean, self.std = colours.mean((0, 2, 3)), colours.std((0, 2, 3))
-        self.info_of_plan = DatasetInfo(TRAINING_IMAGES, IMAGE_SIZE)
+        self.info_of_plan = DatasetInfo(self.training_images, IMAGE_SIZE)
         self.info = dataclasses.replace(self.info_of_plan, mean=tuple(self.mean.tolist()), std=tuple(self.std.tolist()))
 
     @property
@@ -140,7 +132,7 @@ class Case:
 
     def source(self, labels: Tensor | None = None) -> Source:
         """The training images."""
-        return Source(self.images[:TRAINING_IMAGES], labels, self.info, self.mean, self.std)
+        return Source(self.images[: self.training_images], labels, self.info, self.mean, self.std)
 
     def fitted(self, seed: int = 0) -> Method:
         """A method that is not trained, once it has looked at the training images."""
@@ -163,9 +155,9 @@ class Case:
     ) -> Trainer:
         """A run that has not begun. A Reference gets the true labels where none are given; nothing else does."""
         method = method or self.build(seed)
-        labels = self.labels[:TRAINING_IMAGES] if labels is None and self.cls.uses_labels else labels
+        labels = self.labels[: self.training_images] if labels is None and self.cls.uses_labels else labels
         source = self.source(labels)
-        recipe = dataclasses.replace(method.recipe, **({"batch_size": BATCH_SIZE} | recipe_changes))
+        recipe = dataclasses.replace(method.recipe, **({"batch_size": self.batch_size} | recipe_changes))
         budget = budget or Budget("steps", STEPS)
         spec = RunSpec(method=self.cls.__name__, dataset="photographs", budget=budget, seed=seed, precision="float32", recipe=recipe)
         return Trainer(method.train(), source, spec, controls)
@@ -215,5 +207,5 @@ class Case:
         return self.undisturbed.method if self.cls.trained else self.fitted()
 
     def normalised(self) -> Tensor:
-        """All 64 images as `encode` gets them: float32 [64, 3, 32, 32]."""
+        """All images as `encode` gets them: float32 [64, 3, 32, 32], or as many as there are."""
         return prepare(self.images, self.mean, self.std)

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
 
 from bench import registry
 from bench.compute.collectives import alone
-from bench.conformance.case import BATCH_SIZE, Broken, Case, require, steady_globals
+from bench.conformance.answers import Answer, apart
+from bench.conformance.case import Broken, Case, require, steady_globals
 from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
 from bench.errors import said
 from bench.run.folder import RunFolder
@@ -42,23 +42,16 @@ DRIFT = 10
 last place higher: there are numbers without a say in the loss, such as the bias of a transformer's keys, of which Adam makes a walk of
 rounding alone."""
 
-SMALLEST = 1e-6
-"""Numbers below it are compared as if they were as large: a sum that cancels is rounding alone, such as the mean before a BatchNorm
-of what another BatchNorm has centred."""
-
 SMALLEST_LOSS = 0.1
-"""The same for a loss in float32: a mean cosine may be near 0, where rounding is not."""
+"""A loss in float32 below it is compared as if it were as large: a mean cosine may be near 0, where rounding is not."""
 
-UNEVEN = {"optimizer": "sgd", "lr": 0.05, "lr_per_batch": None, "warmup": 0.0, "clip_grad": None, "batch_size": 15}
+UNEVEN = {"optimizer": "sgd", "lr": 0.05, "lr_per_batch": None, "warmup": 0.0, "clip_grad": None}
 """Changes to the recipe for the short run."""
 
 IMAGES_AT_ONCE = 8
 """Images of a forward pass in a hook, so that each process has some of the 40."""
 
 RULE = "networks see this device's rows; whatever is computed across the batch goes through parts.gather or parts.mean_of_batch"
-
-Answer = tuple[list[float], dict[str, Tensor], float]
-"""Of a run: the loss of every step, the method's state at the end, FLOPs."""
 
 SECOND = Kept("bench.conformance.processes")
 """The second process of every check that this process makes."""
@@ -112,33 +105,11 @@ def loss_from(trainer: Trainer, state: dict) -> float:
         return trainer.method.loss(trainer.batch(), trainer.progress).item()
 
 
-def difference(one: Tensor, two: Tensor) -> float:
-    """The largest difference relative to the largest number, or to SMALLEST."""
-    if not one.is_floating_point():
-        return 0.0 if torch.equal(one, two) else float("inf")
-    scale = one.abs().max().clamp(min=SMALLEST) if one.numel() else 1.0
-    return float((one - two).abs().max() / scale) if one.numel() else 0.0
-
-
-def relative(one: float, two: float) -> float:
-    """The difference of two losses over the first; infinite where only that is 0."""
-    return 0.0 if one == two else abs(one - two) / abs(one) if one else float("inf")
-
-
-def apart(one: Answer, other: Answer) -> dict[str, float]:
-    """Relative differences of two runs: of the loss of each step, and of everything in their states at the end."""
-    found = {}
-    for step, (loss, value) in enumerate(zip(one[0], other[0], strict=True), 1):
-        found[f"the loss of step {step} is {loss:.12g} in one process and {value:.12g} in two"] = relative(loss, value)
-    for name, value in one[1].items():
-        found[f"after {len(one[0])} steps {name} differs between one process and two"] = difference(value, other[1][name])
-    return found
-
-
 def uneven(case: Case) -> dict:
     """Options of the short run. Groups of BatchNorm are held whole: their batch has to be even."""
     grouped = any(isinstance(module, GroupedBatchNorm) and module.groups > 1 for module in case.build().modules())
-    return {"steps": 5, **UNEVEN, **({"batch_size": BATCH_SIZE} if grouped else {})}
+    odd = case.batch_size - 1 if case.batch_size > case.cls.smallest_batch else case.batch_size + 1
+    return {"steps": 5, **UNEVEN, "batch_size": case.batch_size if grouped else odd}
 
 
 def given(value=None):

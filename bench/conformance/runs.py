@@ -12,7 +12,7 @@ import numpy
 import torch
 
 from bench.compute.randomness import generator, hashed
-from bench.conformance.case import BATCH_SIZE, STEPS, TRAINING_IMAGES, Case, EndedRun, require, steady_globals
+from bench.conformance.case import STEPS, Case, EndedRun, require, steady_globals
 from bench.conformance.state import differing, plain_attributes
 from bench.machine.signals import Interrupted
 from bench.method import Batch, LabelledBatch
@@ -142,7 +142,7 @@ def check_budget(case: Case) -> None:
     require(step_flops > 0, "a step costs no FLOPs: nothing in loss multiplies matrices, so a budget in FLOPs would never end")
     for budget in (
         Budget("steps", 3),
-        Budget("images", 2.5 * BATCH_SIZE),
+        Budget("images", 2.5 * case.batch_size),
         Budget("flops", 2.5 * step_flops),
         Budget("seconds", 2.5 * meter.seconds / STEPS),
     ):
@@ -164,8 +164,8 @@ def check_budget(case: Case) -> None:
 
 def check_labels(case: Case) -> None:
     """A Reference learns from labels; for everything else it is the same whether the harness holds true labels, wrong ones or none."""
-    true = case.labels[:TRAINING_IMAGES]
-    permuted = true[torch.randperm(TRAINING_IMAGES, generator=generator("permuted labels"))]
+    true = case.labels[: case.training_images]
+    permuted = true[torch.randperm(case.training_images, generator=generator("permuted labels"))]
     if case.cls.uses_labels:
         require(type(case.trainer().batch()) is LabelledBatch, "a Reference must get a LabelledBatch")
         changed = differing(case.undisturbed.state, case.run(labels=permuted).state)

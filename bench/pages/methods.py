@@ -20,7 +20,8 @@ DATA = DatasetInfo(45_000, 32)
 """CIFAR-10's training split."""
 
 BATCH = 64
-"""Images of the step that is measured; what a loss compares grows with the batch, and is little beside the encoder."""
+"""Images of the step that is measured, more where a method's smallest batch is larger; what a loss compares grows with the
+batch, and is little beside the encoder."""
 
 HEADER = """# Methods
 
@@ -58,12 +59,13 @@ def made(name: str, encoder: str) -> Method:
 
 def flops_per_image(method: Method) -> float:
     """Of loss and backward."""
-    source, views = Draws("catalogue", 0, total=BATCH), []
+    count = max(BATCH, method.smallest_batch)
+    source, views = Draws("catalogue", 0, total=count), []
     for view in method.views:
         views += [source.rand(3, view.pixels(DATA), view.pixels(DATA)) for _ in range(view.count)]
-    facts = (tuple(views), torch.arange(BATCH), Draws("catalogue", 1, total=BATCH))
-    batch = LabelledBatch(*facts, torch.arange(BATCH) % 10) if method.uses_labels else Batch(*facts)
-    return count_flops(lambda: method.loss(batch, 0.5).backward()) / BATCH
+    facts = (tuple(views), torch.arange(count), Draws("catalogue", 1, total=count))
+    batch = LabelledBatch(*facts, torch.arange(count) % 10) if method.uses_labels else Batch(*facts)
+    return count_flops(lambda: method.loss(batch, 0.5).backward()) / count
 
 
 def views_in_words(method: Method) -> str:

@@ -23,11 +23,12 @@ def loss_and_gradients(name):
     encoder = methods_page.encoder_for(name)
     with seeded("alias", encoder):
         method = build(methods.load(name), factory.factory(encoder, 32), methods_page.DATA, 10, {}).train()
-    images = torch.randint(256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    count = max(IMAGES, method.smallest_batch)
+    images = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     mean, std = torch.full((3,), 0.5), torch.full((3,), 0.25)
-    views = render_views(method.views, images, methods_page.DATA, mean, std, lambda number: Draws("alias", number, total=IMAGES))
-    facts = (views, torch.arange(IMAGES), Draws("alias", "loss", total=IMAGES))
-    batch = LabelledBatch(*facts, torch.arange(IMAGES) % 10) if method.uses_labels else Batch(*facts)
+    views = render_views(method.views, images, methods_page.DATA, mean, std, lambda number: Draws("alias", number, total=count))
+    facts = (views, torch.arange(count), Draws("alias", "loss", total=count))
+    batch = LabelledBatch(*facts, torch.arange(count) % 10) if method.uses_labels else Batch(*facts)
     for module in method.modules():
         if isinstance(module, Queue):  # an empty one makes every loss of a queue 0
             rows = torch.randn(IMAGES, module.rows.shape[1], generator=torch.Generator().manual_seed(1))
