@@ -2,10 +2,10 @@
 
 In float64, 20 steps that run freely: losses and state equal to 1e-8, or to ten times what the last bit of the first weights makes of them
 in one process. Then 5 steps of a batch that cannot be halved, with plain SGD, which shows a gradient of the wrong size where LARS and Adam
-would hide it. In float32 the loss of each of 20 steps starts from the one-process state, and is equal to 3e-5: left to run, float32 drifts
-apart by rounding alone. Its gradients are those of the same lines as in float64, which 1e-8 holds, and are not computed again. What one
-process makes of it is computed once, before the second process joins, and both compare with that, so queues, memories, centres and
-assignments are the same on each.
+would hide it. In float32 the loss of each of 20 steps starts from the one-process state, and is equal to 3e-5 to what one process makes of
+it, in float32 or in float64: left to run, float32 drifts apart by rounding alone. Its gradients are those of the same lines as in float64,
+which 1e-8 holds, and are not computed again. What one process makes of it is computed once, before the second process joins, and both
+compare with that, so queues, memories, centres and assignments are the same on each.
 
     python -m bench.conformance.processes    the second process, started by the first check and kept for those that follow
 """
@@ -35,7 +35,7 @@ from bench.training.trainer import Trainer
 STEPS = 20
 EXACT, ROUNDED = 1e-8, 3e-5
 """Largest relative difference in float64 and of a single step's loss in float32: behind a head with BatchNorm and a temperature of 0.1
-one process alone is off by 1.1e-5 of what it computes in float64."""
+one process alone is off by 1.1e-5 of what it computes in float64, behind a whitening by up to 3.5e-5, and two are then nearer to that."""
 
 DRIFT = 10
 """What is further apart than EXACT may be so by so many times what it is apart in one process that starts from weights one unit in the
@@ -119,6 +119,16 @@ def given(value=None):
     return box[0]
 
 
+def near(loss: float, other: float) -> bool:
+    return abs(loss - other) <= ROUNDED * max(abs(loss), SMALLEST_LOSS)
+
+
+def exact_loss_from(case: Case, state: dict) -> float:
+    """In float64 and one process, from a state in float32."""
+    with alone():
+        return loss_from(begin(case, True), state)
+
+
 def require_one_answer(case: Case, one: Answer | None, what: str, **options) -> None:
     """A run in float64 by both processes, held against the first one's run by itself: Broken where losses, state or cost differ."""
     one = given(one)
@@ -141,7 +151,7 @@ def compare(case: Case, run: Answer | None = None, short: Answer | None = None, 
     for number, (state, loss) in enumerate(map(given, steps), start=1):
         other = loss_from(trainer, state)
         told = f"in float32 the loss of step {number} is {loss:.8g} in one process and {other:.8g} in two"
-        require(abs(loss - other) <= ROUNDED * max(abs(loss), SMALLEST_LOSS), told)
+        require(near(loss, other) or near(exact_loss_from(case, state), other), told)
 
 
 def require_float64(case: Case) -> None:
