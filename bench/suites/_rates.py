@@ -43,6 +43,7 @@ BASE_LR = {
     "vibcreg": 0.3,
     "vicreg": 0.5,
     "visreg": 1e-3,
+    "w_mse": 3e-3,
 }
 """The learning rate of each method's own recipe; a test holds it against the methods."""
 
@@ -59,6 +60,7 @@ ADAPTIVE = (
     "mmcr",
     "split_brain",
     "visreg",
+    "w_mse",
 )
 """Methods whose own recipe is of Adam or AdamW; a test holds it against the methods."""
 

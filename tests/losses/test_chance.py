@@ -109,7 +109,7 @@ CASES = {
         lambda method: (silent(method.tasks[0].classifier), equal_rows(method.tasks[1].memory.rows)),
     ),
 }
-NONE = {"byol", "simsiam", "fastsiam", "barlow_twins", "vicreg", "vibcreg"}
+NONE = {"byol", "simsiam", "fastsiam", "barlow_twins", "vicreg", "vibcreg", "w_mse"}
 """Where nothing repels, one answer for all images is what the loss asks for, or it has no answer at all."""
 
 

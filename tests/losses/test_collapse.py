@@ -20,6 +20,7 @@ import methods.moco
 import methods.rotation
 import methods.simsiam
 import methods.vicreg
+import methods.w_mse
 from bench.data import catalogue
 from bench.data.images import channel_stats
 from bench.data.load import load_split
@@ -117,6 +118,17 @@ def test_frossl_needs_its_norm(monkeypatch):
     assert spread(methods.frossl.FroSSL, 40, 0.3, **FROSSL) > SPREAD
     mutate(monkeypatch, methods.frossl, "squared_norms.log() + ", "0 * squared_norms + ")
     assert spread(methods.frossl.FroSSL, 40, 0.3, **FROSSL) < COLLAPSED
+
+
+WMSE = {"projection": 16, "hidden": 32, "whiten": 32}
+
+
+@pytest.mark.slow
+def test_w_mse_needs_its_whitening(monkeypatch):
+    """arXiv:2007.06346, abstract: without it all representations collapse to a single point."""
+    assert spread(methods.w_mse.WMSE, 60, 3e-3, **WMSE) > SPREAD
+    mutate(monkeypatch, methods.w_mse, "whitened(rows[part]) for part", "rows[part] for part")
+    assert spread(methods.w_mse.WMSE, 60, 3e-3, **WMSE) < COLLAPSED
 
 
 DINO = {"outputs": 64, "hidden": 32, "bottleneck": 16, "local_crops": 0, "momentum": 0.9}
