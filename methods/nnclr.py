@@ -16,12 +16,12 @@ B images in the global batch, D features, P projection, Q past embeddings.
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, NonNegative, Positive, Probability
 from bench.method import Method
-from bench.parts import Queue, classify, full_precision, gather, mlp, upcast
+from bench.parts import Queue, classify, full_precision, gather, mlp, scale_norm, upcast
 from bench.spec import Recipe
 from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
@@ -84,8 +84,7 @@ class NNCLR(Method):
         # Three layers, each with a BatchNorm, the last too; the predictor ends without one. The last scales but does not shift: the
         # predictor's BatchNorm takes a shift out again, so it would have no gradient but rounding.
         self.projector = mlp(self.encoder.dim, hidden, projection, layers=3, last_norm=True)
-        self.projector[-1] = nn.BatchNorm1d(projection)
-        self.projector[-1].bias.requires_grad_(False)
+        self.projector[-1] = scale_norm(projection)
         self.predictor = mlp(projection, predictor_hidden, projection)
         self.queue = Queue(queue, projection)
         self.temperature = temperature

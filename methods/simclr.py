@@ -16,11 +16,10 @@ B images in the global batch, D features, P projection.
 import math
 
 import torch
-from torch import nn
 
 from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive, Probability
 from bench.method import Method
-from bench.parts import gather, mlp, nt_xent
+from bench.parts import gather, mlp, nt_xent, scale_norm
 from bench.spec import Recipe
 from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
@@ -69,9 +68,7 @@ class SimCLR(Method):
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, self.encoder.dim, projection, layers=head_layers, last_norm=True)
         if head_layers:
-            # The last BatchNorm learns a scale but no shift: `center=use_bias` with use_bias False in tf2/model.py.
-            self.projector[-1] = nn.BatchNorm1d(projection)
-            self.projector[-1].bias.requires_grad_(False)
+            self.projector[-1] = scale_norm(projection)
         self.temperature, self.normalise = temperature, normalise
 
     def project(self, images):

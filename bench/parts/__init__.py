@@ -8,7 +8,7 @@ from bench.compute.flops import add_flops
 from bench.compute.precision import upcast
 from bench.parts.budgets import Needed, images_seen
 from bench.parts.clusters import kmeans, sinkhorn
-from bench.parts.heads import encode_crops, mlp, reverse_gradient, whole_patches
+from bench.parts.heads import encode_crops, mlp, reverse_gradient, scale_norm, whole_patches
 from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
@@ -37,6 +37,7 @@ __all__ = [
     "nt_xent",
     "permuted_keys",
     "reverse_gradient",
+    "scale_norm",
     "shard",
     "sinkhorn",
     "taking_statistics",

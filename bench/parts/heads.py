@@ -30,6 +30,14 @@ def mlp(inputs: int, hidden: int, outputs: int, *, layers: int = 2, norm: bool =
     return nn.Sequential(*modules)
 
 
+def scale_norm(width: int) -> nn.BatchNorm1d:
+    """BatchNorm that learns a scale but no shift, as the last of SimCLR's head: `center=use_bias` with use_bias False in
+    google-research/simclr@383d414, tf2/model.py."""
+    norm = nn.BatchNorm1d(width)
+    norm.bias.requires_grad_(False)
+    return norm
+
+
 class _ReverseGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows: Tensor, scale: float) -> Tensor:

@@ -11,6 +11,7 @@ BASE_LR = {
     "context_encoder": 2e-3,
     "counting": 1e-4,
     "cpc": 2e-4,
+    "dcl": 1.0,
     "deepcluster": 0.05,
     "deepcluster_v2": 0.3,
     "denoising_ae": 1e-3,

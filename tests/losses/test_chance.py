@@ -85,6 +85,7 @@ CASES = {
     "context_encoder": ({}, lambda method: silent(method.decoder[-1])),
     "mae": ({}, lambda method: silent(method.decoder.leave)),
     "simclr": ({}, lambda method: silent(method.projector[-1])),
+    "dcl": ({"weighted": True}, lambda method: silent(method.projector[-1])),
     "supcon": ({}, lambda method: silent(method.projector[-1])),
     "nnclr": ({"queue": 16}, lambda method: silent(method.predictor[-1])),
     "moco": ({"queue": 16}, same_keys),
