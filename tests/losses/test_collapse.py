@@ -1,5 +1,5 @@
 """What a paper says that its method needs is needed. Where nothing repels: without it, training on real digits ends in one answer for
-every image, and with it not. Of MoCo: without it the task is solved by a way round.
+every image, and with it not. Of MoCo: without it the task is solved by a way round. Of MMCR and FroSSL: with one view nothing agrees.
 
 The digits of scikit-learn, 8 pixels wide, a tiny encoder, some seconds of one core. P projection, K outputs.
 """
@@ -16,11 +16,16 @@ from torch.nn import functional as F
 import methods.byol
 import methods.dino
 import methods.frossl
+import methods.lejepa
+import methods.mmcr
 import methods.moco
 import methods.rotation
 import methods.simsiam
+import methods.tico
 import methods.vicreg
+import methods.visreg
 import methods.w_mse
+from bench.compute.randomness import Draws
 from bench.data import catalogue
 from bench.data.images import channel_stats
 from bench.data.load import load_split
@@ -29,7 +34,7 @@ from bench.encoders.networks.resnet import ResNet
 from bench.evaluation.evaluators import label_free
 from bench.spec import Budget, RunSpec
 from bench.training.trainer import Trainer
-from bench.views.view import normalise
+from bench.views.view import normalise, render_views
 from loss_cases import mutate
 
 BATCH, WIDTH = 64, 16
@@ -109,15 +114,34 @@ def test_vicreg_needs_its_variance_term():
     assert spread(methods.vicreg.VICReg, 50, 0.35, projection=32, variance=0.0) < COLLAPSED
 
 
-FROSSL = {"projection": 32, "hidden": 64}
+HEAD = {"projection": 32, "hidden": 64}
 
 
 @pytest.mark.slow
 def test_frossl_needs_its_norm(monkeypatch):
     """arXiv:2310.02903: the covariance's Frobenius norm is what keeps an embedding from collapsing."""
-    assert spread(methods.frossl.FroSSL, 40, 0.3, **FROSSL) > SPREAD
+    assert spread(methods.frossl.FroSSL, 40, 0.3, **HEAD) > SPREAD
     mutate(monkeypatch, methods.frossl, "squared_norms.log() + ", "0 * squared_norms + ")
-    assert spread(methods.frossl.FroSSL, 40, 0.3, **FROSSL) < COLLAPSED
+    assert spread(methods.frossl.FroSSL, 40, 0.3, **HEAD) < COLLAPSED
+
+
+SKETCHED = {"projection": 16, "hidden": 32, "slices": 32, "global_crops": 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", [methods.lejepa.LeJEPA, methods.visreg.VISReg])
+def test_what_must_look_gaussian_needs_that(cls):
+    """arXiv:2511.08544: agreement alone has a collapse among its best answers, which SIGReg rules out; arXiv:2606.02572 has another such
+    term in its place."""
+    assert spread(cls, 60, 0.1, **SKETCHED) > SPREAD
+    assert spread(cls, 60, 0.1, **SKETCHED, regularization=0.0) < COLLAPSED
+
+
+@pytest.mark.slow
+def test_tico_needs_its_covariance():
+    """arXiv:2206.10698, abstract: what avoids the trivial solution, of constant vectors, is the term with the covariance."""
+    assert spread(methods.tico.TiCo, 60, 1.0, **HEAD, momentum=0.9) > SPREAD
+    assert spread(methods.tico.TiCo, 60, 1.0, **HEAD, momentum=0.9, contrast=0.0) < COLLAPSED
 
 
 WMSE = {"projection": 16, "hidden": 32, "whiten": 32}
@@ -129,6 +153,27 @@ def test_w_mse_needs_its_whitening(monkeypatch):
     assert spread(methods.w_mse.WMSE, 60, 3e-3, **WMSE) > SPREAD
     mutate(monkeypatch, methods.w_mse, "whitened(rows[part]) for part", "rows[part] for part")
     assert spread(methods.w_mse.WMSE, 60, 3e-3, **WMSE) < COLLAPSED
+
+
+def likeness(cls, *arguments, **hyper_parameters):
+    """How alike a trained method's projections of two views of one image are: their mean cosine, around the mean of all."""
+    trainer = training(cls, *arguments, **hyper_parameters)
+    trainer.run()
+    method, source, images = trainer.method.eval(), trainer.source, load_split("digits", "test").images
+    pair = (dataclasses.replace(method.views[0], count=2),)
+    views = render_views(pair, images, source.info, source.mean, source.std, lambda number: Draws("pair", number, total=len(images)))
+    with torch.no_grad():
+        rows = torch.stack([F.normalize(method.project(view), dim=1) for view in views])
+    return F.cosine_similarity(*(rows - rows.mean((0, 1))), dim=1).mean().item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cls", "lr", "views"), [(methods.mmcr.MMCR, 1e-2, "views"), (methods.frossl.FroSSL, 0.3, "crops")])
+def test_of_one_view_nothing_agrees(cls, lr, views):
+    """arXiv:2303.03307 and arXiv:2310.02903: single views can be spread out whatever they are of. That is no collapse, but two views of an
+    image end up less than half as alike as by four. (A plan refuses FroSSL of one view.)"""
+    by_one, by_four = (likeness(cls, 150, lr, **HEAD, **{views: count}) for count in (1, 4))
+    assert by_four > 2 * by_one
 
 
 DINO = {"outputs": 64, "hidden": 32, "bottleneck": 16, "local_crops": 0, "momentum": 0.9}
