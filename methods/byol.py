@@ -13,12 +13,11 @@ Differs from the paper:
 B images in the global batch, D features, P projection.
 """
 
-from torch import nn
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, Share
 from bench.method import Method
-from bench.parts import Teacher, along_cosine, full_precision, mean_of_batch, mlp
+from bench.parts import StudentAndTeacher, full_precision, mean_of_batch, mlp
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -29,7 +28,7 @@ def regression(predictions, targets):
     return 2 - 2 * F.cosine_similarity(predictions, targets, dim=1).mean()
 
 
-class BYOL(Method):
+class BYOL(StudentAndTeacher, Method):
     paper = "arXiv:2006.07733"
     source = "google-deepmind/deepmind-research@f5de0ed"
     family = "joint embedding"
@@ -71,29 +70,10 @@ class BYOL(Method):
         # byol/utils/networks.py, MLP: no bias after the last layer, and no BatchNorm, unlike SimCLR's.
         self.projector = mlp(self.encoder.dim, hidden, projection, bias=False)
         self.predictor = mlp(projection, hidden, projection, bias=False)
-        self.teacher = Teacher(self.student())
-        self.momentum, self.momentum_end = momentum, momentum_end
-
-    def student(self):
-        """Encoder and projector as one module, for the teacher to copy and to follow; the predictor has no copy."""
-        return nn.Sequential(self.encoder, self.projector)
-
-    def project(self, images):
-        """[B, 3, H, W] -> [B, P]"""
-        return self.projector(self.encoder(images))
-
-    def needed(self, batch_size):
-        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
+        self.build_teacher(momentum, momentum_end)  # as byol/utils/schedules.py, target_ema
 
     def loss(self, batch, progress):
         # One call for each view, so BatchNorm sees B images: byol_experiment.py, apply_once_fn.
         first, second = (self.predictor(self.project(images)) for images in batch.views)
         first_target, second_target = (self.teacher(images) for images in batch.views)
         return mean_of_batch(regression(first, second_target) + regression(second, first_target), len(batch.index))
-
-    def after_step(self, progress):
-        # byol/utils/schedules.py, target_ema: 1 - (1 - momentum) (cos(pi k / K) + 1) / 2.
-        self.teacher.follow(self.student(), along_cosine(progress, self.momentum, self.momentum_end))
-
-    def encode_also(self):
-        return {"teacher": self.teacher.network[0]}

@@ -16,12 +16,12 @@ B images in the global batch, D features, P projection.
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, Positive, Share
 from bench.method import Method
-from bench.parts import Teacher, along_cosine, classify, full_precision, gather, mlp
+from bench.parts import StudentAndTeacher, classify, full_precision, gather, mlp
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -34,7 +34,7 @@ def find_the_key(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     return 2 * temperature * classify(logits, torch.arange(len(keys), device=keys.device))
 
 
-class MoCoV3(Method):
+class MoCoV3(StudentAndTeacher, Method):
     paper = "arXiv:2104.02057"
     source = "facebookresearch/moco-v3@c349e6e, vturrisi/solo-learn@9187ea3"
     family = "contrastive"
@@ -84,31 +84,14 @@ class MoCoV3(Method):
         # moco/builder.py, _build_mlp: no layer has a bias, and the last BatchNorm no scale and no shift.
         self.projector = mlp(self.encoder.dim, hidden, projection, layers=head_layers, last_norm=True, bias=False)
         self.predictor = mlp(projection, hidden, projection, last_norm=predictor_norm, bias=False)
-        self.teacher = Teacher(self.student())
-        self.temperature, self.momentum, self.momentum_end = temperature, momentum, momentum_end
-
-    def student(self):
-        """Encoder and projector as one module, for the teacher to copy and to follow; the predictor has no copy."""
-        return nn.Sequential(self.encoder, self.projector)
-
-    def project(self, images):
-        """[B, 3, H, W] -> [B, P]"""
-        return self.projector(self.encoder(images))
+        self.build_teacher(momentum, momentum_end)  # main_moco.py, adjust_moco_momentum
+        self.temperature = temperature
 
     def chance_loss(self, batch_size):
         return 2 * 2 * self.temperature * math.log(batch_size)
-
-    def needed(self, batch_size):
-        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
 
     def loss(self, batch, progress):
         # One call for each view, as in moco/builder.py: BatchNorm sees B images at a time.
         first, second = (gather(self.predictor(self.project(images))) for images in batch.views)
         first_keys, second_keys = (gather(self.teacher(images)) for images in batch.views)
         return find_the_key(first, second_keys, self.temperature) + find_the_key(second, first_keys, self.temperature)
-
-    def after_step(self, progress):
-        self.teacher.follow(self.student(), along_cosine(progress, self.momentum, self.momentum_end))
-
-    def encode_also(self):
-        return {"teacher": self.teacher.network[0]}

@@ -12,17 +12,16 @@ Differs from sayannag's code: the new batch's part of the second moment is a con
 B images in the global batch, D features, P projection.
 """
 
-import math
 from typing import Annotated
 
 import torch
 from annotated_types import Interval
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, NonNegative, Share
 from bench.method import Method
-from bench.parts import Needed, Teacher, along_cosine, full_precision, gather, mlp, upcast
+from bench.parts import Needed, StudentAndTeacher, full_precision, gather, mlp, upcast
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
@@ -40,7 +39,7 @@ def agreement_and_contrast(rows: Tensor, targets: Tensor, moment: Tensor, contra
     return 1 - (rows * targets).sum(1).mean() + contrast * ((rows @ moment) * rows).sum(1).mean()
 
 
-class TiCo(Method):
+class TiCo(StudentAndTeacher, Method):
     paper = "arXiv:2206.10698"
     source = "lightly-ai/lightly@e8d317f, sayannag/TiCo-pytorch@2259b83"
     family = "joint embedding"
@@ -82,29 +81,19 @@ class TiCo(Method):
         )
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, hidden, projection)
-        self.teacher = Teacher(self.student())
+        self.build_teacher(momentum)
         self.register_buffer("moment", torch.zeros(projection, projection))
         # The second moment of a step on its way from `loss` to `after_step`. Between steps there is none, so it is no state.
         self.new_moment = None
-        self.contrast, self.forgetting, self.momentum = contrast, forgetting, momentum
-
-    def student(self):
-        """Encoder and projector as one module, for the teacher to copy and to follow."""
-        return nn.Sequential(self.encoder, self.projector)
-
-    def project(self, images):
-        """[B, 3, H, W] -> [B, P]"""
-        return self.projector(self.encoder(images))
+        self.contrast, self.forgetting = contrast, forgetting
 
     def chance_loss(self, batch_size):
         """One direction for all, once it is all that the second moment holds."""
         return self.contrast or None
 
     def needed(self, batch_size):
-        steps = math.ceil(math.log(0.05) / math.log(self.forgetting)) if 0 < self.forgetting < 1 else 1
-        return self.teacher.left(self.momentum, rising=True), Needed(
-            steps, "the second moment is to less than 5 % the zeros that it began as"
-        )
+        steps = self.teacher.left(self.forgetting).steps  # as of a teacher with this momentum
+        return *super().needed(batch_size), Needed(steps, "the second moment is to less than 5 % the zeros that it began as")
 
     def loss(self, batch, progress):
         first, second = batch.views
@@ -116,7 +105,4 @@ class TiCo(Method):
         if self.new_moment is not None:
             self.moment.copy_(self.new_moment)
         self.new_moment = None
-        self.teacher.follow(self.student(), along_cosine(progress, self.momentum, 1.0))
-
-    def encode_also(self):
-        return {"teacher": self.teacher.network[0]}
+        super().after_step(progress)

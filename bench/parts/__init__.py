@@ -12,7 +12,7 @@ from bench.parts.heads import encode_crops, mlp, reverse_gradient, scale_norm, w
 from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
-from bench.parts.teachers import Memory, MomentumContrast, Queue, Teacher, along_cosine, permuted_keys
+from bench.parts.teachers import Memory, MomentumContrast, Queue, StudentAndTeacher, Teacher, along_cosine, permuted_keys
 
 __all__ = [
     "Memory",
@@ -20,6 +20,7 @@ __all__ = [
     "Needed",
     "Queue",
     "SketchedCrops",
+    "StudentAndTeacher",
     "Teacher",
     "add_flops",
     "along_cosine",

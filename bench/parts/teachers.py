@@ -1,4 +1,4 @@
-"""What follows or remembers: momentum teachers, queues, memories, and momentum contrast, which is made of them.
+"""What follows or remembers: momentum teachers, queues, memories; and bases of methods that have them, for BYOL's kin and for MoCo's.
 
 B images of the global batch, P projection, Q queue length, N images of the pretraining split.
 """
@@ -112,7 +112,37 @@ class Memory(nn.Module):
         self.rows[index] = F.normalize(mixed, dim=1)
 
 
-class MomentumContrast(nn.Module):
+class StudentAndTeacher(nn.Module):
+    """What BYOL (arXiv:2006.07733) and those that build on it share, a base beside Method, named before it: a teacher of encoder and
+    projector, whose momentum goes along half a cosine. A method makes the two and calls `build_teacher`."""
+
+    encoder: nn.Module
+    projector: nn.Module
+
+    def build_teacher(self, momentum: float, momentum_end: float = 1.0) -> None:
+        """Its momentum at the start and at the end."""
+        self.teacher = Teacher(self.student())
+        self.momentum, self.momentum_end = momentum, momentum_end
+
+    def student(self) -> nn.Module:
+        """Encoder and projector as one module, for the teacher to copy and to follow; a predictor has no copy."""
+        return nn.Sequential(self.encoder, self.projector)
+
+    def project(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, P]"""
+        return self.projector(self.encoder(images))
+
+    def needed(self, batch_size: int) -> tuple[Needed, ...]:
+        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
+
+    def after_step(self, progress: float) -> None:
+        self.teacher.follow(self.student(), along_cosine(progress, self.momentum, self.momentum_end))
+
+    def encode_also(self) -> dict:
+        return {"teacher": next(self.teacher.network.children())}
+
+
+class MomentumContrast(StudentAndTeacher):
     """What MoCo (arXiv:1911.05722) and those that build on it share, a base beside Method, named before it: a teacher of encoder and
     projector makes the keys, and past keys wait in a queue. A method calls `build_contrast` once and `contrast` in its loss, or `pairs`
     where what it compares with the queue is not InfoNCE's."""
@@ -135,14 +165,6 @@ class MomentumContrast(nn.Module):
         self.temperature, self.momentum, self.shuffle = temperature, momentum, shuffle
         # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
         self.new_keys: Tensor | None = None
-
-    def student(self) -> nn.Module:
-        """Encoder and projector as one module, for the teacher to copy and to follow."""
-        return nn.Sequential(self.encoder, self.projector)
-
-    def project(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> [B, P]"""
-        return self.projector(self.encoder(images))
 
     def pairs(self, query_images: Tensor, key_images: Tensor, permutation) -> tuple[Tensor, Tensor]:
         """Unit queries and keys, [B, P] each, of the global batch. permutation: the batch's, which shuffles the keys' images; without it
@@ -168,6 +190,3 @@ class MomentumContrast(nn.Module):
         if self.new_keys is not None:
             self.queue.enqueue(self.new_keys)
         self.new_keys = None
-
-    def encode_also(self) -> dict:
-        return {"teacher": next(self.teacher.network.children())}

@@ -103,7 +103,7 @@ def test_byol_needs_its_predictor(monkeypatch):
     """arXiv:2006.07733, table 5b."""
     assert spread(methods.byol.BYOL, 40, 3.0, **BYOL) > SPREAD
     predictor = "mlp(projection, hidden, projection, bias=False)"
-    mutate(monkeypatch, methods.byol, predictor, "nn.Identity()")
+    mutate(monkeypatch, methods.byol, predictor, "lambda rows: rows")
     assert spread(methods.byol.BYOL, 40, 3.0, **BYOL) < COLLAPSED
 
 

@@ -123,7 +123,7 @@ MISTAKES = [
         check_loss,
     ),
     ("gather(self.teacher(images))", "gather(self.project(images))", check_gradients),
-    ("(progress, self.momentum, self.momentum_end)", "(1 - progress, self.momentum, self.momentum_end)", check_step),
+    ("(momentum, momentum_end)", "(momentum_end, momentum)", check_step),
 ]
 
 
