@@ -3,6 +3,7 @@
 A result that no rule names still gets a column of its own in leaderboard.csv: nothing that was measured is lost.
 """
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 
@@ -114,8 +115,10 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
     return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
 
 
+OF_IMAGES = "(top1|mean_per_class)"
+
 WRITTEN = {
-    "retrieval": (("recall_at_1", "recall@1", "accuracy", 47), ("map_at_r", "mAP@R", "accuracy", 47.1)),
+    "retrieval": (("recall_at_1", "recall@1", "accuracy", 47), ("mAP_at_R", "mAP@R", "accuracy", 47.1)),
     "few_shot": tuple(
         (f"{classifier}_5way{shots}shot", f"{shots}-shot {classifier} → {{}}", "accuracy", 48 + number / 10)
         for number, (shots, classifier) in enumerate(((1, "centroid"), (5, "centroid"), (1, "logistic"), (5, "logistic")))
@@ -125,6 +128,18 @@ WRITTEN = {
         (f"{name}{suffix}", f"{title}{said}", "number", 58 + place / 10 + bool(suffix) / 20)
         for place, (name, title) in enumerate((("ece", "ECE"), ("brier", "Brier"), ("nll", "NLL")))
         for suffix, said in (("", ""), ("_scaled", ", scaled"))
+    ),
+    # Of mean average precision and the like no image is right or wrong: no interval over images, so none at all.
+    "multilabel": (("mAP", "linear mAP → {}", "number", 44),),
+    "linear_sgd": ((OF_IMAGES + r"_epochs\d+", "linear by SGD {}", "accuracy", 43),),
+    "finetune": ((OF_IMAGES, "fine-tuned {}", "accuracy", 51), ("mAP", "fine-tuned mAP {}", "number", 51.1)),
+    "scratch": ((OF_IMAGES, "from scratch {}", "accuracy", 51.2), ("mAP", "from scratch mAP {}", "number", 51.3)),
+    "segmentation": (("frozen_mIoU", "linear mIoU {}", "number", 52), ("finetuned_mIoU", "fine-tuned mIoU {}", "number", 52.1)),
+    "detection": tuple(
+        (f"{kind}_{metric}", f"{said} {metric} {{}}", "number", 53 + place / 10)
+        for place, ((kind, said), metric) in enumerate(
+            itertools.product((("frozen", "frozen"), ("finetuned", "fine-tuned")), ("AP", "AP50", "AP75"))
+        )
     ),
 }
 """Evaluator -> (metric, header with its data set, kind, order) of what is shown in Markdown; the rest of it goes to the CSV."""
@@ -136,7 +151,8 @@ def _written(evaluator: str, dataset: str, metric: str) -> Column | None:
         if re.fullmatch(pattern, metric):
             key = f"{evaluator}:{dataset}:{metric}" if "{}" in header else f"{evaluator}:{metric}"
             less = bool(LESS_IS_BETTER.fullmatch(metric))
-            return Column(key, header.format(shown(dataset)) + ", less is better" * less, kind, order, "report", less=less)
+            said = " (per class)" * ("mean_per_class" in metric) + ", less is better" * less
+            return Column(key, header.format(shown(dataset)) + said, kind, order, "report", less=less)
     return None
 
 

@@ -95,7 +95,7 @@ def test_the_strength_is_picked_by_val_s_mean_average_precision():
         model = OneVsRestClassifier(LogisticRegression(C=1 / (l2 * len(sets.train_x)), tol=1e-8, max_iter=10_000))
         theirs = make_pipeline(StandardScaler(), model).fit(sets.train_x, sets.train_y[:, :4]).decision_function(sets.val_x)
         found[l2] = 100 * np.mean([average_precision_score(sets.val_y[:, label], theirs[:, label]) for label in range(4)])
-    assert chosen["l2"] == max(found, key=lambda l2: found[l2]) and chosen["val_map"] == pytest.approx(max(found.values()), abs=0.1)
+    assert chosen["l2"] == max(found, key=lambda l2: found[l2]) and chosen["val_mAP"] == pytest.approx(max(found.values()), abs=0.1)
     assert chosen["val_classes"] == 4
     permuted = replace(sets, test_y=sets.test_y[::-1])
     assert multilabel.choose(permuted) == chosen
@@ -105,9 +105,9 @@ def test_what_is_averaged_is_said():
     sets = made()
     sets.test_y[0, 4] = True
     whole, enough = multilabel.measure(sets)
-    assert (whole.metric, whole.chosen["classes"], whole.chosen["unseen"]) == ("map", 5, 1)
+    assert (whole.metric, whole.chosen["classes"], whole.chosen["unseen"]) == ("mAP", 5, 1)
     images = sum(getattr(sets, f"{split}_y").sum(0) for split in ("train", "val", "test"))
-    assert (enough.metric, enough.chosen["classes"]) == ("map_20", int((images >= 20).sum())) and "unseen" not in enough.chosen
+    assert (enough.metric, enough.chosen["classes"]) == ("mAP_20", int((images >= 20).sum())) and "unseen" not in enough.chosen
     assert 1 < enough.chosen["classes"] < 5 and whole.n == enough.n == 200 and whole.correct is None
     # A class that nobody was shown: chance.
     precisions = multilabel.average_precisions(np.zeros((200, 5)), sets.test_y, sets.test_ignored)

@@ -41,7 +41,7 @@ def test_it_is_the_papers_formula(x, monkeypatch, block):
     assert 0.2 < np.mean(first) < 0.95 and len(first) == recall.n == mean.n == 35, "two images have no other of their class"
     assert unpack(recall.correct, recall.n).tolist() == first and recall.value == pytest.approx(100 * np.mean(first))
     assert mean.value == pytest.approx(100 * np.mean(precision)) and mean.correct is None
-    assert (recall.metric, mean.metric, recall.split) == ("recall_at_1", "map_at_r", "test")
+    assert (recall.metric, mean.metric, recall.split) == ("recall_at_1", "mAP_at_R", "test")
 
 
 def test_the_best_is_100_and_without_pairs_there_is_no_number():

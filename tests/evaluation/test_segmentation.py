@@ -56,7 +56,7 @@ def test_squares_are_found_and_the_frozen_encoder_is_as_it_was(splits, monkeypat
     subject = Subject()
     before = sha256(subject.method)
     frozen, finetuned, spent = segmentation.measure(subject, splits, 32)
-    assert [result.metric for result in (frozen, finetuned, spent)] == ["frozen_miou", "finetuned_miou", "tflop"]
+    assert [result.metric for result in (frozen, finetuned, spent)] == ["frozen_mIoU", "finetuned_mIoU", "tflop"]
     assert min(frozen.value, finetuned.value) > 60 and spent.value > 0 and frozen.n == 8
     assert sha256(subject.method) == before and len(subject.told) == 30 * 4 and subject.told == sorted(subject.told)
 

@@ -160,12 +160,31 @@ def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(
     assert [each.key for each in sorted(keys, key=columns.position)] == [f"few_labels:{count}" for count in (20, 100, 1000)]
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "metric", "header", "kind"),
+    [
+        ("finetune", "top1", "fine-tuned voc2012", "accuracy"),
+        ("finetune", "mean_per_class", "fine-tuned voc2012 (per class)", "accuracy"),
+        ("finetune", "mAP", "fine-tuned mAP voc2012", "number"),
+        ("scratch", "top1", "from scratch voc2012", "accuracy"),
+        ("linear_sgd", "mean_per_class_epochs100", "linear by SGD voc2012 (per class)", "accuracy"),
+        ("multilabel", "mAP", "linear mAP → voc2012", "number"),
+        ("segmentation", "frozen_mIoU", "linear mIoU voc2012", "number"),
+        ("detection", "finetuned_AP50", "fine-tuned AP50 voc2012", "number"),
+    ],
+)
+def test_columns_of_what_trains_name_their_data_set_and_never_rank(evaluator, metric, header, kind):
+    column = columns.column(evaluator, "voc2012", "test", metric)
+    assert (column.header, column.kind, column.shown, column.ranks) == (header, kind, "report", False)
+    assert columns.column(evaluator, "voc2012", "train", "tflop").shown == ""
+
+
 def test_columns_of_retrieval_few_shots_what_is_out_and_calibration():
     """Less is better of some, which then say so and are no accuracies: what ranks and compares goes by more."""
     found = [
         columns.column(evaluator, dataset, "test", metric)
         for evaluator, dataset, metrics in (
-            ("retrieval", "cifar10", ("map_at_r", "recall_at_1")),
+            ("retrieval", "cifar10", ("mAP_at_R", "recall_at_1")),
             ("few_shot", "dtd", ("logistic_5way5shot", "centroid_5way1shot", "centroid_5way1shot_half_width")),
             ("ood", "dtd", ("fpr95_k50", "auroc_k50")),
             ("calibration", "cifar10", ("nll", "ece_scaled", "brier", "ece")),
@@ -187,7 +206,7 @@ def test_columns_of_retrieval_few_shots_what_is_out_and_calibration():
     ]
     (half_width,) = [column for column in found if not column.shown]
     assert half_width.key == "few_shot:dtd:centroid_5way1shot_half_width" and half_width.kind == "number"
-    assert "retrieval:map_at_r" in {column.key for column in found} and not any(column.ranks for column in found)
+    assert "retrieval:mAP_at_R" in {column.key for column in found} and not any(column.ranks for column in found)
 
 
 def test_what_a_table_has_of_them(tmp_path):

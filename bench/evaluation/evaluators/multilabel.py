@@ -1,6 +1,6 @@
 """Linear probe for images that show several classes: each against all others, mean average precision.
 
-multilabel:voc2012     metrics map, over the classes that a test image shows, and map_20, over those of 20 images or more
+multilabel:voc2012     metrics mAP, over the classes that a test image shows, and mAP_20, over those of 20 images or more
 
 One logistic regression for each class on standardised features (bench/evaluation/one_against_rest.py). One strength for all classes is
 picked on val by its mean average precision after fitting on train, the probes are refitted on train + val, and test is read once. An image
@@ -38,18 +38,18 @@ def average_precisions(found: np.ndarray, y: np.ndarray, ignored: np.ndarray) ->
 
 
 def choose(sets: LabelSets, strengths: tuple[float, ...] = STRENGTHS) -> dict[str, float | int]:
-    """The strength with the highest mean average precision on val after fitting on train, of equal ones the stronger: {'l2', 'val_map' in
+    """The strength with the highest mean average precision on val after fitting on train, of equal ones the stronger: {'l2', 'val_mAP' in
     percent, 'val_classes': how many val shows, and 'at_edge' where it is}. Does not read test. ValueError where val shows no class."""
     if not sets.val_y.any():
         raise ValueError(f"multilabel on {sets.dataset}: no val image shows a class, and no strength can be picked")
     probes = fit(sets.train_x, sets.train_y, sets.train_ignored, strengths)
     found = [float(np.nanmean(average_precisions(row, sets.val_y, sets.val_ignored))) for row in scores(probes, sets.val_x)]
     best = max(zip(found, strengths, strict=True))
-    return {"l2": best[1], "val_map": 100 * best[0], "val_classes": int(sets.val_y.any(axis=0).sum())} | at_edge(best[1], strengths)
+    return {"l2": best[1], "val_mAP": 100 * best[0], "val_classes": int(sets.val_y.any(axis=0).sum())} | at_edge(best[1], strengths)
 
 
 def measure(sets: LabelSets) -> list[Result]:
-    """'map' and 'map_20' on test, percent; `chosen` says over how many classes each is the mean, and how many of them no image of train and
+    """'mAP' and 'mAP_20' on test, percent; `chosen` says over how many classes each is the mean, and how many of them no image of train and
     val shows ('unseen'): those have the average precision of chance. ValueError where no test image shows a class."""
     chosen = choose(sets)
     x, y, ignored = sets.fitting_split()
@@ -63,7 +63,7 @@ def measure(sets: LabelSets) -> list[Result]:
         raise ValueError(f"multilabel on {sets.dataset}: no test image shows a class")
     images = sum((part_y | part_ignored).sum(axis=0) for part_y, part_ignored in ((y, ignored), (test_y, test_ignored)))
     results = []
-    for metric, averaged in (("map", there), (f"map_{ENOUGH}", there & (images >= ENOUGH))):
+    for metric, averaged in (("mAP", there), (f"mAP_{ENOUGH}", there & (images >= ENOUGH))):
         facts = (
             chosen | {"classes": int(averaged.sum())} | ({"unseen": int(unseen)} if (unseen := (averaged & ~probes.fitted).sum()) else {})
         )

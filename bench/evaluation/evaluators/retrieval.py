@@ -1,7 +1,7 @@
 """Retrieval: every test image looks for its class among all other test images, by cosine similarity.
 
 recall_at_1    percent of queries whose nearest image is of their class, which is precision at 1; which of them is kept
-map_at_r       mean average precision at R, percent: R images are of the query's class beside itself; of the R nearest, P(i) is the share
+mAP_at_R       mean average precision at R, percent: R images are of the query's class beside itself; of the R nearest, P(i) is the share
                of right ones among the first i, and the mean over i = 1 to R of P(i) counts where the i-th is right
 
 Musgrave et al. 2020 (arXiv:2003.08505), as their repository computes both (pytorch-metric-learning, utils/accuracy_calculator.py at
@@ -47,7 +47,7 @@ def measure(dataset: str, x: np.ndarray, labels: np.ndarray) -> list[Result]:
     values = [100 * float(each.mean()) if len(first) else None for each in (first, precision)]
     return [
         Result(**facts, metric="recall_at_1", value=values[0], correct=pack(first)),
-        Result(**facts, metric="map_at_r", value=values[1]),
+        Result(**facts, metric="mAP_at_R", value=values[1]),
     ]
 
 

@@ -1,6 +1,6 @@
 """Segmentation: a class for every pixel, by a linear layer on the frozen last feature map, and by an FCN head with all weights fine-tuned.
 
-segmentation:voc2012_part     metrics frozen_miou and finetuned_miou, percent, on test; and tflop, what all trainings took
+segmentation:voc2012_part     metrics frozen_mIoU and finetuned_mIoU, percent, on test; and tflop, what all trainings took
 
 The linear layer is a 1x1 convolution, the head torchvision's of FCN without dropout; scores are enlarged bilinearly. SGD with Nesterov
 momentum 0.9 along a cosine to 0, images of 96 x 96 pixels (or the pretraining's size, where that is larger), mirrored where that shows the
@@ -62,7 +62,7 @@ def measure(features: Features, splits: AnnotatedSplits, size: int) -> list[Resu
             raise ValueError(f"segmentation on {splits.dataset}, {kind}: no learning rate has a finite loss")
         value = mean_iou(confusion(network, splits.test, number))
         facts = {"evaluator": "segmentation", "dataset": splits.dataset, "split": "test", "n": len(splits.test)}
-        results.append(Result(**facts, metric=f"{kind}_miou", value=value, chosen={"lr": best, "val_miou": on_val[best]}))
+        results.append(Result(**facts, metric=f"{kind}_mIoU", value=value, chosen={"lr": best, "val_mIoU": on_val[best]}))
     tflop = sum(flops or 0.0 for flops in spent) / 1e12
     facts = {"evaluator": "segmentation", "dataset": splits.dataset, "split": "train", "n": len(splits.train)}
     return [*results, Result(**facts, metric="tflop", value=tflop)]
