@@ -32,14 +32,15 @@ def test_what_an_encoder_sees_is_a_view_or_is_shown(name):
     cls = methods.load(name)
     encoder = "vit_micro" if cls.needs == "tokens" else "resnet8"
     method = build(cls, narrow(encoder, SIZE), DatasetInfo(64, SIZE), 5, {}).train()
-    batch = random_batch(method, BATCH, SIZE)
+    count = max(BATCH, method.smallest_batch)
+    batch = random_batch(method, count, SIZE)
     if method.uses_labels:
-        batch = LabelledBatch(batch.views, batch.index, batch.draws, torch.arange(BATCH) % 5)
+        batch = LabelledBatch(batch.views, batch.index, batch.draws, torch.arange(count) % 5)
     seen, shown = [], {}
     for module in method.modules():
         if isinstance(module, nn.Conv2d) and module.in_channels == 3:
             module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    fresh = random_batch(method, BATCH, SIZE).draws
+    fresh = random_batch(method, count, SIZE).draws
     watched = dataclasses.replace(batch, draws=fresh, show=lambda caption, make: shown.update({caption: make()}))
     with torch.no_grad():
         assert torch.equal(method.loss(batch, 0.9), method.loss(watched, 0.9))  # nothing is drawn, and nothing changed, to be looked at
