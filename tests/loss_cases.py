@@ -1,9 +1,11 @@
 """What the tests of losses share: tiny encoders, batches of random views and pictures, the pieces of formulas as loops over Python's
 floats, how near a loss must come to them, and mistakes written into a copy of a method's source."""
 
+import importlib
 import inspect
 import math
 import types
+import warnings
 
 import torch
 
@@ -18,6 +20,13 @@ TOLERANCE = 1e-5
 """How far a loss may be from its formula, as a share of it, or absolute where it is below 1."""
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 """By which `normalised` goes."""
+
+
+def from_lightly(module, name):
+    """What lightly has of this name in this module of its own. It imports parts of torch and torchvision that warn of their age."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(importlib.import_module(f"lightly.{module}"), name)
 
 
 def make_encoder(in_channels=3, width=1.0, bn_groups=1):

@@ -6,7 +6,6 @@ B images, P projection, Q queue length, N images of the pretraining split.
 
 import copy
 import math
-import warnings
 
 import pytest
 import torch
@@ -27,7 +26,7 @@ from bench.spec import DatasetInfo
 from bench.training.optim import build_optimizer, set_progress
 from bench.views.ops import ColorJitter, Grayscale
 from bench.views.view import render_views
-from loss_cases import TOLERANCE, close, dot, make_encoder, rows_of
+from loss_cases import TOLERANCE, close, dot, from_lightly, make_encoder, rows_of
 from loss_cases import mutate as mutate_source
 from methods.byol import BYOL, regression
 from methods.moco import MoCo
@@ -35,10 +34,8 @@ from methods.moco_v1 import MoCoV1
 from methods.npid import NPID, instance_softmax, noise_contrast, similarities
 from methods.simclr import SimCLR
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import NegativeCosineSimilarity, NTXentLoss
+NegativeCosineSimilarity = from_lightly("loss", "NegativeCosineSimilarity")
+NTXentLoss = from_lightly("loss", "NTXentLoss")
 
 METHODS = (SimCLR, MoCo, MoCoV1, NPID, BYOL)
 DATA = DatasetInfo(num_images=20, image_size=8)

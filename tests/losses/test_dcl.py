@@ -14,13 +14,11 @@ from torch.nn import functional as F
 import methods.dcl
 from bench.parts import nt_xent
 from bench.spec import DatasetInfo
-from loss_cases import agree, close, dot, make_encoder, mutate, random_batch, rows_of, unit
+from loss_cases import agree, close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 from methods.dcl import decoupled
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import DCLLoss, DCLWLoss
+DCLLoss = from_lightly("loss", "DCLLoss")
+DCLWLoss = from_lightly("loss", "DCLWLoss")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

@@ -6,7 +6,6 @@ is written into a copy of the method's source, and the comparison must then fail
 
 import copy
 import math
-import warnings
 
 import pytest
 import torch
@@ -16,7 +15,7 @@ import methods.dino
 from bench.compute.randomness import Draws, seeded
 from bench.encoders.factory import factory
 from bench.spec import DatasetInfo
-from loss_cases import TOLERANCE, agree, dot, mutate, random_batch, unit
+from loss_cases import TOLERANCE, agree, dot, from_lightly, mutate, random_batch, unit
 
 SIZE = 16
 SMALL = {"outputs": 7, "hidden": 12, "bottleneck": 5}
@@ -135,9 +134,7 @@ def test_a_mistake_is_seen(monkeypatch, mistake):
     ("views", "count", "outputs", "student_temperature", "teacher_temperature"), [(2, 3, 5, 0.1, 0.04), (6, 4, 33, 0.3, 0.07)]
 )
 def test_the_loss_and_the_centre_equal_lightlys(views, count, outputs, student_temperature, teacher_temperature):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what lightly imports
-        from lightly.loss import DINOLoss
+    DINOLoss = from_lightly("loss", "DINOLoss")
     source = Draws("lightly", views, total=views)
     student, teacher, centre = source.randn(count, outputs), source.randn(count, outputs)[:2], source.randn(outputs)[0]
     theirs = DINOLoss(outputs, teacher_temp=teacher_temperature, student_temp=student_temperature, center_momentum=0.8)

@@ -4,8 +4,6 @@ mistakes that the comparisons must notice; and what it is for, a target that var
 B images, V views, P projection.
 """
 
-import warnings
-
 import pytest
 import torch
 from torch.nn import functional as F
@@ -13,12 +11,9 @@ from torch.nn import functional as F
 import methods.fastsiam
 import methods.simsiam
 from bench.spec import DatasetInfo
-from loss_cases import close, dot, make_encoder, mutate, random_batch, rows_of, unit
+from loss_cases import close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import NegativeCosineSimilarity
+NegativeCosineSimilarity = from_lightly("loss", "NegativeCosineSimilarity")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

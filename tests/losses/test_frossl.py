@@ -5,7 +5,6 @@ B images, V views, P projection.
 """
 
 import math
-import warnings
 
 import pytest
 import torch
@@ -13,12 +12,9 @@ import torch
 import methods.frossl
 from bench.domains import domains
 from bench.spec import DatasetInfo
-from loss_cases import close, dot, make_encoder, mutate, random_batch, rows_of
+from loss_cases import close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss.frossl_loss import FroSSLLoss
+FroSSLLoss = from_lightly("loss.frossl_loss", "FroSSLLoss")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

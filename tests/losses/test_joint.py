@@ -6,7 +6,6 @@ B images, P projection, Q past embeddings.
 
 import copy
 import math
-import warnings
 
 import pytest
 import torch
@@ -18,13 +17,12 @@ import methods.simsiam
 import methods.vicreg
 from bench.spec import DatasetInfo, Group
 from bench.training.optim import build_optimizer, set_progress
-from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, rows_of, unit
+from loss_cases import TOLERANCE, close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import BarlowTwinsLoss, NegativeCosineSimilarity, VICRegLoss
-    from lightly.models.modules import NNMemoryBankModule
+BarlowTwinsLoss = from_lightly("loss", "BarlowTwinsLoss")
+NegativeCosineSimilarity = from_lightly("loss", "NegativeCosineSimilarity")
+VICRegLoss = from_lightly("loss", "VICRegLoss")
+NNMemoryBankModule = from_lightly("models.modules", "NNMemoryBankModule")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

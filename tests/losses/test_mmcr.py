@@ -5,7 +5,6 @@ B images, V views, P projection.
 """
 
 import math
-import warnings
 
 import pytest
 import torch
@@ -13,12 +12,9 @@ from torch.nn import functional as F
 
 import methods.mmcr
 from bench.spec import DatasetInfo
-from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, rows_of, unit
+from loss_cases import TOLERANCE, close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import MMCRLoss
+MMCRLoss = from_lightly("loss", "MMCRLoss")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

@@ -5,7 +5,6 @@ B images, P projection.
 """
 
 import math
-import warnings
 
 import pytest
 import torch
@@ -14,12 +13,9 @@ from torch.nn import functional as F
 import methods.moco_v3
 from bench.encoders.networks.vit import VisionTransformer
 from bench.spec import DatasetInfo
-from loss_cases import close, cross_entropy_of_one, dot, make_encoder, mutate, random_batch, rows_of, unit
+from loss_cases import close, cross_entropy_of_one, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import NTXentLoss
+NTXentLoss = from_lightly("loss", "NTXentLoss")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

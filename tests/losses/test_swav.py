@@ -6,7 +6,6 @@ is written into a copy of the method's source, and the comparison must then fail
 
 import copy
 import math
-import warnings
 
 import pytest
 import torch
@@ -18,7 +17,7 @@ from bench.encoders.factory import factory
 from bench.method import Batch
 from bench.parts.clusters import sinkhorn
 from bench.spec import DatasetInfo
-from loss_cases import TOLERANCE, agree, dot, mutate, random_batch, unit
+from loss_cases import TOLERANCE, agree, dot, from_lightly, mutate, random_batch, unit
 
 SIZE = 16
 SMALL = {"prototypes": 7, "hidden": 12, "projection": 5, "queue": 8, "queue_from": 0.5, "frozen": 0.25}
@@ -144,9 +143,7 @@ def cosine_scores(rows, prototypes, key=0):
     ("rows", "prototypes", "epsilon", "iterations"), [(1, 1, 0.05, 1), (6, 4, 0.05, 3), (4, 9, 0.03, 2), (16, 5, 0.5, 10)]
 )
 def test_sinkhorn_is_the_papers_and_lightlys(rows, prototypes, epsilon, iterations):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what lightly imports
-        from lightly.loss.swav_loss import sinkhorn as theirs
+    theirs = from_lightly("loss.swav_loss", "sinkhorn")
     scores = cosine_scores(rows, prototypes)
     found = sinkhorn(scores, epsilon, iterations)
     assert found.dtype == torch.float32 and found.shape == scores.shape
@@ -192,9 +189,7 @@ def test_a_row_that_takes_no_part_changes_no_other():
 
 @pytest.mark.parametrize(("views", "queue"), [(2, 0), (2, 6), (5, 0), (8, 9)])
 def test_the_loss_equals_lightlys(views, queue):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what lightly imports
-        from lightly.loss import SwaVLoss
+    SwaVLoss = from_lightly("loss", "SwaVLoss")
     method = make(local_crops=views - 2, filled=queue, queue=max(queue, 8), queue_from=0.0, temperature=0.1, epsilon=0.05)
     rows = F.normalize(Draws("lightly", views, total=views).randn(4, 5), dim=2)
     scores = rows @ method.prototypes.weight.detach().T

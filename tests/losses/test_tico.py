@@ -4,19 +4,14 @@ lightly's over several steps; what flows back and what does not; mistakes that m
 B images, P projection.
 """
 
-import warnings
-
 import pytest
 import torch
 
 import methods.tico
 from bench.spec import DatasetInfo
-from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, rows_of, unit
+from loss_cases import TOLERANCE, close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import TiCoLoss
+TiCoLoss = from_lightly("loss", "TiCoLoss")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

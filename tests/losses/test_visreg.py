@@ -6,7 +6,6 @@ B images, V crops, P projection, M directions.
 
 import math
 import statistics
-import warnings
 
 import pytest
 import torch
@@ -15,12 +14,9 @@ from torch.nn import functional as F
 import methods.visreg
 from bench.compute.randomness import Draws
 from bench.spec import DatasetInfo
-from loss_cases import TOLERANCE, close, dot, make_encoder, mutate, random_batch, rows_of
+from loss_cases import TOLERANCE, close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss.visreg_loss import VISRegLoss
+VISRegLoss = from_lightly("loss.visreg_loss", "VISRegLoss")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)

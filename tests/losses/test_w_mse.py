@@ -6,7 +6,6 @@ B images, P projection, V views.
 
 import itertools
 import math
-import warnings
 
 import pytest
 import torch
@@ -16,13 +15,10 @@ from bench.compute.randomness import Draws
 from bench.errors import UserError
 from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
-from loss_cases import agree, close, dot, make_encoder, mutate, random_batch, rows_of, unit
+from loss_cases import agree, close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 from methods.w_mse import distance, whitened
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss.wmse_loss import WMSELoss
+WMSELoss = from_lightly("loss.wmse_loss", "WMSELoss")
 
 SIZE = 8
 DATA = DatasetInfo(num_images=64, image_size=SIZE)
