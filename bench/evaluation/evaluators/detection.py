@@ -18,6 +18,7 @@ from bench.evaluation.tuning.average_precision import average_precision
 from bench.evaluation.tuning.backbone import Backbone
 from bench.evaluation.tuning.descent import sgd
 from bench.evaluation.tuning.detector import detected, make, train
+from bench.evaluation.tuning.grid import choose
 from bench.evaluation.tuning.images import AnnotatedSplits, Together
 from bench.records.record import Result
 
@@ -50,12 +51,13 @@ def measure(features: Features, splits: AnnotatedSplits, size: int) -> list[Resu
             spent.append(train(network, items, splits.mirror, sgd(rate, DECAY, BATCH), STEPS, going_on))
             return None if spent[-1] is None else network
 
-        on_val = {}
-        for rate in RATES:
-            if network := trained(splits.train, rate):
-                on_val[rate] = average_precision(detected(network, splits.val), number)["AP50"]
-        best = min(on_val, key=lambda rate: (-on_val[rate], rate), default=None)
-        network = trained(Together(splits.train, splits.val), best) if best else None
+        best, on_val, network = choose(
+            RATES,
+            splits.train,
+            lambda: Together(splits.train, splits.val),
+            trained,
+            lambda network: average_precision(detected(network, splits.val), number)["AP50"],
+        )
         if not best or not network:
             raise ValueError(f"detection on {splits.dataset}, {kind}: no learning rate has a finite loss")
         facts = {"evaluator": "detection", "dataset": splits.dataset, "split": "test", "n": len(splits.test)}

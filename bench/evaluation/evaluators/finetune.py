@@ -16,6 +16,7 @@ from collections.abc import Callable
 from bench.evaluation.features import Features
 from bench.evaluation.tuning.classifier import Classifier, judged, train
 from bench.evaluation.tuning.descent import sgd
+from bench.evaluation.tuning.grid import choose
 from bench.evaluation.tuning.images import Images, Part
 from bench.evaluation.tuning.trainable import Trainable
 from bench.records.record import Result, pack
@@ -39,7 +40,7 @@ def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images
     if make() is None:
         return []
     settings = [(rate, decay) for rate in RATES for decay in DECAYS]
-    spent, on_val = [], {}
+    spent = []
 
     def trained(part: Part, setting: tuple[float, float]) -> Classifier | None:
         encoder, before = make(), len(spent)
@@ -52,12 +53,13 @@ def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images
         spent.append(train(network, images, part, sgd(*setting, BATCH), STEPS, going_on))
         return None if spent[-1] is None else network
 
-    for setting in settings:
-        network = trained(images.train, setting)
-        if network is not None:
-            on_val[setting], _ = judged(images.metric, network.scores(images.val), images.val.labels)
-    best = min(on_val, key=lambda setting: (-on_val[setting], setting), default=None)
-    network = best and trained(images.fitting_split(), best)
+    best, on_val, network = choose(
+        settings,
+        images.train,
+        images.fitting_split,
+        trained,
+        lambda network: judged(images.metric, network.scores(images.val), images.val.labels)[0],
+    )
     if not best or not network:
         raise ValueError(f"{evaluator} on {images.dataset}: with {'the best' if best else 'every'} setting the loss was not finite")
     test = images.test_split()

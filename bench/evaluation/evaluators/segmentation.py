@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from bench.evaluation.features import Features
 from bench.evaluation.tuning.backbone import Backbone
 from bench.evaluation.tuning.descent import sgd
+from bench.evaluation.tuning.grid import choose
 from bench.evaluation.tuning.images import AnnotatedSplits, Together
 from bench.evaluation.tuning.segmenter import Segmenter, confusion, mean_iou, train
 from bench.records.record import Result
@@ -52,12 +53,13 @@ def measure(features: Features, splits: AnnotatedSplits, size: int) -> list[Resu
             spent.append(train(network, items, splits.mirror, sgd(rate, DECAY, BATCH), STEPS, going_on))
             return None if spent[-1] is None else network
 
-        on_val = {}
-        for rate in rates:
-            if network := trained(splits.train, rate):
-                on_val[rate] = mean_iou(confusion(network, splits.val, number))
-        best = min(on_val, key=lambda rate: (-on_val[rate], rate), default=None)
-        network = trained(Together(splits.train, splits.val), best) if best else None
+        best, on_val, network = choose(
+            rates,
+            splits.train,
+            lambda: Together(splits.train, splits.val),
+            trained,
+            lambda network: mean_iou(confusion(network, splits.val, number)),
+        )
         if not best or not network:
             raise ValueError(f"segmentation on {splits.dataset}, {kind}: no learning rate has a finite loss")
         value = mean_iou(confusion(network, splits.test, number))
