@@ -123,6 +123,7 @@ NAMES_THE_SIZE = {
     "bench/commands/request.py": "an argument",
     "bench/commands/views.py": "an argument",
     "reports/claims/figure.py": "a setting of its runs",
+    "reports/papers/_rates.py": "a setting of its runs",
     "reports/papers/jigsaw_shortcut.py": "a setting of its runs",
     "reports/papers/pretext_layers.py": "a setting of its runs",
     "reports/tables/table.py": "one table for each size",

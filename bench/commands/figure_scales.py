@@ -6,6 +6,7 @@
 Whoever calls this hands the suite on: bench/suites knows no figure, as it may import no report.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import methods
@@ -16,7 +17,7 @@ from bench.suites import Suite
 
 if TYPE_CHECKING:
     from bench.spec import RunSpec
-    from reports.claims.figure import Arm, Figure, Records
+    from reports.claims.figure import Arm, Figure, Records, Scale
 
 RESULTS = "results/figures"
 """Where the records of every figure go: two that ask for one run share its record."""
@@ -75,13 +76,24 @@ def specs(figure: "Figure", scale: str) -> "dict[str, dict[int, RunSpec]]":
 
     chosen = figure.scales[scale]
     if not isinstance(chosen, Records):
-        return {name: {seed: chosen.spec(arm, seed) for seed in chosen.seeds} for name, arm in asked(figure, scale).items()}
+        return {name: {seed: spec_of(arm, chosen, seed) for seed in chosen.seeds} for name, arm in asked(figure, scale).items()}
     runs = suites.load(chosen.suite).runs
     found = {name: of_suite(arm, chosen, runs) for name, arm in asked(figure, scale).items()}
     lacking = [name for name, by_seed in found.items() if not by_seed and name in figure.arms]
     if lacking:
         raise UserError(f"the suite '{chosen.suite}' has no run of '{lacking[0]}'; expected one of {described(figure.arms[lacking[0]])}")
     return found
+
+
+def spec_of(arm: "Arm", chosen: "Scale", seed: int) -> "RunSpec":
+    """An arm's run, to be completed, on the numbers of the recipe that the scale names."""
+    spec = chosen.spec(arm, seed)
+    if chosen.recipe_name is None:
+        return spec
+    from bench.plan import recipes
+
+    own, changes = recipes.changes(arm.method, chosen.recipe_name)
+    return replace(spec, hyper_parameters={**own, **spec.hyper_parameters}, recipe_changes={**changes, **spec.recipe_changes})
 
 
 def of_suite(arm: "Arm", chosen: "Records", runs: "tuple[RunSpec, ...]") -> "dict[int, RunSpec]":

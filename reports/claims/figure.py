@@ -61,6 +61,8 @@ class Scale:
     """The same of one method's arms: learning rates that a search on val found. They win over `recipe`."""
     hyper_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Hyper-parameters of one method's arms, where not its defaults."""
+    recipe_name: str | None = None
+    """Whose numbers every arm begins with, as `--recipe` has it: `imagenet` is the paper's own. All that is said besides wins over it."""
     evals: tuple[str, ...] = EVALS
     arms: tuple[str, ...] | None = None
     """Those that are run here; None: all."""

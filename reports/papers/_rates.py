@@ -11,6 +11,11 @@ from reports.claims.figure import Scale
 GpuScale = partial(Scale, dataset="cifar10", precision="bf16", budget="20epochs", seeds=(0, 1, 2))
 """What a quarter of an hour of a GPU is enough for, of most figures; what a figure says besides wins."""
 
+PaperScale = partial(
+    Scale, dataset="imagenet1k", encoder="resnet50", image_size=224, precision="bf16", seeds=(0, 1, 2), recipe_name="imagenet"
+)
+"""The paper's own data, encoder and length, with what its authors' code trains by. A cluster's work; three seeds, for a verdict."""
+
 CIFAR10 = {
     "byol": {"lr": 4.5},
     "denoising_ae": {"lr": 0.003},
@@ -50,4 +55,8 @@ CifarScale = partial(Scale, dataset="cifar10", encoder="resnet8", recipes=CIFAR1
 ON_DIGITS = "Handwritten digits of 28 pixels and a ResNet-8 in place of ImageNet and a ResNet-50"
 ON_CIFAR = "CIFAR-10 at 32 pixels and a ResNet-8 in place of ImageNet and a ResNet-50"
 ON_CIFAR_GPU = "CIFAR-10 at 32 pixels and a ResNet-18 in place of ImageNet and a ResNet-50, 20 epochs, the method's own recipe"
+AS_IN_PAPER = (
+    "ImageNet and a ResNet-50 as in the paper, trained by the recipe in methods/imagenet.toml; docs/recipes.md has what differs there"
+)
+"""Of PaperScale."""
 SHORT = "; minutes of one core instead of days of many devices"

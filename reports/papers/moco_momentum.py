@@ -2,7 +2,7 @@
 
 from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Above, Rises
-from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
+from reports.papers._rates import AS_IN_PAPER, ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale, PaperScale
 
 MOMENTA = ("0", "0.9", "0.99", "0.999")
 
@@ -30,6 +30,11 @@ FIGURE = Figure(
             encoder="resnet18",
             cost="about 12 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; MoCo v2, with a head of two layers, in place of v1.",
+        ),
+        "paper": PaperScale(
+            budget="200epochs",
+            cost="about 240 H100-hours, estimated",
+            differs=f"{AS_IN_PAPER}; MoCo v2, with a head of two layers, and its queue of 65,536 in place of v1 and 4,096.",
         ),
     },
 )

@@ -2,7 +2,7 @@
 
 from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Rises
-from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
+from reports.papers._rates import AS_IN_PAPER, ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale, PaperScale
 
 LENGTHS = ("256", "512", "1024", "2048", "4096", "16384")
 
@@ -30,6 +30,12 @@ FIGURE = Figure(
             encoder="resnet18",
             cost="about 12 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; MoCo v2, with a head of two layers, in place of v1.",
+            arms=("256", "1024", "4096", "16384"),
+        ),
+        "paper": PaperScale(
+            budget="200epochs",
+            cost="about 240 H100-hours, estimated",
+            differs=f"{AS_IN_PAPER}; MoCo v2, with a head of two layers, in place of v1; queues up to 16,384 in place of 65,536.",
             arms=("256", "1024", "4096", "16384"),
         ),
     },

@@ -6,7 +6,7 @@ a baseline whose predictor's learning rate is not decayed, which is 0.4 better.
 
 from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Above, Collapses
-from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
+from reports.papers._rates import AS_IN_PAPER, ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale, PaperScale
 
 FIGURE = Figure(
     paper="arXiv:2011.10566",
@@ -43,6 +43,12 @@ FIGURE = Figure(
             encoder="resnet18",
             cost="about 20 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; judged by kNN.",
+            evals=(*EVALS, "projection"),
+        ),
+        "paper": PaperScale(
+            budget="100epochs",
+            cost="about 225 H100-hours, estimated",
+            differs=f"{AS_IN_PAPER}; judged by kNN.",
             evals=(*EVALS, "projection"),
         ),
     },

@@ -6,7 +6,7 @@ does not see a collapse.
 
 from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Above, Collapses
-from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
+from reports.papers._rates import AS_IN_PAPER, ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale, PaperScale
 
 WEIGHTS = ("25, 25, 1", "1, 1, 0", "1, 0, 0", "25, 0, 1", "0, 25, 1")
 
@@ -42,6 +42,13 @@ FIGURE = Figure(
             encoder="resnet18",
             cost="about 15 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; an embedding of 1,024 numbers in place of 8,192.",
+            evals=(*EVALS, "projection"),
+        ),
+        "paper": PaperScale(
+            budget="100epochs",
+            recipe={"warmup": 0.1},
+            cost="about 235 H100-hours, estimated",
+            differs=f"{AS_IN_PAPER}: that of 1,000 epochs, with 10 epochs of warm-up of 100.",
             evals=(*EVALS, "projection"),
         ),
     },

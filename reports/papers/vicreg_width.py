@@ -2,7 +2,7 @@
 
 from reports.claims.figure import EVALS, Arm, Figure
 from reports.claims.rules import Rises
-from reports.papers._rates import ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale
+from reports.papers._rates import AS_IN_PAPER, ON_CIFAR_GPU, ON_DIGITS, SHORT, DigitsScale, GpuScale, PaperScale
 
 WIDTHS = ("64", "256", "1024", "2048", "4096")
 
@@ -30,6 +30,13 @@ FIGURE = Figure(
             encoder="resnet18",
             cost="about 15 H100-minutes, estimated",
             differs=f"{ON_CIFAR_GPU}; 256 to 4,096 numbers in place of 256 to 16,384; judged by kNN.",
+            arms=("256", "1024", "2048", "4096"),
+        ),
+        "paper": PaperScale(
+            budget="100epochs",
+            recipe={"warmup": 0.1},
+            cost="about 180 H100-hours, estimated",
+            differs=f"{AS_IN_PAPER}: that of 1,000 epochs, with 10 epochs of warm-up of 100; up to 4,096 numbers in place of 16,384.",
             arms=("256", "1024", "2048", "4096"),
         ),
     },

@@ -16,9 +16,10 @@ import pytest
 
 import methods
 from bench import suites
+from bench.commands.figure_scales import spec_of
 from bench.data import catalogue
 from bench.data.dataset import DataSet
-from bench.plan import step
+from bench.plan import recipes, step
 from bench.plan.complete import complete
 from bench.suites import cifar10, demo
 from places import ROOT
@@ -31,8 +32,10 @@ from reports.claims.rules import CONTRADICTED, REPRODUCED, Agrees, At, Reorders,
 from reports.papers import _rates
 
 FIGURES = papers.names()
+SLOW = {"gpu", "paper"}
+"""Scales whose encoders take a while to build."""
 SCALES = [
-    pytest.param(name, scale, marks=[pytest.mark.slow] if scale == "gpu" else []) for name in FIGURES for scale in papers.load(name).scales
+    pytest.param(name, scale, marks=[pytest.mark.slow] if scale in SLOW else []) for name in FIGURES for scale in papers.load(name).scales
 ]
 CSV = ROOT / "reports/reference/figures.csv"
 SEEDS = range(5)
@@ -70,7 +73,9 @@ def published(name: str) -> dict[str, float]:
 def without_files(dataset: str) -> DataSet:
     """A known set as a plan sees it where its files are not."""
     entry = catalogue.entry(dataset)
-    return DataSet(replace(entry, revision=entry.revision or "0" * 12), ROOT / "nowhere")
+    # How many images are left in train once val is taken is known of labels alone.
+    sizes = {split: count or 20_000 for split, count in entry.sizes.items()}
+    return DataSet(replace(entry, revision=entry.revision or "0" * 12, sizes=sizes), ROOT / "nowhere")
 
 
 def as_points(figure: Figure, values: dict[str, float]) -> Points:
@@ -132,8 +137,12 @@ def test_every_arm_of_a_scale_can_be_completed_or_is_in_its_suite(name, scale, m
     built, data, found = {}, without_files(chosen.dataset), {}
     assert len(set(chosen.seeds)) >= 3
     for arm_name, arm in asked(figure, scale).items():
-        spec = complete(chosen.spec(arm, 0), data=data, built=built)
+        spec = complete(spec_of(arm, chosen, 0), data=data, built=built)
         assert spec.precision == chosen.precision
+        if chosen.recipe_name and arm_name in figure.arms:
+            theirs = recipes.published()[arm.method]
+            batch = arm.recipe.get("batch_size", theirs.recipe["batch_size"])
+            assert (spec.recipe.batch_size, spec.image_size, spec.encoder) == (batch, theirs.image_size, theirs.closest)
         if arm_name in figure.arms:
             found.setdefault(arm.series, []).append((spec.id, arm.measure))
     assert all(len(set(ids)) == len(ids) for ids in found.values())
