@@ -16,6 +16,7 @@ BASE_LR = {
     "deepcluster_v2": 0.3,
     "denoising_ae": 1e-3,
     "dino": 5e-4,
+    "emp_ssl": 0.3,
     "exemplar": 0.1,
     "fastsiam": 0.03,
     "frossl": 0.3,

@@ -93,6 +93,7 @@ CASES = {
     "ressl": ({"queue": 16}, same_keys),
     "moco_v3": ({}, lambda method: silent(method.predictor[-1])),
     "frossl": ({}, lambda method: same_answer(method.projector[-1])),
+    "emp_ssl": ({}, lambda method: same_answer(method.head[-1])),
     "lejepa": ({}, lambda method: silent(method.projector[-1])),
     "visreg": ({}, lambda method: silent(method.projector[-1])),
     "tico": ({}, same_moment),
@@ -174,4 +175,4 @@ def test_a_method_is_said_to_need_what_it_waits_for():
     assert needed("nnclr") == [16] and needed("swav") == [400] and needed("swav", queue=0) == []
     assert needed("npid") == needed("pirl") == needed("exemplar") == needed("deepcluster") == needed("deepcluster_v2") == [epoch]
     assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("moco_v3") == needed("byol")
-    assert needed("simclr") == needed("rotation") == [] and needed("multi_task") == [epoch]
+    assert needed("simclr") == needed("emp_ssl") == needed("rotation") == [] and needed("multi_task") == [epoch]

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 import methods.byol
 import methods.dino
+import methods.emp_ssl
 import methods.frossl
 import methods.lejepa
 import methods.mmcr
@@ -135,6 +136,18 @@ def test_what_must_look_gaussian_needs_that(cls):
     term in its place."""
     assert spread(cls, 60, 0.1, **SKETCHED) > SPREAD
     assert spread(cls, 60, 0.1, **SKETCHED, regularization=0.0) < COLLAPSED
+
+
+EMP_SSL = {"patches": 4, "grid": 2, "invariance": 20.0}
+"""The pull of the coding rate goes with the number of dimensions: at 32 instead of 1024 the paper's weight of 200 holds embeddings
+together, with a coding rate as without."""
+
+
+@pytest.mark.slow
+def test_emp_ssl_needs_its_coding_rate():
+    """arXiv:2304.03977: agreement alone has a collapse among its best answers; total coding rate rules it out."""
+    assert spread(methods.emp_ssl.EMPSSL, 40, 5.0, **HEAD, **EMP_SSL) > SPREAD
+    assert spread(methods.emp_ssl.EMPSSL, 40, 5.0, **HEAD, **EMP_SSL, coding=0.0) < COLLAPSED
 
 
 @pytest.mark.slow
