@@ -33,6 +33,7 @@ BASE_LR = {
     "pcl": 0.03,
     "pirl": 0.03,
     "relative_patch": 0.1,
+    "resa": 0.3,
     "ressl": 0.06,
     "rotation": 0.1,
     "simclr": 1.0,

@@ -91,6 +91,7 @@ CASES = {
     "moco": ({"queue": 16}, same_keys),
     "moco_v1": ({"queue": 16}, same_keys),
     "ressl": ({"queue": 16}, same_keys),
+    "resa": ({}, lambda method: silent(method.projector[-2])),
     "moco_v3": ({}, lambda method: silent(method.predictor[-1])),
     "frossl": ({}, lambda method: same_answer(method.projector[-1])),
     "emp_ssl": ({}, lambda method: same_answer(method.head[-1])),
@@ -174,5 +175,5 @@ def test_a_method_is_said_to_need_what_it_waits_for():
     assert needed("moco") == needed("moco_v1") == needed("ressl") == [16, leaves] and needed("pcl") == [16, leaves, epoch]
     assert needed("nnclr") == [16] and needed("swav") == [400] and needed("swav", queue=0) == []
     assert needed("npid") == needed("pirl") == needed("exemplar") == needed("deepcluster") == needed("deepcluster_v2") == [epoch]
-    assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("moco_v3") == needed("byol")
+    assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("moco_v3") == needed("resa") == needed("byol")
     assert needed("simclr") == needed("emp_ssl") == needed("rotation") == [] and needed("multi_task") == [epoch]
