@@ -15,23 +15,19 @@ B images in the global batch, D features, P projection.
 
 import math
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, Positive, Share
 from bench.method import Method
-from bench.parts import StudentAndTeacher, classify, full_precision, gather, mlp
+from bench.parts import StudentAndTeacher, find_own, gather, mlp
 from bench.spec import Recipe
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
 
-@full_precision
 def find_the_key(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     """Algorithm 1's ctr: each query [B, P] must find its own image's key among all keys [B, P], by the cosine; times twice the
     temperature, so that the gradient's size does not go with it."""
-    logits = F.normalize(queries, dim=1) @ F.normalize(keys, dim=1).T / temperature
-    return 2 * temperature * classify(logits, torch.arange(len(keys), device=keys.device))
+    return 2 * temperature * find_own(queries, keys, temperature)
 
 
 class MoCoV3(StudentAndTeacher, Method):

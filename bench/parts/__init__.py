@@ -9,7 +9,7 @@ from bench.compute.precision import upcast
 from bench.parts.budgets import Needed, images_seen
 from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, scale_norm, whole_patches
-from bench.parts.losses import classify, find_first, full_precision, info_nce, nt_xent
+from bench.parts.losses import classify, find_first, find_own, full_precision, info_nce, nt_xent
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
 from bench.parts.teachers import Memory, MomentumContrast, Queue, StudentAndTeacher, Teacher, along_cosine, permuted_keys
@@ -28,6 +28,7 @@ __all__ = [
     "distance_to_centre",
     "encode_crops",
     "find_first",
+    "find_own",
     "full_precision",
     "gather",
     "images_seen",

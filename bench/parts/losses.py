@@ -49,6 +49,14 @@ def find_first(positive: Tensor, negatives: Tensor) -> Tensor:
 
 
 @full_precision
+def find_own(rows: Tensor, others: Tensor, temperature: float) -> Tensor:
+    """The softmax loss by which each row [B, P] must find its own image's among the others [B, P], of another view or network, by cosine
+    similarity (arXiv:2104.02057, algorithm 1's ctr without its factor)."""
+    logits = F.normalize(rows, dim=1) @ F.normalize(others, dim=1).T / temperature
+    return classify(logits, torch.arange(len(others), device=others.device))
+
+
+@full_precision
 def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float, empty: Tensor | None = None) -> Tensor:
     """InfoNCE as MoCo's (arXiv:1911.05722, eq. 1): each query [B, P] must find its key [B, P] among it and the negatives [Q, P], all
     unit vectors. empty: bool [Q], which negatives are none (Queue.empty)."""

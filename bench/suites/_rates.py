@@ -4,6 +4,7 @@ LR_FACTORS = (1.0, 3.0, 10.0, 30.0)
 """On the learning rate of the method's own recipe."""
 
 BASE_LR = {
+    "all4one": 1.0,
     "autoencoder": 1e-3,
     "barlow_twins": 0.2,
     "byol": 0.45,

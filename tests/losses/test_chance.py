@@ -58,6 +58,13 @@ def same_moment(method) -> None:
     method.moment.fill_(1 / len(method.moment))
 
 
+def one_direction(method) -> None:
+    """Both networks and both predictors answer one vector, and so does the queue."""
+    for head in (method.projector, method.predictor, method.centroid_predictor, method.teacher.network[1]):
+        same_answer(head[-1])
+    equal_rows(method.queue.rows)
+
+
 def no_counts(method) -> None:
     silent(method.head[0][-1])
 
@@ -99,6 +106,7 @@ CASES = {
     "visreg": ({}, lambda method: silent(method.projector[-1])),
     "tico": ({}, same_moment),
     "mmcr": ({}, lambda method: same_answer(method.projector[1])),
+    "all4one": ({"queue": 16}, one_direction),
     "npid": ({}, lambda method: equal_rows(method.memory.rows)),
     "pirl": ({}, lambda method: equal_rows(method.memory.rows)),
     "cpc": ({}, lambda method: silent(method.predictors)),
@@ -173,6 +181,7 @@ def test_a_method_is_said_to_need_what_it_waits_for():
     epoch = math.ceil(45_000 / 256)
     leaves = math.ceil(math.log(0.05) / math.log(0.99))
     assert needed("moco") == needed("moco_v1") == needed("ressl") == [16, leaves] and needed("pcl") == [16, leaves, epoch]
+    assert needed("all4one") == [16, *needed("byol")]
     assert needed("nnclr") == [16] and needed("swav") == [400] and needed("swav", queue=0) == []
     assert needed("npid") == needed("pirl") == needed("exemplar") == needed("deepcluster") == needed("deepcluster_v2") == [epoch]
     assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("moco_v3") == needed("resa") == needed("byol")

@@ -107,15 +107,14 @@ def test_the_teacher_follows(end):
 
 
 MISTAKES = [
-    ("2 * temperature * classify", "classify", check_loss),
-    ("F.normalize(queries, dim=1)", "queries", check_loss),
-    ("F.normalize(keys, dim=1)", "keys", check_loss),
+    ("2 * temperature * find_own", "find_own", check_loss),
+    ("find_own(queries, keys,", "find_own(keys, queries,", check_loss),
     ("find_the_key(first, second_keys", "find_the_key(first, first_keys", check_loss),
     ("find_the_key(second, first_keys", "find_the_key(first, second_keys", check_loss),
     ("gather(self.predictor(self.project(images)))", "gather(self.project(images))", check_loss),
     (
         "(gather(self.teacher(images)) for images in batch.views)",
-        "gather(self.teacher(torch.cat(batch.views))).chunk(2)",
+        "gather(self.teacher(__import__('torch').cat(batch.views))).chunk(2)",
         check_loss,
     ),
     ("gather(self.teacher(images))", "gather(self.project(images))", check_gradients),
