@@ -18,6 +18,7 @@ BASE_LR = {
     "denoising_ae": 1e-3,
     "dino": 5e-4,
     "emp_ssl": 0.3,
+    "essl": 0.06,
     "exemplar": 0.1,
     "fastsiam": 0.03,
     "frossl": 0.3,

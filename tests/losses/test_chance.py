@@ -106,6 +106,7 @@ CASES = {
     "visreg": ({}, lambda method: silent(method.projector[-1])),
     "tico": ({}, same_moment),
     "mmcr": ({}, lambda method: same_answer(method.projector[1])),
+    "essl": ({}, lambda method: (silent(method.projector[-2]), silent(method.classifier[-1]))),
     "all4one": ({"queue": 16}, one_direction),
     "npid": ({}, lambda method: equal_rows(method.memory.rows)),
     "pirl": ({}, lambda method: equal_rows(method.memory.rows)),
@@ -185,4 +186,4 @@ def test_a_method_is_said_to_need_what_it_waits_for():
     assert needed("nnclr") == [16] and needed("swav") == [400] and needed("swav", queue=0) == []
     assert needed("npid") == needed("pirl") == needed("exemplar") == needed("deepcluster") == needed("deepcluster_v2") == [epoch]
     assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("moco_v3") == needed("resa") == needed("byol")
-    assert needed("simclr") == needed("emp_ssl") == needed("rotation") == [] and needed("multi_task") == [epoch]
+    assert needed("simclr") == needed("essl") == needed("emp_ssl") == needed("rotation") == [] and needed("multi_task") == [epoch]
