@@ -3,12 +3,11 @@
 The tasks are methods of this folder, with their default hyper-parameters; each sees its own views of the same images.
 
 Differs from the paper:
-- Rotation and NPID, where the paper combines relative position, colorization, exemplar and motion segmentation (of videos): one task
-  about the layout of what is seen and one that tells images apart, as relative position and exemplar, both from images in colour and
-  both with SGD. Colorization wants a trunk of one channel, so it is no task here; nor is the paper's harmonisation, which gives the
-  other tasks colorization's input.
+- Relative position and exemplar, two of the paper's four tasks: the others are colorization, which wants a trunk of one channel and so is
+  no task here, nor is the paper's harmonisation, which gives the other tasks colorization's input; and motion segmentation, of videos.
 - The paper's naive network: every head is on the trunk's last layer; no lasso that chooses layers for each task.
-- NPID tells nothing in its first epoch (methods/npid.py), and its loss is ten times rotation's: a run needs some epochs.
+- Exemplar tells nothing of a class in its first epoch (methods/exemplar.py), and its loss at chance is several times the ln 8 of
+  relative position: the logarithm of the number of images.
 - One optimizer and one step for all tasks, with the first task's recipe; the paper trains on a cluster, each task on machines of its own.
 B images in the global batch, D features.
 """
@@ -57,7 +56,7 @@ class MultiTask(Method):
     family = "pretext"
     needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
 
-    def __init__(self, make_encoder, data, *, tasks: Names = "rotation,npid", weights: Numbers = ""):
+    def __init__(self, make_encoder, data, *, tasks: Names = "relative_patch,exemplar", weights: Numbers = ""):
         """tasks: names of methods, with commas; the first one's recipe is used for all. weights: of their losses, in the same order;
         where empty, each is 1. The paper's four tasks are said above."""
         super().__init__()

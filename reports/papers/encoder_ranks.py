@@ -5,7 +5,7 @@ Figure 2's bars have no numbers in a text, and its tasks are four: shape only.
 
 from reports.claims.figure import Arm, Figure, Records
 from reports.claims.rules import Reorders
-from reports.papers._rates import GpuScale
+from reports.papers._rates import RECORDED, GpuScale
 
 METHODS = (
     *("autoencoder", "barlow_twins", "byol", "colorization", "context_encoder", "counting", "cpc", "deepcluster", "deepcluster_v2"),
@@ -25,7 +25,11 @@ FIGURE = Figure(
     claim="Methods are ordered less alike by two encoders than by two seeds of one encoder.",
     axis="method",
     measure="linear",
-    arms={f"{method} {encoder}": Arm(method, method, encoder, encoder=encoder) for encoder in ENCODERS for method in METHODS}
+    arms={
+        f"{method} {encoder}": Arm(method, method, encoder, RECORDED.get(method, {}), encoder=encoder)
+        for encoder in ENCODERS
+        for method in METHODS
+    }
     | {f"{method} {encoder}": Arm(method, method, encoder, encoder=encoder) for encoder in LARGER for method in ON_GPU},
     rules=(
         Reorders(tuple(tuple(f"{method} {encoder}" for method in METHODS) for encoder in ENCODERS)),

@@ -5,6 +5,7 @@ Its tables were found in no text: shape only.
 
 from reports.claims.figure import Arm, Figure, Records, Scale
 from reports.claims.rules import Above
+from reports.papers._rates import RECORDED
 
 DIFFERS = (
     "Two tasks, rotation and instance discrimination, in place of relative patches, colourisation, exemplars and motion; a small encoder, "
@@ -20,7 +21,7 @@ FIGURE = Figure(
     arms={
         "rotation": Arm("rotation", "rotation"),
         "instances": Arm("npid", "instances"),
-        "both": Arm("multi_task", "both"),
+        "both": Arm("multi_task", "both", hyper_parameters=RECORDED["multi_task"]),
     },
     rules=(Above("both", "rotation"), Above("both", "instances")),
     learned=("both", "rotation"),

@@ -5,6 +5,7 @@ The paper has ImageNet and Places205, and says that the ranking is consistent; i
 
 from reports.claims.figure import Arm, Figure, Records
 from reports.claims.rules import Agrees
+from reports.papers._rates import RECORDED
 
 METHODS = (
     *("autoencoder", "barlow_twins", "byol", "colorization", "context_encoder", "counting", "cpc", "deepcluster", "deepcluster_v2"),
@@ -22,7 +23,7 @@ FIGURE = Figure(
     claim="The linear probe orders methods on another data set much as it does at home.",
     axis="method",
     measure="linear",
-    arms={method: Arm(method, method) for method in METHODS},
+    arms={method: Arm(method, method, hyper_parameters=RECORDED.get(method, {})) for method in METHODS},
     rules=(
         Agrees(METHODS, "linear", "transfer:tiny_imagenet50", level=0.3),
         Agrees(METHODS, "linear", "transfer:dtd10", level=0.3),

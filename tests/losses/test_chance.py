@@ -117,7 +117,7 @@ CASES = {
     "deepcluster_v2": ({"images_per_cluster": 8}, lambda method: equal_rows(method.centroids)),
     "pcl": ({"negatives": 64}, same_clusters),
     "multi_task": (
-        {"weights": "2,1"},
+        {"tasks": "rotation,npid", "weights": "2,1"},
         lambda method: (silent(method.tasks[0].classifier), equal_rows(method.tasks[1].memory.rows)),
     ),
 }
