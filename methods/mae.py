@@ -23,33 +23,12 @@ from torch import Tensor, nn
 
 from bench.domains import Count
 from bench.method import Method
-from bench.parts import full_precision, mean_of_batch, upcast
+from bench.parts import choose, full_precision, grid_positions, mean_of_batch, patchify, show_patches, upcast
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
 HEAD = 32
 """Features of each head of the decoder: 512 / 16 (models_mae.py)."""
-
-
-def grid_positions(side: int, dim: int) -> Tensor:
-    """Fixed positions of the class token (zeros) and of a side x side grid of patches, row by row: [1 + side * side, d]. Half of the
-    features tell the column and half the row, each as sines and cosines of falling frequency (util/pos_embed.py)."""
-    frequencies = 10000 ** (-torch.arange(dim // 4) / (dim // 4))
-    angles = torch.arange(side)[:, None] * frequencies
-    line = torch.cat([angles.sin(), angles.cos()], dim=1)
-    grid = torch.cat([line.repeat(side, 1), line.repeat_interleave(side, 0)], dim=1)
-    return torch.cat([torch.zeros(1, dim), grid])
-
-
-def patchify(images: Tensor, size: int) -> Tensor:
-    """[B, 3, h * S, w * S] -> [B, h * w, S * S * 3]: each patch's pixels, row by row, a pixel's colours together."""
-    patches = images.unflatten(3, (-1, size)).unflatten(2, (-1, size))  # [B, 3, h, S, w, S]
-    return patches.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
-
-
-def choose(rows: Tensor, which: Tensor) -> Tensor:
-    """rows [B, L, n] at which [B, K] -> [B, K, n]."""
-    return rows.gather(1, which[..., None].expand(-1, -1, rows.shape[2]))
 
 
 @full_precision
@@ -133,9 +112,8 @@ class MAE(Method):
 
     def visible(self, images, keep):
         """Images [B, 3, H, W] without their hidden patches, for people. keep: int64 [B, K]."""
-        seen = torch.zeros(len(images), self.patches, 1, device=images.device).scatter(1, keep[..., None], 1.0)
-        side, size = self.encoder.side, self.encoder.patch_size
-        return images * seen.view(-1, 1, side, side).repeat_interleave(size, 2).repeat_interleave(size, 3)
+        seen = torch.zeros(len(images), self.patches, dtype=torch.bool, device=images.device).scatter(1, keep, True)
+        return show_patches(images, seen, self.encoder.patch_size)
 
     def loss(self, batch, progress):
         (images,) = batch.views

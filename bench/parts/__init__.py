@@ -13,6 +13,7 @@ from bench.parts.losses import classify, find_first, find_own, full_precision, i
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
 from bench.parts.teachers import Memory, MomentumContrast, Queue, StudentAndTeacher, Teacher, along_cosine, permuted_keys
+from bench.parts.tokens import choose, grid_positions, mean_where, patchify, show_patches
 
 __all__ = [
     "Memory",
@@ -24,6 +25,7 @@ __all__ = [
     "Teacher",
     "add_flops",
     "along_cosine",
+    "choose",
     "classify",
     "distance_to_centre",
     "encode_crops",
@@ -31,16 +33,20 @@ __all__ = [
     "find_own",
     "full_precision",
     "gather",
+    "grid_positions",
     "images_seen",
     "info_nce",
     "kmeans",
     "mean_of_batch",
+    "mean_where",
     "mlp",
     "nt_xent",
+    "patchify",
     "permuted_keys",
     "reverse_gradient",
     "scale_norm",
     "shard",
+    "show_patches",
     "sinkhorn",
     "taking_statistics",
     "upcast",

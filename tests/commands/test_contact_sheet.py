@@ -45,7 +45,7 @@ def test_what_an_encoder_sees_is_a_view_or_is_shown(name):
     with torch.no_grad():
         assert torch.equal(method.loss(batch, 0.9), method.loss(watched, 0.9))  # nothing is drawn, and nothing changed, to be looked at
     made = bytes_of(images[:, None] if images.ndim == 4 else images for images in shown.values() if images.shape[-3] == 3)
-    if name == "mae":  # its encoder embeds all patches, and then takes the visible ones
+    if cls.needs == "tokens":  # its encoder embeds all patches, and then takes or replaces some
         assert list(shown) == ["visible patches"]
     elif name in COLOURS_APART:
         assert not seen and len(shown) == 2

@@ -128,7 +128,7 @@ NONE = {"byol", "simsiam", "fastsiam", "barlow_twins", "vicreg", "vibcreg", "w_m
 def made(name: str, **hyper_parameters):
     size = SIZES.get(name, 16)
     data = DatasetInfo(IMAGES, size)
-    encoder = "vit_micro" if name == "mae" else "resnet8"
+    encoder = "vit_micro" if methods.load(name).needs == "tokens" else "resnet8"
     method = build(methods.load(name), narrow(encoder, size), data, 5, hyper_parameters).train()
     return method, random_batch(method, BATCH, size)
 

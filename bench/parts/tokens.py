@@ -1,0 +1,43 @@
+"""What methods of masked tokens share: patches as rows in the order of a ViT's tokens, their positions, which of them a mask hides.
+
+B images of this device, L patches of S x S pixels (K of them chosen, or K rectangles of them), d features.
+"""
+
+import torch
+from torch import Tensor
+
+from bench.compute.collectives import mean_of_batch
+
+
+def patchify(images: Tensor, size: int) -> Tensor:
+    """[B, 3, h * S, w * S] -> [B, h * w, S * S * 3]: each patch's pixels, row by row, a pixel's colours together."""
+    patches = images.unflatten(3, (-1, size)).unflatten(2, (-1, size))  # [B, 3, h, S, w, S]
+    return patches.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+
+
+def grid_positions(side: int, dim: int) -> Tensor:
+    """Fixed positions of the class token (zeros) and of a side x side grid of patches, row by row: [1 + side * side, d]. Half of the
+    features tell the column and half the row, each as sines and cosines of falling frequency (util/pos_embed.py of
+    facebookresearch/mae@efb2a80)."""
+    frequencies = 10000 ** (-torch.arange(dim // 4) / (dim // 4))
+    angles = torch.arange(side)[:, None] * frequencies
+    line = torch.cat([angles.sin(), angles.cos()], dim=1)
+    grid = torch.cat([line.repeat(side, 1), line.repeat_interleave(side, 0)], dim=1)
+    return torch.cat([torch.zeros(1, dim), grid])
+
+
+def choose(rows: Tensor, which: Tensor) -> Tensor:
+    """rows [B, L, n] at which int64 [B, K] -> [B, K, n]."""
+    return rows.gather(1, which[..., None].expand(-1, -1, rows.shape[2]))
+
+
+def show_patches(images: Tensor, seen: Tensor, size: int) -> Tensor:
+    """Images [B, 3, h * S, w * S], 0 where a patch is not seen, bool [B, h * w]: for people."""
+    grid = seen.view(len(images), 1, images.shape[2] // size, images.shape[3] // size)
+    return images * grid.repeat_interleave(size, 2).repeat_interleave(size, 3)
+
+
+def mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """The mean of values [B, L] where mask, bool [B, L], over the global batch, however many each image has; 0 where there are none."""
+    count = mean_of_batch(mask.sum(1).to(values.dtype).mean(), len(mask))
+    return mean_of_batch((values * mask).sum(1).mean(), len(mask)) / count.clamp(min=1e-6)
