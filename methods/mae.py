@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bench.domains import Count
 from bench.method import Method
-from bench.parts import choose, full_precision, grid_positions, mean_of_batch, patchify, show_patches, upcast
+from bench.parts import choose, full_precision, grid_positions, mean_of_batch, patch_mean, patchify, show_patches
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
@@ -125,4 +125,4 @@ class MAE(Method):
         return mean_of_batch(reconstruction_error(predicted, targets, self.norm_pix), len(images))
 
     def encode_also(self):
-        return {"patch_mean": lambda images: upcast(self.encoder.tokens(images))[:, 1:].mean(1)}
+        return {"patch_mean": partial(patch_mean, self.encoder)}

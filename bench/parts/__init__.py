@@ -13,7 +13,7 @@ from bench.parts.losses import classify, find_first, find_own, full_precision, i
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
 from bench.parts.teachers import Memory, MomentumContrast, Queue, StudentAndTeacher, Teacher, along_cosine, permuted_keys
-from bench.parts.tokens import choose, grid_positions, mean_where, patchify, show_patches
+from bench.parts.tokens import choose, grid_positions, mean_where, patch_mean, patchify, show_patches
 
 __all__ = [
     "Memory",
@@ -41,6 +41,7 @@ __all__ = [
     "mean_where",
     "mlp",
     "nt_xent",
+    "patch_mean",
     "patchify",
     "permuted_keys",
     "reverse_gradient",

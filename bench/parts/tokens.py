@@ -3,10 +3,16 @@
 B images of this device, L patches of S x S pixels (K of them chosen, or K rectangles of them), d features.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from bench.compute.collectives import mean_of_batch
+from bench.compute.precision import upcast
+
+if TYPE_CHECKING:
+    from bench.encoders.networks.vit import VisionTransformer
 
 
 def patchify(images: Tensor, size: int) -> Tensor:
@@ -29,6 +35,11 @@ def grid_positions(side: int, dim: int) -> Tensor:
 def choose(rows: Tensor, which: Tensor) -> Tensor:
     """rows [B, L, n] at which int64 [B, K] -> [B, K, n]."""
     return rows.gather(1, which[..., None].expand(-1, -1, rows.shape[2]))
+
+
+def patch_mean(encoder: "VisionTransformer", images: Tensor) -> Tensor:
+    """The mean of an image's patch tokens, without the class token: [B, 3, H, W] -> [B, D], float32 or wider."""
+    return upcast(encoder.tokens(images))[:, 1:].mean(1)
 
 
 def show_patches(images: Tensor, seen: Tensor, size: int) -> Tensor:
