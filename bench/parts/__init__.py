@@ -12,7 +12,17 @@ from bench.parts.heads import encode_crops, mlp, reverse_gradient, scale_norm, w
 from bench.parts.losses import classify, find_first, find_own, full_precision, info_nce, nt_xent
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
-from bench.parts.teachers import Memory, MomentumContrast, Queue, StudentAndTeacher, Teacher, along_cosine, permuted_keys
+from bench.parts.teachers import (
+    Memory,
+    MomentumContrast,
+    Queue,
+    StudentAndTeacher,
+    Teacher,
+    WithTeacher,
+    along_cosine,
+    along_line,
+    permuted_keys,
+)
 from bench.parts.tokens import choose, grid_positions, mean_where, patch_mean, patchify, show_patches
 
 __all__ = [
@@ -23,8 +33,10 @@ __all__ = [
     "SketchedCrops",
     "StudentAndTeacher",
     "Teacher",
+    "WithTeacher",
     "add_flops",
     "along_cosine",
+    "along_line",
     "choose",
     "classify",
     "distance_to_centre",

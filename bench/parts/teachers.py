@@ -21,6 +21,11 @@ def along_cosine(progress: float, start: float, end: float) -> float:
     return end - (end - start) * (1 + math.cos(math.pi * progress)) / 2
 
 
+def along_line(progress: float, start: float, end: float) -> float:
+    """A teacher's momentum that goes from start to end in equal steps, as I-JEPA's and MSN's."""
+    return start + (end - start) * progress
+
+
 class Teacher(nn.Module):
     """A copy of a network that follows it as an exponential moving average of its parameters; never has a gradient.
 
@@ -112,17 +117,36 @@ class Memory(nn.Module):
         self.rows[index] = F.normalize(mixed, dim=1)
 
 
-class StudentAndTeacher(nn.Module):
-    """What BYOL (arXiv:2006.07733) and those that build on it share, a base beside Method, named before it: a teacher of encoder and
-    projector, whose momentum goes along half a cosine. A method makes the two and calls `build_teacher`."""
+class WithTeacher(nn.Module):
+    """A base beside Method, named before it: a teacher of what `student()` says, whose momentum goes from one value to another. By itself
+    a teacher of the encoder along a line, as of methods whose student sees parts of the images that the teacher sees whole. A method makes
+    the encoder and calls `build_teacher`."""
 
     encoder: nn.Module
-    projector: nn.Module
+    momentum_at = staticmethod(along_line)
 
     def build_teacher(self, momentum: float, momentum_end: float = 1.0) -> None:
         """Its momentum at the start and at the end."""
         self.teacher = Teacher(self.student())
         self.momentum, self.momentum_end = momentum, momentum_end
+
+    def student(self) -> nn.Module:
+        """What the teacher copies and follows, as one module."""
+        return self.encoder
+
+    def needed(self, batch_size: int) -> tuple[Needed, ...]:
+        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
+
+    def after_step(self, progress: float) -> None:
+        self.teacher.follow(self.student(), self.momentum_at(progress, self.momentum, self.momentum_end))
+
+
+class StudentAndTeacher(WithTeacher):
+    """What BYOL (arXiv:2006.07733) and those that build on it share, a base beside Method, named before it: a teacher of encoder and
+    projector, whose momentum goes along half a cosine. A method makes the two and calls `build_teacher`."""
+
+    projector: nn.Module
+    momentum_at = staticmethod(along_cosine)
 
     def student(self) -> nn.Module:
         """Encoder and projector as one module, for the teacher to copy and to follow; a predictor has no copy."""
@@ -131,12 +155,6 @@ class StudentAndTeacher(nn.Module):
     def project(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, P]"""
         return self.projector(self.encoder(images))
-
-    def needed(self, batch_size: int) -> tuple[Needed, ...]:
-        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
-
-    def after_step(self, progress: float) -> None:
-        self.teacher.follow(self.student(), along_cosine(progress, self.momentum, self.momentum_end))
 
     def encode_also(self) -> dict:
         return {"teacher": next(self.teacher.network.children())}
