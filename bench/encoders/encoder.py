@@ -13,8 +13,8 @@ class Encoder(nn.Module):
 
     offers: tuple[str, ...]
     """features: the call itself. feature_map: `feature_map`, `stages` and `stage_modules`. tokens: also
-    `tokens(images, keep, replace, mask_token)`, which a transformer alone has (networks/vit.py). Every class gives them as a literal,
-    which is read in its text before torch is imported."""
+    `tokens(images, keep, replace, mask_token)`, which a transformer alone has (networks/vit.py), and where a method wants what each of its
+    blocks makes `block_tokens(images)`. Every class gives them as a literal, which is read in its text before torch is imported."""
     dim: int
     """D, with the width that it was made with."""
     published_keys: tuple[tuple[str, str], ...] = ()

@@ -3,6 +3,7 @@
 B images of this device, L patches of S x S pixels (K of them chosen, or K rectangles of them), d features.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,10 @@ from bench.compute.precision import upcast
 
 if TYPE_CHECKING:
     from bench.encoders.networks.vit import VisionTransformer
+
+
+TRIES = 16
+"""Rectangles that are drawn for a mask, of which some do not fit; three to five make it."""
 
 
 def patchify(images: Tensor, size: int) -> Tensor:
@@ -46,6 +51,30 @@ def show_patches(images: Tensor, seen: Tensor, size: int) -> Tensor:
     """Images [B, 3, h * S, w * S], 0 where a patch is not seen, bool [B, h * w]: for people."""
     grid = seen.view(len(images), 1, images.shape[2] // size, images.shape[3] // size)
     return images * grid.repeat_interleave(size, 2).repeat_interleave(size, 3)
+
+
+def block_mask(batch, side: int, count: int, least: int) -> Tensor:
+    """BEiT's masks (beit/masking_generator.py of microsoft/unilm@2312c6f): rectangles at random places hide `count` of each
+    image's side * side patches, or somewhat fewer where the last ones do not fit: bool [B, L], L = side * side.
+
+    A rectangle has between `least` patches and those that are missing, and sides whose ratio is 0.3 to 1 / 0.3, evenly in its logarithm;
+    one as long as the grid is not taken, nor one that would hide more than are missing. batch: a bench.method.Batch, for its draws."""
+    draws = batch.rand(TRIES, 4)
+    line = torch.arange(side, device=draws.device)
+    hidden = torch.zeros(len(draws), side, side, dtype=torch.bool, device=draws.device)
+    for size, shape, down, right in draws.permute(1, 2, 0):
+        missing = count - hidden.sum((1, 2))
+        area, ratio = least + size * (missing - least), ((2 * shape - 1) * -math.log(0.3)).exp()
+        height, width = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+        rows, columns = (
+            (line >= start[:, None]) & (line < (start + long)[:, None])
+            for start, long in (((place * (side - long + 1)).floor(), long) for place, long in ((down, height), (right, width)))
+        )
+        block = rows[:, :, None] & columns[:, None, :]
+        new = (block & ~hidden).sum((1, 2))
+        taken = (height < side) & (width < side) & (new <= missing)
+        hidden = hidden | (block & taken[:, None, None])
+    return hidden.flatten(1)
 
 
 def mean_where(values: Tensor, mask: Tensor) -> Tensor:

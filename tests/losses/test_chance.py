@@ -20,6 +20,7 @@ SIZES = {
     "mae": 32,
     "simmim": 32,
     "ijepa": 32,
+    "data2vec": 32,
     "counting": 16,
     "cpc": 32,
     "jigsaw": 32,
@@ -130,7 +131,7 @@ CASES = {
         lambda method: (silent(method.tasks[0].classifier), equal_rows(method.tasks[1].memory.rows)),
     ),
 }
-NONE = {"byol", "simsiam", "fastsiam", "barlow_twins", "vicreg", "vibcreg", "w_mse", "simmim", "ijepa"}
+NONE = {"byol", "simsiam", "fastsiam", "barlow_twins", "vicreg", "vibcreg", "w_mse", "simmim", "ijepa", "data2vec"}
 """Where nothing repels, one answer for all images is what the loss asks for, or it has no answer at all; what one colour's absolute error
 is, the pixels decide."""
 

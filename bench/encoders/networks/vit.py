@@ -108,6 +108,14 @@ class VisionTransformer(Encoder):
         replace: bool [B, L]: these patches become mask_token [D] after the patch embedding, before positions are added."""
         return self.vit.norm(self.vit.blocks(self.embed(images, keep, replace, mask_token)))
 
+    def block_tokens(self, images: Tensor) -> list[Tensor]:
+        """[B, C, H, W] -> all tokens after each block, the class token first, before the last norm: each [B, 1 + L, D]."""
+        tokens, outputs = self.embed(images), []
+        for block in self.vit.blocks:
+            tokens = block(tokens)
+            outputs.append(tokens)
+        return outputs
+
     def embed(self, images: Tensor, keep: Tensor | None = None, replace: Tensor | None = None, mask_token: Tensor | None = None) -> Tensor:
         """What enters the first block: arguments and shape as of `tokens`."""
         patches = self.vit.patch_embed(images)
