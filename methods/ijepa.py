@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from bench.domains import Count, Fraction, Positive, Share
 from bench.method import Method
-from bench.parts import WithTeacher, choose, full_precision, grid_positions, mean_of_batch, patch_mean, show_patches
+from bench.parts import WithTeacher, among, choose, full_precision, grid_positions, mean_of_batch, patch_mean, show_patches
 from bench.spec import Recipe
 from bench.views import ResizedCrop, View
 
@@ -132,8 +132,8 @@ class IJEPA(WithTeacher, Method):
     def loss(self, batch, progress):
         (images,) = batch.views
         context, targets = self.draw(batch)
-        seen = torch.zeros(len(images), self.encoder.side**2, dtype=torch.bool, device=images.device)
-        batch.show("visible patches", lambda: show_patches(images, seen.scatter(1, context, True), self.encoder.patch_size))
+        patches, size = self.encoder.side**2, self.encoder.patch_size
+        batch.show("visible patches", lambda: show_patches(images, among(context, patches), size))
         predicted = self.predictor(self.encoder.tokens(images, keep=context)[:, 1:], context, targets)
         with torch.no_grad():
             whole = self.teacher.network.tokens(images)[:, 1:]

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bench.domains import Count
 from bench.method import Method
-from bench.parts import choose, full_precision, grid_positions, mean_of_batch, patch_mean, patchify, show_patches
+from bench.parts import among, choose, full_precision, grid_positions, mean_of_batch, patch_mean, patchify, show_patches
 from bench.spec import Recipe
 from bench.views import Flip, ResizedCrop, View
 
@@ -112,8 +112,7 @@ class MAE(Method):
 
     def visible(self, images, keep):
         """Images [B, 3, H, W] without their hidden patches, for people. keep: int64 [B, K]."""
-        seen = torch.zeros(len(images), self.patches, dtype=torch.bool, device=images.device).scatter(1, keep, True)
-        return show_patches(images, seen, self.encoder.patch_size)
+        return show_patches(images, among(keep, self.patches), self.encoder.patch_size)
 
     def loss(self, batch, progress):
         (images,) = batch.views

@@ -23,7 +23,7 @@ from bench.parts.teachers import (
     along_line,
     permuted_keys,
 )
-from bench.parts.tokens import block_mask, choose, grid_positions, mean_where, patch_mean, patchify, show_patches
+from bench.parts.tokens import among, block_mask, choose, grid_positions, mean_where, patch_mean, patchify, show_patches
 
 __all__ = [
     "Memory",
@@ -37,6 +37,7 @@ __all__ = [
     "add_flops",
     "along_cosine",
     "along_line",
+    "among",
     "block_mask",
     "choose",
     "classify",

@@ -42,6 +42,11 @@ def choose(rows: Tensor, which: Tensor) -> Tensor:
     return rows.gather(1, which[..., None].expand(-1, -1, rows.shape[2]))
 
 
+def among(which: Tensor, patches: int) -> Tensor:
+    """Whether each of so many patches is among int64 [B, K]: bool [B, L]."""
+    return torch.zeros(len(which), patches, dtype=torch.bool, device=which.device).scatter(1, which, True)
+
+
 def patch_mean(encoder: "VisionTransformer", images: Tensor) -> Tensor:
     """The mean of an image's patch tokens, without the class token: [B, 3, H, W] -> [B, D], float32 or wider."""
     return upcast(encoder.tokens(images))[:, 1:].mean(1)

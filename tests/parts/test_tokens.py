@@ -60,7 +60,11 @@ def check_chosen(module=tokens):
     assert torch.equal(module.choose(rows, which), torch.stack([rows[0, [4, 0]], rows[1, [1, 1]]]))
 
 
-CHECKS = [check_patchify, check_positions, check_mean, check_shown, check_chosen]
+def check_among(module=tokens):
+    assert module.among(torch.tensor([[3, 0], [1, 1]]), 4).tolist() == [[True, False, False, True], [False, True, False, False]]
+
+
+CHECKS = [check_among, check_patchify, check_positions, check_mean, check_shown, check_chosen]
 
 
 @pytest.mark.parametrize("check", CHECKS)
