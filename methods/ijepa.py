@@ -9,7 +9,7 @@ Differs from the paper:
   the last row or column (torch.randint(0, height - h) in src/masks/multiblock.py).
 - A predictor 32 wide and 2 deep instead of 384 and 12, narrow beside a small encoder too, and batches of 256 instead of 2048.
 - The encoder is every method's ViT, with its class token, which the predictor does not see, and positions that are learned.
-- Smooth L1 of targets after a LayerNorm, as the code has it; section 3 has a squared distance.
+- Smooth L1 of targets after a LayerNorm, as the code has it; the paper has a squared distance (from memory).
 - Learning rate to 0, not 1e-6; warm-up from 0, not a fifth of the peak.
 The copy's mean of patch tokens is evaluated (the paper's text was not at hand for this; there is no evaluation in the repository).
 B images in the global batch, L patches, K of them in the context, M blocks of T patches, D features, d of the predictor.

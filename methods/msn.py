@@ -29,14 +29,14 @@ from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, View
 
 @full_precision
 def log_shares(rows: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
-    """Logarithm of how much each row [..., P] belongs to each prototype [K, P], by the cosine: [..., K] (eq. 1)."""
+    """Logarithm of how much each row [..., P] belongs to each prototype [K, P], by the cosine: [..., K]."""
     return (F.normalize(rows, dim=-1) @ F.normalize(prototypes, dim=1).T / temperature).log_softmax(-1)
 
 
 @full_precision
 def masked_siamese(anchors: Tensor, targets: Tensor, mean_entropy: float) -> Tensor:
     """Cross-entropy of the anchors' shares, their logarithms [V, B, K], from the targets [B, K], and by how much the entropy of their mean
-    over all anchors is below log K, which the authors' code adds (eq. 2)."""
+    over all anchors is below log K (src/losses.py)."""
     unevenness = math.log(anchors.shape[-1]) - torch.special.entr(anchors.exp().mean((0, 1))).sum()
     return -(targets * anchors).sum(-1).mean() + mean_entropy * unevenness
 
