@@ -43,7 +43,7 @@ def masked_error(predicted: Tensor, targets: Tensor, hidden: Tensor, beta: float
 
 class Data2Vec(WithTeacher, Method):
     paper = "arXiv:2202.03555"
-    source = "facebookresearch/data2vec_vision@6146726, microsoft/unilm@2312c6f"
+    source = "facebookresearch/data2vec_vision@6146726"
     family = "joint embedding"
     needs = "tokens"
 
@@ -89,7 +89,7 @@ class Data2Vec(WithTeacher, Method):
             batch_size=256,  # the benchmark's
             weight_decay=0.05,  # beit/README.md
             warmup=0.0125,  # beit/README.md: 10 of 800 epochs
-            exclude=("bias", "norm"),  # beit/optim_factory.py of microsoft/unilm, from decay
+            exclude=("bias", "norm"),  # beit/optim_factory.py, from decay
             clip_grad=3.0,  # beit/README.md
         )
 

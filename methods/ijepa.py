@@ -7,11 +7,11 @@ Differs from the paper:
 - The context is as many patches for every image as are left where no two blocks overlap, at random of those in no block; the authors take
   what is left in a block of 85 to 100 % of the image, cut to the fewest of the batch, row by row. Blocks lie anywhere; theirs never reach
   the last row or column (torch.randint(0, height - h) in src/masks/multiblock.py).
-- A predictor 32 wide and 2 deep instead of 384 and 12, narrow beside a small encoder too, and batches of 256 instead of 2048.
+- A predictor 32 wide and 2 deep instead of 384 and 6 (of a ViT-B) or 12, narrow beside a small encoder too; batches of 256, not 2048.
 - The encoder is every method's ViT, with its class token, which the predictor does not see, and positions that are learned.
-- Smooth L1 of targets after a LayerNorm, as the code has it; the paper has a squared distance (from memory).
+- Smooth L1 of targets after a LayerNorm, as src/train.py has it; section 3 of the paper has the average L2 distance, without a norm.
 - Learning rate to 0, not 1e-6; warm-up from 0, not a fifth of the peak.
-The copy's mean of patch tokens is evaluated (the paper's text was not at hand for this; there is no evaluation in the repository).
+The copy's mean of patch tokens is evaluated (appendix A.1), the student's is recorded beside it.
 B images in the global batch, L patches, K of them in the context, M blocks of T patches, D features, d of the predictor.
 """
 
@@ -89,8 +89,8 @@ class IJEPA(WithTeacher, Method):
         crop_min: Fraction = 0.3,
     ):
         """blocks: M, 4. block_area: of a block, part of the image, 0.15 to 0.2. block_aspect: one side of it over the other, 0.75 to 1.5.
-        predictor_dim, predictor_depth: d and blocks of the predictor, 384 and 12; 32 features to a head. momentum: of the copy at the
-        start, 0.996; to momentum_end, 1, along a line. crop_min: smallest area of a crop, 0.3."""
+        predictor_dim, predictor_depth: d and blocks of the predictor, 384 and 12 (6 for a ViT-B); 32 features to a head. momentum: of the
+        copy at the start, 0.996; to momentum_end, 1, along a line. crop_min: smallest area of a crop, 0.3."""
         super().__init__()
         self.encoder = make_encoder()
         side = self.encoder.side

@@ -8,7 +8,7 @@ Differs from the paper:
   fifth of the peak. The momentum ends where theirs does.
 - Which patches are left out is drawn for each image, in src/deit.py for a batch.
 - The gradient is clipped over all parameters, theirs without the prototypes.
-The copy's class token is evaluated (linear_eval.py), the student's is recorded beside it.
+The copy's class token is evaluated (appendix A.1), the student's is recorded beside it.
 B images in the global batch, V anchors of each, D features, P projection, K prototypes.
 """
 

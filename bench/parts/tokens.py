@@ -59,8 +59,8 @@ def show_patches(images: Tensor, seen: Tensor, size: int) -> Tensor:
 
 
 def block_mask(batch, side: int, count: int, least: int) -> Tensor:
-    """BEiT's masks (beit/masking_generator.py of microsoft/unilm@2312c6f): rectangles at random places hide `count` of each
-    image's side * side patches, or somewhat fewer where the last ones do not fit: bool [B, L], L = side * side.
+    """BEiT's masks (beit/masking_generator.py of facebookresearch/data2vec_vision@6146726): rectangles at random places hide `count` of
+    each image's side * side patches, or somewhat fewer where the last ones do not fit: bool [B, L], L = side * side.
 
     A rectangle has between `least` patches and those that are missing, and sides whose ratio is 0.3 to 1 / 0.3, evenly in its logarithm;
     one as long as the grid is not taken, nor one that would hide more than are missing. batch: a bench.method.Batch, for its draws."""

@@ -36,7 +36,7 @@ def make_batch(count, key=0):
 
 
 def masks_by_loops(draws, side, count, least):
-    """beit/masking_generator.py of microsoft/unilm, its tries one after the other, from the same draws."""
+    """beit/masking_generator.py, its tries one after the other, from the same draws."""
     masks = []
     for tries in draws.tolist():
         hidden = set()

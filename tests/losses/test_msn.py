@@ -6,7 +6,6 @@ B images, V anchors, P projection, K prototypes.
 
 import copy
 import math
-import warnings
 
 import pytest
 import torch
@@ -17,12 +16,9 @@ from bench.encoders.networks.vit import VisionTransformer
 from bench.method import Batch
 from bench.parts import sinkhorn
 from bench.spec import DatasetInfo
-from loss_cases import close, dot, mutate, random_batch, rows_of, unit
+from loss_cases import close, dot, from_lightly, mutate, random_batch, rows_of, unit
 
-with warnings.catch_warnings():
-    # lightly imports parts of torch and torchvision that warn of their age.
-    warnings.simplefilter("ignore")
-    from lightly.loss import MSNLoss
+MSNLoss = from_lightly("loss", "MSNLoss")
 
 SIZE, SIDE = 16, 8
 
