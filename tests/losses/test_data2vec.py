@@ -179,6 +179,12 @@ def test_a_mask_that_cannot_be_is_refused(ratio):
         make(mask_ratio=ratio)
 
 
+def test_an_encoder_that_does_not_show_its_blocks_is_refused(monkeypatch):
+    monkeypatch.delattr(VisionTransformer, "block_tokens")
+    with pytest.raises(ValueError, match=r"VisionTransformer does not say what each of its blocks makes \(block_tokens\); vit_nano does"):
+        make()
+
+
 MISTAKES = [
     ("F.layer_norm(outputs, shape).mean(0)", "outputs.mean(0)", check_loss),
     ("F.layer_norm(F.layer_norm(outputs, shape).mean(0), shape)", "F.layer_norm(outputs, shape).mean(0)", check_loss),
