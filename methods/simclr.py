@@ -29,7 +29,7 @@ class SimCLR(Method):
     source = "google-research/simclr@383d414"
     family = "contrastive"
     smallest_batch = 2
-    added = {"grey": 0.2, "normalise": True}
+    added = {"grey": 0.2, "normalise": True, "encode_layers": 0}
 
     def __init__(
         self,
@@ -44,13 +44,18 @@ class SimCLR(Method):
         blur: Probability = 0.0,
         grey: Probability = 0.2,
         normalise: bool = True,
+        encode_layers: CountOrZero = 0,
     ):
         """temperature: of the softmax; 0.5 on CIFAR-10 (B.9), 0.1 on ImageNet. projection: P, 128. head_layers: 2; 1 is
         linear, and with 0 there is no head: the loss is on the encoder's output (section 4.2, figure 8).
         color_strength: of the colour distortion; 0.5 on CIFAR-10 (B.9), 1 on ImageNet.
         crop_min: smallest area of a crop, 0.08 on both. blur: its probability; 0 on CIFAR-10 (B.9), 0.5 on ImageNet.
-        grey: probability of a grey image, 0.2. normalise: whether rows are compared by their cosine, not their dot product (table 5)."""
+        grey: probability of a grey image, 0.2. normalise: whether rows are compared by their cosine, not their dot product (table 5).
+        encode_layers: hidden layers of the head that what is evaluated goes through, 0; SimCLR v2 (arXiv:2006.10029, section 2) has 1 of a
+        head of 3 (tf2/model.py, ft_proj_selector)."""
         super().__init__()
+        if encode_layers > max(0, head_layers - 1):
+            raise ValueError(f"encode_layers={encode_layers}: a head of {head_layers} layers has {max(0, head_layers - 1)} hidden ones")
         # tf2/data_util.py: 0.8 s, 0.8 s, 0.8 s, 0.2 s with probability 0.8; crop, flip, colour, grey, blur in this order.
         jitter = color_distortion(color_strength)
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), jitter, *((Grayscale(grey),) if grey else ()))
@@ -70,10 +75,14 @@ class SimCLR(Method):
         if head_layers:
             self.projector[-1] = scale_norm(projection)
         self.temperature, self.normalise = temperature, normalise
+        self.encode_modules = 3 * encode_layers  # linear, BatchNorm, ReLU
 
     def project(self, images):
         """[B, 3, H, W] -> [B, P]; [B, D] without a head"""
         return self.projector(self.encoder(images))
+
+    def encode(self, images):
+        return self.projector[: self.encode_modules](self.encoder(images))
 
     def chance_loss(self, batch_size):
         return math.log(2 * batch_size - 1) if batch_size > 1 else None

@@ -219,6 +219,29 @@ def test_simclr_without_normalisation_and_with_fewer_layers(size, temperature, s
         torch.testing.assert_close(method.project(torch.cat(batch.views)), rows)
 
 
+@pytest.mark.parametrize("encode_layers", [0, 1, 2])
+def test_simclr_is_evaluated_after_as_many_layers_of_its_head_as_it_is_told(encode_layers):
+    """SimCLR v2 (arXiv:2006.10029): after the first layer of a head of three, its ReLU included; the loss is as before."""
+    method, batch = make_method(SimCLR, head_layers=3, encode_layers=encode_layers).eval(), make_batch(4)
+    rows = method.encoder(batch.views[0])
+    for number in range(encode_layers):
+        linear, norm = method.projector[3 * number], method.projector[3 * number + 1]
+        rows = (rows @ linear.weight.T - norm.running_mean) / (norm.running_var + norm.eps).sqrt() * norm.weight + norm.bias
+        rows = rows.clamp(min=0)
+    torch.testing.assert_close(method.encode(batch.views[0]), rows)
+    assert same_loss(method.train(), make_method(SimCLR, head_layers=3), batch)
+
+
+def same_loss(method, other, batch):
+    return torch.equal(method.loss(batch, 0.0), other.loss(batch, 0.0))
+
+
+@pytest.mark.parametrize(("head_layers", "encode_layers"), [(0, 1), (1, 1), (2, 2), (3, 3)])
+def test_simclr_is_not_evaluated_after_its_last_layer(head_layers, encode_layers):
+    with pytest.raises(ValueError, match=f"encode_layers={encode_layers}: a head of {head_layers} layers"):
+        make_method(SimCLR, head_layers=head_layers, encode_layers=encode_layers)
+
+
 def test_simclr_greys_as_often_as_it_is_told():
     def greying(method):
         return [op.p for op in method.views[0].ops if isinstance(op, Grayscale)]

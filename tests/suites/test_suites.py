@@ -28,6 +28,7 @@ from reports.tables.build import build as build_tables
 
 WITH_RECORDS = ("cifar10", "tiny_imagenet50")
 
+
 @pytest.mark.parametrize(
     ("name", "root"), [pytest.param(name, None if name.startswith("demo") else "real", marks=pytest.mark.data) for name in suites.names()]
 )
