@@ -7,6 +7,7 @@ methods.needs("byol")    what it needs of an encoder, read in the file's text
 """
 
 import hashlib
+import re
 from pathlib import Path
 
 from bench import registry
@@ -49,6 +50,12 @@ def digest(method: str) -> str:
 def summary(method: str) -> str:
     """The first sentence of the file's docstring, up to a full stop at the end of a line: paper and idea."""
     return registry.summary(require(method))
+
+
+def year(method: str) -> int | None:
+    """The paper's: the first year in the summary; None where there is none. Imports nothing."""
+    found = re.search(r"\b(19|20)\d\d\b", summary(method))
+    return int(found[0]) if found else None
 
 
 def needs(method: str) -> str:

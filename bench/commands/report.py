@@ -26,7 +26,7 @@ def report(output, as_json, **described):
     from bench.data import catalogue
     from bench.records.store import ResultStore
     from reports.pages import agreement, differences, leaderboard, published
-    from reports.plots import cost, families, profiles
+    from reports.plots import cost, families, profiles, years
     from reports.tables.build import build
 
     store = ResultStore(request.results)
@@ -56,7 +56,9 @@ def report(output, as_json, **described):
         return
     written = leaderboard.write(tables, folder) + differences.write(tables, folder) + agreement.write(tables, folder)
     written += cost.write(tables, folder) + profiles.write(tables, folder)
-    written += families.write(tables, folder, {name: methods.family(name) for name in methods.names()})
+    family = {name: methods.family(name) for name in methods.names()}
+    written += families.write(tables, folder, family)
+    written += years.write(tables, folder, {name: year for name in family if (year := methods.year(name))}, family)
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     written += published.write(tables, folder, frame, sizes, versions)
     if as_json:

@@ -82,8 +82,7 @@ def paper_link(paper: str, text: str) -> str:
 
 def paper_in_words(name: str, paper: str) -> str:
     """A link with the first year in the docstring, which is the paper's."""
-    year = re.search(r"\b(19|20)\d\d\b", methods.summary(name))
-    return paper_link(paper, year[0] if year else "paper") if paper else "–"
+    return paper_link(paper, str(methods.year(name) or "paper")) if paper else "–"
 
 
 def code_in_words(source: str) -> str:

@@ -21,7 +21,7 @@ from bench.records.store import ResultStore
 from bench.spec import Budget, Recipe, RunSpec
 from reports.pages import differences
 from reports.pages.leaderboard import markdown, print_table, write
-from reports.plots import cost, families
+from reports.plots import cost, families, years
 from reports.plots.label_placement import spread
 from reports.tables import columns
 from reports.tables.build import build
@@ -443,6 +443,39 @@ def test_families_stand_side_by_side_the_best_first(frame, tmp_path):
 
 def test_one_family_alone_is_no_comparison(frame, tmp_path):
     assert families.write(build(frame), tmp_path, {"rotation": "pretext", "jigsaw": "pretext"}) == []
+
+
+def test_methods_stand_by_the_year_of_their_paper(frame, tmp_path):
+    known, family = {"simclr": 2020, "byol": 2020, "moco": 2019, "rotation": 2018, "elsewhere": 2006}, {"simclr": "contrastive"}
+    paths = years.write(build(frame), tmp_path, known, family)
+    assert sorted(path.suffix for path in paths) == [".png", ".svg"] and all(path.name.startswith("years-mnist5k-") for path in paths)
+    (table,) = build(frame)
+    by_year = years.grouped(table, known)
+    assert {year: [row.label for row in rows] for year, rows in by_year.items()} == {
+        2018: ["rotation"],
+        2019: ["moco"],
+        2020: ["simclr", "byol"],
+    }
+    (axes,) = years.draw(table, by_year, family).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["rotation", "moco", "simclr", "byol"]
+    assert [text.get_text() for text in axes.texts][:3] == ["2018", "2019", "2020"]
+    heights = {float(bar.lines[0].get_ydata()[0]) for bar in axes.containers}
+    assert heights == {row.cells["linear"].mean for rows in by_year.values() for row in rows}
+    before = [path.read_bytes() for path in paths]
+    assert years.write(build(frame), tmp_path, known, family) == paths and [path.read_bytes() for path in paths] == before
+    assert years.write(build(frame), tmp_path, {"simclr": 2020, "byol": 2020, "moco": 2019}, family) == [], "two years are no axis"
+    assert years.trend(table, by_year) == "", "four methods are too few to correlate anything"
+
+
+def test_the_trend_over_years_is_the_rank_correlation_that_scipy_has(frame):
+    (table,) = build(frame)
+    row = next(row for row in table.rows if row.kind == "method")
+    accuracy = [30.0, 41.0, 35.0, 36.0, 50.0, 44.0, 44.5, 60.0, 52.0]
+    made = [replace(row, cells={"linear": replace(row.cells["linear"], mean=value)}) for value in accuracy]
+    by_year = {2016: made[:3], 2018: made[3:4], 2020: made[4:7], 2022: made[7:]}
+    told = years.trend(table, by_year)
+    of_years = [year for year, rows in by_year.items() for _ in rows]
+    assert told.startswith("Spearman") and f"9 methods: {stats.spearmanr(of_years, accuracy).statistic:.2f} [" in told
 
 
 def test_every_two_methods_stand_on_the_page_once_each_way(frame, tmp_path):
