@@ -12,64 +12,30 @@ B images in the global batch, V views, D features, P bottleneck, K outputs.
 import math
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from bench.domains import Count, CountOrZero, Fraction, Positive, Several, Share
 from bench.method import Method
-from bench.parts import Teacher, along_cosine, encode_crops, full_precision, mean_of_batch, whole_patches
+from bench.parts import (
+    MultiCrop,
+    PrototypeHead,
+    SelfDistillation,
+    cross_view_loss,
+    full_precision,
+    large_and_small_crops,
+    mean_of_batch,
+    warmed_up,
+)
 from bench.spec import Recipe
-from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
 
 
 @full_precision
-def scores(rows: Tensor, prototypes: Tensor) -> Tensor:
-    """Cosine of every row [B, P] with every prototype [K, P]: [B, K]. In bfloat16, over 0.04, a logit would be off by 0.1."""
-    return F.normalize(rows, dim=1) @ F.normalize(prototypes, dim=1).T
+def centred_targets(outputs: Tensor, centre: Tensor, temperature: float) -> Tensor:
+    """What the teacher says of its crops [2, B, K], as shares of the K prototypes."""
+    return ((outputs - centre) / temperature).softmax(-1)
 
 
-@full_precision
-def cross_view_loss(student: Tensor, teacher: Tensor, centre: Tensor, student_temperature: float, teacher_temperature: float) -> Tensor:
-    """Cross-entropy between the teacher's view [2, B, K] and the student's of every OTHER crop [V, B, K], mean over pairs of
-    crops and images (arXiv:2104.14294, eq. 3). The first two crops are the teacher's."""
-    target = ((teacher - centre) / teacher_temperature).softmax(-1)
-    predicted = (student / student_temperature).log_softmax(-1)
-    # The cross-entropy is linear in the prediction: for each target, sum the others first.
-    total = sum(-(target[own] * torch.cat([predicted[:own], predicted[own + 1 :]]).sum(0)).sum() for own in range(len(target)))
-    return total / (len(target) * (len(student) - 1) * student.shape[1])
-
-
-class Head(nn.Module):
-    """Three layers with GELU, then the cosine with K prototypes: the weight-normalised last layer, its gain fixed to 1. No BatchNorm."""
-
-    def __init__(self, inputs: int, hidden: int, bottleneck: int, outputs: int):
-        super().__init__()
-        first, second, third = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, bottleneck)
-        for layer in (first, second, third):  # as DINOHead in the authors' vision_transformer.py
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
-        self.mlp = nn.Sequential(first, nn.GELU(), second, nn.GELU(), third)
-        self.last = nn.Linear(bottleneck, outputs, bias=False)
-
-    def forward(self, features: Tensor, frozen: bool) -> Tensor:
-        """[B, D] -> [B, K]. frozen: the last layer is held as it is."""
-        return scores(self.mlp(features), self.last.weight.detach() if frozen else self.last.weight)
-
-
-class MultiCrop(nn.Module):
-    """An encoder and a head, for crops of several sizes."""
-
-    def __init__(self, encoder: nn.Module, head: Head):
-        super().__init__()
-        self.encoder, self.head = encoder, head
-
-    def forward(self, crops: tuple[Tensor, ...], frozen: bool = False) -> Tensor:
-        """V crops, each [B, 3, h, w] -> [V, B, K]. Crops of one size share an encoder call and all crops the head's, so that
-        BatchNorm sees them together, as in the authors' MultiCropWrapper (utils.py)."""
-        return self.head(encode_crops(self.encoder, crops), frozen).unflatten(0, (len(crops), -1))
-
-
-class DINO(Method):
+class DINO(SelfDistillation, Method):
     paper = "arXiv:2104.14294"
     source = "facebookresearch/dino@7c446df"
     family = "joint embedding"
@@ -105,56 +71,33 @@ class DINO(Method):
         the student's copy of figure 6). centre_momentum: 0.9. frozen: part of progress in which the last layer stays, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()
-        self.student = MultiCrop(encoder, Head(encoder.dim, hidden, bottleneck, outputs))
-        self.teacher = Teacher(self.student)
+        self.build_networks(MultiCrop(encoder, PrototypeHead(encoder.dim, hidden, bottleneck, outputs)), momentum, momentum_end)
         self.register_buffer("centre", torch.zeros(outputs))
         self.batch_mean = None  # of the teacher's outputs, on its way from loss to after_step; never part of the state
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
         self.teacher_temperature_start, self.teacher_temperature_warmup = teacher_temperature_start, teacher_temperature_warmup
-        self.momentum, self.momentum_end, self.centre_momentum, self.frozen = momentum, momentum_end, centre_momentum, frozen
+        self.centre_momentum, self.frozen = centre_momentum, frozen
         # Where the last layer begins to move, and where the teacher's temperature stops.
         self.phases = tuple(sorted({part for part in (frozen, teacher_temperature_warmup) if 0 < part < 1}))
-
-        def crop(low, high, blur, *last, **view):  # DataAugmentationDINO in the authors' main_dino.py, with their saturation of 0.2
-            blurred = (Blur(blur),) if data.image_size > 64 else ()
-            return View((ResizedCrop((low, high)), Flip(), ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8), Grayscale(0.2), *blurred, *last), **view)
-
-        local_size = whole_patches(encoder, data.image_size, local_size)
-        local = (crop(area_min, area_split, 0.5, count=local_crops, size=local_size),) if local_crops else ()
-        self.views = (crop(area_split, 1.0, 1.0), crop(area_split, 1.0, 0.1, Solarize(0.2)), *local)
+        crops = {"count": local_crops, "size": local_size, "area_split": area_split, "area_min": area_min}
+        self.views = large_and_small_crops(encoder, data, **crops)
         # Learning rate per 256 images, decays, 10 of 100 epochs of warm-up, clipping: defaults of main_dino.py. Batch: the benchmark's.
         self.recipe = Recipe("adamw", lr=5e-4, batch_size=256, weight_decay=0.04, weight_decay_end=0.4, warmup=0.1, clip_grad=3.0)
 
     def teacher_temperature_at(self, progress):
-        """Linear from its start, then constant: a soft target at the beginning is unstable."""
-        if progress >= self.teacher_temperature_warmup:
-            return self.teacher_temperature
-        start = self.teacher_temperature_start
-        return start + (self.teacher_temperature - start) * progress / self.teacher_temperature_warmup
+        return warmed_up(progress, self.teacher_temperature_start, self.teacher_temperature, self.teacher_temperature_warmup)
 
     def chance_loss(self, batch_size):
         return math.log(len(self.centre))
 
-    def needed(self, batch_size):
-        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
-
     def loss(self, batch, progress):
-        student = self.student(batch.views, progress < self.frozen)
+        student = self.student(batch.views, frozen=progress < self.frozen)
         teacher = self.teacher(batch.views[:2])
         self.batch_mean = mean_of_batch(teacher.flatten(0, 1).mean(0), len(batch.index))
-        temperatures = self.student_temperature, self.teacher_temperature_at(progress)
-        return mean_of_batch(cross_view_loss(student, teacher, self.centre, *temperatures), len(batch.index))
+        targets = centred_targets(teacher, self.centre, self.teacher_temperature_at(progress))
+        return mean_of_batch(cross_view_loss(student, targets, self.student_temperature), len(batch.index))
 
     def after_step(self, progress):
         self.centre.lerp_(self.batch_mean, 1 - self.centre_momentum)
         self.batch_mean = None
-        self.teacher.follow(self.student, along_cosine(progress, self.momentum, self.momentum_end))
-
-    def project(self, images):  # [B, 3, H, W] -> [B, P], before the prototypes
-        return self.teacher.network.head.mlp(self.encode(images))
-
-    def encode(self, images):
-        return self.teacher.network.encoder(images)
-
-    def encode_also(self):
-        return {"student": self.student.encoder}
+        super().after_step(progress)

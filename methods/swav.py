@@ -22,7 +22,19 @@ from torch.nn import functional as F
 
 from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive, Several, Share
 from bench.method import Method
-from bench.parts import Queue, encode_crops, full_precision, gather, mean_of_batch, mlp, shard, sinkhorn, upcast, whole_patches
+from bench.parts import (
+    Queue,
+    cross_view_loss,
+    encode_crops,
+    full_precision,
+    gather,
+    mean_of_batch,
+    mlp,
+    shard,
+    sinkhorn,
+    upcast,
+    whole_patches,
+)
 from bench.spec import Recipe
 from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
@@ -37,16 +49,6 @@ SMALLEST_EPSILON = 0.025
 def similarity(rows: Tensor, prototypes: Tensor) -> Tensor:
     """Cosine of every unit row [..., P] with every unit prototype [K, P]: [..., K]. In bfloat16, over 0.05, it would be off by 0.08."""
     return rows @ prototypes.T
-
-
-@full_precision
-def swapped_prediction(scores: Tensor, targets: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy between what a large crop was assigned [2, B, K] and what every OTHER crop [V, B, K] predicts, mean over pairs of
-    crops and images (arXiv:2006.09882, eq. 2 and 6). The first two crops are the large ones."""
-    predicted = (scores / temperature).log_softmax(-1)
-    # The cross-entropy is linear in the prediction: for each target, sum the others first.
-    total = sum(-(target * torch.cat([predicted[:own], predicted[own + 1 :]]).sum(0)).sum() for own, target in enumerate(targets))
-    return total / (len(targets) * (len(scores) - 1) * scores.shape[1])
 
 
 class SwAV(Method):
@@ -94,9 +96,8 @@ class SwAV(Method):
         self.phases = tuple(sorted(float(change) for change in {frozen, queue_from if queue else frozen} if 0 < change < 1))
 
         def crop(low, high, **view):  # src/multicropdataset.py
-            jitter = color_distortion(color_strength)
             blurred = (Blur(0.5),) if data.image_size > 64 else ()
-            return View((ResizedCrop((low, high)), Flip(), jitter, Grayscale(0.2), *blurred), **view)
+            return View((ResizedCrop((low, high)), Flip(), color_distortion(color_strength), Grayscale(0.2), *blurred), **view)
 
         local_size = whole_patches(self.encoder, data.image_size, local_size)
         local = (crop(area_min, area_split, count=local_crops, size=local_size),) if local_crops else ()
@@ -138,15 +139,14 @@ class SwAV(Method):
         return math.log(len(self.prototypes.weight))
 
     def needed(self, batch_size):
-        used = len(self.queues[0].rows) and 0 < self.queue_from < 1
-        return (self.queues[0].full(batch_size, by=self.queue_from),) if used else ()
+        return (self.queues[0].full(batch_size, by=self.queue_from),) if len(self.queues[0].rows) and 0 < self.queue_from < 1 else ()
 
     def loss(self, batch, progress):
         rows = self.embed(batch.views)
         self.new_rows = [gather(large.detach()) for large in rows[:LARGE]]
         prototypes = self.prototypes.weight.detach() if progress < self.frozen else self.prototypes.weight
         targets = self.assign(self.new_rows, progress)
-        return mean_of_batch(swapped_prediction(similarity(rows, prototypes), targets, self.temperature), len(batch.index))
+        return mean_of_batch(cross_view_loss(similarity(rows, prototypes), targets, self.temperature), len(batch.index))
 
     @torch.no_grad()
     def normalise_prototypes(self):

@@ -9,6 +9,7 @@ import warnings
 
 import torch
 
+import bench.parts
 import methods
 from bench.compute.randomness import Draws
 from bench.encoders.factory import factory
@@ -57,12 +58,28 @@ def normalised(images):
     return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
-def mutate(monkeypatch, module, right, wrong):
-    """Put the mistake `wrong` in the place of `right`: the module's class becomes that of a changed copy of its source."""
-    source = inspect.getsource(module)
-    assert source.count(right) == 1, f"'{right}' must be in {module.__name__} once, for this mutation to mean what it says"
-    changed = types.ModuleType(module.__name__)
-    exec(compile(source.replace(right, wrong), f"mutated {module.__name__}", "exec"), vars(changed))
+def copy_of(module, change=lambda source: source):
+    """The module, made from its source again, which is changed before."""
+    made = types.ModuleType(module.__name__)
+    exec(compile(change(inspect.getsource(module)), f"mutated {module.__name__}", "exec"), vars(made))
+    return made
+
+
+def mutate(monkeypatch, module, right, wrong, part=None):
+    """Put the mistake `wrong` in the place of `right`: the module's class becomes that of a changed copy of its source. part: a module of
+    bench.parts that the mistake is put in, where it is not in the method's own file; the class is then made of the copy's parts."""
+    place = part or module
+
+    def mistaken(source):
+        assert source.count(right) == 1, f"'{right}' must be in {place.__name__} once, for this mutation to mean what it says"
+        return source.replace(right, wrong)
+
+    changed = copy_of(place, mistaken)
+    if part:
+        for name in bench.parts.__all__:
+            if getattr(bench.parts, name).__module__ == part.__name__:
+                monkeypatch.setattr(bench.parts, name, vars(changed)[name])
+        changed = copy_of(module)
     name = methods.load(module.__name__.split(".")[-1]).__name__
     monkeypatch.setattr(module, name, vars(changed)[name])
 

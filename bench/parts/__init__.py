@@ -8,8 +8,17 @@ from bench.compute.flops import add_flops
 from bench.compute.precision import upcast
 from bench.parts.budgets import Needed, images_seen
 from bench.parts.clusters import kmeans, sinkhorn
+from bench.parts.distillation import (
+    MultiCrop,
+    PrototypeHead,
+    SelfDistillation,
+    cosines,
+    distillation_mlp,
+    large_and_small_crops,
+    warmed_up,
+)
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, scale_norm, whole_patches
-from bench.parts.losses import classify, find_first, find_own, full_precision, info_nce, nt_xent
+from bench.parts.losses import classify, cross_view_loss, find_first, find_own, full_precision, info_nce, nt_xent
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
 from bench.parts.teachers import (
@@ -28,8 +37,11 @@ from bench.parts.tokens import among, block_mask, choose, grid_positions, mean_w
 __all__ = [
     "Memory",
     "MomentumContrast",
+    "MultiCrop",
     "Needed",
+    "PrototypeHead",
     "Queue",
+    "SelfDistillation",
     "SketchedCrops",
     "StudentAndTeacher",
     "Teacher",
@@ -41,7 +53,10 @@ __all__ = [
     "block_mask",
     "choose",
     "classify",
+    "cosines",
+    "cross_view_loss",
     "distance_to_centre",
+    "distillation_mlp",
     "encode_crops",
     "find_first",
     "find_own",
@@ -51,6 +66,7 @@ __all__ = [
     "images_seen",
     "info_nce",
     "kmeans",
+    "large_and_small_crops",
     "mean_of_batch",
     "mean_where",
     "mlp",
@@ -65,5 +81,6 @@ __all__ = [
     "sinkhorn",
     "taking_statistics",
     "upcast",
+    "warmed_up",
     "whole_patches",
 ]

@@ -1,6 +1,6 @@
 """Losses that more than one paper uses, in float32 whatever the precision of the networks.
 
-B images of the global batch, P projection, Q negatives, K classes.
+B images of the global batch, V crops of an image, P projection, Q negatives, K classes or prototypes.
 """
 
 import contextlib
@@ -70,3 +70,13 @@ def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: floa
 def classify(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy in float32, whatever the precision of the logits [B, K]; target: int64 [B]."""
     return F.cross_entropy(logits, target)
+
+
+@full_precision
+def cross_view_loss(scores: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy between the targets of G crops [G, B, K], the first of V, and what every OTHER crop predicts by its scores [V, B, K],
+    mean over pairs of crops and images, as SwAV's (arXiv:2006.09882, eq. 2 and 6) and DINO's (arXiv:2104.14294, eq. 3)."""
+    predicted = (scores / temperature).log_softmax(-1)
+    # The cross-entropy is linear in the prediction: for each target, sum the others first.
+    total = sum(-(target * torch.cat([predicted[:own], predicted[own + 1 :]]).sum(0)).sum() for own, target in enumerate(targets))
+    return total / (len(targets) * (len(scores) - 1) * scores.shape[1])

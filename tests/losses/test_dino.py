@@ -14,6 +14,7 @@ from torch import nn
 import methods.dino
 from bench.compute.randomness import Draws, seeded
 from bench.encoders.factory import factory
+from bench.parts import distillation, losses
 from bench.spec import DatasetInfo
 from loss_cases import TOLERANCE, agree, dot, from_lightly, mutate, random_batch, unit
 
@@ -105,22 +106,22 @@ def test_the_loss_is_the_papers_formula(encoder, count, local_crops, progress, s
 
 
 MISTAKES = {
-    "no centring": ("(teacher - centre) /", "teacher /"),
-    "centre added": ("teacher - centre", "teacher + centre"),
-    "centre subtracted after the temperature": ("((teacher - centre) / teacher_temperature)", "(teacher / teacher_temperature - centre)"),
-    "teacher's temperature ignored": ("self.teacher_temperature_at(progress)\n", "0.07\n"),
-    "temperature warm-up upside down": ("start) * progress / self", "start) * (1 - progress) / self"),
-    "student's temperature ignored": ("(student / student_temperature)", "(student / 0.07)"),
-    "pairs of a crop with itself": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted"),
-    "pairs of a crop with itself only": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted[own : own + 1]"),
-    "no softmax of the teacher": ("teacher_temperature).softmax(-1)", "teacher_temperature)"),
-    "softmax over the batch": (".log_softmax(-1)", ".log_softmax(1)"),
-    "sum over the images": ("* student.shape[1])", ")"),
+    "no centring": ("(outputs - centre) /", "outputs /"),
+    "centre added": ("outputs - centre", "outputs + centre"),
+    "centre subtracted after the temperature": ("((outputs - centre) / temperature)", "(outputs / temperature - centre)"),
+    "teacher's temperature ignored": ("self.teacher_temperature_at(progress))\n", "0.07)\n"),
+    "temperature warm-up upside down": ("start) * progress / warmup", "start) * (1 - progress) / warmup", distillation),
+    "student's temperature ignored": ("targets, self.student_temperature)", "targets, 0.07)"),
+    "pairs of a crop with itself": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted", losses),
+    "pairs of a crop with itself only": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted[own : own + 1]", losses),
+    "no softmax of the teacher": ("temperature).softmax(-1)", "temperature)"),
+    "softmax over the batch": ("temperature).log_softmax(-1)", "temperature).log_softmax(1)", losses),
+    "sum over the images": ("* scores.shape[1])", ")", losses),
     "the student is its own teacher": ("self.teacher(batch.views[:2])", "self.student(batch.views[:2]).detach()"),
     "the teacher sees the small crops": ("batch.views[:2])", "batch.views[1:][::-1][:2])"),
-    "last layer without weight normalisation": ("@ F.normalize(prototypes, dim=1).T", "@ prototypes.T"),
-    "no L2 norm of the bottleneck": ("return F.normalize(rows, dim=1) @", "return rows @"),
-    "crops of an image torn apart": (".unflatten(0, (len(crops), -1))", ".unflatten(0, (-1, len(crops))).transpose(0, 1)"),
+    "last layer without weight normalisation": ("@ F.normalize(prototypes, dim=1).T", "@ prototypes.T", distillation),
+    "no L2 norm of the bottleneck": ("return F.normalize(rows, dim=-1) @", "return rows @", distillation),
+    "crops of an image torn apart": (".unflatten(0, (len(crops), -1))", ".unflatten(0, (-1, len(crops))).transpose(0, 1)", distillation),
 }
 
 
@@ -139,7 +140,7 @@ def test_the_loss_and_the_centre_equal_lightlys(views, count, outputs, student_t
     student, teacher, centre = source.randn(count, outputs), source.randn(count, outputs)[:2], source.randn(outputs)[0]
     theirs = DINOLoss(outputs, teacher_temp=teacher_temperature, student_temp=student_temperature, center_momentum=0.8)
     theirs.center.copy_(centre)
-    ours = methods.dino.cross_view_loss(student, teacher, centre, student_temperature, teacher_temperature)
+    ours = losses.cross_view_loss(student, methods.dino.centred_targets(teacher, centre, teacher_temperature), student_temperature)
     assert ours.item() == pytest.approx(theirs(list(teacher), list(student)).item(), rel=TOLERANCE)
     method = make(outputs=outputs, centre_momentum=0.8)
     method.centre.copy_(centre)
@@ -190,10 +191,14 @@ def test_a_copy_of_the_student_is_the_teacher():
 STEP_MISTAKES = {
     "centre from one crop": ("teacher.flatten(0, 1).mean(0)", "teacher[0].mean(0)"),
     "centre momentum upside down": ("1 - self.centre_momentum", "self.centre_momentum"),
-    "teacher momentum constant": ("along_cosine(progress, self.momentum, self.momentum_end)", "self.momentum"),
-    "teacher momentum to 1, whatever its end": ("(progress, self.momentum, self.momentum_end)", "(progress, self.momentum, 1.0)"),
-    "teacher momentum to 0": ("(progress, self.momentum, self.momentum_end)", "(progress, self.momentum, 0.0)"),
-    "teacher stands still": ("self.teacher.follow(self.student,", "self.teacher.follow(self.teacher.network,"),
+    "teacher momentum constant": ("along_cosine(progress, self.momentum, self.momentum_end)", "self.momentum", distillation),
+    "momentum to 1, whatever its end": (
+        "(progress, self.momentum, self.momentum_end)",
+        "(progress, self.momentum, 1.0)",
+        distillation,
+    ),
+    "teacher momentum to 0": ("(progress, self.momentum, self.momentum_end)", "(progress, self.momentum, 0.0)", distillation),
+    "teacher stands still": ("self.teacher.follow(self.student,", "self.teacher.follow(self.teacher.network,", distillation),
 }
 
 

@@ -15,6 +15,7 @@ import methods.swav
 from bench.compute.randomness import Draws, seeded
 from bench.encoders.factory import factory
 from bench.method import Batch
+from bench.parts import losses
 from bench.parts.clusters import sinkhorn
 from bench.spec import DatasetInfo
 from loss_cases import TOLERANCE, agree, dot, from_lightly, mutate, random_batch, unit
@@ -109,11 +110,11 @@ def test_the_loss_is_the_papers_formula(encoder, count, local_crops, progress, f
 
 
 MISTAKES = {
-    "pairs of a crop with itself": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted"),
-    "pairs of a crop with itself only": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted[own : own + 1]"),
-    "temperature ignored": ("(scores / temperature)", "(scores / 0.1)"),
-    "softmax over the batch": (".log_softmax(-1)", ".log_softmax(1)"),
-    "sum over the images": ("* scores.shape[1])", ")"),
+    "pairs of a crop with itself": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted", losses),
+    "pairs of a crop with itself only": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted[own : own + 1]", losses),
+    "temperature ignored": ("(scores / temperature)", "(scores / 0.1)", losses),
+    "softmax over the batch": ("(scores / temperature).log_softmax(-1)", "(scores / temperature).log_softmax(1)", losses),
+    "sum over the images": ("* scores.shape[1])", ")", losses),
     "features not of unit length": ("F.normalize(upcast(rows), dim=1).unflatten", "upcast(rows).unflatten"),
     "prototypes not of unit length": ("        self.normalise_prototypes()\n        # The", "        # The"),
     "crops of an image torn apart": (".unflatten(0, (len(crops), -1))", ".unflatten(0, (-1, len(crops))).transpose(0, 1)"),
@@ -195,7 +196,7 @@ def test_the_loss_equals_lightlys(views, queue):
     scores = rows @ method.prototypes.weight.detach().T
     old = [each.rows[:queue] @ method.prototypes.weight.detach().T for each in method.queues] if queue else None
     theirs = SwaVLoss(temperature=0.1, sinkhorn_iterations=3, sinkhorn_epsilon=0.05)(list(scores[:2]), list(scores[2:]), old)
-    ours = methods.swav.swapped_prediction(scores, method.assign(list(rows[:2]), 0.5), 0.1)
+    ours = losses.cross_view_loss(scores, method.assign(list(rows[:2]), 0.5), 0.1)
     assert ours.item() == pytest.approx(theirs.item(), rel=TOLERANCE)
 
 
