@@ -12,7 +12,6 @@ B images in the global batch, V views, D features, P bottleneck, K outputs.
 import math
 
 import torch
-from torch import Tensor
 
 from bench.domains import Count, CountOrZero, Fraction, Positive, Several, Share
 from bench.method import Method
@@ -20,19 +19,13 @@ from bench.parts import (
     MultiCrop,
     PrototypeHead,
     SelfDistillation,
+    centred_targets,
     cross_view_loss,
-    full_precision,
     large_and_small_crops,
     mean_of_batch,
     warmed_up,
 )
 from bench.spec import Recipe
-
-
-@full_precision
-def centred_targets(outputs: Tensor, centre: Tensor, temperature: float) -> Tensor:
-    """What the teacher says of its crops [2, B, K], as shares of the K prototypes."""
-    return ((outputs - centre) / temperature).softmax(-1)
 
 
 class DINO(SelfDistillation, Method):

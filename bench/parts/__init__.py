@@ -9,11 +9,14 @@ from bench.compute.precision import upcast
 from bench.parts.budgets import Needed, images_seen
 from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.distillation import (
+    HiddenPatches,
     MultiCrop,
     PrototypeHead,
     SelfDistillation,
+    centred_targets,
     cosines,
     distillation_mlp,
+    hidden_patch_loss,
     large_and_small_crops,
     warmed_up,
 )
@@ -35,6 +38,7 @@ from bench.parts.teachers import (
 from bench.parts.tokens import among, block_mask, choose, grid_positions, mean_where, patch_mean, patchify, show_patches
 
 __all__ = [
+    "HiddenPatches",
     "Memory",
     "MomentumContrast",
     "MultiCrop",
@@ -51,6 +55,7 @@ __all__ = [
     "along_line",
     "among",
     "block_mask",
+    "centred_targets",
     "choose",
     "classify",
     "cosines",
@@ -63,6 +68,7 @@ __all__ = [
     "full_precision",
     "gather",
     "grid_positions",
+    "hidden_patch_loss",
     "images_seen",
     "info_nce",
     "kmeans",

@@ -78,5 +78,5 @@ def cross_view_loss(scores: Tensor, targets: Tensor, temperature: float) -> Tens
     mean over pairs of crops and images, as SwAV's (arXiv:2006.09882, eq. 2 and 6) and DINO's (arXiv:2104.14294, eq. 3)."""
     predicted = (scores / temperature).log_softmax(-1)
     # The cross-entropy is linear in the prediction: for each target, sum the others first.
-    total = sum(-(target * torch.cat([predicted[:own], predicted[own + 1 :]]).sum(0)).sum() for own, target in enumerate(targets))
-    return total / (len(targets) * (len(scores) - 1) * scores.shape[1])
+    terms = [-(target * torch.cat([predicted[:own], predicted[own + 1 :]]).sum(0)).sum() for own, target in enumerate(targets)]
+    return torch.stack(terms).sum() / (len(targets) * (len(scores) - 1) * scores.shape[1])

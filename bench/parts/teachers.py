@@ -5,6 +5,7 @@ B images of the global batch, P projection, Q queue length, N images of the pret
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,9 @@ class Teacher(nn.Module):
     """A copy of a network that follows it as an exponential moving average of its parameters; never has a gradient.
 
     Buffers are the copy's own: BatchNorm statistics come from the teacher's own forward passes, as in MoCo, BYOL and DINO."""
+
+    network: Any
+    """The copy, of the student's class."""
 
     def __init__(self, student: nn.Module):
         super().__init__()

@@ -58,12 +58,13 @@ def show_patches(images: Tensor, seen: Tensor, size: int) -> Tensor:
     return images * grid.repeat_interleave(size, 2).repeat_interleave(size, 3)
 
 
-def block_mask(batch, side: int, count: int, least: int) -> Tensor:
+def block_mask(batch, side: int, count: int | Tensor, least: int) -> Tensor:
     """BEiT's masks (beit/masking_generator.py of facebookresearch/data2vec_vision@6146726): rectangles at random places hide `count` of
     each image's side * side patches, or somewhat fewer where the last ones do not fit: bool [B, L], L = side * side.
 
     A rectangle has between `least` patches and those that are missing, and sides whose ratio is 0.3 to 1 / 0.3, evenly in its logarithm;
-    one as long as the grid is not taken, nor one that would hide more than are missing. batch: a bench.method.Batch, for its draws."""
+    one as long as the grid is not taken, nor one that would hide more than are missing. batch: a bench.method.Batch, for its draws. count:
+    of all images, or of each, [B]."""
     draws = batch.rand(TRIES, 4)
     line = torch.arange(side, device=draws.device)
     hidden = torch.zeros(len(draws), side, side, dtype=torch.bool, device=draws.device)

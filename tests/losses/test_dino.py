@@ -106,15 +106,15 @@ def test_the_loss_is_the_papers_formula(encoder, count, local_crops, progress, s
 
 
 MISTAKES = {
-    "no centring": ("(outputs - centre) /", "outputs /"),
-    "centre added": ("outputs - centre", "outputs + centre"),
-    "centre subtracted after the temperature": ("((outputs - centre) / temperature)", "(outputs / temperature - centre)"),
+    "no centring": ("(outputs - centre) /", "outputs /", distillation),
+    "centre added": ("outputs - centre", "outputs + centre", distillation),
+    "centre subtracted after the temperature": ("((outputs - centre) / temperature)", "(outputs / temperature - centre)", distillation),
     "teacher's temperature ignored": ("self.teacher_temperature_at(progress))\n", "0.07)\n"),
     "temperature warm-up upside down": ("start) * progress / warmup", "start) * (1 - progress) / warmup", distillation),
     "student's temperature ignored": ("targets, self.student_temperature)", "targets, 0.07)"),
     "pairs of a crop with itself": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted", losses),
     "pairs of a crop with itself only": ("torch.cat([predicted[:own], predicted[own + 1 :]])", "predicted[own : own + 1]", losses),
-    "no softmax of the teacher": ("temperature).softmax(-1)", "temperature)"),
+    "no softmax of the teacher": ("temperature).softmax(-1)", "temperature)", distillation),
     "softmax over the batch": ("temperature).log_softmax(-1)", "temperature).log_softmax(1)", losses),
     "sum over the images": ("* scores.shape[1])", ")", losses),
     "the student is its own teacher": ("self.teacher(batch.views[:2])", "self.student(batch.views[:2]).detach()"),
@@ -140,7 +140,7 @@ def test_the_loss_and_the_centre_equal_lightlys(views, count, outputs, student_t
     student, teacher, centre = source.randn(count, outputs), source.randn(count, outputs)[:2], source.randn(outputs)[0]
     theirs = DINOLoss(outputs, teacher_temp=teacher_temperature, student_temp=student_temperature, center_momentum=0.8)
     theirs.center.copy_(centre)
-    ours = losses.cross_view_loss(student, methods.dino.centred_targets(teacher, centre, teacher_temperature), student_temperature)
+    ours = losses.cross_view_loss(student, distillation.centred_targets(teacher, centre, teacher_temperature), student_temperature)
     assert ours.item() == pytest.approx(theirs(list(teacher), list(student)).item(), rel=TOLERANCE)
     method = make(outputs=outputs, centre_momentum=0.8)
     method.centre.copy_(centre)
