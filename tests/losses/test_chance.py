@@ -77,6 +77,12 @@ def one_direction(method) -> None:
     equal_rows(method.queue.rows)
 
 
+def same_directions(method) -> None:
+    """Student and teacher answer one vector."""
+    for network in (method.student, method.teacher.network):
+        same_answer(network.head.mlp[-1])
+
+
 def no_counts(method) -> None:
     silent(method.head[0][-1])
 
@@ -117,6 +123,7 @@ CASES = {
     "lejepa": ({}, lambda method: silent(method.projector[-1])),
     "visreg": ({}, lambda method: silent(method.projector[-1])),
     "tico": ({}, same_moment),
+    "simdino": ({}, same_directions),
     "mmcr": ({}, lambda method: same_answer(method.projector[1])),
     "essl": ({}, lambda method: (silent(method.projector[-2]), silent(method.classifier[-1]))),
     "all4one": ({"queue": 16}, one_direction),
@@ -200,5 +207,6 @@ def test_a_method_is_said_to_need_what_it_waits_for():
     assert needed("all4one") == [16, *needed("byol")]
     assert needed("nnclr") == [16] and needed("swav") == [400] and needed("swav", queue=0) == []
     assert needed("npid") == needed("pirl") == needed("exemplar") == needed("deepcluster") == needed("deepcluster_v2") == [epoch]
-    assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("moco_v3") == needed("resa") == needed("byol")
+    assert needed("byol")[0] > 590 and needed("dino")[0] > 1490 and needed("byol") == needed("moco_v3")
+    assert needed("byol") == needed("resa") == needed("simdino")
     assert needed("simclr") == needed("essl") == needed("emp_ssl") == needed("rotation") == [] and needed("multi_task") == [epoch]

@@ -23,6 +23,7 @@ import methods.mmcr
 import methods.moco
 import methods.msn
 import methods.rotation
+import methods.simdino
 import methods.simsiam
 import methods.tico
 import methods.vicreg
@@ -200,6 +201,17 @@ def test_of_one_view_nothing_agrees(cls, lr, views):
     image end up less than half as alike as by four. (A plan refuses FroSSL of one view.)"""
     by_one, by_four = (likeness(cls, 150, lr, **HEAD, **{views: count}) for count in (1, 4))
     assert by_four > 2 * by_one
+
+
+SIMDINO = {"projection": 32, "hidden": 32, "local_crops": 0, "momentum": 0.9, "epsilon": 0.05}
+
+
+@pytest.mark.slow
+def test_simdino_needs_its_coding_rate():
+    """arXiv:2502.10385, abstract: a coding rate is all that is added to avoid collapse. (So short a run only begins to leave the one
+    direction that its head has at the start; without the rate it ends there.)"""
+    assert spread(methods.simdino.SimDINO, 60, 2e-2, **SIMDINO) > COLLAPSED
+    assert spread(methods.simdino.SimDINO, 60, 2e-2, **SIMDINO, coding=0.0) < COLLAPSED / 50
 
 
 DINO = {"outputs": 64, "hidden": 32, "bottleneck": 16, "local_crops": 0, "momentum": 0.9}
