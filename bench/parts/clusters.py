@@ -45,8 +45,10 @@ def sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
     scores: of the GLOBAL batch; they may span 80 epsilon, further down a power is 0 in float32. epsilon: the smaller, the closer to one
     prototype a row. iterations: 1 or more."""
     # The first step takes any factor out of a column again, so its highest score is subtracted, and no power is over 1.
-    powers = ((scores - scores.amax(0)) / epsilon).exp()
-    tiny = torch.finfo(powers.dtype).tiny  # where nothing is left to share out, nothing is divided by
+    numbers = torch.finfo(scores.dtype)
+    # Where every row is -inf, none takes part and all stay 0.
+    powers = ((scores - scores.amax(0).clamp(min=numbers.min)) / epsilon).exp()
+    tiny = numbers.tiny  # where nothing is left to share out, nothing is divided by
     row = torch.ones_like(powers[:, 0])
     for _ in range(iterations):
         column = 1 / (row @ powers).clamp(min=tiny)

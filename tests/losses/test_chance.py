@@ -23,6 +23,7 @@ SIZES = {
     "data2vec": 32,
     "msn": 32,
     "ibot": 32,
+    "dinov2": 32,
     "counting": 16,
     "cpc": 32,
     "jigsaw": 32,
@@ -142,9 +143,9 @@ CASES = {
         lambda method: (silent(method.tasks[0].classifier), equal_rows(method.tasks[1].memory.rows)),
     ),
 }
-NONE = {"byol", "simsiam", "fastsiam", "barlow_twins", "vicreg", "vibcreg", "w_mse", "simmim", "ijepa", "data2vec"}
+NONE = {"byol", "simsiam", "fastsiam", "barlow_twins", "vicreg", "vibcreg", "w_mse", "simmim", "ijepa", "data2vec", "dinov2"}
 """Where nothing repels, one answer for all images is what the loss asks for, or it has no answer at all; what one colour's absolute error
-is, the pixels decide."""
+is, the pixels decide; what KoLeo is, the features."""
 
 
 def made(name: str, **hyper_parameters):
