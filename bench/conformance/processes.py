@@ -1,11 +1,11 @@
 """The check that a method gives one answer on any number of devices: two processes against one, on the same global batches.
 
-In float64, 20 steps that run freely: losses and state equal to 1e-8, or to ten times what the last bit of the first weights makes of them
-in one process. Then 5 steps of a batch that cannot be halved, with plain SGD, which shows a gradient of the wrong size where LARS and Adam
-would hide it. In float32 the loss of each of 20 steps starts from the one-process state, and is equal to 3e-5 to what one process makes of
-it, in float32 or in float64: left to run, float32 drifts apart by rounding alone. Its gradients are those of the same lines as in float64,
-which 1e-8 holds, and are not computed again. What one process makes of it is computed once, before the second process joins, and both
-compare with that, so queues, memories, centres and assignments are the same on each.
+In float64, six steps or more that run freely: losses and state equal to 1e-8, or to ten times what the last bit of the first weights makes
+of them in one process. Then three steps of a batch that cannot be halved, with plain SGD, which shows a gradient of the wrong size where
+LARS and Adam would hide it. In float32 the loss of each step starts from the one-process state, and is equal to 3e-5 to what one process
+makes of it, in float32 or in float64: left to run, float32 drifts apart by rounding alone. Its gradients are those of the same lines as in
+float64, which 1e-8 holds, and are not computed again. What one process makes of it is computed once, before the second process joins, and
+both compare with that, so queues, memories, centres and assignments are the same on each.
 
     python -m bench.conformance.processes    the second process, started by the first check and kept for those that follow
 """
@@ -26,13 +26,21 @@ from bench.conformance.answers import Answer, apart
 from bench.conformance.case import Broken, Case, require, steady_globals
 from bench.encoders.batch_norm import GroupedBatchNorm, synchronise
 from bench.errors import said
+from bench.method import Method
 from bench.run.folder import RunFolder
 from bench.run.processes import FollowerDied, Kept, join_as_follower, serve, shared_by_processes
 from bench.spec import Budget
 from bench.training.controls import Controls
+from bench.training.step import phase_of
 from bench.training.trainer import Trainer
 
-STEPS = 20
+FEWEST, MOST = 6, 20
+"""Steps of a whole run. An epoch is two, so that six begin three and what the second hook found is trained on. Rows that are not gathered,
+or means that are not of the batch, are seen by the second step in each of our methods, or by the first after a hook."""
+
+UNEVEN_STEPS = 3
+"""Of the short run, the last after a second hook."""
+
 EXACT, ROUNDED = 1e-8, 3e-5
 """Largest relative difference in float64 and of a single step's loss in float32: behind a head with BatchNorm and a temperature of 0.1
 one process alone is off by 1.1e-5 of what it computes in float64, behind a whitening by up to 3.5e-5, and two are then nearer to that."""
@@ -57,14 +65,19 @@ SECOND = Kept("bench.conformance.processes")
 """The second process of every check that this process makes."""
 
 
-def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = STEPS, nudge: bool = False, **recipe_changes) -> Trainer:
-    """A run that has not begun, in float64 or float32. nudge: from weights one unit in the last place higher."""
+def steps_for(method: Method) -> int:
+    """The least number of steps, of FEWEST to MOST, that is in as many of the method's phases as any of them."""
+    return max(range(FEWEST, MOST + 1), key=lambda steps: len({phase_of(method, step / steps) for step in range(steps)}))
+
+
+def begin(case: Case, double: bool, report=lambda trainer: None, steps: int = 0, nudge: bool = False, **recipe_changes) -> Trainer:
+    """A run that has not begun, in float64 or float32. steps: 0 for `steps_for`. nudge: from weights one unit in the last place higher."""
     method = case.build()
     synchronise(method)
     method, controls = method.double() if double else method, Controls(report=report)
     for parameter in method.parameters() if nudge else ():
         parameter.data = parameter.data.nextafter(torch.full_like(parameter, float("inf")))
-    trainer = case.trainer(method, budget=Budget("steps", steps), controls=controls, **recipe_changes)
+    trainer = case.trainer(method, budget=Budget("steps", steps or steps_for(method)), controls=controls, **recipe_changes)
     trainer.images_at_once = IMAGES_AT_ONCE
     if double:  # views and features are normalised with these, and take their type
         trainer.batches.source = dataclasses.replace(trainer.source, mean=case.mean.double(), std=case.std.double())
@@ -93,7 +106,7 @@ def steps_of_run(case: Case) -> list[tuple[dict, float]]:
     with steady_globals():
         states.append(copy.deepcopy(trainer.state_dict()))
         trainer.run()
-    return list(zip(states[:STEPS], losses, strict=True))
+    return list(zip(states[:-1], losses, strict=True))
 
 
 def loss_from(trainer: Trainer, state: dict) -> float:
@@ -109,7 +122,7 @@ def uneven(case: Case) -> dict:
     """Options of the short run. Groups of BatchNorm are held whole: their batch has to be even."""
     grouped = any(isinstance(module, GroupedBatchNorm) and module.groups > 1 for module in case.build().modules())
     odd = case.batch_size - 1 if case.batch_size > case.cls.smallest_batch else case.batch_size + 1
-    return {"steps": 5, **UNEVEN, "batch_size": case.batch_size if grouped else odd}
+    return {"steps": UNEVEN_STEPS, **UNEVEN, "batch_size": case.batch_size if grouped else odd}
 
 
 def given(value=None):
@@ -142,15 +155,16 @@ def require_one_answer(case: Case, one: Answer | None, what: str, **options) -> 
     require(one[2] == both[2], f"{one[2]:.12g} FLOPs are counted in one process and {both[2]:.12g} in two")
 
 
-def compare(case: Case, run: Answer | None = None, short: Answer | None = None, steps=(None,) * STEPS) -> None:
+def compare(case: Case, run: Answer | None = None, short: Answer | None = None, steps=()) -> None:
     """What each of the processes does, at the same time; the first has its own answers, of `check_processes`. Raises Broken."""
     changes = uneven(case)
     require_one_answer(case, run, "")
     require_one_answer(case, short, f" with SGD and a batch of {changes['batch_size']}", **changes)
     trainer = begin(case, False)
-    for number, (state, loss) in enumerate(map(given, steps), start=1):
+    for number in range(given(len(steps))):
+        state, loss = given(steps[number] if steps else None)
         other = loss_from(trainer, state)
-        told = f"in float32 the loss of step {number} is {loss:.8g} in one process and {other:.8g} in two"
+        told = f"in float32 the loss of step {number + 1} is {loss:.8g} in one process and {other:.8g} in two"
         require(near(loss, other) or near(exact_loss_from(case, state), other), told)
 
 

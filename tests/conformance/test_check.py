@@ -11,7 +11,7 @@ from bench.commands.check import check
 from bench.conformance.case import Broken, Case
 from bench.conformance.check import Outcome, check_method, outcomes
 from bench.conformance.imports import ALLOWED_LIBRARIES, ALLOWED_MODULES, REFUSED_NAMES, check_imports
-from bench.conformance.processes import check_processes
+from bench.conformance.processes import FEWEST, MOST, begin, check_processes
 from bench.conformance.runs import check_budget
 from bench.errors import UserError, said, where
 from bench.spec import Recipe
@@ -19,6 +19,7 @@ from places import ROOT
 
 SIMCLR = methods.require("simclr").read_text()
 LOSS = "        return nt_xent("
+NORMALISE = "        self.temperature, self.normalise = temperature, normalise\n"
 
 
 def changed(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -142,6 +143,12 @@ def test_float_in_float64_is_told_with_what_to_use_instead(tmp_path):
     file = changed(tmp_path, (LOSS, "        first, second = first.float(), second.float()\n" + LOSS))
     with pytest.raises(Broken, match=r"in float64 the loss is torch.float32: .*upcast"):
         check_processes(Case(file))
+
+
+@pytest.mark.parametrize(("phases", "steps"), [((), FEWEST), ((0.5,), FEWEST), ((0.9,), 10), ((0.01, 0.1), 11), ((0.001, 0.02), FEWEST)])
+def test_processes_are_compared_in_as_many_phases_as_the_longest_run_has(tmp_path, phases, steps):
+    file = changed(tmp_path, (NORMALISE, f"{NORMALISE}        self.phases = {phases}\n"))
+    assert begin(Case(file), False).spec.budget.amount == steps <= MOST
 
 
 def test_a_budget_of_seconds_does_not_depend_on_how_busy_the_machine_is(monkeypatch):
