@@ -12,8 +12,9 @@ from bench.data.load import load
 from bench.encoders import factory
 from bench.encoders.networks.resnet_cifar import PaddedShortcut
 
-PUBLISHED = {"resnet20a": ("resnet20-12fca82f.th", 91.73), "resnet56a": ("resnet56-4bfd9763.th", 93.39)}
-"""Weights' file and its accuracy on CIFAR-10's test images, percent: the README of akamaster/pytorch_resnet_cifar10@d5489e8."""
+PUBLISHED = {"resnet20a": ("resnet20-12fca82f.th", 91.73, 10_000), "resnet56a": ("resnet56-4bfd9763.th", 93.39, 2_000)}
+"""Weights' file, its accuracy on CIFAR-10's test images, percent: the README of akamaster/pytorch_resnet_cifar10@d5489e8, and how many of
+them it is looked for on: all with the shallow one; with the deep one, which has the same blocks, the first 2,000."""
 MEAN, STD = (torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 """That they were trained with (its trainer.py)."""
 
@@ -38,7 +39,7 @@ def test_a_resnet_is_as_deep_as_its_name_says(name, layers):
 @pytest.mark.data
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_weights_have_their_printed_accuracy(real_root, name):
-    file, printed = PUBLISHED[name]
+    file, printed, count = PUBLISHED[name]
     path = real_root / "weights" / file
     if not path.is_file():
         pytest.skip(f"{path} is not there")
@@ -51,6 +52,7 @@ def test_published_weights_have_their_printed_accuracy(real_root, name):
     assert not found.unexpected_keys and all(key.endswith("num_batches_tracked") for key in found.missing_keys)
     test = load(DataSets(real_root).require("cifar10"), "test", 32, 1)
     with torch.no_grad():
-        parts = [encoder((images.float() / 255 - MEAN) / STD) @ weight.T + bias for images in test.images.split(500)]
-    accuracy = 100 * (torch.cat(parts).argmax(1) == test.labels).double().mean().item()
-    assert abs(accuracy - printed) < 0.2
+        parts = [encoder((images.float() / 255 - MEAN) / STD) @ weight.T + bias for images in test.images[:count].split(500)]
+    accuracy = 100 * (torch.cat(parts).argmax(1) == test.labels[:count]).double().mean().item()
+    # Two standard errors of so many images, where they are not those of the published number.
+    assert abs(accuracy - printed) < (0.2 if count == len(test.labels) else 1.1)
