@@ -263,9 +263,9 @@ def test_views_writes_a_contact_sheet(bench, here):
 def test_check_passes_a_sound_method_and_names_what_is_wrong(bench, here):
     code, out, _ = bench("check", "random")
     assert code == 0 and "random: keeps the contract" in out
-    shutil.copy(WRONG_METHODS / "global_randomness.py", here)
-    code, out, _ = bench("check", "global_randomness.py")
-    assert code == 1 and "FAIL  only_batch_randomness" in out
+    shutil.copy(WRONG_METHODS / "loss_per_image.py", here)
+    code, out, _ = bench("check", "loss_per_image.py")
+    assert code == 1 and "FAIL  loss\n" in out
 
 
 def test_doctor_says_what_is_here(bench, here):
