@@ -110,7 +110,7 @@ def test_a_class_without_a_file_is_checked():
 
 @pytest.mark.slow
 def test_a_class_is_checked_whole():
-    assert all(outcome.passed for outcome in check_method(methods.load("simclr")))
+    assert all(outcome.passed for outcome in check_method(methods.load("exemplar")))
     assert all(outcome.passed for outcome in check_method(class_without_file()))
 
 
