@@ -23,6 +23,7 @@ Its rooms, the ground floor first; each imports from itself and from those befor
     suites        named lists of runs
     plan          from what was asked for to what is to be done
     launch        workers here and on SLURM, submissions, how runs are getting on
+    search        which settings are tried of each method, alike for all, and what is chosen of them
     conformance   whether a method keeps the contract
     pages         docs/methods.md and docs/recipes.md, made from the code
     commands      the command line: one file a command

@@ -105,6 +105,9 @@ class Method(nn.Module):
     added: dict = {}
     """Hyper-parameters that came later, each with the value at which all is as before, its default: with it they are left out of a
     run's spec, so that the runs made before keep their ids."""
+    search: dict = {}
+    """What `tune` searches beside learning rate and weight decay, one hyper-parameter of every method: {"temperature": ("log", 0.05, 0.5)};
+    also ("linear", low, high) and ("choice", 0.9, 0.99), its default among them (bench/search/space.py)."""
     smallest_batch: int = 1
     """Images that a batch must have: 2 where images are told from each other, or statistics are taken over them; with default
     hyper-parameters, and where others ask for another number `__init__` sets it on the method itself. What else a batch must be is said by

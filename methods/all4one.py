@@ -60,6 +60,7 @@ class All4One(StudentAndTeacher, Method):
     source = "vturrisi/solo-learn@9187ea3"
     family = "contrastive"
     smallest_batch = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

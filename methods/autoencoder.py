@@ -24,6 +24,7 @@ class Autoencoder(Method):
     paper = "doi:10.1126/science.1127647"
     source = "paper alone"
     family = "pretext"
+    search = {"width": ("log", 16, 128)}
 
     def __init__(self, make_encoder, data, *, width: Count = 64):
         """width: channels of the decoder's first map; the paper's decoder is the mirrored encoder."""

@@ -42,6 +42,7 @@ class BarlowTwins(Method):
     source = "facebookresearch/barlowtwins@8e8d284"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"off_diagonal": ("log", 0.0005, 0.05)}
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ class BYOL(StudentAndTeacher, Method):
     family = "joint embedding"
     smallest_batch = 2
     added = {"momentum_end": 1.0}
+    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
 
     def __init__(
         self,

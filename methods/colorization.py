@@ -72,6 +72,7 @@ class Colorization(Method):
     family = "pretext"
     version = 2
     needs = "feature_map"
+    search = {"crop_min": ("linear", 0.2, 1.0)}
 
     def __init__(
         self,

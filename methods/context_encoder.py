@@ -80,6 +80,7 @@ class ContextEncoder(Method):
     source = "pathak22/context-encoder@68abd11"
     family = "pretext"
     needs = "feature_map"
+    search = {"hidden": ("linear", 0.1, 0.5)}
 
     def __init__(
         self,

@@ -65,6 +65,7 @@ class Counting(Method):
     source = "ahmdtaha/tf_learning_to_count@916ed75"
     family = "pretext"
     smallest_batch = 2
+    search = {"margin": ("log", 1.0, 100.0)}
 
     def __init__(
         self,

@@ -46,6 +46,7 @@ class Data2Vec(WithTeacher, Method):
     source = "facebookresearch/data2vec_vision@6146726"
     family = "joint embedding"
     needs = "tokens"
+    search = {"mask_ratio": ("linear", 0.3, 0.9)}
 
     def __init__(
         self,

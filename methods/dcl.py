@@ -51,6 +51,7 @@ class DCL(Method):
     source = "raminnakhli/Decoupled-Contrastive-Learning@0b9b76d, lightly-ai/lightly@e8d317f"
     family = "contrastive"
     smallest_batch = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

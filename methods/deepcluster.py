@@ -56,6 +56,7 @@ class DeepCluster(Method):
     source = "facebookresearch/deepcluster@2d1927e"
     family = "clustering"
     version = 2
+    search = {"images_per_cluster": ("log", 32, 512)}
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class DeepClusterV2(Method):
     source = "facebookresearch/swav@06b1b7c"
     family = "clustering"
     version = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

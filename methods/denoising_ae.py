@@ -25,6 +25,7 @@ class DenoisingAutoencoder(Method):
     source = "paper alone"
     family = "pretext"
     needs = "feature_map"
+    search = {"level": ("linear", 0.1, 0.6)}
 
     def __init__(self, make_encoder, data, *, noise: Literal["masking", "gaussian"] = "masking", level: Positive = 0.25, width: Count = 64):
         """noise: masking (2008) or gaussian (2010). level: part of the pixels that is hidden, 0.1 to 0.4 in the paper, chosen for each

@@ -34,6 +34,7 @@ class DINO(SelfDistillation, Method):
     family = "joint embedding"
     weights = "teacher"
     added = {"momentum_end": 1.0}
+    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class EMPSSL(Method):
     source = "tsb0601/EMP-SSL@8fc3758"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"invariance": ("log", 20.0, 2000.0)}
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class ESSL(Method):
     source = "rdangovs/essl@70b2cd0"
     family = "contrastive"
     smallest_batch = 2
+    search = {"temperature": ("log", 0.05, 1.0)}
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class Exemplar(Method):
     paper = "arXiv:1406.6909"
     source = "google/revisiting-self-supervised@b530e3b"
     family = "pretext"
+    search = {"color_strength": ("linear", 0.1, 1.0)}
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class FastSiam(Method):
     source = "lightly-ai/lightly@e8d317f, facebookresearch/simsiam@a7bc177"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"crop_min": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ class FroSSL(Method):
     source = "OFSkean/FroSSL@e841c57"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"invariance": ("log", 0.2, 5.0)}
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ class IBOT(HiddenPatches, Method):
     family = "joint embedding"
     needs = "tokens"
     weights = "teacher"
+    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
 
     def __init__(
         self,

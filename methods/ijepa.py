@@ -73,6 +73,7 @@ class IJEPA(WithTeacher, Method):
     family = "joint embedding"
     needs = "tokens"
     weights = "teacher"
+    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
 
     def __init__(
         self,

@@ -65,6 +65,7 @@ class Jigsaw(Method):
     smallest_batch = 2
     version = 2
     sees_whole_images = False
+    search = {"permutations": ("log", 20, 500)}
 
     def __init__(
         self,

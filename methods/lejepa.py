@@ -42,6 +42,7 @@ class LeJEPA(SketchedCrops, Method):
     source = "rbalestr-lab/lejepa@eddffdd"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"regularization": ("log", 0.005, 0.2)}
 
     def __init__(
         self,

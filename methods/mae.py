@@ -74,6 +74,7 @@ class MAE(Method):
     source = "facebookresearch/mae@efb2a80"
     family = "pretext"
     needs = "tokens"
+    search = {"mask_ratio": ("linear", 0.4, 0.9)}
 
     def __init__(
         self,

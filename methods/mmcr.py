@@ -34,6 +34,7 @@ class MMCR(Method):
     source = "ThomasYerxa/mmcr@287db45"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"crop_min": ("log", 0.03, 0.5)}
 
     def __init__(
         self,

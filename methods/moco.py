@@ -25,6 +25,7 @@ class MoCo(MomentumContrast, Method):
     family = "contrastive"
     version = 2
     added = {"shuffle": True}
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

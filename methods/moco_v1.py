@@ -23,6 +23,7 @@ class MoCoV1(MomentumContrast, Method):
     family = "contrastive"
     version = 2
     added = {"shuffle": True}
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

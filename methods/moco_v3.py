@@ -35,6 +35,7 @@ class MoCoV3(StudentAndTeacher, Method):
     source = "facebookresearch/moco-v3@c349e6e, vturrisi/solo-learn@9187ea3"
     family = "contrastive"
     smallest_batch = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class MSN(StudentAndTeacher, Method):
     weights = "teacher"
     smallest_batch = 2
     momentum_at = staticmethod(along_line)
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

@@ -55,6 +55,7 @@ class MultiTask(Method):
     source = "google-deepmind/multiself@7032e0c"
     family = "pretext"
     needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
+    search = {"weights": ("choice", "0.1,1", "0.3,1", "", "1,0.3", "1,0.1")}
 
     def __init__(self, make_encoder, data, *, tasks: Names = "relative_patch,exemplar", weights: Numbers = ""):
         """tasks: names of methods, with commas; the first one's recipe is used for all. weights: of their losses, in the same order;

@@ -49,6 +49,7 @@ class NNCLR(Method):
     family = "contrastive"
     smallest_batch = 2
     version = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class NPID(Method):
     source = "zhirongw/lemniscate.pytorch@f7cfe29"
     family = "contrastive"
     added = {"negatives": 0}
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

@@ -57,6 +57,7 @@ class PCL(MomentumContrast, Method):
     source = "salesforce/PCL@964da1f"
     family = "clustering"
     version = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

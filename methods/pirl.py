@@ -50,6 +50,7 @@ class PIRL(Method):
     paper = "arXiv:1912.01991"
     source = "facebookresearch/vissl@09270ed"
     family = "contrastive"
+    search = {"temperature": ("log", 0.03, 0.3)}
 
     def __init__(
         self,

@@ -57,6 +57,7 @@ class RelativePatch(Method):
     source = "cdoersch/deepcontext@5307282, google/revisiting-self-supervised@b530e3b"
     family = "pretext"
     version = 2
+    search = {"pixelate": ("linear", 0.0, 1.0)}
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class ReSA(StudentAndTeacher, Method):
     family = "clustering"
     weights = "teacher"
     smallest_batch = 2
+    search = {"temperature": ("log", 0.1, 1.0)}
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class ReSSL(MomentumContrast, Method):
     paper = "arXiv:2107.09282"
     source = "KyleZheng1997/ReSSL@4d67daa, pc-cp/MSVQ@8a23a3f"
     family = "joint embedding"
+    search = {"teacher_temperature": ("log", 0.02, 0.08)}
 
     def __init__(
         self,

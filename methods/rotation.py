@@ -46,6 +46,7 @@ class Rotation(Method):
     source = "gidariss/FeatureLearningRotNet@edafaba"
     family = "pretext"
     added = {"angles": "0,90,180,270"}
+    search = {"padding": ("linear", 0, 8)}
 
     def __init__(self, make_encoder, data, *, padding: CountOrZero = 4, angles: Angles = "0,90,180,270"):
         """padding: pixels of black border that the crop moves over, 4 on CIFAR-10 (dataloader.py). angles: what an image is turned by, in

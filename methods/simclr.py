@@ -30,6 +30,7 @@ class SimCLR(Method):
     family = "contrastive"
     smallest_batch = 2
     added = {"grey": 0.2, "normalise": True, "encode_layers": 0}
+    search = {"temperature": ("log", 0.05, 1.0)}
 
     def __init__(
         self,

@@ -65,6 +65,7 @@ class SimDINO(SelfDistillation, Method):
     family = "joint embedding"
     weights = "teacher"
     smallest_batch = 2
+    search = {"epsilon": ("log", 0.1, 2.0)}
 
     def __init__(
         self,

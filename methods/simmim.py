@@ -37,6 +37,7 @@ class SimMIM(Method):
     source = "microsoft/SimMIM@0e71746"
     family = "pretext"
     needs = "tokens"
+    search = {"mask_ratio": ("linear", 0.3, 0.9)}
 
     def __init__(
         self,

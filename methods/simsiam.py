@@ -35,6 +35,7 @@ class SimSiam(Method):
     family = "joint embedding"
     smallest_batch = 2
     added = {"stop_gradient": True, "predictor": "mlp", "hidden_norm": True, "output_norm": True}
+    search = {"crop_min": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

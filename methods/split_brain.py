@@ -43,6 +43,7 @@ class SplitBrain(Method):
     source = "richzhang/splitbrainauto@79c1349"
     family = "pretext"
     needs = "feature_map"
+    search = {"crop_min": ("linear", 0.2, 1.0)}
 
     def __init__(self, make_encoder, data, *, kind: Literal["classification", "regression"] = "classification", crop_min: Fraction = 0.49):
         """kind: classification of colours and of lightness, or regression: the paper's (cl, cl) and (reg, reg). crop_min: smallest area

@@ -37,6 +37,7 @@ class SupCon(Reference):
     paper = "arXiv:2004.11362"
     source = "HobbitLong/SupContrast@66a8fe5, google-research/google-research@0c1bbe5"
     smallest_batch = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

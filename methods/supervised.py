@@ -21,6 +21,7 @@ class Supervised(Reference):
     paper = "arXiv:1512.03385"
     source = "paper alone"
     added = {"color_strength": 0.0}
+    search = {"padding": ("linear", 0, 8)}
 
     def __init__(self, make_encoder, data, num_classes, *, padding: CountOrZero = 4, color_strength: NonNegative = 0.0):
         """padding: pixels of black border that the crop moves over, 4 (section 4.2). color_strength: of SimCLR's colour distortion, which

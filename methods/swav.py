@@ -57,6 +57,7 @@ class SwAV(Method):
     family = "clustering"
     smallest_batch = 2
     version = 2
+    search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
         self,
@@ -99,9 +100,8 @@ class SwAV(Method):
             blurred = (Blur(0.5),) if data.image_size > 64 else ()
             return View((ResizedCrop((low, high)), Flip(), color_distortion(color_strength), Grayscale(0.2), *blurred), **view)
 
-        local_size = whole_patches(self.encoder, data.image_size, local_size)
-        local = (crop(area_min, area_split, count=local_crops, size=local_size),) if local_crops else ()
-        self.views = (crop(area_split, 1.0, count=LARGE), *local)
+        small = {"count": local_crops, "size": whole_patches(self.encoder, data.image_size, local_size)}
+        self.views = (crop(area_split, 1.0, count=LARGE), *((crop(area_min, area_split, **small),) if local_crops else ()))
         self.recipe = Recipe(
             "lars",  # main_swav.py: LARC with clip=False
             lr=0.6,  # scripts/swav_400ep_bs256_pretrain.sh, and 4.8 for 4096 in the others, which is less than linear

@@ -44,6 +44,7 @@ class TiCo(StudentAndTeacher, Method):
     source = "lightly-ai/lightly@e8d317f, sayannag/TiCo-pytorch@2259b83"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"contrast": ("log", 1.0, 64.0)}
 
     moment: Tensor
     """[P, P], zeros before the first step."""

@@ -58,6 +58,7 @@ class VIbCReg(Method):
     source = "ML4ITS/vibcreg@273c3a2, vturrisi/solo-learn@9187ea3"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"decorrelation": ("log", 20.0, 2000.0)}
 
     def __init__(
         self,

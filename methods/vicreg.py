@@ -49,6 +49,7 @@ class VICReg(Method):
     source = "facebookresearch/vicreg@4e12602"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"decorrelation": ("log", 0.1, 10.0)}
 
     def __init__(
         self,

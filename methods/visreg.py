@@ -51,6 +51,7 @@ class VISReg(SketchedCrops, Method):
     source = "HaiyuWu/visreg@074fb51"
     family = "joint embedding"
     smallest_batch = 2
+    search = {"regularization": ("linear", 0.2, 0.9)}
 
     def __init__(
         self,

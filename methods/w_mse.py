@@ -47,6 +47,7 @@ class WMSE(Method):
     source = "htdt/self-supervised@d9662c8"
     family = "joint embedding"
     smallest_batch = 128
+    search = {"crop_min": ("log", 0.05, 0.5)}
 
     def __init__(
         self,

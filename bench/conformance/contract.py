@@ -10,7 +10,9 @@ from difflib import get_close_matches
 from bench.conformance.case import Case, require
 from bench.conformance.state import differing
 from bench.domains import domains
+from bench.errors import UserError
 from bench.method import FAMILIES, Reference, on_paper
+from bench.search.space import declared
 from bench.spec import Recipe
 from bench.views.view import View
 
@@ -39,6 +41,11 @@ def check_hyper_parameters(case: Case) -> None:
         )
     for domain in domains(case.cls).values():
         require(domain.holds(domain.default), f"the default of {domain.name} is {domain.default!r}, and its type takes {domain.words}")
+    if case.cls.search:
+        try:
+            declared(case.cls.__name__, case.cls)
+        except UserError as error:
+            require(False, str(error))
 
 
 def check_declarations(case: Case) -> None:

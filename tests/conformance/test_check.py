@@ -10,6 +10,7 @@ import methods
 from bench.commands.check import check
 from bench.conformance.case import Broken, Case
 from bench.conformance.check import Outcome, check_method, outcomes
+from bench.conformance.contract import check_hyper_parameters
 from bench.conformance.imports import ALLOWED_LIBRARIES, ALLOWED_MODULES, REFUSED_NAMES, check_imports
 from bench.conformance.processes import FEWEST, MOST, begin, check_processes
 from bench.conformance.runs import check_budget
@@ -64,6 +65,12 @@ def test_a_mistake_that_leaves_runs_whole_hides_no_other(tmp_path):
             break
     assert [outcome.name for outcome in found if not outcome.passed] == ["documented", "declarations"]
     assert "family = 'contrastiv'; it is pretext" in found[-1].reason and "Did you mean 'contrastive'?" in found[-1].reason
+
+
+def test_a_search_that_no_hyper_parameter_has_is_told(tmp_path):
+    file = changed(tmp_path, ('search = {"temperature"', 'search = {"temperatur"'))
+    with pytest.raises(Broken, match=r"unknown hyper-parameter in the search of SimCLR 'temperatur'. Did you mean 'temperature'"):
+        check_hyper_parameters(Case(file))
 
 
 def test_each_outcome_is_told_as_it_is_known():
