@@ -30,6 +30,7 @@ from bench.commands import (
     run,
     show,
     status,
+    tune,
     views,
 )
 from bench.commands.console import Stopped
@@ -39,7 +40,7 @@ from bench.defaults import COMMAND, COMMAND_VARIABLE, ROOT
 from bench.errors import UserError
 
 COMMANDS = (
-    *(demo.demo, listing.list_names, plan.plan, run.run, evaluate.evaluate, export.export),
+    *(demo.demo, listing.list_names, plan.plan, run.run, tune.tune, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
     *(report.report, figure.figure, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
 )

@@ -6,6 +6,7 @@
 A suite for each list of evaluators, and for each folder of records: a run is in the one that has every evaluator that a figure asks of it.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 from bench import suites
@@ -18,12 +19,20 @@ from bench.suites import Suite
 if TYPE_CHECKING:
     from bench.spec import RunSpec
 
+TRIALS = re.compile(r"@tune(\d+x\d+)?$")
+"""How the name of a suite's trials ends."""
+
 TITLE = "all"
 """What stands before the @."""
 
 
-def load(name: str, data: DataSets) -> Suite:
-    """The suite of this name, be it a suite's, a file's, NAME@SCALE or one of all@SCALE."""
+def load(name: str, data: DataSets, results: str | None = None) -> Suite:
+    """The suite of this name, be it a suite's, a file's, the trials of one (NAME@tune), NAME@SCALE or one of all@SCALE. results: where the
+    records of trials are, where that is not the suite's own folder."""
+    if TRIALS.search(name):
+        from bench.commands import tuning  # Optuna takes a second to import
+
+        return tuning.suite(name, data, results)
     if figure_scales.is_figure(name):
         return suite(name, data) if name.partition("@")[0] == TITLE else figure_scales.suite(name)
     from reports import papers

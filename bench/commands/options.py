@@ -49,14 +49,7 @@ PLACES = options(
     click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]"),
 )
 
-RUNS = options(
-    click.argument("suite", required=False, shell_complete=names_from(of_suites)),
-    click.option(
-        "--method",
-        metavar="A,B",
-        shell_complete=names_from(of_methods, several=True),
-        help="Methods: names, paths to files of your own, all, or family:contrastive.",
-    ),
+DESCRIBED = options(
     click.option(
         "--dataset",
         metavar="NAME",
@@ -77,6 +70,18 @@ RUNS = options(
     click.option("--seeds", metavar="0,1,2", help=f"Or a range, as 0-4.  [default: {DEFAULT_SEEDS}]"),
     RECIPE,
     SETTINGS,
+)
+"""What runs are, but for their methods and how they are evaluated."""
+
+RUNS = options(
+    click.argument("suite", required=False, shell_complete=names_from(of_suites)),
+    click.option(
+        "--method",
+        metavar="A,B",
+        shell_complete=names_from(of_methods, several=True),
+        help="Methods: names, paths to files of your own, all, or family:contrastive.",
+    ),
+    DESCRIBED,
     click.option(
         "--evals",
         "requests",

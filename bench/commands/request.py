@@ -102,7 +102,7 @@ class Request:
         given = [name for name, value in described.items() if value is not None and value != ()]
         self.name, self.specs = suites.label(suite) if suite else "adhoc", ()
         if suite is not None:
-            chosen = figure_together.load(suite, self.data)
+            chosen = figure_together.load(suite, self.data, results)
             if given:
                 raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
             self.specs = chosen.runs

@@ -58,9 +58,9 @@ def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, 
     start(request, workers, how, dry_run, options, chosen)
 
 
-def start(request, workers, how, dry_run, options, chosen=None) -> None:
+def start(request, workers, how, dry_run, options, chosen=None, alike=None) -> None:
     """Launch what the request describes and the store lacks; `chosen` names the runs to take, where not all are. how: what decides
-    nothing of a run's outcome (bench.run.place.Place)."""
+    nothing of a run's outcome (bench.run.place.Place). alike: a plan -> one whose runs take as long and are fewer to time."""
     given = [name for name, value in options.items() if value is not None] + ["dry-run"] * dry_run
     if request.launcher != "slurm" and given:
         raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
@@ -95,7 +95,7 @@ def start(request, workers, how, dry_run, options, chosen=None) -> None:
     elif plan.todo:
         require_images(plan, request)
         try:
-            say_estimate(plan, store, request, workers)
+            say_estimate(alike(plan) if alike else plan, store, request, workers)
         except Exception as error:  # whatever a method's own step can raise: the run that fails will say it, and the others go on
             note(f"how long it will take is not known: a step that was timed failed ({said(error)})")
         wait_for(plan, store, place, request, workers)

@@ -22,7 +22,7 @@ from bench.errors import UserError
 from bench.search.space import DIMENSIONS, RULED, Dimension, Space
 from bench.spec import RunSpec
 
-TRIAL_SEEDS = (1000, 1001)
+TRIAL_SEEDS: tuple[int, ...] = (1000, 1001)
 """Of trials alone: no reported run has them."""
 
 EVALUATION = "validation"
@@ -40,7 +40,7 @@ class Effort:
     def __post_init__(self):
         if self.studies < 1 or self.trials < DIMENSIONS:
             raise UserError(
-                f"{self.studies} studies of {self.trials} trials are too few: expected 1 study or more, and of each at least as many "
+                f"--studies {self.studies} --trials {self.trials} are too few: expected 1 study or more, and of each at least as many "
                 f"trials as there are dimensions, {DIMENSIONS}"
             )
 
@@ -48,6 +48,11 @@ class Effort:
     def extra(self) -> int:
         """Trials of each study in the second round."""
         return (self.trials + 1) // 2
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is the one that is meant where none is said."""
+        return self == Effort()
 
     def __str__(self) -> str:
         return f"{self.studies}x{self.trials}"

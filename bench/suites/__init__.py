@@ -31,6 +31,8 @@ class Suite:
     runs: "tuple[RunSpec, ...]"
     evals: tuple[str, ...]
     results: str
+    defaults: "tuple[RunSpec, ...]" = ()
+    """A run of each method as it is, at the budget that `tune` searches at; none where the runs themselves are that."""
 
 
 def names() -> list[str]:
@@ -44,8 +46,9 @@ def is_path(name: str) -> bool:
 
 
 def label(name: str) -> str:
-    """What its records and its report are named by: the name, or the file's."""
-    return re.sub(r"[^\w.-]", "_", Path(name).stem) if is_path(name) else name
+    """What its records and its report are named by: the name, or the file's; of its trials (mine.py@tune) with what stands behind it."""
+    file = re.fullmatch(r"(.*\.py)(@.*)?", name)
+    return re.sub(r"[^\w.-]", "_", Path(file[1]).stem) + (file[2] or "") if file else name
 
 
 def load(name: str) -> Suite:

@@ -137,9 +137,9 @@ def test_more_points_of_a_study_begin_with_the_fewer():
 
 
 def test_too_few_trials_are_refused():
-    with pytest.raises(UserError, match=r"2 studies of 2 trials are too few: .* at least as many trials as there are dimensions, 3"):
+    with pytest.raises(UserError, match=r"--studies 2 --trials 2 are too few: .* at least as many trials as there are dimensions, 3"):
         Effort(2, 2)
-    with pytest.raises(UserError, match="0 studies"):
+    with pytest.raises(UserError, match="--studies 0"):
         Effort(0, 8)
 
 

@@ -1,0 +1,142 @@
+"""What `tune` leaves behind: the choice as a file, the page and the figure, and what to type next."""
+
+from pathlib import Path
+
+import click
+
+from bench import suites
+from bench.commands.tuning import Outcome, Tuning
+from bench.defaults import COMMAND
+from bench.folder_name import shown
+from bench.machine import files
+from bench.records.store import ResultStore
+from bench.search.trials import TRIAL_SEEDS, spec_at
+from bench.spec import RunSpec, method_name, settled
+from bench.suites._tuned import Setting, path_of, text
+from reports.pages import tuning as page
+from reports.plots import tuning as figure
+from reports.tables.tuning import Searched, Section
+
+
+def finish(tuning: Tuning, reported: tuple[RunSpec, ...], request, suite: str | None, folder: Path) -> None:
+    """Write and say everything. reported: runs at the seeds that are reported; where they are a suite's, their records are in its folder.
+    suite: its name or file; None where methods were named."""
+    seeds = sorted({spec.seed for spec in reported})
+    results = Path(suites.load(suite).results) if suite else request.results
+    frame = ResultStore(results).frame()
+    recorded = set(frame["id"])
+    sections: dict[str, list[Searched]] = {}
+    for outcome in tuning.outcomes:
+        sections.setdefault(title(outcome.search.run), []).append(searched(tuning, outcome, seeds, recorded))
+    told = tuple(Section(name, tuple(found)) for name, found in sections.items())
+    chosen = [setting(outcome) for outcome in tuning.outcomes if outcome.chosen]
+    effort = tuning.effort
+    how = f"{effort.studies} studies of {effort.trials} trials, seeds {', '.join(map(str, TRIAL_SEEDS))}, {len(chosen)} methods"
+    for outcome in tuning.outcomes:
+        say(outcome)
+    path = path_of(suite) if suite else folder / "choice.json"
+    files.replace(path, text(how, chosen).encode())
+    written = [path, *page.write(told, frame, folder), *figure.write(told, folder)]
+    tuning.completions.keep()
+    click.echo(f"written: {', '.join(map(str, written))}")
+    if suite:
+        click.echo(f"then   {COMMAND} run {suite}: the reported runs, by what was chosen")
+    else:
+        for outcome in tuning.outcomes:
+            if outcome.chosen:
+                click.echo(f"then   {command(outcome, request, seeds)}")
+
+
+def title(run: RunSpec) -> str:
+    """'mnist5k · resnet8 · 2,048 images · float32'"""
+    return " · ".join([shown(run.dataset), settled(run.encoder), str(run.budget), settled(run.precision)])
+
+
+def values_in_words(outcome: Outcome) -> str:
+    """'lr=12.8 weight_decay=0.000729 temperature=0.148'; '' where the method is best as it is."""
+    if outcome.chosen is None or outcome.chosen.scored.trial.study is None:
+        return ""
+    return " ".join(f"{name}={value}" for name, value in outcome.chosen.scored.trial.values.items())
+
+
+def edges_in_words(outcome: Outcome) -> tuple[str, ...]:
+    """('lr, the highest',)"""
+    return tuple(f"{name}, the {'highest' if up else 'lowest'}" for name, up in (outcome.chosen.edges if outcome.chosen else {}).items())
+
+
+def say(outcome: Outcome) -> None:
+    """A line on what a search found."""
+    method = method_name(outcome.search.run.method)
+    if outcome.chosen is None:
+        click.echo(f"chosen {method}: nothing, since every trial diverged")
+        return
+    chosen, default = outcome.chosen, outcome.scored[0]
+    was = f"{default.mean:.1f} as it is" if default.values else "diverged as it is"
+    studies = ", ".join(f"{score:.1f}" for score in outcome.best_of_studies)
+    edges = f"; at an edge: {'; '.join(edges_in_words(outcome))}" if chosen.edges else ""
+    score = f"{chosen.scored.mean:.1f} ± {chosen.error:.1f} on val ({was}; best of each study {studies})"
+    click.echo(f"chosen {method}: {values_in_words(outcome) or 'as it is'}: {score}{edges}")
+
+
+def searched(tuning: Tuning, outcome: Outcome, seeds: list[int], recorded: set[str]) -> Searched:
+    """What the page and the figure are made from."""
+    search, chosen, default = outcome.search, outcome.chosen, outcome.scored[0]
+    trials = [one for one in outcome.scored if one.trial.study is not None]
+
+    def scores(second: bool) -> tuple[tuple[float | None, ...], ...]:
+        mine = [one for one in trials if one.trial.second == second]
+        studies = range(tuning.effort.studies)
+        return tuple(tuple(one.mean if one.values else None for one in mine if one.trial.study == study) for study in studies)
+
+    def ids(trial) -> tuple[str, ...]:
+        runs = (tuning.complete(spec_at(search.asked, search.space, trial, seed)).id for seed in seeds)
+        return tuple(one for one in runs if one in recorded)
+
+    return Searched(
+        method=method_name(search.run.method),
+        studies=scores(second=False),
+        second=scores(second=True),
+        best_of_studies=tuple(outcome.best_of_studies),
+        trials=len(trials),
+        diverged=sum(not one.values for one in trials),
+        default=default.mean if default.values else None,
+        tuned=chosen.scored.mean if chosen else None,
+        error=chosen.error if chosen else 0.0,
+        chosen=values_in_words(outcome),
+        edges=edges_in_words(outcome),
+        search_flops=sum(one.flops for one in outcome.scored),
+        run_flops=default.flops / len(TRIAL_SEEDS),
+        default_ids=ids(default.trial),
+        tuned_ids=ids(chosen.scored.trial) if chosen else (),
+    )
+
+
+def setting(outcome: Outcome) -> Setting:
+    """What the file has of a method."""
+    search, chosen, default = outcome.search, outcome.chosen, outcome.scored[0]
+    assert chosen, "where all diverged there is no choice"
+    trial = chosen.scored.trial
+    own, changes = ({}, {}) if trial.study is None else search.space.settings(dict(trial.values))
+    return Setting(
+        method=search.asked.method,
+        dataset=search.run.dataset,
+        encoder=settled(search.run.encoder),
+        budget=f"{search.run.budget.amount:g}{search.run.budget.unit}",
+        hyper_parameters=own,
+        recipe_changes=changes,
+        val=round(chosen.scored.mean, 3),
+        default=round(default.mean, 3) if default.values else None,
+        trials=len(outcome.trials) - 1,
+        at_edge=sorted(chosen.edges),
+    )
+
+
+def command(outcome: Outcome, request, seeds: list[int]) -> str:
+    """The line that trains and evaluates what was chosen, at the seeds that are reported."""
+    asked, run = outcome.search.asked, outcome.search.run
+    found = setting(outcome)
+    settings = {**asked.hyper_parameters, **found.hyper_parameters}
+    settings |= {f"recipe.{name}": value for name, value in {**asked.recipe_changes, **found.recipe_changes}.items()}
+    where = f"--dataset {run.dataset} --encoder {run.encoder} --budget {found.budget} --precision {run.precision}"
+    given = " ".join(f"--set {name}={value}" for name, value in settings.items())
+    return f"{COMMAND} run --method {asked.method} {where} --seeds {','.join(map(str, seeds))} --results {request.results} {given}".rstrip()
