@@ -62,6 +62,7 @@ class DINOv2(HiddenPatches, Method):
     family = "joint embedding"
     needs = "tokens"
     weights = "teacher"
+    search = {"momentum": ("choice", 0.9, 0.97, 0.992, 0.996)}
     smallest_batch = 2
 
     def __init__(

@@ -12,6 +12,7 @@ import torch
 import methods
 from bench import suites
 from bench.commands.report import newest_versions
+from bench.commands.tuning import require_apart
 from bench.data import catalogue
 from bench.encoders import factory
 from bench.errors import UserError
@@ -20,8 +21,9 @@ from bench.plan.complete import complete
 from bench.plan.plan import make_plan
 from bench.records.store import ResultStore
 from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.suites import cifar10, cifar10_search, demo, demo_search, tiny_imagenet50
+from bench.suites import cifar10, cifar10_budgets, cifar10_search, demo, demo_search, tiny_imagenet50
 from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS
+from bench.suites._tuned import Setting
 from places import ROOT
 from reports.pages import agreement, differences, leaderboard, published
 from reports.tables.build import build as build_tables
@@ -40,7 +42,8 @@ def built():
 )
 def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, request, built):
     root = root and request.getfixturevalue("real_root")
-    ids = [complete(run, root, built=built).id for run in suites.load(name).runs if run.seed == 0]
+    runs = suites.load(name).runs
+    ids = [complete(run, root, built=built).id for run in runs if run.seed == runs[0].seed]
     assert len(set(ids)) == len(ids)
     # Left open, it would be decided by the machine that plans, and its report would look for other runs.
     assert all(run.precision for run in suites.load(name).runs)
@@ -48,7 +51,7 @@ def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, re
 
 
 def test_a_file_of_the_folder_is_a_suite():
-    assert suites.names() == ["cifar10", "cifar10_search", "demo", "demo_search", "tiny_imagenet50"]
+    assert suites.names() == ["cifar10", "cifar10_budgets", "cifar10_search", "demo", "demo_search", "tiny_imagenet50"]
     assert all(suites.load(name).results == f"results/{name}" for name in suites.names())
     with pytest.raises(UserError, match=r"unknown suite 'demo1'. Did you mean 'demo'\?  All suites: run_bench.py list suites"):
         suites.load("demo1")
@@ -142,6 +145,30 @@ def test_the_second_pca_has_as_many_components_as_the_encoder_has_features():
         with torch.device("meta"):
             width = factory.factory(run.encoder, 32)().dim
         assert run.hyper_parameters == {"components": width}
+
+
+def test_budgets_are_an_axis_for_every_method_at_seeds_that_nothing_searched():
+    suite = suites.load("cifar10_budgets")
+    names = {name for name in methods.names() if methods.load(name).trained and methods.can_use(name, "resnet8")}
+    for amount in (1e12, 3e12, 1e13, 3e13):
+        at = [run for run in suite.runs if run.budget.amount == amount]
+        assert {run.method for run in at} == names | {"random", "random_rescaled", "pixels"}
+        assert all(len({run.seed for run in at if run.method == name}) == 3 for name in names)
+    require_apart("cifar10_budgets", suite)
+    assert {run.seed for run in suite.runs} & {run.seed for run in suites.load("cifar10_search").runs} == set()
+    assert {(run.method, run.budget.amount) for run in suite.defaults} == {(name, 3e12) for name in names}
+
+
+def test_a_method_that_was_tuned_stands_beside_itself_where_it_was_searched():
+    facts = {"dataset": "cifar10", "encoder": "resnet8", "budget": "3e+12flops", "val": 50.0, "default": 49.0, "trials": 24}
+    tuned = Setting(method="simclr", hyper_parameters={"temperature": 0.2}, recipe_changes={"lr": 3.0}, **facts)
+    as_it_is = Setting(method="byol", hyper_parameters={}, recipe_changes={}, **facts)
+    made = cifar10_budgets.runs({("simclr", "resnet8"): tuned, ("byol", "resnet8"): as_it_is})
+    plain = cifar10_budgets.runs({})
+    assert len(made) == len(plain) + 3 and len({run.canonical() for run in made}) == len(made)
+    of_tuned = [(run.budget.amount, run.recipe_changes) for run in made if run.method == "simclr" and run.seed == 1]
+    assert sorted(of_tuned, key=str) == sorted([*((amount, {"lr": 3.0}) for amount in cifar10_budgets.BUDGETS), (3e12, {})], key=str)
+    assert [run for run in made if run.method == "byol"] == [run for run in plain if run.method == "byol"]
 
 
 def test_tiny_imagenet_has_the_steps_and_learning_rates_of_cifar10():
