@@ -40,21 +40,23 @@ def hidden_patch_loss(scores: Tensor, targets: Tensor, hidden: Tensor, temperatu
     return ((error * hidden).sum(1) / hidden.sum(1).clamp(min=1)).mean()
 
 
-def distillation_mlp(inputs: int, hidden: int, bottleneck: int) -> nn.Sequential:
-    """Three layers with GELU between them, [..., D] -> [..., P]; no BatchNorm."""
+def distillation_mlp(inputs: int, hidden: int, bottleneck: int, norm: bool = False) -> nn.Sequential:
+    """Three layers with GELU between them, [..., D] -> [..., P]. norm: BatchNorm after the first two, of rows [B, D] alone; their biases
+    stay (`use_bn` of the authors' DINOHead)."""
     layers = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, bottleneck)
     for layer in layers:  # as DINOHead in vision_transformer.py of facebookresearch/dino@7c446df
         nn.init.trunc_normal_(layer.weight, std=0.02)
         nn.init.zeros_(layer.bias)
-    return nn.Sequential(layers[0], nn.GELU(), layers[1], nn.GELU(), layers[2])
+    between = [[nn.BatchNorm1d(hidden), nn.GELU()] if norm else [nn.GELU()] for _ in range(2)]
+    return nn.Sequential(layers[0], *between[0], layers[1], *between[1], layers[2])
 
 
 class PrototypeHead(nn.Module):
-    """Three layers with GELU, then the cosine with K prototypes: the weight-normalised last layer, its gain fixed to 1. No BatchNorm."""
+    """Three layers with GELU, then the cosine with K prototypes: the weight-normalised last layer, its gain fixed to 1."""
 
-    def __init__(self, inputs: int, hidden: int, bottleneck: int, outputs: int):
+    def __init__(self, inputs: int, hidden: int, bottleneck: int, outputs: int, norm: bool = False):
         super().__init__()
-        self.mlp = distillation_mlp(inputs, hidden, bottleneck)
+        self.mlp = distillation_mlp(inputs, hidden, bottleneck, norm)
         self.last = nn.Linear(bottleneck, outputs, bias=False)
 
     def forward(self, features: Tensor, frozen: bool = False) -> Tensor:

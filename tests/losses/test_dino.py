@@ -14,7 +14,7 @@ from torch import nn
 import methods.dino
 from bench.compute.randomness import Draws, seeded
 from bench.encoders.factory import factory
-from bench.parts import distillation, losses
+from bench.parts import distillation, encode_crops, losses
 from bench.spec import DatasetInfo
 from loss_cases import TOLERANCE, agree, dot, from_lightly, mutate, random_batch, unit
 
@@ -103,6 +103,26 @@ def test_the_loss_is_the_papers_formula(encoder, count, local_crops, progress, s
             teacher_temperature=teacher_temperature,
         )
     )
+
+
+def test_the_head_has_batch_norm_after_its_first_two_layers_where_it_is_asked_for():
+    """As DINOHead with use_bn: linear, BatchNorm and GELU twice, then a linear layer; over the rows of all crops together."""
+    method = make(local_crops=2, head_norm=True)
+    batch = random_batch(method, 3, SIZE)
+    assert not any(isinstance(layer, nn.BatchNorm1d) for layer in make(local_crops=2).student.head.mlp)
+    first, first_norm, _, second, second_norm, _, third = method.student.head.mlp
+    with torch.no_grad():
+        rows = encode_crops(copy.deepcopy(method.student.encoder), batch.views)
+        for layer, norm in ((first, first_norm), (second, second_norm)):
+            assert norm.weight.requires_grad and layer.bias is not None
+            rows = layer(rows)
+            rows = (rows - rows.mean(0)) / (rows.var(0, unbiased=False) + norm.eps).sqrt()
+            rows = 0.5 * rows * (1 + torch.erf(rows / 2**0.5))
+        expected = third(rows)
+        expected = expected / expected.norm(dim=1, keepdim=True)
+        prototypes = method.student.head.last.weight / method.student.head.last.weight.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(method.student(batch.views).flatten(0, 1), expected @ prototypes.T)
+    assert agree(loss_case(head_norm=True))
 
 
 MISTAKES = {
