@@ -25,6 +25,10 @@ CODE = (".py", ".toml")
 """How the names of files end that decide what a program does; a report's pages lie in reports/ too."""
 
 
+NOT_CODE = ("docs", "results", "*.md")
+"""What no run reads, and what the program writes itself: a figure's page, drawn after its runs, does not make the next ones dirty."""
+
+
 @dataclass(frozen=True)
 class State:
     """Of the code."""
@@ -32,7 +36,8 @@ class State:
     commit: str | None = None
     """None outside a checkout."""
     dirty: bool | None = None
-    """Whether a tracked file was changed, or there is code that git does not track; None outside a checkout."""
+    """Whether a tracked file was changed that may decide what a run does, or there is code that git does not track; None outside a
+    checkout."""
     changed: tuple[str, ...] = ()
     """Code whose text is not the commit's, or that git does not know, as paths below ROOT, sorted."""
     refused: str | None = None
@@ -49,7 +54,7 @@ def state_of_code() -> State:
         if git("rev-parse", "--show-toplevel").strip() != str(ROOT) or not git("ls-files", CODE_FILE):
             return State()
         commit = git("rev-parse", "HEAD").strip()
-        tracked = git("status", "--porcelain", "--untracked-files=no")
+        tracked = git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":(exclude){path}" for path in NOT_CODE))
         lines = git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignored", "--", *FOLDERS)
     except OSError:  # there is no git here
         return State(refused="there is no git to ask for the commit") if (ROOT / ".git").exists() else State()

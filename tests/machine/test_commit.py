@@ -106,6 +106,26 @@ def test_a_tracked_file_that_changed_is_one_staged_or_not(committed, monkeypatch
     assert "methods/other.py" in state_of(committed, monkeypatch).changed
 
 
+@pytest.mark.parametrize(
+    ("path", "is_code"),
+    [
+        *[("docs/figures/simclr_head.svg", False), ("results/figures/x.json", False), ("README.md", False), ("methods/README.md", False)],
+        *[("constraints.txt", True), ("methods/imagenet.toml", True), ("run_bench.py", True), ("reports/reference/figures.csv", True)],
+    ],
+)
+def test_a_tracked_page_or_record_that_changed_is_no_code(committed, commit_of, path, is_code):
+    """`figure run` draws its pages into docs/: its second run would be called dirty by what the first wrote."""
+    (committed / path).parent.mkdir(parents=True, exist_ok=True)
+    (committed / path).write_text("one\n")
+    git(committed, "add", "--force", path)
+    git(committed, "commit", "--quiet", "--message", "Second")
+    assert commit_of(committed)[1] is False
+    (committed / path).write_text("other\n")
+    assert commit_of(committed)[1] is is_code
+    git(committed, "add", "--force", path)
+    assert commit_of(committed)[1] is is_code
+
+
 def test_a_hook_of_another_repository_does_not_speak_for_this_code(committed, commit_of, monkeypatch, tmp_path_factory):
     other = code_in(tmp_path_factory.mktemp("other"))
     git(other, "init", "--quiet")
