@@ -2,10 +2,12 @@
 
 As in the tables of conv1 to conv5 (Zhang et al. 2016, arXiv:1603.08511), a stage's feature map is averaged onto the largest grid with which
 it has at most so many numbers. Whatever a method's `encode` does before its encoder (lightness alone, two halves) is done here too; where
-that is to cut an image into patches, which must then lie one after another, the mean of a stage over them is taken.
+that is to cut an image into patches, the mean of a stage over them is taken: they lie one after another, image by image, in one call of the
+encoder, or each has a call for all images.
 B images, D features of a stage, G grid points a side.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,7 +43,9 @@ class StageOutputs:
 
     encoders: tuple[Encoder, ...]
     outputs: tuple[tuple[Tensor, ...], ...]
-    """Of every such encoder each stage's, a map or all tokens (Encoder.stage_modules), the first stage first."""
+    """Of every such encoder each stage's, a map or all tokens (Encoder.stage_modules), the first stage first; the mean over its calls."""
+    calls: int = 1
+    """How often an encoder was called; of several calls each is of a patch of every image."""
 
     def by_stage(self) -> list[tuple[Tensor, ...]]:
         """Of every stage each encoder's."""
@@ -50,11 +54,13 @@ class StageOutputs:
 
 def stage_outputs(method: nn.Module, encode: Callable[[Tensor], Tensor], images: Tensor) -> tuple[Tensor, StageOutputs]:
     """encode(images), and what the stages of the method's encoders gave meanwhile."""
-    outputs: dict[nn.Module, Tensor] = {}
+    sums: dict[nn.Module, Tensor] = {}
+    calls: Counter[nn.Module] = Counter()
 
     def keep(module, _, output):
-        assert module not in outputs, "encode calls its encoder more than once: its stages cannot be told apart"
-        outputs[module] = output
+        # A sum, so that memory does not go with the number of patches.
+        sums[module] = sums[module] + upcast(output) if module in sums else output
+        calls[module] += 1
 
     encoders = [(module, module.stage_modules()) for module in method.modules() if isinstance(module, Encoder)]
     hooks = [module.register_forward_hook(keep) for _, stages in encoders for module in stages]
@@ -63,9 +69,10 @@ def stage_outputs(method: nn.Module, encode: Callable[[Tensor], Tensor], images:
     finally:
         for hook in hooks:
             hook.remove()
-    used = [(encoder, stages) for encoder, stages in encoders if stages and all(module in outputs for module in stages)]
-    found = tuple(tuple(outputs[module] for module in stages) for _, stages in used)
-    return encoded, StageOutputs(tuple(encoder for encoder, _ in used), found)
+    used = [(encoder, stages) for encoder, stages in encoders if stages and all(module in sums for module in stages)]
+    mean = {module: sums[module] / count if count > 1 else sums[module] for module, count in calls.items()}
+    found = tuple(tuple(mean[module] for module in stages) for _, stages in used)
+    return encoded, StageOutputs(tuple(encoder for encoder, _ in used), found, max(calls.values(), default=1))
 
 
 class StageReader:

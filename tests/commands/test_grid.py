@@ -38,7 +38,7 @@ def test_all_methods_are_those_that_the_encoder_serves():
 def test_a_family_is_its_methods_and_names_stand_beside_it(here):
     Path("mine.py").write_text('"""Mine."""')
     found = grid.names("family:clustering, simclr,./mine.py,swav", "resnet8")
-    assert found == ["deepcluster", "deepcluster_v2", "pcl", "swav", "simclr", "mine.py"]
+    assert found == ["deepcluster", "deepcluster_v2", "pcl", "resa", "swav", "simclr", "mine.py"]
     assert "simclr" in grid.names("family:contrastive", "resnet8") and "byol" in grid.names("family:joint embedding", "resnet8")
     with pytest.raises(UserError, match=re.escape("unknown family 'contrastiv'. Did you mean 'contrastive'?")):
         grid.names("family:contrastiv", "resnet8")

@@ -10,9 +10,10 @@ from bench.method import build
 from bench.spec import DatasetInfo
 
 
-def make(method, encoder="resnet8", size=16):
+def make(method, encoder="resnet8", size=16, **hyper_parameters):
     torch.manual_seed(0)
-    return build(methods.load(method), factory.factory(encoder, size), DatasetInfo(num_images=64, image_size=size), 10, {}).eval()
+    data = DatasetInfo(num_images=64, image_size=size)
+    return build(methods.load(method), factory.factory(encoder, size), data, 10, hyper_parameters).eval()
 
 
 IMAGES = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -58,6 +59,20 @@ def test_of_an_images_patches_the_mean_is_taken():
     method = make("cpc")
     last = StageReader(method, method.encode)(IMAGES)[:, -64:]
     torch.testing.assert_close(last, method.encode(IMAGES))
+
+
+@pytest.mark.parametrize("representation", ["encoder", "head"])
+@torch.no_grad()
+def test_of_patches_that_are_encoded_one_call_each_the_mean_is_taken(representation):
+    """EMP-SSL's; a stage's mean over its grid of patches, whatever follows the encoder."""
+    method = make("emp_ssl", representation=representation)
+    found, seen = StageReader(method, method.encode)(IMAGES), []
+    hook = method.encoder.register_forward_pre_hook(lambda _, patches: seen.append(patches[0]))
+    method.encode(IMAGES)
+    hook.remove()
+    alone = StageReader(method.encoder, method.encoder)
+    torch.testing.assert_close(found, torch.stack([alone(patch) for patch in seen]).mean(0))
+    assert len(seen) > 1 and len(found) == len(IMAGES)
 
 
 @torch.no_grad()

@@ -75,7 +75,9 @@ def test_who_has_none_is_refused_and_a_floor_may_stand_beside(tmp_path):
     store = ResultStore(tmp_path)
     plan = make_plan([spec("simclr"), spec("random")], ("projection",), store)
     assert [run.method for run in plan.todo] == ["simclr", "random"]
-    with pytest.raises(UserError, match=r"rotation has no projector, .* expected one of barlow_twins, byol, .*, deepcluster_v2, dino, "):
+    with pytest.raises(
+        UserError, match=r"rotation has no projector, .* expected one of all4one, barlow_twins, byol, .*, deepcluster_v2, dino, "
+    ):
         make_plan([spec("simclr"), spec("rotation")], ("knn", "projection"), store)
     random = complete(spec("random"))
     source, _ = load_source(random, DataSets().require("digits"), 1)

@@ -11,7 +11,7 @@ from test_reports import frame_of, run
 import run_bench
 from bench.records.store import ResultStore
 from places import ROOT
-from reports.plots import cost, families
+from reports.plots import cost, families, years
 from reports.plots.label_placement import spread
 from reports.tables.build import build
 from reports.tables.drawable import MOST_CHARACTERS, MOST_POINTS, undrawn
@@ -126,7 +126,9 @@ def test_what_is_drawn_can_be_read(name):
     """No label leaves the picture, and those of points do not lie on each other."""
     for table, _ in cost.drawn(committed(name)):
         panels = families.grouped(table, {row.method: "ab"[i % 2] for i, row in enumerate(rows_of(table))})
-        for figure in (*(cost.draw(table, column, column) for column in COSTS), families.draw(table, panels)):
+        by_year = years.grouped(table, {row.method: 2012 + i % 9 for i, row in enumerate(rows_of(table))})
+        drawn = [families.draw(table, panels), years.draw(table, by_year, {})] if panels else []  # else there are floors alone
+        for figure in (*(cost.draw(table, column, column) for column in COSTS), *drawn):
             assert beyond(figure) == []
         for column in COSTS:
             figure = cost.draw(table, column, column)

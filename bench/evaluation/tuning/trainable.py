@@ -58,16 +58,23 @@ class Trainable(nn.Module):
         where there is no encoder with stages. A ValueError where `encode` cuts images into patches: no map is of an image."""
         with computing_in(self.precision, self.device):
             _, found = stage_outputs(self.method, self.method.encode, images)
+            if found.calls > 1:
+                raise of_patches(found.calls)
             return [
                 torch.cat([on_grid(encoder, output, images) for encoder, output in zip(found.encoders, same, strict=True)], dim=1)
                 for same in found.by_stage()
             ]
 
 
+def of_patches(count: int) -> ValueError:
+    """That there is no map to be had."""
+    return ValueError(f"encode cuts an image into {count} patches: its stages have no map of a whole image")
+
+
 def on_grid(encoder: Encoder, output: Tensor, images: Tensor) -> Tensor:
     """A stage's output, a map [B, C, h, w] or all tokens [B, 1 + h * w, C], of these images [B, 3, H, W] -> float32 [B, C, h, w]."""
     if len(output) != len(images):
-        raise ValueError(f"encode cuts an image into {len(output) // len(images)} patches: its stages have no map of a whole image")
+        raise of_patches(len(output) // len(images))
     if output.ndim == 3:
         grid = [side // encoder.patch_size for side in images.shape[2:]]
         output = output[:, 1:].transpose(1, 2).unflatten(2, grid)
