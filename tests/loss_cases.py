@@ -132,3 +132,12 @@ def close(value, expected, dtype=None):
     assert dtype in (None, value.dtype), f"a loss in {value.dtype}"
     value = value.item()
     assert abs(value - expected) <= TOLERANCE * max(1.0, abs(expected)), f"{value} is not {expected}"
+
+
+def check_follows(method, student, progress, momentum):
+    """After a step at this progress each parameter of the teacher is so much of what it was, and the rest of the student's."""
+    pairs = list(zip(method.teacher.network.parameters(), student.parameters(), strict=True))
+    before = [(own.clone(), followed.clone()) for own, followed in pairs]
+    method.after_step(progress)
+    for (own, _), (old, followed) in zip(pairs, before, strict=True):
+        torch.testing.assert_close(own, momentum * old + (1 - momentum) * followed)

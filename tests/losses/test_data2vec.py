@@ -15,7 +15,7 @@ from bench.method import Batch
 from bench.parts import block_mask
 from bench.parts.tokens import TRIES
 from bench.spec import DatasetInfo
-from loss_cases import close, mutate, rows_of
+from loss_cases import check_follows, close, mutate, rows_of
 
 SIDE, SIZE = 8, 16
 
@@ -132,11 +132,7 @@ def test_targets_are_constants():
 
 def check_step():
     method = make(momentum=0.9, momentum_end=0.98)
-    pairs = list(zip(method.teacher.network.parameters(), method.encoder.parameters(), strict=True))
-    before = [(own.clone(), other.clone()) for own, other in pairs]
-    method.after_step(0.25)
-    for (own, _), (old, followed) in zip(pairs, before, strict=True):
-        torch.testing.assert_close(own, 0.92 * old + 0.08 * followed)
+    check_follows(method, method.encoder, 0.25, 0.92)
 
 
 def test_the_teacher_follows():

@@ -16,7 +16,7 @@ from bench.encoders.networks.vit import VisionTransformer
 from bench.method import Batch
 from bench.parts import distillation, sinkhorn
 from bench.spec import DatasetInfo
-from loss_cases import close, from_lightly, mutate, random_batch, rows_of, unit
+from loss_cases import check_follows, close, from_lightly, mutate, random_batch, rows_of, unit
 
 SIZE, SIDE = 16, 8
 
@@ -153,12 +153,8 @@ def test_every_part_has_a_gradient_and_the_last_layers_from_their_phase_on():
 
 def test_the_teacher_follows_encoder_and_both_heads():
     method = make(momentum=0.6, momentum_end=0.9)
-    pairs = list(zip(method.teacher.network.parameters(), method.student.parameters(), strict=True))
-    before = [(own.clone(), other.clone()) for own, other in pairs]
     method.loss(random_batch(method, 3, SIZE), 0.5)
-    method.after_step(0.5)
-    for (own, _), (old, followed) in zip(pairs, before, strict=True):
-        torch.testing.assert_close(own, 0.75 * old + 0.25 * followed)
+    check_follows(method, method.student, 0.5, 0.75)
 
 
 def test_it_says_a_chance_loss_where_koleo_has_no_weight():

@@ -16,7 +16,7 @@ from bench.encoders.networks.vit import VisionTransformer
 from bench.method import Batch
 from bench.parts import distillation, losses
 from bench.spec import DatasetInfo
-from loss_cases import close, from_lightly, mutate, random_batch, rows_of
+from loss_cases import check_follows, close, from_lightly, mutate, random_batch, rows_of
 
 SIZE, SIDE = 16, 8
 PATCHES = SIDE * SIDE
@@ -140,14 +140,10 @@ def check_step():
         0.8 * old + 0.2 * torch.tensor(each, dtype=torch.float64).mean(0)
         for old, each in ((method.centre.double(), rows), (method.patch_centre.double(), patches))
     ]
-    pairs = list(zip(method.teacher.network.parameters(), method.student.parameters(), strict=True))
-    before = [(own.clone(), other.clone()) for own, other in pairs]
     method.loss(batch, 0.5)
-    method.after_step(0.5)
+    check_follows(method, method.student, 0.5, 0.75)
     for found, wanted in zip((method.centre, method.patch_centre), expected, strict=True):
         torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-6)
-    for (own, _), (old, followed) in zip(pairs, before, strict=True):
-        torch.testing.assert_close(own, 0.75 * old + 0.25 * followed)
     assert method.batch_means is None
 
 

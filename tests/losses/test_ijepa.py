@@ -17,7 +17,7 @@ from bench.encoders.factory import factory
 from bench.method import Batch
 from bench.parts import grid_positions
 from bench.spec import DatasetInfo
-from loss_cases import close, mutate, rows_of
+from loss_cases import check_follows, close, mutate, rows_of
 
 SIDE, SIZE = 8, 16
 
@@ -130,11 +130,7 @@ def test_the_encoder_sees_the_context_alone_and_the_loss_the_blocks_through_the_
 def check_step():
     """momentum_scheduler of the authors' src/train.py: along a line."""
     method = make(momentum=0.9, momentum_end=0.98)
-    pairs = list(zip(method.teacher.network.parameters(), method.encoder.parameters(), strict=True))
-    before = [(own.clone(), other.clone()) for own, other in pairs]
-    method.after_step(0.25)
-    for (own, _), (old, followed) in zip(pairs, before, strict=True):
-        torch.testing.assert_close(own, 0.92 * old + 0.08 * followed)
+    check_follows(method, method.encoder, 0.25, 0.92)
 
 
 def test_the_teacher_follows_along_a_line():

@@ -16,7 +16,7 @@ from bench.encoders.networks.vit import VisionTransformer
 from bench.method import Batch
 from bench.parts import sinkhorn
 from bench.spec import DatasetInfo
-from loss_cases import close, dot, from_lightly, mutate, random_batch, rows_of, unit
+from loss_cases import check_follows, close, dot, from_lightly, mutate, random_batch, rows_of, unit
 
 MSNLoss = from_lightly("loss", "MSNLoss")
 
@@ -143,11 +143,7 @@ def test_targets_are_constants():
 def check_step():
     """momentum_scheduler of the authors' src/msn_train.py: along a line."""
     method = make(momentum=0.9, momentum_end=0.98)
-    pairs = list(zip(method.teacher.network.parameters(), method.student().parameters(), strict=True))
-    before = [(own.clone(), other.clone()) for own, other in pairs]
-    method.after_step(0.25)
-    for (own, _), (old, followed) in zip(pairs, before, strict=True):
-        torch.testing.assert_close(own, 0.92 * old + 0.08 * followed)
+    check_follows(method, method.student(), 0.25, 0.92)
 
 
 def test_the_teacher_follows_along_a_line():

@@ -16,7 +16,7 @@ from bench.encoders.factory import factory
 from bench.method import Batch
 from bench.parts import distillation
 from bench.spec import DatasetInfo
-from loss_cases import close, dot, mutate, random_batch, rows_of, unit
+from loss_cases import check_follows, close, dot, mutate, random_batch, rows_of, unit
 
 SIZE = 16
 
@@ -99,12 +99,8 @@ def test_more_directions_have_a_higher_rate():
 
 def check_step():
     method = make(momentum=0.6, momentum_end=0.9)
-    pairs = list(zip(method.teacher.network.parameters(), method.student.parameters(), strict=True))
-    before = [(own.clone(), other.clone()) for own, other in pairs]
     method.loss(random_batch(method, 3, SIZE), 0.5)
-    method.after_step(0.5)
-    for (own, _), (old, followed) in zip(pairs, before, strict=True):
-        torch.testing.assert_close(own, 0.75 * old + 0.25 * followed)
+    check_follows(method, method.student, 0.5, 0.75)
 
 
 def test_the_teacher_follows_along_half_a_cosine():
