@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from bench.machine import files
 from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, drawn, render, right_of_axes
+from reports.plots.label_placement import slanting, slanting_length
 from reports.tables.table import Row, Table
 
 ORDER = ("pretext", "contrastive", "joint embedding", "clustering")
@@ -60,7 +61,7 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
         FigureCanvasAgg(figure)
         widths = [len(rows) + 0.6 for rows in panels.values()]
         right = min(0.8, right_of_axes(figure, references, table.ranked_by))
-        bottom = 0.05 + min(0.5, max(0.17, LABEL * max(len(row.label) for rows in panels.values() for row in rows)))
+        bottom = 0.05 + min(0.5, max(0.17, LABEL * slanting_length([row.label for rows in panels.values() for row in rows])))
         grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=right, bottom=bottom, top=0.82, wspace=0.06)
         colours, first = seaborn.color_palette("tab10", 10), None
         for number, (family, rows) in enumerate(panels.items()):
@@ -68,7 +69,9 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
             for place, row in enumerate(rows):
                 draw_point(axes, row, place, table.ranked_by, colours[number % 10], "o")
             axes.set_xlim(-0.8, len(rows) - 0.2)
-            axes.set_xticks(range(len(rows)), [row.label for row in rows], rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+            axes.set_xticks(
+                range(len(rows)), [slanting(row.label) for row in rows], rotation=45, ha="right", rotation_mode="anchor", fontsize=8
+            )
             axes.set_title(family, fontsize=9, color=colours[number % 10], fontweight="bold")
             axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
             if first is not None:

@@ -1,6 +1,7 @@
 """Where the labels of a figure go so that none covers another, a point or an error bar."""
 
 import math
+import textwrap
 
 import numpy as np
 
@@ -10,6 +11,21 @@ DISTANCES = (7, 13, 21, 31, 43, 57, 73, 91, 111, 133)
 """Points (1/72 inch) from the middle of the marker to the nearest edge of the label; from the third on with a thin line to it."""
 MARKER = 5
 """Half the width of a marker with a little air, points."""
+
+
+WIDEST = 28
+"""Characters of a slanting label's line."""
+
+
+def slanting(label: str) -> str:
+    """A label below an axis: long ones, of settings, in several lines."""
+    return textwrap.fill(label, WIDEST, break_long_words=False, break_on_hyphens=False)
+
+
+def slanting_length(labels: list[str]) -> int:
+    """Of the longest slanting label, in characters; a line more counts as two."""
+    lines = [slanting(label).splitlines() for label in labels]
+    return max(max(map(len, of_one)) + 2 * (len(of_one) - 1) for of_one in lines)
 
 
 def place_labels(axes, points: list[tuple[float, float, str, tuple]]):

@@ -18,6 +18,7 @@ from bench.machine import files
 from reports.claims.orders import FEWEST_ARMS, of_resamples, quantiles, rho
 from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, drawn, render, right_of_axes
 from reports.plots.families import ORDER
+from reports.plots.label_placement import slanting, slanting_length
 from reports.tables.table import Row, Table
 
 FEWEST_YEARS = 3
@@ -77,7 +78,7 @@ def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) 
         figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
         right = min(0.84, right_of_axes(figure, references, table.ranked_by))
-        bottom = 0.05 + min(0.4, LABEL * max(len(row.label) for rows in by_year.values() for row in rows))
+        bottom = 0.05 + min(0.4, LABEL * slanting_length([row.label for rows in by_year.values() for row in rows]))
         axes = figure.add_axes((0.07, bottom, right - 0.07, TOP - bottom))
         colours = dict(zip(known, seaborn.color_palette("tab10", 10) * len(known), strict=False))
         places, names, end = [], [], 0.0
@@ -91,7 +92,7 @@ def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) 
             axes.axvspan(start - 0.5, end - 0.5, color="0.96", zorder=0, linewidth=0)
             end += GAP
         axes.set_xlim(-0.9, end - GAP - 0.1)
-        axes.set_xticks(places, [row.label for row in names], rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
+        axes.set_xticks(places, [slanting(row.label) for row in names], rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
         for tick, row in zip(axes.get_xticklabels(), names, strict=True):
             tick.set_color([0.8 * channel for channel in colours[families.get(row.method, "")]])
         axes.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
