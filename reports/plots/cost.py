@@ -90,7 +90,6 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
 
     methods = sorted((row for row in table.rows if row.kind == "method" and table.ranked_by in row.cells), key=lambda row: row.label)
     references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
-    header = next(column.header for column in table.columns if column.key == table.ranked_by)
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
         figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)  # labels are placed in pixels, which needs a canvas before the file is written
@@ -102,7 +101,7 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
         draw_references(axes, references, table.ranked_by)
         costs = [row.cells[cost] for row in methods]
         axes.set_xlabel(f"{cost_title} ({OTHER} on another processor)" if any(cell.mark for cell in costs) else cost_title)
-        axes.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
+        axes.set_ylabel(accuracy_label(table))
         axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
         first, *rest = table.title.split(" · ")
         figure.text(0.09, 0.955, first, fontsize=11, fontweight="bold", ha="left", va="center")
@@ -111,6 +110,12 @@ def draw(table: Table, cost: str, cost_title: str) -> Figure:
         shades = [colours[i % 10] for i in range(len(methods))]
         place_labels(axes, list(zip([cell.mean for cell in costs], heights, names, shades, strict=True)))
     return figure
+
+
+def accuracy_label(table: Table) -> str:
+    """Of an axis: 'linear, top-1 on test (%)', the column that ranks."""
+    header = next(column.header for column in table.columns if column.key == table.ranked_by)
+    return f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)"
 
 
 def draw_point(axes, row: Row, place: float, ranked_by: str, colour, marker: str):

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, drawn, render, right_of_axes
+from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, render, right_of_axes
 from reports.plots.label_placement import slanting, slanting_length
 from reports.tables.table import Row, Table
 
@@ -55,7 +55,6 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
     import seaborn  # here, since it takes a second to import and the other reports do not need it
 
     references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
-    header = next(column.header for column in table.columns if column.key == table.ranked_by)
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
         figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
@@ -79,7 +78,7 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
             first = first or axes
         for number, axes in enumerate(figure.axes):
             draw_references(axes, references, table.ranked_by, names=number == len(figure.axes) - 1)
-        first.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
+        first.set_ylabel(accuracy_label(table))
         name, *rest = table.title.split(" · ")
         figure.text(0.07, 0.955, f"{name}: the families at an equal budget", fontsize=11, fontweight="bold", ha="left", va="center")
         figure.text(0.07, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")

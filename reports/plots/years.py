@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from bench.machine import files
 from reports.claims.orders import FEWEST_ARMS, of_resamples, quantiles, rho
-from reports.plots.cost import DOTS_PER_INCH, STYLE, draw_point, draw_references, drawn, render, right_of_axes
+from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, render, right_of_axes
 from reports.plots.families import ORDER
 from reports.plots.label_placement import slanting, slanting_length
 from reports.tables.table import Row, Table
@@ -71,7 +71,6 @@ def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) 
     import seaborn  # here, since it takes a second to import and the other reports do not need it
 
     references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
-    header = next(column.header for column in table.columns if column.key == table.ranked_by)
     there = {families.get(row.method, "") for rows in by_year.values() for row in rows}
     known = [*(family for family in ORDER if family in there), *sorted(there - set(ORDER))]
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
@@ -95,7 +94,7 @@ def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) 
         axes.set_xticks(places, [slanting(row.label) for row in names], rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
         for tick, row in zip(axes.get_xticklabels(), names, strict=True):
             tick.set_color([0.8 * channel for channel in colours[families.get(row.method, "")]])
-        axes.set_ylabel(f"{header}, top-1{'' if '(val)' in header else ' on test'} (%)")
+        axes.set_ylabel(accuracy_label(table))
         axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)
         draw_references(axes, references, table.ranked_by)
         name, *rest = table.title.split(" · ")
