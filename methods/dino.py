@@ -23,6 +23,7 @@ from bench.parts import (
     cross_view_loss,
     large_and_small_crops,
     mean_of_batch,
+    phases_from,
     warmed_up,
 )
 from bench.spec import Recipe
@@ -75,7 +76,7 @@ class DINO(SelfDistillation, Method):
         self.teacher_temperature_start, self.teacher_temperature_warmup = teacher_temperature_start, teacher_temperature_warmup
         self.centre_momentum, self.frozen = centre_momentum, frozen
         # Where the last layer begins to move, and where the teacher's temperature stops.
-        self.phases = tuple(sorted({part for part in (frozen, teacher_temperature_warmup) if 0 < part < 1}))
+        self.phases = phases_from(frozen, teacher_temperature_warmup)
         crops = {"count": local_crops, "size": local_size, "area_split": area_split, "area_min": area_min}
         self.views = large_and_small_crops(encoder, data, **crops)
         # Learning rate per 256 images, decays, 10 of 100 epochs of warm-up, clipping: defaults of main_dino.py. Batch: the benchmark's.

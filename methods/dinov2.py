@@ -36,6 +36,7 @@ from bench.parts import (
     hidden_patch_loss,
     large_and_small_crops,
     mean_of_batch,
+    phases_from,
     shard,
     sinkhorn,
     warmed_up,
@@ -112,7 +113,7 @@ class DINOv2(HiddenPatches, Method):
         self.student_temperature, self.sinkhorn_steps = student_temperature, sinkhorn_steps
         self.temperatures = teacher_temperature_start, teacher_temperature, teacher_temperature_warmup
         # Where the last layers begin to move, and where the teacher's temperature stops.
-        self.phases = tuple(sorted({part for part in (frozen, teacher_temperature_warmup) if 0 < part < 1}))
+        self.phases = phases_from(frozen, teacher_temperature_warmup)
         crops = {"count": local_crops, "size": local_size, "area_split": area_split, "area_min": area_min}
         self.views = large_and_small_crops(encoder, data, **crops)
         self.recipe = Recipe(

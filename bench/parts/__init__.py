@@ -18,6 +18,7 @@ from bench.parts.distillation import (
     distillation_mlp,
     hidden_patch_loss,
     large_and_small_crops,
+    phases_from,
     warmed_up,
 )
 from bench.parts.heads import encode_crops, mlp, reverse_gradient, scale_norm, whole_patches
@@ -80,6 +81,7 @@ __all__ = [
     "patch_mean",
     "patchify",
     "permuted_keys",
+    "phases_from",
     "reverse_gradient",
     "scale_norm",
     "shard",

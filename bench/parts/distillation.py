@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.parts.budgets import Needed
 from bench.parts.heads import encode_crops, whole_patches
 from bench.parts.losses import full_precision
-from bench.parts.teachers import Teacher, along_cosine
+from bench.parts.teachers import WithTeacher, along_cosine
 from bench.parts.tokens import block_mask, show_patches
 from bench.spec import DatasetInfo
 from bench.views import Blur, ColorJitter, Flip, Grayscale, ResizedCrop, Solarize, View
@@ -85,6 +84,11 @@ def warmed_up(progress: float, start: float, end: float, warmup: float) -> float
     return end if progress >= warmup else start + (end - start) * progress / warmup
 
 
+def phases_from(*parts: float) -> tuple[float, ...]:
+    """A method's `phases`, where its step changes at these parts of progress: each once, in their order, without 0 and 1."""
+    return tuple(sorted({float(part) for part in parts if 0 < part < 1}))
+
+
 def large_and_small_crops(encoder, data: DatasetInfo, *, count: int, size: float, area_split: float, area_min: float) -> tuple[View, ...]:
     """Two large crops and so many small ones, this part of the image wide (DataAugmentationDINO in main_dino.py of
     facebookresearch/dino@7c446df, with its saturation of 0.2). area_split: large crops cover at least this part of the image and small
@@ -99,20 +103,18 @@ def large_and_small_crops(encoder, data: DatasetInfo, *, count: int, size: float
     return (crop(area_split, 1.0, 1.0), crop(area_split, 1.0, 0.1, Solarize(0.2)), *small)
 
 
-class SelfDistillation(nn.Module):
+class SelfDistillation(WithTeacher):
     """A base beside Method, named before it: a student and its moving average, encoder and head each. A method calls `build_networks`."""
+
+    momentum_at = staticmethod(along_cosine)
 
     def build_networks(self, student: MultiCrop, momentum: float, momentum_end: float) -> None:
         """Momentum of the teacher at the start and at the end."""
         self.student = student
-        self.teacher = Teacher(student)
-        self.momentum, self.momentum_end = momentum, momentum_end
+        self.build_teacher(momentum, momentum_end)
 
-    def needed(self, batch_size: int) -> tuple[Needed, ...]:
-        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
-
-    def after_step(self, progress: float) -> None:
-        self.teacher.follow(self.student, along_cosine(progress, self.momentum, self.momentum_end))
+    def followed(self) -> nn.Module:
+        return self.student
 
     def project(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, P], before prototypes."""

@@ -122,7 +122,7 @@ class Memory(nn.Module):
 
 
 class WithTeacher(nn.Module):
-    """A base beside Method, named before it: a teacher of what `student()` says, whose momentum goes from one value to another. By itself
+    """A base beside Method, named before it: a teacher of what `followed()` says, whose momentum goes from one value to another. By itself
     a teacher of the encoder along a line, as of methods whose student sees parts of the images that the teacher sees whole. A method makes
     the encoder and calls `build_teacher`."""
 
@@ -131,10 +131,10 @@ class WithTeacher(nn.Module):
 
     def build_teacher(self, momentum: float, momentum_end: float = 1.0) -> None:
         """Its momentum at the start and at the end."""
-        self.teacher = Teacher(self.student())
+        self.teacher = Teacher(self.followed())
         self.momentum, self.momentum_end = momentum, momentum_end
 
-    def student(self) -> nn.Module:
+    def followed(self) -> nn.Module:
         """What the teacher copies and follows, as one module."""
         return self.encoder
 
@@ -142,7 +142,7 @@ class WithTeacher(nn.Module):
         return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
 
     def after_step(self, progress: float) -> None:
-        self.teacher.follow(self.student(), self.momentum_at(progress, self.momentum, self.momentum_end))
+        self.teacher.follow(self.followed(), self.momentum_at(progress, self.momentum, self.momentum_end))
 
 
 class StudentAndTeacher(WithTeacher):
@@ -152,7 +152,7 @@ class StudentAndTeacher(WithTeacher):
     projector: nn.Module
     momentum_at = staticmethod(along_cosine)
 
-    def student(self) -> nn.Module:
+    def followed(self) -> nn.Module:
         """Encoder and projector as one module, for the teacher to copy and to follow; a predictor has no copy."""
         return nn.Sequential(self.encoder, self.projector)
 
@@ -182,7 +182,7 @@ class MomentumContrast(StudentAndTeacher):
     ) -> None:
         """Q keys of P numbers; momentum of the teacher, temperature of the softmax; whether keys are encoded in an order of their own."""
         self.encoder, self.projector = encoder, projector
-        self.teacher = Teacher(self.student())
+        self.teacher = Teacher(self.followed())
         self.queue = Queue(queue, projection)
         self.temperature, self.momentum, self.shuffle = temperature, momentum, shuffle
         # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
@@ -208,7 +208,7 @@ class MomentumContrast(StudentAndTeacher):
         return self.queue.full(batch_size), self.teacher.left(self.momentum)
 
     def after_step(self, progress: float) -> None:
-        self.teacher.follow(self.student(), self.momentum)
+        self.teacher.follow(self.followed(), self.momentum)
         if self.new_keys is not None:
             self.queue.enqueue(self.new_keys)
         self.new_keys = None

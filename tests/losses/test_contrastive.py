@@ -429,7 +429,7 @@ def share_one_call(method, batch):
 
 
 def use_student_for_keys(method, batch):
-    method.teacher.network = method.student()
+    method.teacher.network = method.followed()
 
 
 def forget_groups(method, batch):
@@ -539,7 +539,7 @@ def follow_before(method):
     encode = method.teacher.forward
 
     def late_keys(*arguments):
-        method.teacher.follow(method.student(), method.momentum)
+        method.teacher.follow(method.followed(), method.momentum)
         return encode(*arguments)
 
     method.teacher.forward = late_keys
@@ -776,7 +776,7 @@ def test_first_move_of_the_teacher_comes_after_the_first_keys():
     torch.manual_seed(0)
     method = MoCo(make_encoder, DATA, **SMALL[MoCo])
     before = copy.deepcopy(method.teacher.state_dict())
-    method.teacher.follow(method.student(), 0.5)
+    method.teacher.follow(method.followed(), 0.5)
     torch.testing.assert_close(dict(method.teacher.state_dict()), dict(before), rtol=0, atol=1e-7)
 
 

@@ -211,14 +211,18 @@ def test_a_copy_of_the_student_is_the_teacher():
 STEP_MISTAKES = {
     "centre from one crop": ("teacher.flatten(0, 1).mean(0)", "teacher[0].mean(0)"),
     "centre momentum upside down": ("1 - self.centre_momentum", "self.centre_momentum"),
-    "teacher momentum constant": ("along_cosine(progress, self.momentum, self.momentum_end)", "self.momentum", distillation),
+    "teacher momentum constant": ("(along_cosine)", "(lambda progress, start, end: start)", distillation),
     "momentum to 1, whatever its end": (
-        "(progress, self.momentum, self.momentum_end)",
-        "(progress, self.momentum, 1.0)",
+        "(along_cosine)",
+        "(lambda progress, start, end: along_cosine(progress, start, 1.0))",
         distillation,
     ),
-    "teacher momentum to 0": ("(progress, self.momentum, self.momentum_end)", "(progress, self.momentum, 0.0)", distillation),
-    "teacher stands still": ("self.teacher.follow(self.student,", "self.teacher.follow(self.teacher.network,", distillation),
+    "teacher momentum to 0": ("(along_cosine)", "(lambda progress, start, end: along_cosine(progress, start, 0.0))", distillation),
+    "teacher stands still": (
+        "return self.student\n",
+        "return self.teacher.network if 'teacher' in self._modules else self.student\n",
+        distillation,
+    ),
 }
 
 

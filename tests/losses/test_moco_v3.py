@@ -94,7 +94,7 @@ def check_step(end=1.0):
     """The teacher follows with a momentum along half a cosine: adjust_moco_momentum of the authors' main_moco.py."""
     method = make(momentum=0.9, momentum_end=end)
     momentum = end - 0.5 * (1 + math.cos(math.pi * 0.3)) * (end - 0.9)
-    check_follows(method, method.student(), 0.3, momentum)
+    check_follows(method, method.followed(), 0.3, momentum)
 
 
 @pytest.mark.parametrize("end", [1.0, 0.95])

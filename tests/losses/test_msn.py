@@ -143,7 +143,7 @@ def test_targets_are_constants():
 def check_step():
     """momentum_scheduler of the authors' src/msn_train.py: along a line."""
     method = make(momentum=0.9, momentum_end=0.98)
-    check_follows(method, method.student(), 0.25, 0.92)
+    check_follows(method, method.followed(), 0.25, 0.92)
 
 
 def test_the_teacher_follows_along_a_line():

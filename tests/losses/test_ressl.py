@@ -83,7 +83,7 @@ def test_the_teacher_gets_no_gradient_and_follows():
     method.loss(random_batch(method, 6, SIZE), 0.0).backward()
     assert all(parameter.grad is None for parameter in method.teacher.parameters())
     method.after_step(0.0)
-    for own, old, student in zip(method.teacher.parameters(), before, method.student().parameters(), strict=True):
+    for own, old, student in zip(method.teacher.parameters(), before, method.followed().parameters(), strict=True):
         torch.testing.assert_close(own, 0.5 * old + 0.5 * student)
 
 

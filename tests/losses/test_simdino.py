@@ -151,7 +151,7 @@ MISTAKES = [
     ("-self.agreement * other_cosines", "-other_cosines", lambda: check_loss(numbers={"agreement": 2.0}), {}),
     ("self.coding * balance(student", "balance(student", lambda: check_loss(numbers={"coding": 0.3}), {}),
     ("self.teacher(batch.views[:2])", "self.student(batch.views[:2])", check_loss, {}),
-    ("along_cosine(progress, self.momentum, self.momentum_end)", "self.momentum", check_step, PART),
+    ("(along_cosine)", "(lambda progress, start, end: start)", check_step, PART),
     ("(len(crops), -1)", "(-1, len(crops))).transpose(0, 1", check_loss, PART),
 ]
 

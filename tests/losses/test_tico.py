@@ -84,7 +84,7 @@ def test_nothing_flows_into_the_teacher_or_the_moment():
     method.loss(random_batch(method, 8, SIZE), 0.0).backward()
     assert not method.new_moment.requires_grad
     assert all(parameter.grad is None for parameter in method.teacher.parameters())
-    assert all(parameter.grad is not None for parameter in method.student().parameters())
+    assert all(parameter.grad is not None for parameter in method.followed().parameters())
 
 
 def test_a_spread_batch_has_the_lowest_contrast_and_one_point_the_chance_loss():
