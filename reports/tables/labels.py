@@ -2,6 +2,10 @@
 
 import json
 
+LEFT_OUT = "default"
+"""The value of a hyper-parameter that a record does not name: one left out of ids where it is the default, or made since, with what was
+done before as its default."""
+
 
 def labels(settings: list[dict[str, str]]) -> list[str]:
     """A label for each of a table's settings (method, method_source, method_version, hyper_parameters, recipe; the last two
@@ -11,8 +15,8 @@ def labels(settings: list[dict[str, str]]) -> list[str]:
     for setting, fields in zip(settings, flat, strict=True):
         others = [other for where, other in zip(settings, flat, strict=True) if where["method"] == setting["method"]]
         names = list(dict.fromkeys(name for other in others for name in other))
-        differing = [name for name in names if len({other.get(name, "unset") for other in others}) > 1]
-        made.append(" ".join([setting["method"], *(f"{name}={fields.get(name, 'unset')}" for name in differing)]))
+        differing = [name for name in names if len({other.get(name, LEFT_OUT) for other in others}) > 1]
+        made.append(" ".join([setting["method"], *(f"{name}={fields.get(name, LEFT_OUT)}" for name in differing)]))
     return made
 
 

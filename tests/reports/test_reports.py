@@ -407,6 +407,11 @@ def test_labels_in_the_margin_keep_their_order_and_distance():
     assert np.diff(sorted(placed)).min() >= 2 - 1e-9 and placed[2] == 60
 
 
+def test_a_hyper_parameter_that_a_record_does_not_name_has_its_default():
+    named = {"method": "a", "method_source": "", "method_version": "1", "hyper_parameters": '{"normalise": false}', "recipe": ""}
+    assert labels_of([named, named | {"hyper_parameters": "{}"}]) == ["a normalise=false", "a normalise=default"]
+
+
 def test_labels_of_ten_methods_do_not_overlap(tmp_path):
     generator = np.random.default_rng(3)
     records = [
