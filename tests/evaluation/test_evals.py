@@ -444,15 +444,32 @@ OF_SETS = {"multilabel"}
 """Reads images of several classes: its own tests have this."""
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names() if name not in OF_IMAGES | OF_SETS])
+def parts_read() -> list[tuple[str, str]]:
+    """(evaluator, split) of every split whose features an evaluator reads."""
+    names = [name for name in registry.names() if name not in OF_IMAGES | OF_SETS]
+    return [(name, part) for name in names for part in sorted({*registry.splits(name), *registry.splits_of_pretraining(name)})]
+
+
+@pytest.mark.parametrize(("name", "part"), parts_read())
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_features_that_are_not_finite_are_refused(digits, name, bad):
-    part = "train" if "train" in registry.splits(name) + registry.splits_of_pretraining(name) else "test"
+def test_features_that_are_not_finite_are_refused(digits, name, part, bad):
     x = getattr(digits, f"{part}_x").copy()
     x[7, 3] = bad
     argument = {None: None, "a data set": "digits"}.get(registry.argument(name), "2")
-    with pytest.raises(ValueError, match=rf"{name}.* on digits: 1 of {len(x)} rows of ({part}_x|the first crop)"):
+    told = "the first crop" if name == "lidar" else f"{part}_x"
+    with pytest.raises(ValueError, match=f"{name}.* on digits: 1 of {len(x)} rows of {told}"):
         registry.load(name).evaluate(FakeSubject(replace(digits, **{f"{part}_x": x})), argument)
+
+
+@pytest.mark.parametrize("name", ["label_free", "projection"])
+def test_crops_whose_features_are_not_finite_are_refused(digits, name):
+    def crops(subject):
+        bad = digits.train_x.copy()
+        bad[7, 3] = np.nan
+        return digits.train_x, bad
+
+    with pytest.raises(ValueError, match=f"{name} on digits: 1 of {len(digits.train_x)} rows of the second crop"):
+        registry.load(name).evaluate(type("Subject", (FakeSubject,), {"two_crops": crops})(digits), None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, check_finite, require_finite
+from bench.evaluation.arrays import Arrays, require_finite
 from bench.evaluation.evaluators import knn, label_free, linear
 from bench.evaluation.features import Features
 from bench.records.record import Result
@@ -36,7 +36,5 @@ def evaluate(features: Features, argument: None = None) -> list[Result]:
     projected = features.projected()
     if projected is None:
         return []
-    arrays, crops = require_finite("projection", projected.arrays()), projected.two_crops()
-    for what, x in (("the first crop", crops[0]), ("the second crop", crops[1])):
-        check_finite("projection", arrays.dataset, what, x)
-    return measure(arrays, crops)
+    arrays = require_finite("projection", projected.arrays())
+    return measure(arrays, label_free.finite("projection", arrays.dataset, projected.two_crops()))
