@@ -444,6 +444,23 @@ OF_SETS = {"multilabel"}
 """Reads images of several classes: its own tests have this."""
 
 
+@pytest.mark.parametrize("measure", [linear.measure, lambda arrays: few_labels.measure(arrays, 3)[1:]], ids=["linear", "few_labels"])
+def test_a_probe_that_ran_out_of_iterations_is_told(few, monkeypatch, measure):
+    monkeypatch.setattr(few_labels, "DRAWS", 1)
+    assert not any("not_converged" in result.chosen for result in measure(few))
+    monkeypatch.setattr("bench.evaluation.lbfgs.MAX_ITERATIONS", 1)
+    assert all(result.chosen["not_converged"] == 1 for result in measure(few))
+
+
+def test_few_labels_have_the_data_sets_metric(few, monkeypatch):
+    monkeypatch.setattr(few_labels, "DRAWS", 1)
+    _, draw = few_labels.measure(replace(few, metric="mean_per_class"), 3)
+    correct = unpack(draw.correct, draw.n)
+    assert draw.metric == "mean_per_class_n3_draw1"
+    assert draw.value == pytest.approx(100 * np.mean([correct[few.test_y == label].mean() for label in np.unique(few.test_y)]))
+    assert draw.value != pytest.approx(100 * correct.mean())
+
+
 def parts_read() -> list[tuple[str, str]]:
     """(evaluator, split) of every split whose features an evaluator reads."""
     names = [name for name in registry.names() if name not in OF_IMAGES | OF_SETS]

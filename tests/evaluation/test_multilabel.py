@@ -101,6 +101,12 @@ def test_the_strength_is_picked_by_val_s_mean_average_precision():
     assert multilabel.choose(permuted) == chosen
 
 
+def test_probes_that_ran_out_of_iterations_are_told(monkeypatch):
+    assert not any("not_converged" in result.chosen for result in multilabel.measure(made()))
+    monkeypatch.setattr("bench.evaluation.lbfgs.MAX_ITERATIONS", 3)
+    assert all(result.chosen["not_converged"] == 1 for result in multilabel.measure(made()))
+
+
 def test_what_is_averaged_is_said():
     sets = made()
     sets.test_y[0, 4] = True
