@@ -452,6 +452,14 @@ def test_a_probe_that_ran_out_of_iterations_is_told(few, monkeypatch, measure):
     assert all(result.chosen["not_converged"] == 1 for result in measure(few))
 
 
+@pytest.mark.parametrize(("number", "told"), [(0, {"at_edge": 1}), (1, {})])
+def test_few_labels_tell_a_strength_at_the_edge(few, monkeypatch, number, told):
+    monkeypatch.setattr(few_labels, "STRENGTHS", (linear.STRENGTHS[number],))
+    rows = drawn(few.train_y, 3, 1)
+    chosen = few_labels.choose(few.train_x[rows], few.train_y[rows])
+    assert {name: value for name, value in chosen.items() if name == "at_edge"} == told
+
+
 def test_few_labels_have_the_data_sets_metric(few, monkeypatch):
     monkeypatch.setattr(few_labels, "DRAWS", 1)
     _, draw = few_labels.measure(replace(few, metric="mean_per_class"), 3)
