@@ -82,13 +82,13 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         return Column(f"stages:{metric}", f"stage {number} (val){per_class}", "accuracy" if paired else "number", 57, "report")
     if evaluator == "projection":
         return _of_projection(metric, plain, per_class)
-    if evaluator == "few_labels" and (few := re.fullmatch(r"top1_n(\d+%?)(_draw\d+)?", plain)):
-        amount = few[1].removesuffix("%")
+    if evaluator in FEW and (few := re.fullmatch(r"top1_n(\d+%?)(_draw\d+)?", plain)):
+        amount, (said, first) = few[1].removesuffix("%"), FEW[evaluator]
         title = f"{amount} % of labels" if few[1] != amount else f"{amount} labels a class"
-        title, order = title + per_class, 45 + int(amount) / 1e9
+        title, order = said + title + per_class, first + int(amount) / 1e9
         if few[2]:
-            return Column(f"few_labels:{few[1]}:{few[2][1:]}", f"{title}, {few[2][1:]}", "number", 81)
-        return Column(f"few_labels:{few[1]}", title, "accuracy", order, "report")
+            return Column(f"{evaluator}:{few[1]}:{few[2][1:]}", f"{title}, {few[2][1:]}", "number", 81)
+        return Column(f"{evaluator}:{few[1]}", title, "accuracy", order, "report")
     if evaluator in WRITTEN and (found := _written(evaluator, dataset, metric)):
         return found
     if evaluator in ("lidar", "nesum"):
@@ -114,6 +114,9 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
     kind = "accuracy" if "top1" in plain else "number"
     return Column(f"{evaluator}:{dataset}:{metric}", f"{evaluator} {dataset} {metric}", kind, 80)
 
+
+FEW = {"few_labels": ("", 45), "finetune_few": ("fine-tuned on ", 45.5)}
+"""Evaluators on a few labels of each class: how their headers begin, and their order."""
 
 OF_IMAGES = "(top1|mean_per_class)"
 

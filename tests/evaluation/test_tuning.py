@@ -11,12 +11,14 @@ from torch.nn import functional as F
 
 import methods
 from bench.data.catalogue import DataSets
+from bench.data.rows import RowsInMemory
 from bench.data.source import load_source
+from bench.data.splits import drawn
 from bench.encoders import factory
 from bench.errors import UserError
 from bench.evaluation import registry
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.evaluators import finetune, linear_sgd, scratch
+from bench.evaluation.evaluators import finetune, finetune_few, linear_sgd, scratch
 from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.evaluation.tuning import classifier, descent
 from bench.evaluation.tuning.images import Part
@@ -265,7 +267,7 @@ def test_raw_pixels_have_nothing_to_train():
     source, classes = load_source(spec, DataSets().require("digits"), 1)
     method = build_method(spec, source, classes)
     subject = FrozenEncoder(method, method.encode, spec, source, DataSets())
-    assert finetune.evaluate(subject) == scratch.evaluate(subject) == []
+    assert finetune.evaluate(subject) == scratch.evaluate(subject) == finetune_few.evaluate(subject, "20") == []
 
 
 def test_a_data_set_may_be_left_out_or_named():
@@ -289,6 +291,85 @@ def test_an_evaluator_that_trains_is_told_to_stop(measured, short):
     with pytest.raises(Interrupted):
         evaluate(method, spec, source, ("finetune",), DataSets(), 1, signals, report)
     assert len(told) == 4 and {request for request, _ in told} == {"finetune"} and told[-1][1] > 0
+
+
+# On few labels.
+
+
+@pytest.mark.parametrize(("count", "held"), [(2, [0]), (5, [0]), (7, [0, 5])])
+def test_a_fifth_of_the_few_is_held_out_of_every_class(count, held):
+    rows = np.arange(3 * count).reshape(3, count)
+    to_train_on, to_choose_by = finetune_few.held_out(rows)
+    assert to_choose_by.tolist() == rows[:, held].ravel().tolist()
+    assert sorted([*to_train_on, *to_choose_by]) == list(range(3 * count))
+
+
+def test_some_of_a_part_are_read_where_they_lie():
+    images = torch.arange(8, dtype=torch.uint8).reshape(4, 1, 1, 2)
+    for stored in (images, RowsInMemory(images, torch.arange(4))):
+        some = Part((stored,), np.array([0, 10, 20, 30])).some(np.array([3, 1]))
+        assert some.labels.tolist() == [30, 10] and some[torch.tensor([1, 0])].flatten().tolist() == [2, 3, 6, 7]
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    monkeypatch.setattr(finetune_few, "STEPS", 2)
+
+
+def test_few_labels_are_tuned_on_their_draws_and_no_other_label_is_read(features, measured, brief):
+    before, told = sha256(measured[0]), []
+    features.check = told.append
+    mean, *of_draws, spent = results = finetune_few.evaluate(features, "6")
+    assert [result.metric for result in results] == ["top1_n6", *(f"top1_n6_draw{draw}" for draw in range(1, 6)), "tflop"]
+    assert {result.evaluator for result in results} == {"finetune_few"} and mean.value == pytest.approx(
+        np.mean([r.value for r in of_draws])
+    )
+    assert all(result.value == pytest.approx(100 * unpack(result.correct, result.n).mean()) for result in of_draws) and spent.value > 0
+    assert told == sorted(told) and told[0] == 0 and len(told) == 15 * 2 and told[-1] == pytest.approx(14.5 / 15)
+    assert all(set(result.chosen) == {"lr", "held_out_top1"} for result in of_draws) and sha256(measured[0]) == before
+    # What was not drawn may show and be called anything; and where test is labelled otherwise, what is chosen stays.
+    images = features.images()
+    train, test = images.train, images.test
+    unused = np.setdiff1d(np.arange(len(train)), np.concatenate([drawn(train.labels, 6, draw).ravel() for draw in range(1, 6)]))
+    pixels = train[torch.arange(len(train))]
+    pixels[unused] = 0
+    parts = {"train": Part((pixels,), train.labels), "val": Part(images.val.images, np.roll(images.val.labels, 1))}
+    parts["test"] = Part(test.images, np.roll(test.labels, 1))
+    others = finetune_few.measure(features.trainable, dataclasses.replace(images, **parts), "6", told.append)
+    assert [result.chosen for result in others] == [result.chosen for result in results]
+    renamed = test.labels != np.roll(test.labels, 1)
+    for one, other in zip(of_draws, others[1:6], strict=True):
+        right, right_of_others = unpack(one.correct, one.n), unpack(other.correct, other.n)
+        assert (right == right_of_others)[~renamed].all() and not (right & right_of_others)[renamed].any()
+
+
+def test_the_rate_that_tells_more_of_the_held_out_is_trained_on_all_of_the_draw(features, monkeypatch):
+    """By a loop: each rate on what is not held out, and the better one again on all of them."""
+    monkeypatch.setattr(finetune_few, "STEPS", 12)
+    monkeypatch.setattr(finetune_few, "over_draws", lambda *given: [given[-1](1)])
+    (chosen, correct), _ = finetune_few.evaluate(features, "10")
+    images = features.images()
+    rows = drawn(images.train.labels, 10, 1)
+    right, networks = {}, {}
+    for rate in finetune_few.RATES:
+        for which, places in (("chosen by", np.array([1, 2, 3, 4, 6, 7, 8, 9])), ("tested", np.arange(10))):
+            network = classifier.Classifier(features.trainable(), 10)
+            part = images.train.some(rows[:, places].ravel())
+            classifier.train(network, images, part, descent.sgd(rate, 0.0, 32), 12, lambda done: None)
+            networks[rate, which] = network
+        held = images.train.some(rows[:, [0, 5]].ravel())
+        right[rate] = int((networks[rate, "chosen by"].scores(held).argmax(axis=1) == held.labels).sum())
+    best = max(finetune_few.RATES, key=lambda rate: (right[rate], -rate))
+    assert chosen == {"lr": best, "held_out_top1": pytest.approx(100 * right[best] / 20)}
+    other, found = (networks[best, which].scores(images.test).argmax(axis=1) for which in ("chosen by", "tested"))
+    assert (correct == (found == images.test.labels)).all() and (other != found).any()
+
+
+def test_few_labels_of_which_no_rate_can_be_trained(features, brief, monkeypatch):
+    monkeypatch.setattr(finetune_few, "RATES", (1e30,))
+    with pytest.raises(ValueError, match="finetune_few:4 on digits, draw 1: with every learning rate the loss was not finite"):
+        finetune_few.evaluate(features, "4")
+    assert registry.labels_a_class("finetune_few:20") == 20 and registry.percent_of_labels("finetune_few:10%") == 10
 
 
 # The probe that papers print.

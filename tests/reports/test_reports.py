@@ -133,6 +133,10 @@ def test_columns_of_shares_of_labels_of_corruptions_and_of_shifts():
     share, number = (columns.column("few_labels", "x", "test", f"top1_n{amount}") for amount in ("1%", "20"))
     assert (share.key, share.header, share.kind) == ("few_labels:1%", "1 % of labels", "accuracy")
     assert columns.position(share) < columns.position(number)
+    tuned, one = (columns.column("finetune_few", "x", "test", f"mean_per_class_n20{draw}") for draw in ("", "_draw1"))
+    assert (tuned.key, tuned.header) == ("finetune_few:20", "fine-tuned on 20 labels a class (per class)")
+    assert (tuned.kind, tuned.shown, one.kind, one.shown) == ("accuracy", "report", "number", "")
+    assert columns.position(tuned) > columns.position(number)
     mean, fog, clean = (columns.column("robustness", "x", "test", f"mean_per_class_{name}") for name in ("corrupted", "fog", "clean"))
     assert (mean.key, mean.header, mean.kind, mean.shown) == ("robustness", "corrupted (per class)", "number", "report")
     assert (fog.key, fog.kind, fog.shown) == ("robustness:fog", "number", "") and clean.kind == "accuracy"

@@ -11,6 +11,8 @@ class: they are dealt into folds, each of which is predicted by a probe of the o
 N labels a class, K classes, S strengths, D features.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bench.data.splits import DRAWS, drawn
@@ -29,7 +31,11 @@ FOLDS = 5
 """At most: of fewer labels a class each has a fold of its own."""
 
 
-def choose(x: np.ndarray, y: np.ndarray) -> dict[str, float | int]:
+Chosen = dict[str, float | int]
+"""What was chosen within a draw, and what it was chosen by."""
+
+
+def choose(x: np.ndarray, y: np.ndarray) -> Chosen:
     """From the features [K, N, D] and labels [K, N] of a draw: the strength whose probes predict the held-out folds best, of equal ones the
     stronger, and the accuracy there: {'l2', 'held_out_top1' in percent, and 'at_edge' where it is}."""
     folds = min(FOLDS, y.shape[1])
@@ -53,26 +59,38 @@ def measure(arrays: Arrays, count: int, name: str | None = None) -> list[Result]
     'mean_per_class_nN' where that is the data set's metric; name: what stands for N, by default `count`. ValueError where a class of train
     has fewer than `count` images."""
     test_x, test_y = arrays.test_split()
-    facts = {"evaluator": "few_labels", "dataset": arrays.dataset, "split": "test", "n": len(test_y)}
-    metric, of_draws = f"{arrays.metric}_n{name or count}", []
-    for draw in range(1, DRAWS + 1):
+
+    def of_draw(draw: int) -> tuple[Chosen, np.ndarray]:
         rows = drawn(arrays.train_y, count, draw)
         x, y = arrays.train_x[rows], arrays.train_y[rows]
         chosen = choose(x, y)
         probe = fit(flat(x), y.ravel(), (chosen["l2"],))
-        if not probe.converged.all():
-            chosen["not_converged"] = 1
-        correct = predict(probe, test_x)[0] == test_y
-        right, total = tally(arrays.metric, correct, test_y)
-        named = {"metric": f"{metric}_draw{draw}", "value": 100 * (right / total)}
+        return chosen if probe.converged.all() else chosen | {"not_converged": 1}, predict(probe, test_x)[0] == test_y
+
+    return over_draws("few_labels", arrays.dataset, arrays.metric, name or str(count), test_y, of_draw)
+
+
+def over_draws(
+    evaluator: str, dataset: str, metric: str, name: str, test_y: np.ndarray, of_draw: Callable[[int], tuple[Chosen, np.ndarray]]
+) -> list[Result]:
+    """'METRIC_nNAME' on test, percent, the mean over the draws; then of each draw with what was chosen and which images were right.
+    of_draw: what was chosen in the draw of this number, 1 to DRAWS, and which images of test were right, bool [N]."""
+    facts, of_draws = {"evaluator": evaluator, "dataset": dataset, "split": "test", "n": len(test_y)}, []
+    for draw in range(1, DRAWS + 1):
+        chosen, correct = of_draw(draw)
+        right, total = tally(metric, correct, test_y)
+        named = {"metric": f"{metric}_n{name}_draw{draw}", "value": 100 * (right / total)}
         of_draws.append(Result(**facts, **named, chosen={**chosen}, correct=pack(correct)))
     mean = float(np.mean([result.value for result in of_draws]))
-    return [Result(**facts, metric=metric, value=mean), *of_draws]
+    return [Result(**facts, metric=f"{metric}_n{name}", value=mean), *of_draws]
+
+
+def count_of(argument: str, labels: int, classes: int) -> int:
+    """How many labels a class '20' or '1%' is, where train has so many labels of so many classes."""
+    return labels_a_class(int(argument[:-1]), labels, classes) if argument.endswith("%") else int(argument)
 
 
 def evaluate(features: Features, argument: str) -> list[Result]:
     """`measure` on the pretraining data set, with `argument` labels a class or percent. ValueError where a feature is not finite."""
     arrays = require_finite(f"few_labels:{argument}", features.arrays())
-    if argument.endswith("%"):
-        return measure(arrays, labels_a_class(int(argument[:-1]), len(arrays.train_y), arrays.num_classes), argument)
-    return measure(arrays, int(argument))
+    return measure(arrays, count_of(argument, len(arrays.train_y), arrays.num_classes), argument)

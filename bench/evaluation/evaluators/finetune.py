@@ -14,10 +14,10 @@ N images.
 from collections.abc import Callable
 
 from bench.evaluation.features import Features
-from bench.evaluation.tuning.classifier import Classifier, judged, train
+from bench.evaluation.tuning.classifier import Trainings, judged
 from bench.evaluation.tuning.descent import sgd
 from bench.evaluation.tuning.grid import choose
-from bench.evaluation.tuning.images import Images, Part
+from bench.evaluation.tuning.images import Images
 from bench.evaluation.tuning.trainable import Trainable
 from bench.records.record import Result, pack
 
@@ -40,24 +40,12 @@ def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images
     if make() is None:
         return []
     settings = [(rate, decay) for rate in RATES for decay in DECAYS]
-    spent = []
-
-    def trained(part: Part, setting: tuple[float, float]) -> Classifier | None:
-        encoder, before = make(), len(spent)
-        assert encoder is not None, "there was one before"
-        network = Classifier(encoder, images.num_classes)
-
-        def going_on(share: float) -> None:
-            check((before + share) / (len(settings) + 1))
-
-        spent.append(train(network, images, part, sgd(*setting, BATCH), STEPS, going_on))
-        return None if spent[-1] is None else network
-
+    trainings = Trainings(make, images, STEPS, len(settings) + 1, check)
     best, on_val, network = choose(
         settings,
         images.train,
         images.fitting_split,
-        trained,
+        lambda part, setting: trainings.train(part, sgd(*setting, BATCH)),
         lambda network: judged(images.metric, network.scores(images.val), images.val.labels)[0],
     )
     if not best or not network:
@@ -65,12 +53,9 @@ def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images
     test = images.test_split()
     value, correct = judged(images.metric, network.scores(test), test.labels)
     chosen = {"lr": best[0], "weight_decay": best[1], f"val_{images.metric}": on_val[best]}
-    facts: dict = {"evaluator": evaluator, "dataset": images.dataset}
-    measured = {"metric": images.metric, "value": value, "n": len(test), "correct": None if correct is None else pack(correct)}
-    return [
-        Result(**facts, split="test", **measured, chosen={**chosen}),
-        Result(**facts, split="train", metric="tflop", value=sum(flops or 0.0 for flops in spent) / 1e12, n=len(images.train)),
-    ]
+    facts = {"evaluator": evaluator, "dataset": images.dataset, "split": "test", "n": len(test)}
+    accuracy = Result(**facts, metric=images.metric, value=value, chosen={**chosen}, correct=None if correct is None else pack(correct))
+    return [accuracy, trainings.cost(evaluator)]
 
 
 def evaluate(features: Features, argument: str | None = None) -> list[Result]:

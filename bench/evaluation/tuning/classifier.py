@@ -17,6 +17,7 @@ from bench.evaluation.arrays import tally
 from bench.evaluation.tuning.descent import batches, cropped, descend
 from bench.evaluation.tuning.images import Images, Part
 from bench.evaluation.tuning.trainable import Trainable
+from bench.records.record import Result
 from bench.spec import PROTOCOL, Recipe
 
 
@@ -63,6 +64,30 @@ def judged(metric: str, scores: np.ndarray, labels: np.ndarray) -> tuple[float, 
     counted = [labels[:, number] >= 0 for number in there]
     precision = [average_precision_score(labels[rows, n], scores[rows, n]) for n, rows in zip(there, counted, strict=True)]
     return 100 * float(np.mean(precision)), None
+
+
+class Trainings:
+    """What an evaluator trains one after the other: each time a new copy of the encoder with a new linear layer."""
+
+    def __init__(self, make: Callable[[], Trainable | None], images: Images, steps: int, count: int, check: Callable[[float], None]):
+        """make: gives a new copy at every call. steps: of each training. count: how many trainings there will be. check: is told which
+        share of all of them is done, see Features.check."""
+        self.make, self.images, self.steps, self.count, self.check = make, images, steps, count, check
+        self.done, self.flops = 0, 0.0
+
+    def train(self, part: Part, recipe: Recipe) -> Classifier | None:
+        """Trained on crops of `part`; None where a loss was not finite."""
+        encoder = self.make()
+        assert encoder is not None, "there was one before"
+        network = Classifier(encoder, self.images.num_classes)
+        flops = train(network, self.images, part, recipe, self.steps, lambda share: self.check((self.done + share) / self.count))
+        self.done, self.flops = self.done + 1, self.flops + (flops or 0.0)
+        return None if flops is None else network
+
+    def cost(self, evaluator: str) -> Result:
+        """`tflop`: what all of them took, but for those whose loss was not finite."""
+        facts = {"evaluator": evaluator, "dataset": self.images.dataset, "split": "train", "n": len(self.images.train)}
+        return Result(**facts, metric="tflop", value=self.flops / 1e12)
 
 
 def train(network: Classifier, images: Images, part: Part, recipe: Recipe, steps: int, check: Callable[[float], None]) -> float | None:

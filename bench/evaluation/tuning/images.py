@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data.rows import Rows
+from bench.data.rows import Rows, RowsInMemory
 from bench.spec import DatasetInfo
 
 
@@ -40,6 +40,12 @@ class Part:
             start += len(images)
         assert found is not None
         return found
+
+    def some(self, positions: np.ndarray) -> "Part":
+        """These images of one split alone, int64 [M] in [0, N), in this order; nothing is read before it is indexed."""
+        (images,), rows = self.images, torch.from_numpy(positions)
+        chosen = images.reordered(rows) if isinstance(images, Rows) else RowsInMemory(images, rows)
+        return Part((chosen,), self.labels[positions])
 
     def __add__(self, other: "Part") -> "Part":
         """The images of both."""
