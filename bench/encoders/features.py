@@ -27,26 +27,34 @@ def extract(
     precision: str,
     shared: bool = False,
     images_at_once: int = IMAGES_AT_ONCE,
+    into: Callable[[int], Tensor] | None = None,
 ) -> Tensor:
-    """function of every image, in index order: uint8 [N, C, H, W] -> float32 [N, d], on the device of `mean`.
+    """function of every image, in index order: uint8 [N, C, H, W] -> float32 [N, d], on the device of `mean`, or where `into` says.
 
     In eval mode, without gradient or augmentation; under bf16 the network computes in bfloat16 as it was trained, which
     moves a feature by less than 1 %. `network` is put back in the mode it was in. shared: every device calls this and does
     its part of the forward passes; the same passes are made for any number of devices, and all get all features. images_at_once: images
-    per forward pass."""
+    per forward pass. into: d -> float32 [N, d] on the CPU, that is filled pass by pass and handed back; not with `shared`."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     images_at_once = max(1, min(images_at_once, PIXELS_AT_ONCE // images.shape[-1] ** 2))
     try:
         with computing_in(precision, mean.device):
-            parts = []
+            parts, whole, done = [], None, 0
             batches = images.split(images_at_once)
             for part in batches[rows_of(len(batches))] if shared else batches:
-                parts.append(upcast(function(prepare(part.to(mean.device), mean, std))))
+                found = upcast(function(prepare(part.to(mean.device), mean, std)))
+                if into is None:
+                    parts.append(found)
+                    continue
+                assert found.ndim == 2, f"expected [{len(part)}, d], got {list(found.shape)}"
+                whole = into(found.shape[1]) if whole is None else whole
+                whole[done : done + len(found)] = found
+                done += len(found)
     finally:
         for module, training in modes.items():
             module.training = training
-    features = gather_features(parts, mean) if shared else torch.cat(parts)
+    features = whole if whole is not None else gather_features(parts, mean) if shared else torch.cat(parts)
     assert len(features) == len(images) and features.ndim == 2, f"expected [{len(images)}, d], got {list(features.shape)}"
     return features
 

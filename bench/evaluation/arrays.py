@@ -8,6 +8,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from bench.machine.large_arrays import joined
+
+ROWS_AT_ONCE = 2**16
+"""Of features that are looked at for NaN: there may be more of them than memory holds."""
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -40,7 +45,7 @@ class Arrays:
 
     def fitting_split(self) -> tuple[np.ndarray, np.ndarray]:
         """train and val as one: what the final fit sees. float32 [N, D], int64 [N]."""
-        return np.concatenate([self.train_x, self.val_x]), np.concatenate([self.train_y, self.val_y])
+        return joined(self.train_x, self.val_x), np.concatenate([self.train_y, self.val_y])
 
     def test_split(self) -> tuple[np.ndarray, np.ndarray]:
         """Features and labels of test: float32 [N, D], int64 [N]. A ValueError for an evaluator that does not read it."""
@@ -84,9 +89,8 @@ class LabelSets:
 
     def fitting_split(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """train and val as one: what the final fit sees. float32 [N, D], bool [N, K] shown, bool [N, K] ignored."""
-        whats = ("x", "y", "ignored")
-        x, y, ignored = (np.concatenate([getattr(self, f"{split}_{what}") for split in ("train", "val")]) for what in whats)
-        return x, y, ignored
+        y, ignored = (np.concatenate([getattr(self, f"{split}_{what}") for split in ("train", "val")]) for what in ("y", "ignored"))
+        return joined(self.train_x, self.val_x), y, ignored
 
     def test_split(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The same of test. A ValueError for an evaluator that does not read it."""
@@ -131,9 +135,9 @@ def require_finite(evaluator: str, arrays: Extracted) -> Extracted:
 
 def check_finite(evaluator: str, dataset: str, what: str, x: np.ndarray) -> None:
     """ValueError where `x`, features [N, D], holds NaN or infinity."""
-    bad = ~np.isfinite(x).all(axis=1)
-    if bad.any():
-        raise ValueError(f"{evaluator} on {dataset}: {bad.sum()} of {len(x)} rows of {what} hold NaN or infinite features")
+    bad = sum(int((~np.isfinite(x[start : start + ROWS_AT_ONCE]).all(axis=1)).sum()) for start in range(0, len(x), ROWS_AT_ONCE))
+    if bad:
+        raise ValueError(f"{evaluator} on {dataset}: {bad} of {len(x)} rows of {what} hold NaN or infinite features")
 
 
 def normalise(x: np.ndarray) -> np.ndarray:

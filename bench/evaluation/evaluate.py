@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import threadpoolctl
 
@@ -27,17 +28,18 @@ def evaluate(
     threads: int,
     signals: StopSignals,
     report: Callable[[str, float], None] = lambda request, done: None,
+    scratch: Path | None = None,
 ) -> tuple[list[Result], dict[str, float]]:
     """Every evaluator asked for, on the weights that the paper evaluates; the other weights by kNN. Their results, and the seconds of
     each by its request, with those of extracting features under registry.EXTRACTION. data: where its targets are found. report: is told
-    at which evaluator it is, and which share of that is done."""
+    at which evaluator it is, and which share of that is done. scratch: where features lie that are too large for memory."""
     at, results, seconds = "", [], {}
 
     def check(done: float) -> None:
         signals.check()
         report(at, done)
 
-    features = FrozenEncoder(method, method.encode, spec, source, data, threads, check=check)
+    features = FrozenEncoder(method, method.encode, spec, source, data, threads, check=check, scratch=scratch)
     parsed = {request: registry.parse(request) for request in requests}
     modules = {name: registry.load(name) for name, _ in parsed.values()}
 
@@ -58,6 +60,6 @@ def evaluate(
             results += measured(request, features)
         if ALTERNATE_EVAL in requests:
             for kind, function in method.encode_also().items():
-                other = FrozenEncoder(method, function, spec, source, data, threads)
+                other = FrozenEncoder(method, function, spec, source, data, threads, scratch=scratch)
                 results += [Result(**{**vars(result), "weights": kind}) for result in measured(ALTERNATE_EVAL, other)]
     return results, seconds

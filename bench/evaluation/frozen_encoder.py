@@ -4,9 +4,9 @@ Images of another data set are resized to the pretraining size, grey is repeated
 with the PRETRAINING set's statistics.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
 from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays, LabelSets, evenly
+from bench.evaluation.extraction import Places, Stopwatch
 from bench.evaluation.features import Shared
 from bench.evaluation.tuning.images import AnnotatedSplits, Images, Part
 from bench.evaluation.tuning.trainable import Trainable, trainable
@@ -38,19 +39,6 @@ CROPS = View((ResizedCrop((0.5, 1.0)),))
 """What alignment is measured between: mild crops, the same for every method."""
 CROPPED_IMAGES = 2_000
 """Alignment is a mean over images: more would cost as much again as all other features, and change little."""
-
-
-class Stopwatch:
-    """Seconds that were spent within it: `with stopwatch: ...`."""
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    def __enter__(self):
-        self._started = time.perf_counter()
-
-    def __exit__(self, *_):
-        self.seconds += time.perf_counter() - self._started
 
 
 def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, threads: int) -> None:
@@ -88,26 +76,34 @@ class FrozenEncoder:
         threads: int = 1,
         extraction: Stopwatch | None = None,
         check: Callable[[float], None] = lambda done: None,
+        scratch: Path | None = None,
     ):
         """data: where the pretraining data set and all others are found by their names. threads: that decode image files. extraction: runs
-        while features are extracted, here and by what this makes. check: see bench.evaluation.features."""
+        while features are extracted, here and by what this makes. check: see bench.evaluation.features. scratch: where
+        features lie that are too large for memory."""
         self.method, self.function, self.spec, self.source, self.data, self.threads = method, function, spec, source, data, threads
-        self.extraction, self.check = extraction or Stopwatch(), check
+        self.extraction, self.check, self.scratch = extraction or Stopwatch(), check, scratch
         self.dataset = spec.dataset
         self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
         self._shared: dict[str, Any] = {}
+        self._places = Places(scratch)
 
-    def _features(self, images: Tensor | Rows) -> np.ndarray:
-        with self.extraction:
-            return self._extracted(images)
+    def _extracted(self, images: Tensor | Rows, place: Callable[[int], np.ndarray] | None = None) -> np.ndarray:
+        """place: D -> float32 [N, D], where the features are to lie."""
+        source, place, placed = self.source, place or self._places.alone(len(images)), []
 
-    def _extracted(self, images: Tensor | Rows) -> np.ndarray:
-        source = self.source
-        return extract(self.method, self.function, images, source.mean, source.std, settled(self.spec.precision)).cpu().numpy()
+        def into(width: int) -> Tensor:
+            placed.append(place(width))
+            return torch.from_numpy(placed[0])
+
+        extract(self.method, self.function, images, source.mean, source.std, settled(self.spec.precision), into=into)
+        return placed[0]
 
     def _of(self, function: Callable[[Tensor], Tensor]) -> "FrozenEncoder":
         """The same of another function of the method."""
-        return FrozenEncoder(self.method, function, self.spec, self.source, self.data, self.threads, self.extraction, self.check)
+        return FrozenEncoder(
+            self.method, function, self.spec, self.source, self.data, self.threads, self.extraction, self.check, self.scratch
+        )
 
     def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
         """Features, labels and number of classes of one split, extracted when first asked for."""
@@ -116,7 +112,9 @@ class FrozenEncoder:
             # Of images of no one class each there are no labels, and evaluators that need some were refused.
             one_class = self.data.require(name).entry.one_class
             labels = found.labels.numpy() if one_class else np.zeros(len(found.labels), dtype=np.int64)
-            self._splits[name, split] = (self._features(found.images), labels, len(found.classes) if one_class else 1)
+            with self.extraction:
+                x = self._extracted(found.images, self._places.of_split(self.data.require(name), split, len(found.labels)))
+            self._splits[name, split] = (x, labels, len(found.classes) if one_class else 1)
         return self._splits[name, split]
 
     def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
@@ -204,14 +202,18 @@ class FrozenEncoder:
             self._shared[name] = make()
         return self._shared[name]
 
-    @torch.no_grad()
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of two fixed crops of train images, evenly spaced: float32 [N, D] each. The crops depend on the protocol alone."""
+        return self.shared("two crops", self._two_crops)
+
+    @torch.no_grad()
+    def _two_crops(self) -> tuple[np.ndarray, np.ndarray]:
         images = load(self.data.require(self.dataset), "train", self.spec.image_size, self.threads).images
         images = images[evenly(len(images), CROPPED_IMAGES)]
         both = []
         for number in (0, 1):
             draws = Draws("alignment", PROTOCOL, number, total=len(images))
             rendered = CROPS.render(images, draws, self.source.info)  # on the CPU: the same crops on every device
-            both.append(self._features((rendered * 255).round().to(torch.uint8)))
+            with self.extraction:
+                both.append(self._extracted((rendered * 255).round().to(torch.uint8)))
         return both[0], both[1]

@@ -23,6 +23,9 @@ from bench.evaluation.arrays import normalise
 QUERIES_AT_ONCE, BANK_AT_ONCE = 1024, 4096
 """Sides of a block of similarities (16 MiB of float32): large enough for a product to be at its best, small enough to stay in a cache."""
 
+NUMBERS_KEPT = 2**29
+"""Features of a bank that are kept normalised (2 GiB); a larger one is normalised anew, block by block, for each block of queries."""
+
 NUMBERS_AT_ONCE = 2**21
 """Features that are normalised at once, in float64 (16 MiB)."""
 
@@ -47,18 +50,19 @@ def blocks(bank: np.ndarray, queries: np.ndarray, k: int, *, but_itself: bool = 
     most = len(bank) - but_itself
     if not 1 <= k <= most:
         raise ValueError(f"k must be in [1, {most}], the size of the bank, not {k}")
-    kept = torch.from_numpy(unit(bank))
-    asked = kept if queries is bank else torch.from_numpy(unit(queries))
+    kept = torch.from_numpy(unit(bank)) if bank.size <= NUMBERS_KEPT else None
     space = torch.empty(min(QUERIES_AT_ONCE, len(queries)) * min(BANK_AT_ONCE, len(bank)))
     for start in range(0, len(queries), QUERIES_AT_ONCE):
-        some = asked[start : start + QUERIES_AT_ONCE]
+        part = slice(start, start + QUERIES_AT_ONCE)
+        some = kept[part] if kept is not None and queries is bank else torch.from_numpy(unit(queries[part]))
         # Of a heap of the largest the smallest is on top: "minheap".
         heaps: Any = faiss.float_minheap_array_t()
         similarity, index = np.empty((len(some), k), np.float32), np.empty((len(some), k), np.int64)
         heaps.nh, heaps.k, heaps.val, heaps.ids = len(some), k, faiss.swig_ptr(similarity), faiss.swig_ptr(index)
         heaps.heapify()
-        for first in range(0, len(kept), BANK_AT_ONCE):
-            others = kept[first : first + BANK_AT_ONCE]
+        for first in range(0, len(bank), BANK_AT_ONCE):
+            part = slice(first, first + BANK_AT_ONCE)
+            others = torch.from_numpy(unit(bank[part])) if kept is None else kept[part]
             product = torch.mm(some, others.T, out=space[: len(some) * len(others)].view(len(some), len(others)))
             if but_itself:
                 itself = np.arange(max(start, first), min(start + len(some), first + len(others)))

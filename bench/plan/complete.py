@@ -44,7 +44,7 @@ def complete(
     from bench.machine.hardware import default_precision, describe_device
     from bench.method import build, on_paper
     from bench.plan.hook import hook_on_paper
-    from bench.plan.memory import features_bytes, images_bytes, require_memory
+    from bench.plan.memory import images_bytes, require_memory
     from bench.plan.step import Step, encode_on_paper, step_on_paper, task_on_paper
     from bench.training.optim import parameter_groups
 
@@ -118,8 +118,8 @@ def complete(
             if (*key, "encode") not in built:
                 built[*key, "encode"] = encode_on_paper(method, info, new_method)
     if here and step:
-        images, features = images_bytes(data, spec.pretrain_split, image_size), features_bytes(method, data, image_size)
-        require_memory(spec.method, image_size, recipe and recipe.batch_size, precision, images, features, step)
+        images = images_bytes(data, spec.pretrain_split, image_size)
+        require_memory(spec.method, image_size, recipe and recipe.batch_size, precision, images, step)
     with own_code(f"{spec.method} fails where it is asked for its version"):
         method_version = methods.version(spec.method, cls, hyper_parameters)
     return spec.replace(

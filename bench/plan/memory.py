@@ -1,4 +1,5 @@
-"""Whether this machine has the memory that a run is known to take: images, a training's step, and the features that are evaluated.
+"""Whether this machine has the memory that a run is known to take: images and a training's step. Features that are evaluated are not among
+it: where they are too large for memory they lie in a file (bench/machine/large_arrays.py).
 
 All figures are from below, so that what could run is not refused; what is refused cannot run.
 """
@@ -13,7 +14,6 @@ from bench.defaults import COMMAND
 from bench.errors import UserError
 from bench.machine import hardware
 from bench.machine.memory import total_memory
-from bench.method import Method
 from bench.plan.step import Step
 
 GIB = 2**30
@@ -29,30 +29,16 @@ def images_bytes(data: DataSet, pretrain_split: str, image_size: int) -> int:
     return 0 if packed.find(data, image_size) else sum(data.pixels(split, image_size) for split in splits)
 
 
-def features_bytes(method: Method, data: DataSet, image_size: int) -> int:
-    """Of the features of train and val, float32; of a method that was built `on_paper`. 0 where their number cannot be told."""
-    try:
-        with torch.no_grad(), torch.device("meta"):
-            width = method.eval().encode(torch.empty(2, 3, image_size, image_size)).shape[1]
-    except Exception:  # a method's own code without numbers; `check` tells what is wrong with it
-        return 0
-    finally:
-        method.train()
-    return sum(data.entry.sizes.get(split) or 0 for split in ("train", "val")) * width * 4
-
-
-def require_memory(
-    name: str, image_size: int, batch_size: int | None, precision: str, images: int, features: int, step: Step | None
-) -> None:
+def require_memory(name: str, image_size: int, batch_size: int | None, precision: str, images: int, step: Step | None) -> None:
     """A UserError where this machine, or its GPU, has less than what is needed in one moment."""
     training, total, parts = step.bytes(precision) if step else 0, total_memory(), {f"images of {image_size} pixels": images}
     what = f"a step of {batch_size} of them" if batch_size else "its look at them"
     on_gpu = hardware.device().type == "cuda"
     if on_gpu and training > (there := torch.cuda.get_device_properties(0).total_memory):
         raise refusal(name, {f"{what}, {image_size} pixels a side": training}, there, "this GPU")
-    for more in ({what: 0 if on_gpu else TEMPORARY * training}, {"their features": features}):
-        if sum((parts | more).values()) > total:
-            raise refusal(name, parts | more, total, "this machine")
+    parts[what] = 0 if on_gpu else TEMPORARY * training
+    if sum(parts.values()) > total:
+        raise refusal(name, parts, total, "this machine")
 
 
 def refusal(name: str, parts: Mapping[str, float], there: float, where: str) -> UserError:

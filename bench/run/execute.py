@@ -110,7 +110,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         weights.require_same(method, store, spec)
         weights.export(method, spec, folder.weights)
         clock = time.perf_counter()
-        results, seconds = evaluate(method, spec, source, missing, data, threads, signals, heartbeat.of_evaluation(trainer))
+        results, seconds = evaluate(method, spec, source, missing, data, threads, signals, heartbeat.of_evaluation(trainer), folder.path)
         evaluation = {"evaluation_seconds": time.perf_counter() - clock, "evaluators": seconds}
     except Diverged as reason:
         status, error = "diverged", str(reason)

@@ -8,7 +8,9 @@ from bench.data.catalogue import DataSets
 from bench.data.rows import Changed, RowsInMemory
 from bench.evaluation import frozen_encoder, logistic, registry
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.evaluators import calibration, linear, robustness
+from bench.evaluation.evaluators import calibration, knn, linear, robustness
+from bench.evaluation.frozen_encoder import FrozenEncoder
+from bench.machine import large_arrays
 from bench.machine.signals import StopSignals
 
 
@@ -49,6 +51,28 @@ def test_features_of_changed_images(features):
     indices.clear()
     assert np.array_equal(features.changed("test", same, rows=np.array([7, 2])), plain[[7, 2]])
     assert np.concatenate(indices).tolist() == [7, 2], "of some of them, by their indices in the split"
+
+
+def test_features_too_large_for_memory_lie_in_a_file_and_are_the_same(features, measured, tmp_path, monkeypatch):
+    method, spec, source = measured
+    plain = features.arrays()
+    monkeypatch.setattr(large_arrays, "total_memory", lambda: 1.0)
+    stored = FrozenEncoder(method, method.encode, spec, source, DataSets(), scratch=tmp_path)
+    val_first = stored.split("val")[0]
+    arrays = stored.arrays()
+    for split in ("train", "val", "test"):
+        x = getattr(arrays, f"{split}_x")
+        assert isinstance(x, np.memmap) and np.array_equal(x, getattr(plain, f"{split}_x"))
+    both, labels = arrays.fitting_split()
+    assert np.shares_memory(both, arrays.train_x) and np.shares_memory(both, val_first), "both together are no copy"
+    assert np.array_equal(both, np.concatenate([plain.train_x, plain.val_x])) and len(labels) == len(both)
+    assert knn.measure(arrays) == knn.measure(plain) and not list(tmp_path.iterdir())
+
+
+def test_two_crops_are_extracted_once(features, monkeypatch):
+    found = features.two_crops()
+    monkeypatch.setattr(frozen_encoder, "extract", None)
+    assert features.two_crops() is found
 
 
 def test_extracting_changed_images_is_time_of_the_one_that_asks(features):

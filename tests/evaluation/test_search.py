@@ -37,6 +37,16 @@ def test_they_are_the_first_of_all_sorted(small_blocks, k):
     assert (index == order[:, :k]).all() and np.allclose(similarity, expected[:, :k], atol=1e-6)
 
 
+def test_a_bank_that_is_normalised_block_by_block_has_the_same_neighbours(small_blocks, monkeypatch):
+    bank, queries = features(100, 1), features(30, 2)
+    kept = [search.nearest(bank, of, 9) for of in (queries, bank)]
+    monkeypatch.setattr(search, "NUMBERS_KEPT", 899)
+    monkeypatch.setattr(search, "unit", lambda x, unit=search.unit: unit(x) if len(x) <= 11 else pytest.fail("more than a block"))
+    for of, (similarity, index) in zip((queries, bank), kept, strict=True):
+        again = search.nearest(bank, of, 9)
+        assert np.allclose(again[0], similarity, atol=1e-6) and np.array_equal(again[1], index)
+
+
 def test_among_themselves_nobody_is_its_own_neighbour(small_blocks):
     """Though every row is there twice: its copy is a neighbour."""
     x = np.repeat(features(20, 3), 2, axis=0)

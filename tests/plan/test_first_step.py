@@ -209,7 +209,6 @@ def test_a_recipe_is_not_changed_where_nothing_is_trained():
         ("simclr", {"image_size": 512, "encoder": "resnet50"}, "a step of 256 of them"),
         ("mae", {"image_size": 512, "encoder": "vit_base"}, "a step of 256 of them"),
         ("pca", {"image_size": 512, "hyper_parameters": {"reduced": 512}}, "its look at them"),
-        ("pixels", {"image_size": 512, "hyper_parameters": {"reduced": 512}}, "their features"),
     ],
 )
 def test_what_cannot_fit_this_machine_is_refused(monkeypatch, method, fields, told):
