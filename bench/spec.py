@@ -11,7 +11,7 @@ import json
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bench.budget import STRICT, Budget
@@ -59,6 +59,8 @@ class Recipe:
     one dimension: biases, the scales of a residual branch. Tokens and positions have more (here [1, n, D]), and do not skip."""
     eta: float = 0.001
     """LARS trust coefficient."""
+    clip_trust: Annotated[bool, Field(exclude_if=lambda clip: not clip)] = False
+    """LARS: no step is larger than plain SGD's, as LARC has it; False is not written, as in the records of before there was one."""
     groups: tuple[Group, ...] = ()
 
     def __post_init__(self):
@@ -181,10 +183,10 @@ class RunSpec:
 
 RUN_SPEC = TypeAdapter(RunSpec)
 
-Field = TypeVar("Field")
+Filled = TypeVar("Filled")
 
 
-def settled(field: Field | None) -> Field:
+def settled(field: Filled | None) -> Filled:
     """A field of a complete spec, which is not None, so that a type checker knows it too."""
     assert field is not None, "complete the spec first"
     return field

@@ -7,8 +7,8 @@ Differs from the paper:
 - No dropout in the transformer (0.1 there): what is random of a step is an image's own, and torch's dropout draws for the whole batch.
 - The queue begins empty: a place without an embedding is nobody's neighbour, in the first step a view is its own, and where there are fewer
   embeddings than neighbours the nearest stands in for those that lack. Theirs begins with random vectors.
-- Where a BatchNorm follows, a layer has no bias. LARS multiplies its trust ratio with the learning rate; their clip_lr takes the smaller of
-  the two.
+- Where a BatchNorm follows, a layer has no bias. LARS multiplies its trust ratio with the learning rate; their clip_lr (recipe.clip_trust)
+  takes the smaller of the two.
 B images in the global batch, D features, P projection, Q past embeddings, K neighbours.
 """
 

@@ -9,7 +9,8 @@ Differs from the paper:
   step, but those of biases and BatchNorm, which are not adapted. At 1 these alone make a short training a matter of rounding: in float64
   the last bit of the first weights is 1e-6 of the loss after 20 steps of a narrow network, and stays a last bit with 0.005, or where
   their gradients alone are multiplied by it.
-- LARS multiplies its trust ratio with the learning rate. Theirs has clip=True: a layer's step is its gradient times the smaller of the two.
+- LARS multiplies its trust ratio with the learning rate. Theirs has clip=True (recipe.clip_trust): a layer's step is its gradient
+  times the smaller of the two.
 - Of 2 epochs of a cosine they evaluate the first as well; here the learning rate goes to 0 over the budget.
 - epsilon is what the code names so; the paper's is its square root.
 B images in the global batch, V patches of an image, D features, H width of the head, P projection.

@@ -4,7 +4,7 @@ direction has more of the variance than others; no eigenvalue is computed.
 Differs from the paper:
 - Views are those of a SimCLR of full strength, without blur, as SimCLR on CIFAR-10 (arXiv:2002.05709, B.9); the authors' file for
   CIFAR-10 blurs half of them, and has random crops turned off, which its files for other data sets have not: here they are on.
-- Optimizer and decay are the authors' for CIFAR-10, without clip_lr of their LARS, which a recipe cannot say: a layer's step is never more
+- Optimizer and decay are the authors' for CIFAR-10, without clip_lr of their LARS (recipe.clip_trust): there a layer's step is never more
   than the learning rate times its gradient. 10 epochs of warm-up, as there, but of 100.
 - The loss is the one that they call for any number of views (multiview_frossl_loss_func in solo/losses/frossl.py); of the first version
   of the paper is another, of two views, whose rows are standardised first, and which the authors' code calls deprecated.

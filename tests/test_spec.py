@@ -142,9 +142,16 @@ def test_every_field_of_the_recipe_decides_the_id(field):
     other = {
         "optimizer": "lars", "lr": 0.2, "batch_size": 255, "lr_per_batch": None, "momentum": 0.8, "nesterov": True, "betas": (0.9, 0.99),
         "weight_decay": 1e-5, "weight_decay_end": 0.4, "warmup": 0.2, "schedule": "linear", "clip_grad": 1.0, "exclude": ("bias",),
-        "eta": 0.02, "groups": (Group("predictor", lr_scale=9.0),),
+        "eta": 0.02, "clip_trust": True, "groups": (Group("predictor", lr_scale=9.0),),
     }  # fmt: skip
     assert complete(recipe=dataclasses.replace(COMPLETE["recipe"], **{field: other[field]})).id != complete().id
+
+
+def test_a_clipped_trust_ratio_is_written_where_it_is_asked_for():
+    """Records of before there was one have the ids that they had."""
+    clipped = complete(recipe=dataclasses.replace(COMPLETE["recipe"], clip_trust=True))
+    assert "clip_trust" not in complete().canonical() and '"clip_trust":true' in clipped.canonical()
+    assert RunSpec.from_json(clipped.to_json()) == clipped
 
 
 def test_the_first_version_of_an_encoder_is_not_written():

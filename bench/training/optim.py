@@ -85,7 +85,8 @@ def build_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         from timm.optim.lars import Lars
 
         momentum: Any = recipe.momentum  # timm writes int and means float
-        optimizer = Lars(options, lr=1.0, momentum=momentum, nesterov=recipe.nesterov, trust_coeff=recipe.eta)
+        how = {"nesterov": recipe.nesterov, "trust_coeff": recipe.eta, "trust_clip": recipe.clip_trust}
+        optimizer = Lars(options, lr=1.0, momentum=momentum, **how)
     else:
         cls = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
         optimizer = cls(options, lr=1.0, betas=recipe.betas, weight_decay=0.0, fused=True)

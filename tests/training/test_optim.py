@@ -255,11 +255,12 @@ class SlowLars:
 
         local lr = eta * |w| / (|g| + decay * |w|);  v = momentum * v + lr * local lr * (g + decay * w);  w = w - v
 
-    and plain momentum SGD, without decay, for what is excluded, as in the authors' and SimCLR's code."""
+    and plain momentum SGD, without decay, for what is excluded, as in the authors' and SimCLR's code. clip: the local
+    lr is min(local lr / lr, 1), as in LARC and with solo-learn's clip_lr."""
 
-    def __init__(self, network, lr, momentum, decay, eta):
+    def __init__(self, network, lr, momentum, decay, eta, clip=False):
         self.parameters, self.velocity = dict(network.named_parameters()), {}
-        self.lr, self.momentum, self.decay, self.eta = lr, momentum, decay, eta
+        self.lr, self.momentum, self.decay, self.eta, self.clip = lr, momentum, decay, eta, clip
 
     @torch.no_grad()
     def step(self):
@@ -270,6 +271,7 @@ class SlowLars:
             if name in WEIGHTS:
                 size, slope = math.sqrt((w**2).sum()), math.sqrt((w.grad**2).sum())
                 local = self.eta * size / (slope + self.decay * size)
+                local = min(local / self.lr, 1) if self.clip else local
                 update = local * (update + self.decay * w)
             self.velocity[name] = self.momentum * self.velocity.get(name, 0) + self.lr * update
             w -= self.velocity[name]
@@ -289,6 +291,15 @@ def test_lars_is_the_papers(decay):
     sgd = trained(Recipe("sgd", lr=0.05, weight_decay=decay, schedule="constant"))
     everything = trained(Recipe("lars", lr=0.05, weight_decay=decay, eta=0.02, schedule="constant", exclude=()))
     assert min(difference(ours, sgd), difference(ours, everything)) > 1e-3
+
+
+@pytest.mark.parametrize("eta", [0.001, 0.02])
+def test_a_clipped_trust_ratio_makes_no_step_larger_than_sgds(eta):
+    """At 0.001 most ratios are below the learning rate, at 0.02 most are above."""
+    facts = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.1, "schedule": "constant"}
+    ours = trained(Recipe("lars", **facts, eta=eta, clip_trust=True))
+    theirs = trained(None, plain=lambda n: SlowLars(n, 0.05, 0.9, 0.1, eta, clip=True))
+    assert difference(ours, theirs) < 1e-5 < 1e-4 < difference(ours, trained(Recipe("lars", **facts, eta=eta)))
 
 
 # --- state
