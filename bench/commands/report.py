@@ -25,7 +25,7 @@ def report(output, as_json, **described):
     import methods
     from bench.data import catalogue
     from bench.records.store import ResultStore
-    from reports.pages import agreement, differences, leaderboard, published
+    from reports.pages import agreement, differences, leaderboard, met, published
     from reports.plots import cost, families, profiles, years
     from reports.tables.build import build
 
@@ -60,7 +60,7 @@ def report(output, as_json, **described):
     written += families.write(tables, folder, family)
     written += years.write(tables, folder, {name: year for name in family if (year := methods.year(name))}, family)
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
-    written += published.write(tables, folder, frame, sizes, versions)
+    written += published.write(tables, folder, frame, sizes, versions) + met.write(tables, folder, frame, sizes, versions)
     if as_json:
         say_json({"results": request.results, "tables": tables, "written": written})
         return

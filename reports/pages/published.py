@@ -159,13 +159,14 @@ def beside(
         points = [row for row in curves if row["dataset"] == table.key["dataset"]]
         values = tuple(_values(table, [(row,) for row in here]))
         if values:
-            images = _train_images((sizes or {}).get(table.key["dataset"], {}), table.key["pretrain_split"])
+            images = train_images((sizes or {}).get(table.key["dataset"], {}), table.key["pretrain_split"])
             series = _groups(points, ("method", *PROTOCOL)).values()
             made.append(Comparison(table, images, values, tuple(_values(table, series)), tuple(_orders(table, published))))
     return made
 
 
-def _train_images(sizes: dict[str, int | None], split: str) -> int | None:
+def train_images(sizes: Mapping[str, int | None], split: str) -> int | None:
+    """Images of a pretraining split ('train+val') of a data set with these splits; None where one of their sizes is not known."""
     parts = [sizes.get(part) for part in split.split("+")]
     return None if None in parts else sum(parts)
 

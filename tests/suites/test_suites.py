@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,11 @@ from bench.method import build
 from bench.plan.complete import complete
 from bench.plan.plan import make_plan
 from bench.records.store import ResultStore
-from bench.spec import Budget, DatasetInfo, RunSpec
-from bench.suites import cifar10, cifar10_budgets, cifar10_search, demo, demo_search, tiny_imagenet50
+from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
+from bench.suites import cifar10, cifar10_budgets, cifar10_search, demo, demo_search, published_cifar10, tiny_imagenet50
 from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS
 from bench.suites._tuned import Setting
+from bench.training.optim import lr_at
 from places import ROOT
 from reports.pages import agreement, differences, leaderboard, published
 from reports.tables.build import build as build_tables
@@ -51,7 +53,7 @@ def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, re
 
 
 def test_a_file_of_the_folder_is_a_suite():
-    assert suites.names() == ["cifar10", "cifar10_budgets", "cifar10_search", "demo", "demo_search", "tiny_imagenet50"]
+    assert suites.names() == ["cifar10", "cifar10_budgets", "cifar10_search", "demo", "demo_search", "published_cifar10", "tiny_imagenet50"]
     assert all(suites.load(name).results == f"results/{name}" for name in suites.names())
     with pytest.raises(UserError, match=r"unknown suite 'demo1'. Did you mean 'demo'\?  All suites: run_bench.py list suites"):
         suites.load("demo1")
@@ -169,6 +171,22 @@ def test_a_method_that_was_tuned_stands_beside_itself_where_it_was_searched():
     of_tuned = [(run.budget.amount, run.recipe_changes) for run in made if run.method == "simclr" and run.seed == 1]
     assert sorted(of_tuned, key=str) == sorted([*((amount, {"lr": 3.0}) for amount in cifar10_budgets.BUDGETS), (3e12, {})], key=str)
     assert [run for run in made if run.method == "byol"] == [run for run in plain if run.method == "byol"]
+
+
+def test_the_learning_rate_rises_through_one_and_ten_published_epochs_as_it_would_through_the_first_of_many():
+    """solo-learn's warm-up is of 10 epochs, whatever the length: after one the rate is a tenth of the file's."""
+    runs = suites.load("published_cifar10").runs
+    assert {(run.pretrain_split, run.encoder, run.budget.unit) for run in runs} == {("train+val", "resnet18", "epochs")}
+    after = {}
+    for run in runs:
+        if run.method in published_cifar10.SETTINGS:
+            recipe = replace(Recipe("sgd", lr=1.0), **run.recipe_changes)
+            after[run.method, run.budget.amount] = lr_at(recipe, 0.998999)
+    files = {"simclr": 0.4, "byol": 1.0, "vicreg": 0.3, "swav": 0.6, "ressl": 0.05}
+    assert after == pytest.approx({(name, epochs): files[name] * epochs / 10 for name, epochs in after}, rel=1e-4)
+    assert {method for method, epochs in after if epochs == 10} == {"simclr", "vicreg"}
+    seeds = {name: sum(run.method == name and run.budget.amount == 1 for run in runs) for name in (*files, "random", "emp_ssl")}
+    assert seeds == {**dict.fromkeys((*files, "random"), 3), "emp_ssl": 1}
 
 
 def test_tiny_imagenet_has_the_steps_and_learning_rates_of_cifar10():

@@ -1,0 +1,71 @@
+"""Published numbers on the published setting: which are beside ours, and what lies within an interval."""
+
+import re
+
+import pytest
+from test_published import SIZES, on, value
+from test_reports import frame_of, run
+
+from reports.pages import met, published
+from reports.tables.build import build
+
+ON_THE_SETTING = {"dataset": "cifar10", "encoder": "resnet18", "image_size": 32}
+
+
+def on_it(method, accuracy, seed=0):
+    return run(method, accuracy, seed, changes=ON_THE_SETTING, targets=())
+
+
+def told(method, number, **changes):
+    facts = {"encoder": "ResNet-18 (3x3 stem)", "epochs": "0.5", "differs": "their probe", "setting": "a wider head", "confidence": "paper"}
+    return value(method, number, **{**facts, **changes})
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory):
+    """20,000 images of 40,000: half an epoch."""
+    records = [on_it("simclr", 60 + seed, seed) for seed in range(3)]
+    records += [on("cifar10", "simclr", 60, seed) for seed in range(3)]  # the small ResNet's
+    records.append(on_it("byol", 40))
+    return frame_of(tmp_path_factory.mktemp("results"), records)
+
+
+def test_only_what_is_on_the_setting_is_beside_ours(frame):
+    theirs = [
+        told("simclr", 61.0),
+        told("simclr", 99.0, epochs="1"),
+        told("simclr", 99.0, epochs=""),
+        told("simclr", 99.0, encoder="ResNet-18"),
+        told("simclr", 99.0, measure="linear_svm"),
+        told("simclr", 99.0, dataset="cifar100"),
+        told("byol", 40.0),
+        told("moco", 50.0),
+    ]
+    ((table, pairs),) = met.met(build(frame), theirs, SIZES)
+    assert table.key["encoder"] == "resnet18"
+    assert [(pair.row.method, pair.column.key, pair.theirs["value"]) for pair in pairs] == [
+        ("simclr", "linear", "61.0"),
+        ("byol", "linear", "40.0"),
+    ]
+    assert met.met(build(frame), theirs, {}) == [], "without the size of the data set no length in epochs is known"
+
+
+def test_a_number_is_met_where_it_lies_in_our_interval(frame):
+    theirs = [told("simclr", number) for number in (61.0, 75.0)] + [told("byol", 40.0)]
+    made = met.met(build(frame), theirs, SIZES)
+    assert [pair.within for pair in made[0][1]] == [True, False, None], "of one seed there is no interval"
+    page = met.markdown(made)
+    assert "1 of 2 published numbers lie within" in page
+    (line,) = [line for line in page.splitlines() if "75.0" in line]
+    cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    assert cells[0] == "simclr" and re.fullmatch(r"6\d\.\d ± \d+\.\d", cells[1]) and re.fullmatch(r"-1\d\.\d", cells[5])
+    assert cells[6:9] == ["no", "0.5", "their probe; a wider head"] and cells[10] == "paper"
+
+
+def test_every_value_of_the_suite_says_what_differs_and_how_sure_it_is():
+    found, _ = published.load()
+    assert {row["confidence"] for row in found} == {"paper", "copy", "by eye"}
+    assert all((row["confidence"] == "copy") == ("secondary copy" in row["source"]) for row in found if row["confidence"] != "by eye")
+    of_suite = [row for row in found if row["title"] == "EMP-SSL README" and row["epochs"] in ("1", "10")]
+    assert {row["method"] for row in of_suite} == {"simclr", "byol", "vicreg", "swav", "ressl", "emp_ssl"}
+    assert all(row["setting"] for row in of_suite)
