@@ -2,6 +2,7 @@
 # make test   install, run the test suite          (make quick: without the slow tests)
 # make test-processors   the quick tests as other processors compute, as far as this one can imitate them
 # make lint   ruff, and the types that pyright finds wrong
+# make gpu    what is worth running on a GPU, in order, for at most MINUTES=60; goes on where it stopped; records to OUT=DIR too
 # make bench  speed of everything beside its bound and its peers
 # make slurm-test   SLURM on this machine, and every fault on it   (make torture: a hundred random kills)
 # PYTHON=python3.12 make demo picks the interpreter; it must be 3.11 or newer.
@@ -13,7 +14,7 @@ UV_VERSION := 0.13.9
 # A test process a core; each begins with a run of neighbours, which share what is costly to build.
 PYTEST_SPREAD := -n auto --dist worksteal
 
-.PHONY: demo test quick test-processors bench lint slurm-test torture constraints clean
+.PHONY: demo test quick test-processors gpu bench lint slurm-test torture constraints clean
 
 demo: $(READY)
 	$(VENV)/bin/python run_bench.py demo
@@ -47,6 +48,14 @@ slurm-test: $(READY)
 torture: $(READY)
 	tests/slurm/local-slurm install
 	SSLBENCH_SLURM=1 SSLBENCH_KILLS=100 $(VENV)/bin/python -m pytest tests/slurm -k random_kills
+
+# gpu.toml, entry by entry. TINY=DIR tries all of it without a GPU, tiny.
+MINUTES := 60
+OUT :=
+TINY :=
+
+gpu: $(READY)
+	$(VENV)/bin/python run_bench.py queue gpu.toml --minutes $(MINUTES) $(if $(OUT),--out $(OUT)) $(if $(TINY),--tiny $(TINY))
 
 # Speed, beside its bounds and peers, into docs/performance.*; under 15 minutes on two cores with nothing else going on.
 bench: $(READY)

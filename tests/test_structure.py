@@ -111,6 +111,7 @@ NAMES_THE_SIZE = {
     "bench/evaluation/frozen_encoder.py": "other data sets are read in the size of the pretraining",
     "bench/evaluation/tuning/trainable.py": "what a copy of an encoder is tried with",
     "bench/suites/tiny_imagenet50.py": "a setting of its runs",
+    "bench/suites/_shrunk.py": "a setting of its runs, left to their data set",
     "bench/plan/complete.py": "fills it in, and says how small and large it may be",
     "bench/plan/estimate.py": "what takes as long as what",
     "bench/plan/memory.py": "how much memory images and features take",
@@ -127,6 +128,7 @@ NAMES_THE_SIZE = {
     "reports/papers/jigsaw_shortcut.py": "a setting of its runs",
     "reports/papers/pretext_layers.py": "a setting of its runs",
     "reports/tables/table.py": "one table for each size",
+    "reports/pages/met.py": "up to which our ResNets have the stem of theirs",
     "reports/tables/lines.py": "in a table's title",
     "reports/plots/cost.py": "in a figure's name",
 }

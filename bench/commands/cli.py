@@ -26,6 +26,7 @@ from bench.commands import (
     figure,
     listing,
     plan,
+    queue,
     report,
     run,
     show,
@@ -40,7 +41,7 @@ from bench.defaults import COMMAND, COMMAND_VARIABLE, ROOT
 from bench.errors import UserError
 
 COMMANDS = (
-    *(demo.demo, listing.list_names, plan.plan, run.run, tune.tune, evaluate.evaluate, export.export),
+    *(demo.demo, listing.list_names, plan.plan, run.run, queue.queue, tune.tune, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
     *(report.report, figure.figure, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
 )

@@ -15,6 +15,7 @@ from bench.data.catalogue import DataSets
 from bench.defaults import COMMAND
 from bench.errors import UserError, unknown
 from bench.suites import Suite
+from bench.suites._shrunk import ENDING, shrunk
 
 if TYPE_CHECKING:
     from bench.spec import RunSpec
@@ -27,8 +28,11 @@ TITLE = "all"
 
 
 def load(name: str, data: DataSets, results: str | None = None) -> Suite:
-    """The suite of this name, be it a suite's, a file's, the trials of one (NAME@tune), NAME@SCALE or one of all@SCALE. results: where the
-    records of trials are, where that is not the suite's own folder."""
+    """The suite of this name, be it a suite's, a file's, the trials of one (NAME@tune), NAME@SCALE or one of all@SCALE,
+    or any of these made tiny (NAME@try).
+    results: where the records of trials are, where that is not the suite's own folder."""
+    if name.endswith(ENDING):
+        return shrunk(load(name.removesuffix(ENDING), data, results))
     if TRIALS.search(name):
         from bench.commands import tuning  # Optuna takes a second to import
 

@@ -14,7 +14,7 @@ import methods
 from bench.defaults import COMMAND
 from bench.errors import UserError, unknown
 from bench.registry import keyword_defaults
-from bench.spec import Recipe
+from bench.spec import Recipe, RunSpec
 
 MOST_SEEDS = 10_000
 """A longer range is a slip of the keyboard."""
@@ -54,6 +54,24 @@ def seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19:
         raise UserError(f"a seed is a whole number from 0 up, not '{text}'; several are 0,1,2 or 0-4")
     return int(text)
+
+
+def of_suite(name: str, runs: tuple[RunSpec, ...], method: str | None = None, seeds_text: str | None = None) -> tuple[RunSpec, ...]:
+    """Those of a suite's runs that are of these methods, and at these seeds, in the suite's order; all where neither is given. A UserError
+    for a method or a seed that the suite has no run of."""
+    found = runs
+    if method is not None:
+        wanted, there = comma_list(method, "--method"), {run.method for run in runs}
+        for one in wanted:
+            if one not in there:
+                raise unknown(f"method of the suite {name}", one, there)
+        found = tuple(run for run in found if run.method in wanted)
+    if seeds_text is not None:
+        wanted, there = seeds(seeds_text), sorted({run.seed for run in found})
+        if missing := [seed for seed in wanted if seed not in there]:
+            raise UserError(f"the suite '{name}' has no run at seed {missing[0]} of these methods; it has {', '.join(map(str, there))}")
+        found = tuple(run for run in found if run.seed in wanted)
+    return found
 
 
 def names(text: str, encoder: str, note: Callable[[str], None] = lambda text: None) -> list[str]:

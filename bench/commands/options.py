@@ -67,7 +67,7 @@ DESCRIBED = options(
     click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16 where the device has it]"),
     click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
     click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
-    click.option("--seeds", metavar="0,1,2", help=f"Or a range, as 0-4.  [default: {DEFAULT_SEEDS}]"),
+    click.option("--seeds", metavar="0,1,2", help=f"Or a range, as 0-4. Of a suite: these of it.  [default: {DEFAULT_SEEDS}]"),
     RECIPE,
     SETTINGS,
 )
@@ -79,7 +79,7 @@ RUNS = options(
         "--method",
         metavar="A,B",
         shell_complete=names_from(of_methods, several=True),
-        help="Methods: names, paths to files of your own, all, or family:contrastive.",
+        help="Methods: names, paths to files of your own, all, or family:contrastive. Of a suite: these of it.",
     ),
     DESCRIBED,
     click.option(

@@ -103,9 +103,9 @@ class Request:
         self.name, self.specs = suites.label(suite) if suite else "adhoc", ()
         if suite is not None:
             chosen = figure_together.load(suite, self.data, results)
-            if given:
-                raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{given[0].replace('_', '-')}")
-            self.specs = chosen.runs
+            if others := [name for name in given if name not in ("method", "seeds")]:
+                raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{others[0].replace('_', '-')}")
+            self.specs = grid.of_suite(suite, chosen.runs, described.get("method"), described.get("seeds"))
         if results == "":
             raise UserError("--results is empty; expected a folder")
         self.results = Path(results or (chosen.results if suite else "results"))
@@ -114,7 +114,7 @@ class Request:
             if requests is not None
             else (chosen.evals if suite else tuple(DEFAULT_EVALS.split(",")))
         )
-        if given:
+        if given and suite is None:
             self.specs = self.described(**described)
         check_places(self.results, self.scratch)
         share_with_group(self.results, self.scratch)

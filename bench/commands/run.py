@@ -29,11 +29,13 @@ KEEP = click.option(
 @WORKERS
 @SLURM
 @KEEP
-def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, **described):
+@click.option("--no-estimate", is_flag=True, help="Begin at once: no step is timed first to say how long it will take.")
+def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, no_estimate, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     options = cluster_options(described)
     request = request_of(launcher=launcher, **described).require_runs().require_places()
-    start(request, workers, {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}, dry_run, options)
+    how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}
+    start(request, workers, how, dry_run, options, timed=not no_estimate)
 
 
 @click.command()
@@ -58,9 +60,10 @@ def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, 
     start(request, workers, how, dry_run, options, chosen)
 
 
-def start(request, workers, how, dry_run, options, chosen=None, alike=None) -> None:
+def start(request, workers, how, dry_run, options, chosen=None, alike=None, timed=True) -> None:
     """Launch what the request describes and the store lacks; `chosen` names the runs to take, where not all are. how: what decides
-    nothing of a run's outcome (bench.run.place.Place). alike: a plan -> one whose runs take as long and are fewer to time."""
+    nothing of a run's outcome (bench.run.place.Place). alike: a plan -> one whose runs take as long and are fewer to time. timed: whether
+    it is said first how long that will take."""
     given = [name for name, value in options.items() if value is not None] + ["dry-run"] * dry_run
     if request.launcher != "slurm" and given:
         raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
@@ -95,7 +98,8 @@ def start(request, workers, how, dry_run, options, chosen=None, alike=None) -> N
     elif plan.todo:
         require_images(plan, request)
         try:
-            say_estimate(alike(plan) if alike else plan, store, request, workers)
+            if timed:
+                say_estimate(alike(plan) if alike else plan, store, request, workers)
         except Exception as error:  # whatever a method's own step can raise: the run that fails will say it, and the others go on
             note(f"how long it will take is not known: a step that was timed failed ({said(error)})")
         wait_for(plan, store, place, request, workers)

@@ -8,6 +8,7 @@ import pytest
 import methods
 from bench.commands import grid
 from bench.errors import UserError
+from bench.spec import Budget, RunSpec
 
 SMALL = ["--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--budget", "4steps", "--evals", "label_free"]
 
@@ -24,6 +25,19 @@ def test_seeds(text, expected):
 def test_what_is_no_range_of_seeds_is_refused(text):
     with pytest.raises(UserError, match="seed"):
         grid.seeds(text)
+
+
+def test_of_a_suite_some_methods_and_seeds_can_be_asked_for():
+    runs = tuple(
+        RunSpec(method=name, seed=seed, dataset="digits", budget=Budget("steps", 1)) for seed in (1, 2) for name in ("moco", "byol")
+    )
+    assert grid.of_suite("mine", runs) == runs
+    assert [(run.method, run.seed) for run in grid.of_suite("mine", runs, "byol", "2")] == [("byol", 2)]
+    assert grid.of_suite("mine", runs, None, "1-2") == runs
+    with pytest.raises(UserError, match=r"unknown method of the suite mine 'moko'\. Did you mean 'moco'"):
+        grid.of_suite("mine", runs, "byol,moko")
+    with pytest.raises(UserError, match="the suite 'mine' has no run at seed 0 of these methods; it has 1, 2"):
+        grid.of_suite("mine", runs, "byol", "0-2")
 
 
 def test_all_methods_are_those_that_the_encoder_serves():
