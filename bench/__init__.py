@@ -26,6 +26,7 @@ Its rooms, the ground floor first; each imports from itself and from those befor
     search        which settings are tried of each method, alike for all, and what is chosen of them
     conformance   whether a method keeps the contract
     pages         docs/methods.md and docs/recipes.md, made from the code
+    audit         whether a record can be believed: by itself, made again, and as a stranger's submission
     commands      the command line: one file a command
 """
 

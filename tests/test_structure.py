@@ -34,7 +34,7 @@ ORDER = (
         "method",
     ),
     *("encoders", "methods", "training", "evaluation", "run", "suites", "plan", "launch", "search", "conformance", "pages"),
-    *("reports", "commands"),
+    *("reports", "audit", "commands"),
 )
 """The rooms of the house, the ground floor first: each imports from itself and from those before it. A new file needs no edit."""
 

@@ -32,6 +32,7 @@ from bench.commands import (
     show,
     status,
     tune,
+    verify,
     views,
 )
 from bench.commands.console import Stopped
@@ -43,7 +44,7 @@ from bench.errors import UserError
 COMMANDS = (
     *(demo.demo, listing.list_names, plan.plan, run.run, queue.queue, tune.tune, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
-    *(report.report, figure.figure, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
+    *(report.report, figure.figure, verify.verify, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
 )
 """In the order of the help page."""
 

@@ -6,6 +6,7 @@ Git is trusted only where the top level of its work tree holds this code: a whee
 import contextlib
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -73,6 +74,16 @@ def git(*words: str) -> str:
     # Its files are about to be run, so whose they are is no reason not to read which commit they are of.
     line = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), *words]
     return subprocess.run(line, capture_output=True, text=True, errors="surrogateescape", check=True, env=environment).stdout
+
+
+def knows(commit: str) -> bool | None:
+    """Whether git has this commit; None where there is no checkout to ask. commit: as a record has it, which anybody may have written."""
+    if state_of_code().commit is None or not (ROOT / ".git").exists():
+        return None
+    try:
+        return bool(re.fullmatch("[0-9a-f]{7,64}", commit)) and git("cat-file", "-t", commit).strip() == "commit"
+    except subprocess.CalledProcessError:
+        return False
 
 
 def is_as_committed(path: str) -> bool:

@@ -87,8 +87,12 @@ class ResultStore:
 
     def records(self) -> list[RunRecord]:
         """Every sound record, sorted by path, parts in their order; the others are in `problems`."""
+        return list(self.by_path().values())
+
+    def by_path(self) -> dict[Path, RunRecord]:
+        """The same by their paths."""
         self.problems = []
-        return [record for path, state in self._in_order() if (record := self._read(self.folder / path, state))]
+        return {path: record for below, state in self._in_order() if (record := self._read(path := self.folder / below, state))}
 
     def check(self) -> None:
         """Look at every file that was not looked at as it is now; what is wrong is in `problems`."""

@@ -1,6 +1,7 @@
 """Intervals, quantiles of families of comparisons, and aggregates, as functions of arrays. What they assume: docs/statistics.md.
 
     interval(values, correct)                     half width of the 95 % interval of a mean over seeds
+    of_repetition(pair, others, images)           of what a run and the same run made again differ by
     moderated(variances, freedom)                 each drawn towards all of them, as far as they look alike
     all_pairs(count, freedom), many_to_one(...)   how many standard errors a difference must have, so that a whole family errs in 5 %
     interquartile_mean(scores)                    one number for many tasks
@@ -47,6 +48,31 @@ def of_images(correct: np.ndarray | None, confidence: float = CONFIDENCE) -> flo
     if correct is None or correct.shape[1] < 2:
         return None
     return _own_half_width(100 * np.asarray(correct).mean(axis=0, dtype=np.float64), confidence)
+
+
+def of_repetition(
+    pair: tuple[float, float],
+    others: np.ndarray,
+    images: np.ndarray | None = None,
+    constant: bool = False,
+    confidence: float = CONFIDENCE,
+) -> float | None:
+    """Half width of the interval of what a run and the same run made again differ by: a comparison of two rows of one seed each. None for
+    fewer than three seeds, unless no seed decides anything (constant).
+
+    pair: both values. others [S - 1]: those of the setting's other seeds; the variance is the smaller of what either of the pair makes with
+    them, so that neither widens its own interval. images [n]: of each test image by how much the second got it more right, in percent;
+    without them seeds alone count.
+    """
+    squares = 0.0
+    if not constant:
+        if len(others) + 1 < FEWEST_SEEDS:
+            return None
+        variance = min(float(np.var([*others, value], ddof=1)) for value in pair)
+        squares = student(len(others), confidence) ** 2 * 2 * variance
+    if images is not None and len(images) > 1:
+        squares += _own_half_width(np.asarray(images, dtype=np.float64), confidence) ** 2
+    return float(np.sqrt(squares))
 
 
 def _own_half_width(numbers: np.ndarray, confidence: float) -> float:
