@@ -3,6 +3,8 @@
 # make test-processors   the quick tests as other processors compute, as far as this one can imitate them
 # make lint   ruff, and the types that pyright finds wrong
 # make gpu    what is worth running on a GPU, in order, for at most MINUTES=60; goes on where it stopped; records to OUT=DIR too
+# make verify   three short committed records, drawn at random, made again: a few minutes
+# make drift  every committed page and figure beside what the records give
 # make bench  speed of everything beside its bound and its peers
 # make slurm-test   SLURM on this machine, and every fault on it   (make torture: a hundred random kills)
 # PYTHON=python3.12 make demo picks the interpreter; it must be 3.11 or newer.
@@ -14,7 +16,7 @@ UV_VERSION := 0.13.9
 # A test process a core; each begins with a run of neighbours, which share what is costly to build.
 PYTEST_SPREAD := -n auto --dist worksteal
 
-.PHONY: demo test quick test-processors gpu bench lint slurm-test torture constraints clean
+.PHONY: demo test quick test-processors gpu verify drift bench lint slurm-test torture constraints clean
 
 demo: $(READY)
 	$(VENV)/bin/python run_bench.py demo
@@ -56,6 +58,13 @@ TINY :=
 
 gpu: $(READY)
 	$(VENV)/bin/python run_bench.py queue gpu.toml --minutes $(MINUTES) $(if $(OUT),--out $(OUT)) $(if $(TINY),--tiny $(TINY))
+
+verify: $(READY)
+	$(VENV)/bin/python run_bench.py verify 3 --at-most 60 --unrecorded
+
+# What tests/ compares of pages is not compared again: figures' bytes are their libraries' too, and drawing takes half a minute.
+drift: $(READY)
+	$(VENV)/bin/python run_bench.py figure draw all --check
 
 # Speed, beside its bounds and peers, into docs/performance.*; under 15 minutes on two cores with nothing else going on.
 bench: $(READY)
