@@ -7,19 +7,15 @@ makes arms differ. M arms, S seeds, R resamples.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from reports.claims.contrasts import common_seeds
 from reports.claims.points import At, Place, Points
 from reports.claims.rule import CONTRADICTED, REPRODUCED, UNDECIDED, Outcome, Rule
-from reports.tables.statistics import CONFIDENCE, interval
+from reports.tables.rank_correlation import FEWEST, Statistic, correlation, counts_of, of_resamples, quantiles, resamples, tau
+from reports.tables.statistics import interval
 
-RESAMPLES = 2000
-FEWEST_ARMS = 8
-"""Of an interval by a bootstrap over arms: with fewer it errs too often (docs/statistics.md)."""
 FEWEST_GROUPS = 3
 """Of an interval over groups of arms, as of one over seeds."""
 
@@ -37,14 +33,12 @@ class Agrees(Rule):
     level: float = 0.0
     opposite: bool = False
     """The second measure is one of which less is better, as alignment."""
-    statistic: Literal["spearman", "kendall"] = "spearman"
+    statistic: Statistic = "spearman"
 
     def __post_init__(self) -> None:
         groups = self.groups()
-        if (len(groups) == 1 and len(groups[0]) < FEWEST_ARMS) or 1 < len(groups) < FEWEST_GROUPS:
-            raise ValueError(
-                f"Agrees needs {FEWEST_ARMS} arms, or {FEWEST_GROUPS} groups of them, and has {[len(arms) for arms in groups]}"
-            )
+        if (len(groups) == 1 and len(groups[0]) < FEWEST) or 1 < len(groups) < FEWEST_GROUPS:
+            raise ValueError(f"Agrees needs {FEWEST} arms, or {FEWEST_GROUPS} groups of them, and has {[len(arms) for arms in groups]}")
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The lists of arms."""
@@ -97,8 +91,8 @@ class Reorders(Rule):
 
     def __post_init__(self) -> None:
         counts = [len(arms) for arms in self.encoders]
-        if len(counts) < 2 or len(set(counts)) > 1 or counts[0] < FEWEST_ARMS:
-            raise ValueError(f"Reorders needs two encoders with the same {FEWEST_ARMS} methods or more, and has {counts}")
+        if len(counts) < 2 or len(set(counts)) > 1 or counts[0] < FEWEST:
+            raise ValueError(f"Reorders needs two encoders with the same {FEWEST} methods or more, and has {counts}")
 
     def places(self) -> tuple[Place, ...]:
         return tuple(arm for arms in self.encoders for arm in arms)
@@ -139,41 +133,6 @@ def outcome(estimate: float, low: float, high: float, level: float, words: str) 
     return Outcome(verdict, f"{words} {estimate:.2f} [{low:.2f}, {high:.2f}]{beside}", estimate, (float(low), float(high)))
 
 
-def resamples(count: int) -> np.ndarray:
-    """[R, count] places, drawn with replacement; always the same, or a page would differ from one run to the next."""
-    return np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
-
-
-def quantiles(numbers: np.ndarray) -> tuple[float, float]:
-    """Ends of the 95 % percentile interval."""
-    low, high = np.quantile(numbers, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
-
-
-def correlation(first: np.ndarray, second: np.ndarray, statistic: str) -> float:
-    """Rank correlation of two lists [M]; 0 where one of them is constant."""
-    return float((tau(first, second, np.ones((1, len(first)))) if statistic == "kendall" else rho(first, second))[..., 0])
-
-
-def of_resamples(first: np.ndarray, second: np.ndarray, statistic: str) -> np.ndarray:
-    """The same of each resample of the entries: [R]."""
-    drawn = resamples(len(first))
-    return tau(first, second, counts_of(drawn)) if statistic == "kendall" else rho(first[drawn], second[drawn])
-
-
-def counts_of(drawn: np.ndarray) -> np.ndarray:
-    """How often each of M places stands in each row of [R, M] places: [R, M]."""
-    return (drawn[:, :, None] == np.arange(drawn.shape[1])).sum(axis=1)
-
-
-def rho(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of arrays [R, M] or [M], row by row: [R]; 0 where one of the two is constant."""
-    ranks = [stats.rankdata(np.atleast_2d(numbers), axis=-1) for numbers in (first, second)]
-    one, other = (its - its.mean(axis=-1, keepdims=True) for its in ranks)
-    scale = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
-    return np.divide((one * other).sum(axis=-1), scale, out=np.zeros(scale.shape), where=scale > 0)
-
-
 def alike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """What tau two encoders would have if they ordered methods alike, from the tau between seeds of either: [R].
 
@@ -181,13 +140,3 @@ def alike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     values, sin(pi tau / 2). Their plain mean is larger, the more so the less alike the two are, and would call that a new order."""
     correlations = [np.sin(np.pi / 2 * np.clip(its, 0, 1)) for its in (first, second)]
     return 2 / np.pi * np.arcsin(np.sqrt(correlations[0] * correlations[1]))
-
-
-def tau(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b [R] of two lists [M] in which each entry stands so often as counts [R, M] says; 0 where one of them is constant."""
-    one, other = (np.sign(numbers[:, None] - numbers) for numbers in (first, second))
-    alike, untied, other_untied = (
-        np.einsum("rm,mk,rk->r", counts, pairs, counts, optimize=True) for pairs in (one * other, one**2, other**2)
-    )
-    scale = np.sqrt(untied * other_untied)
-    return np.divide(alike, scale, out=np.zeros(scale.shape), where=scale > 0)

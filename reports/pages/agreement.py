@@ -9,15 +9,14 @@ them: no other measure can be expected to do better. The same records give the s
 import csv
 import io
 import itertools
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bench.machine import files
-from reports.claims.orders import FEWEST_ARMS, of_resamples, quantiles, rho
 from reports.pages.markdown import escape, grid
 from reports.tables.columns import Column
+from reports.tables.rank_correlation import Agreement, agreement, between_seeds
 from reports.tables.table import KEY, Cell, Table
 
 MOST_METHODS = 100
@@ -33,24 +32,6 @@ LEGEND = """\
   family are no independent draws, and measures on the same test images share what these images favour: both make intervals look narrower
   than they are. Floors and ceilings are not counted: they would make everything agree.
 """
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Of two measures."""
-
-    methods: int
-    """Both were measured of so many."""
-    correlation: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.correlation:.2f} [{self.low:.2f}, {self.high:.2f}]"
-
-    def standing(self) -> str:
-        """'with it', 'against it' or 'no statement'."""
-        return "with it" if self.low > 0 else "against it" if self.high < 0 else "no statement"
 
 
 def write(tables: list[Table], folder: str | Path) -> list[Path]:
@@ -72,23 +53,16 @@ def of_table(table: Table) -> dict[tuple[str, str], Agreement]:
     if sum(row.kind == "method" for row in table.rows) > MOST_METHODS:
         return found
     for first, second in itertools.combinations([column for column in table.columns if column.of_features], 2):
-        both = [(one, other) for one, other in zip(_cells(table, first), _cells(table, second), strict=True) if one and other]
-        if len(both) >= FEWEST_ARMS:
-            means = np.array([[one.mean, other.mean] for one, other in both]).T * [[_sign(first)], [_sign(second)]]
-            low, high = quantiles(of_resamples(*means, "spearman"))
-            found[first.key, second.key] = Agreement(len(both), float(rho(*means)[0]), low, high)
+        both = [(one.mean, other.mean) for one, other in zip(_cells(table, first), _cells(table, second), strict=True) if one and other]
+        means = np.array(both).reshape(-1, 2).T * [[_sign(first)], [_sign(second)]]
+        if its := agreement(*means, "spearman"):
+            found[first.key, second.key] = its
     return found
 
 
 def own_seeds(table: Table, column: Column) -> float | None:
     """Mean correlation between two seeds' orders of the methods that have both; None where no two seeds have enough methods."""
-    cells = [cell for cell in _cells(table, column) if cell]
-    orders = []
-    for one, other in itertools.combinations(sorted({seed for cell in cells for seed in cell.values}), 2):
-        both = np.array([[cell.values[one], cell.values[other]] for cell in cells if {one, other} <= cell.values.keys()]).T
-        if both.size >= 2 * FEWEST_ARMS:
-            orders.append(rho(*both)[0])
-    return float(np.mean(orders)) if orders else None
+    return between_seeds(_cells(table, column), "spearman")
 
 
 def section(table: Table, found: dict[tuple[str, str], Agreement]) -> str:
@@ -113,10 +87,15 @@ def ranking(table: Table, columns: list[Column], found: dict[tuple[str, str], Ag
     for column in columns:
         its = found.get((ranked.key, column.key)) or found.get((column.key, ranked.key))
         if its:
-            groups[its.standing()].append(f"{_name(column)} {its}")
-    told = "; ".join(f"{standing}: {', '.join(names)}" for standing, names in groups.items() if names)
-    methods = max(its.methods for its in found.values())
+            groups[standing(its)].append(f"{_name(column)} {its}")
+    told = "; ".join(f"{how}: {', '.join(names)}" for how, names in groups.items() if names)
+    methods = max(its.entries for its in found.values())
     return f"\n- **{escape(ranked.header)}**, over {methods} methods: {escape(told)}.\n"
+
+
+def standing(its: Agreement) -> str:
+    """'with it', 'against it' or 'no statement'."""
+    return "with it" if its.low > 0 else "against it" if its.high < 0 else "no statement"
 
 
 def tidy_csv(told: list[tuple[Table, dict[tuple[str, str], Agreement]]]) -> str:
@@ -130,7 +109,7 @@ def tidy_csv(told: list[tuple[Table, dict[tuple[str, str], Agreement]]]) -> str:
             if (own := own_seeds(table, column)) is not None:
                 writer.writerow([*key, column.key, column.key, sum(map(bool, _cells(table, column))), f"{own:.6g}", "", ""])
         for (first, second), its in found.items():
-            writer.writerow([*key, first, second, its.methods, *(f"{number:.6g}" for number in (its.correlation, its.low, its.high))])
+            writer.writerow([*key, first, second, its.entries, *(f"{number:.6g}" for number in (its.correlation, its.low, its.high))])
     return file.getvalue()
 
 

@@ -15,10 +15,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.machine import files
-from reports.claims.orders import FEWEST_ARMS, of_resamples, quantiles, rho
 from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, render, right_of_axes
 from reports.plots.families import ORDER
 from reports.plots.label_placement import slanting, slanting_length
+from reports.tables.rank_correlation import agreement
 from reports.tables.table import Row, Table
 
 FEWEST_YEARS = 3
@@ -58,12 +58,8 @@ def grouped(table: Table, years: dict[str, int]) -> dict[int, list[Row]]:
 def trend(table: Table, by_year: dict[int, list[Row]]) -> str:
     """'Spearman's rank correlation of year and accuracy over 27 methods: 0.10 [-0.30, 0.46]'; '' of too few methods."""
     points = [(year, row.cells[table.ranked_by].mean) for year, rows in by_year.items() for row in rows]
-    if len(points) < FEWEST_ARMS:
-        return ""
-    year, accuracy = np.array(points).T
-    low, high = quantiles(of_resamples(year, accuracy, "spearman"))
-    told = f"{float(rho(year, accuracy)[0]):.2f} [{low:.2f}, {high:.2f}]"
-    return f"Spearman's rank correlation of year and accuracy over {len(points)} methods: {told}"
+    told = agreement(*np.array(points).reshape(-1, 2).T, "spearman")
+    return f"Spearman's rank correlation of year and accuracy over {len(points)} methods: {told}" if told else ""
 
 
 def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) -> Figure:
