@@ -25,8 +25,9 @@ def report(output, as_json, **described):
     import methods
     from bench.data import catalogue
     from bench.records.store import ResultStore
-    from reports.pages import agreement, differences, leaderboard, met, published
-    from reports.plots import cost, families, profiles, years
+    from reports.pages import agreement, budgets, differences, leaderboard, met, published
+    from reports.plots import budget_curves, cost, families, profiles, years
+    from reports.tables.budgets import courses
     from reports.tables.build import build
 
     store = ResultStore(request.results)
@@ -59,6 +60,8 @@ def report(output, as_json, **described):
     family = {name: methods.family(name) for name in methods.names()}
     written += families.write(tables, folder, family)
     written += years.write(tables, folder, {name: year for name in family if (year := methods.year(name))}, family)
+    along = courses(tables)
+    written += budgets.write(along, folder) + budget_curves.write(along, folder)
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     written += published.write(tables, folder, frame, sizes, versions) + met.write(tables, folder, frame, sizes, versions)
     if as_json:

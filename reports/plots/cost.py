@@ -61,18 +61,19 @@ def drawn(tables: list[Table]) -> list[tuple[Table, str]]:
 
 def slugs(tables: list[Table]) -> list[str]:
     """A file name for each table, no two alike."""
-    found = [_slug(table) for table in tables]
-    # Two revisions of one data set can have tables alike in all else.
-    return [name if found.count(name) == 1 else f"{name}-{found[:position].count(name) + 1}" for position, name in enumerate(found)]
+    return numbered([slug(table.key, f"{table.key['budget_amount']:g}{table.key['budget_unit']}") for table in tables])
 
 
-def _slug(table: Table) -> str:
-    """A file name that depends on nothing but the table's own key."""
-    key = table.key
+def numbered(names: list[str]) -> list[str]:
+    """Those that are alike with a number: two revisions of one data set can have tables alike in all else."""
+    return [name if names.count(name) == 1 else f"{name}-{names[:position].count(name) + 1}" for position, name in enumerate(names)]
+
+
+def slug(key: dict, budget: str) -> str:
+    """A file name that depends on nothing but a table's key."""
     encoder = f"{key['encoder']}-v{key['encoder_version']}" if key["encoder_version"] > 1 else key["encoder"]
-    parts = [shown(key["dataset"]), encoder, f"{key['image_size']}px"]
-    parts += [f"{key['budget_amount']:g}{key['budget_unit']}", key["pretrain_split"], key["precision"], f"protocol{key['protocol']}"]
-    return re.sub(r"[^\w.-]+", "_", "-".join([*parts, key["device"]]).rstrip("-"))
+    parts = [shown(key["dataset"]), encoder, f"{key['image_size']}px", budget, key["pretrain_split"], key["precision"]]
+    return re.sub(r"[^\w.-]+", "_", "-".join([*parts, f"protocol{key['protocol']}", key["device"]]).rstrip("-"))
 
 
 def render(figure: Figure, kind: str) -> bytes:

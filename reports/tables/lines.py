@@ -86,14 +86,15 @@ def total(frame: pandas.DataFrame) -> str:
     )
 
 
-def title(key: dict[str, object], rows: Sequence[Row]) -> str:
-    """'mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 3 seeds, mean with 95 % interval'"""
+def title(key: dict[str, object], rows: Sequence[Row], budget: str = "") -> str:
+    """'mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 3 seeds, mean with 95 % interval'. budget: what stands in its
+    place, of rows of several."""
     counts = [row.seeds for row in rows if row.seeds and not row.constant]
     low, high = min(counts, default=0), max(counts, default=0)
     seeds = f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
     how = "mean with 95 % interval" if high >= FEWEST_SEEDS else f"mean (an interval needs {FEWEST_SEEDS})"
     encoder = f"{key['encoder']} (version {key['encoder_version']})" if key["encoder_version"] > 1 else key["encoder"]
-    budget = f"budget {Budget(key['budget_unit'], key['budget_amount'])}"
+    budget = budget or f"budget {Budget(key['budget_unit'], key['budget_amount'])}"
     if rows and all(row.kind == ELSEWHERE for row in rows):
         budget = "trained elsewhere"
     parts = [shown(key["dataset"]), encoder, f"{key['image_size']} px", budget]

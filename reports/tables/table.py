@@ -62,6 +62,8 @@ class Row:
     """A seed diverged or failed: those that are left are no sample of all."""
     constant: bool = False
     """A floor of which no seed decides anything."""
+    setting: tuple[str, ...] = ()
+    """SETTING's values: the same setting has them in tables of other budgets too, whatever its label is there."""
 
     @property
     def method(self) -> str:
