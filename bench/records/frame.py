@@ -7,6 +7,7 @@ What each column means: results/README.md.
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from operator import itemgetter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ COLUMNS = {
     **{"cpu_seconds": REAL, "setup_seconds": REAL, "evaluation_seconds": REAL, "peak_memory_bytes": WHOLE},
     **{"hardware": TEXT, "threads": WHOLE, "commit": TEXT, "dirty": FLAG},
     **{"weights_sha256": TEXT, "finished": TEXT, "final_loss": REAL, "at_chance": FLAG, "short_of": TEXT},
+    "snapshots": TEXT,
 }
 """Columns of the frame and their types."""
 
@@ -65,6 +67,11 @@ def at_chance(curve: Sequence[tuple[float, float]], chance_loss: float | None) -
     """Whether a run's loss is no better than what guessing has."""
     loss = final_loss(curve)
     return chance_loss is not None and loss is not None and loss >= chance_loss
+
+
+def dumped(snapshots: Sequence[Any]) -> str | None:
+    """As JSON, a list of objects with the fields of bench.records.record.Snapshot; None where there are none."""
+    return json.dumps([asdict(one) for one in snapshots], sort_keys=True) if snapshots else None
 
 
 def one_name_each(frame: "pandas.DataFrame") -> "pandas.DataFrame":
@@ -108,6 +115,7 @@ def _rows(parts: list[tuple[int, Any]], sound: list[Any]) -> list[tuple]:
         **{"weights_sha256": source.weights_sha256, "finished": source.finished},
         "final_loss": final_loss(source.loss_curve),
         **{"at_chance": at_chance(source.loss_curve, source.chance_loss), "short_of": "; ".join(source.short_of) or None},
+        "snapshots": dumped(source.snapshots),
     }
     dataset = labelled(spec.dataset, spec.data_revision or "")
     measured = {}

@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the layout that is written."""
 
-LAYOUTS = (1, 2, 3)
-"""Those that are read; 1 has no error_at, 1 and 2 no cost.evaluators."""
+LAYOUTS = (1, 2, 3, 4)
+"""Those that are read; 1 has no error_at, 1 and 2 no cost.evaluators, 1 to 3 no snapshots."""
 
 # NaN and infinity are not JSON: a metric that is not a number is stored as null.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -40,6 +40,26 @@ class Result:
     """Which of the n images, of test or of stages' val, were right, packed (see `pack`): comparisons are paired by image."""
     weights: str | None = None
     """None: the weights that the method's paper evaluates. Else which other weights of the run were measured, as 'student'."""
+
+
+@dataclass(kw_only=True, frozen=True, config=STRICT)
+class Snapshot:
+    """What was measured of a run on its way, between two steps."""
+
+    asked: float
+    """The share of the budget at which it was asked for; of several that one step passed, the largest."""
+    share: float
+    """What was spent then, by the first step that reached it."""
+    steps: int
+    images: int
+    flops: float
+    evals: tuple[str, ...]
+    """The evaluators; of those that read test, results say `test`."""
+    results: tuple[Result, ...] = ()
+    seconds: float = 0.0
+    """Of measuring: neither training's nor evaluation's."""
+    error: str | None = None
+    """Why it has no results: an evaluator failed, and the run went on."""
 
 
 @dataclass(kw_only=True, frozen=True, config=STRICT)
@@ -78,6 +98,8 @@ class RunRecord:
     results: tuple[Result, ...] = ()
     loss_curve: tuple[tuple[float, float], ...] = ()
     """(share of the budget that was spent, loss) at about a hundred points."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """In their order, where they were asked for. They decide nothing of the run."""
     chance_loss: float | None = None
     """What the loss is where the method has learned nothing, as the method declares it; None where it does not."""
     short_of: tuple[str, ...] = ()

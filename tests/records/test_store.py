@@ -393,13 +393,14 @@ def test_the_readme_describes_every_field_and_column():
         "RunRecord": [field.name for field in dataclasses.fields(RunRecord)],
         "Cost": [field.name for field in dataclasses.fields(Cost)],
         "Result": [field.name for field in dataclasses.fields(Result)],
+        "Snapshot": [field.name for field in dataclasses.fields(record_module.Snapshot)],
         "RunSpec": [field.name for field in dataclasses.fields(RunSpec) if field.name != "recipe_changes"],
         "Recipe": [field.name for field in dataclasses.fields(Recipe)],
         "The frame": list(COLUMNS),
     }.items():
         named = [name for cell in re.findall(r"^\| (`.+?`) \|", sections[title], re.M) for name in re.findall(r"`(.+?)`", cell)]
         assert sorted(named) == sorted(fields), title
-    assert record_module.SCHEMA == 3 and "layout 3" in text
+    assert record_module.SCHEMA == 4 and "layout 4" in text
 
 
 @pytest.mark.parametrize(
@@ -410,3 +411,15 @@ def test_a_file_that_nests_for_ever_is_skipped_like_any_bad_record(tmp_path, tex
     (tmp_path / "digits/simclr-0-0123456789abcdef.json").write_text(text)
     store = ResultStore(tmp_path)
     assert store.records() == [] and len(store.problems) == 1
+
+
+def test_snapshots_are_kept_in_the_record_and_are_no_rows(store):
+    one = Result(evaluator="validation", dataset="digits", split="val", metric="linear_top1", value=40.0, n=90)
+    facts = {"asked": 0.5, "share": 0.55, "steps": 11, "images": 704, "flops": 1e9, "evals": ("validation",)}
+    made = make_record(make_spec(0), evals=("knn",))
+    store.publish(dataclasses.replace(made, snapshots=(record_module.Snapshot(**facts, results=(one,)),)))
+    store.publish(make_record(make_spec(1), evals=("knn",)))
+    (kept, without), frame = store.records(), store.frame()
+    assert kept.snapshots[0].results == (one,) and without.snapshots == () and set(frame["evaluator"]) == {"knn"}
+    text, none = (frame[frame["seed"] == seed]["snapshots"].iloc[0] for seed in (0, 1))
+    assert none is None and json.loads(text)[0]["results"][0]["value"] == 40.0 and json.loads(text)[0]["share"] == 0.55
