@@ -6,6 +6,7 @@ import click
 
 from bench.commands.console import Stopped, console, describe, note, plan_of, request_of, require_images, say_estimate, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
+from bench.commands.snapshots import SNAPSHOTS, snapshots_of
 from bench.commands.streams import unless_unheard
 from bench.defaults import COMMAND
 from bench.errors import UserError, said
@@ -29,13 +30,14 @@ KEEP = click.option(
 @WORKERS
 @SLURM
 @KEEP
+@SNAPSHOTS
 @click.option("--no-estimate", is_flag=True, help="Begin at once: no step is timed first to say how long it will take.")
-def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, no_estimate, **described):
+def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, snapshots, snapshot_evals, no_estimate, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     options = cluster_options(described)
     request = request_of(launcher=launcher, **described).require_runs().require_places()
     how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}
-    start(request, workers, how, dry_run, options, timed=not no_estimate)
+    start(request, workers, how | snapshots_of(snapshots, snapshot_evals, request), dry_run, options, timed=not no_estimate)
 
 
 @click.command()
@@ -43,8 +45,9 @@ def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, no
 @WORKERS
 @SLURM
 @KEEP
+@SNAPSHOTS
 @click.option("--failed", is_flag=True, help="Only runs that failed or were lost.")
-def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, failed, **described):
+def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, snapshots, snapshot_evals, failed, **described):
     """Launch again what failed, was lost, stopped or cancelled; each goes on from its last checkpoint."""
     from bench.launch.status import WENT_WRONG, run_states
 
@@ -57,7 +60,7 @@ def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, 
         return {run.spec.id for run in found if run.state in states}
 
     how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}
-    start(request, workers, how, dry_run, options, chosen)
+    start(request, workers, how | snapshots_of(snapshots, snapshot_evals, request), dry_run, options, chosen)
 
 
 def start(request, workers, how, dry_run, options, chosen=None, alike=None, timed=True) -> None:
@@ -86,7 +89,8 @@ def start(request, workers, how, dry_run, options, chosen=None, alike=None, time
     click.echo(f"plan   {describe(plan, request)}")
     say_of_data(plan, request)
     if plan.stored:
-        click.echo(f"skip   {plan.stored} runs are in the store and are not repeated")
+        unseen = ", so there is no snapshot of them but what they have" * bool(how.get("snapshots"))
+        click.echo(f"skip   {plan.stored} runs are in the store and are not repeated{unseen}")
     if chosen:
         plan = narrowed(plan, chosen(plan, store))
     say_resumed(plan, request.scratch)

@@ -6,7 +6,9 @@ devices see what one device sees. Keys are hashed, never added: with `seed + ste
 
 import contextlib
 import hashlib
+import random
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +31,18 @@ def seeded(*key: int | str):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(hashed(*key))
         yield
+
+
+@contextlib.contextmanager
+def untouched(device: torch.device | str):
+    """After the block every global generator is as before: torch's, of the CPU and of this device, NumPy's and Python's."""
+    device, of_numpy, of_python = torch.device(device), np.random.get_state(), random.getstate()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            np.random.set_state(of_numpy)
+            random.setstate(of_python)
 
 
 class Draws:

@@ -6,6 +6,7 @@
 import contextlib
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,12 +29,13 @@ from bench.machine.signals import Interrupted, StopSignals
 from bench.method import Floor
 from bench.records.record import Cost, RunRecord
 from bench.records.store import ResultStore
-from bench.run import weights
+from bench.run import snapshots, weights
 from bench.run.aim import aim
 from bench.run.build import as_seen_by, build_method, make_trainer, of_its_task
 from bench.run.crash import explain, keep_traceback, place_of
 from bench.run.export import keep_beside
 from bench.run.folder import run_folder
+from bench.run.follower import job_of
 from bench.run.heartbeat import Heartbeat
 from bench.run.place import Place
 from bench.run.processes import shared_by_processes
@@ -90,16 +92,17 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         threads = state["threads"] if state else threads
         torch.set_num_threads(threads)
         require_as_planned(spec, data, place.processes, threads)
-        read_images(spec, missing, data, threads)
+        read_images(spec, (*missing, *(place.snapshot_evals if place.snapshots else ())), data, threads)
         source, num_classes = load_source(spec, data.require(spec.dataset), threads)
         method = build_method(spec, source, num_classes, place.scratch)
         if method.trained:
             require_shares(method, settled(spec.batch_size), place.processes)
-            controls = controls_of(checkpoints, heartbeat, place, signals, lease, threads)
+            look = snapshots.looks(spec, place.snapshot_evals, source, data, threads, signals, heartbeat)
+            controls = replace(controls_of(checkpoints, heartbeat, place, signals, lease, threads), snapshot=look)
             trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec, threads))
             # A training that has ended needs no company.
             meter, shared = trainer.meter, shared_by_tasks if place.tasks else shared_by_processes
-            job = follower_job(spec, place, state, threads)
+            job = job_of(spec, place, state, threads)
             company = shared(place.processes if trainer.share < 1 else 1, job, folder)
             with company, compiled(method, place.compile):
                 trainer.run()
@@ -135,6 +138,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         cost=cost_of(meter, evaluation),
         results=tuple(results),
         loss_curve=tuple(trainer.curve.points) if trainer else (),
+        snapshots=snapshots.of_record(trainer),
         weights=method.weights if method is not None else "none",
         weights_sha256=weights.sha256(method) if method is not None else None,
         uses_labels=bool(method is not None and method.uses_labels),
@@ -159,17 +163,6 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     if status == "failed":
         raise RunFailed(f"{record.reason}; its traceback: {folder.traceback}")
     return path
-
-
-def follower_job(spec: RunSpec, place: Place, state: dict | None, threads: int) -> dict:
-    """What a further process of the run is told (bench/run/follower.py)."""
-    return {
-        "spec": spec.to_json(),
-        "scratch": str(place.scratch),
-        "data_root": None if place.data_root is None else str(place.data_root),
-        "threads": threads,
-        "step": state and state["step"],
-    }
 
 
 def require_as_planned(spec: RunSpec, data: DataSets, processes: int, threads: int) -> None:
@@ -208,6 +201,7 @@ def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, si
         checkpoints=checkpoints,
         every=place.checkpoint_every,
         threads=threads,
+        snapshots=place.snapshots,
         report=lambda trainer: heartbeat.write("training", trainer),
         stop=lambda: signals.received is not None or lease.lost.is_set(),
     )

@@ -16,9 +16,23 @@ from bench.data.source import load_source
 from bench.machine.memory import keep_freed_memory
 from bench.machine.signals import STOPS, Interrupted
 from bench.run.build import build_method, make_trainer
+from bench.run.place import Place
 from bench.run.processes import join_as_follower
 from bench.spec import RunSpec
 from bench.training.checkpoint import Checkpoints
+from bench.training.controls import Controls
+
+
+def job_of(spec: RunSpec, place: Place, state: dict | None, threads: int) -> dict:
+    """What such a process is told. state: of the checkpoint that the run goes on from."""
+    return {
+        "spec": spec.to_json(),
+        "scratch": str(place.scratch),
+        "data_root": None if place.data_root is None else str(place.data_root),
+        "threads": threads,
+        "step": state and state["step"],
+        "snapshots": place.snapshots,
+    }
 
 
 def train(job: dict, join) -> None:
@@ -31,7 +45,7 @@ def train(job: dict, join) -> None:
     source, num_classes = load_source(spec, data, job["threads"])
     method = build_method(spec, source, num_classes)
     state = Checkpoints(Path(job["scratch"]), spec.id).read(job["step"]) if job["step"] is not None else None
-    trainer = make_trainer(method, source, spec, state)
+    trainer = make_trainer(method, source, spec, state, Controls(snapshots=tuple(job["snapshots"])))
     join()
     try:
         trainer.run()

@@ -26,5 +26,9 @@ class Place:
     """Whether those processes are the tasks of one SLURM job, which are there already, and not started by the first."""
     keep_weights: str = "none"
     """What is kept beside a run's record: 'none', or the 'encoder' that it was evaluated with."""
+    snapshots: tuple[float, ...] = ()
+    """Shares of the budget, in (0, 1] and increasing, at which runs are evaluated on their way."""
+    snapshot_evals: tuple[str, ...] = ("validation", "label_free")
+    """By which evaluators."""
     launch: str = ""
     """Names the launch: what failed in it is left alone by its other workers, and tried again by the next one."""

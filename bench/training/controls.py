@@ -21,5 +21,10 @@ class Controls:
     """CPU threads that the run computes with: a checkpoint keeps them, and the run goes on with as many."""
     report: Callable[["Trainer"], None] = lambda trainer: None
     """Called after every step; on a GPU after every few (`AT_ONCE`)."""
+    snapshots: tuple[float, ...] = ()
+    """Shares of the budget, in (0, 1] and increasing, at which the run is looked at on its way: the same in all of its processes."""
+    snapshot: Callable[["Trainer", float], dict | None] | None = None
+    """What looks, in the first process: handed the share that was asked for, it says what it found, or None where it was interrupted and
+    `stop` will say so. It leaves the trainer as it is."""
     stop: Callable[[], bool] = lambda: False
     """Asked as often; True: write a checkpoint and raise Interrupted."""

@@ -23,6 +23,7 @@ from bench.training.hook import has_hook, retake_statistics, run_hook
 from bench.training.loss_curve import Curve, Unread
 from bench.training.meter import Meter
 from bench.training.optim import build_optimizer, clear_state, load_state_by_name, state_by_name
+from bench.training.snapshots import Snapshots
 from bench.training.step import CapturedSteps, make_step, measure_step, phase_of, update
 
 AT_ONCE = 16
@@ -39,7 +40,7 @@ class Trainer:
     def __init__(self, method: Method, source: Source, spec: RunSpec, controls: Controls | None = None):
         self.method, self.spec, self.controls = method, spec, controls or Controls()
         self.recipe, self.batches = settled(spec.recipe), Batches(method, source, spec)
-        self.meter, self.curve = Meter(source.device), Curve()
+        self.meter, self.curve, self.snapshots = Meter(source.device), Curve(), Snapshots(self.controls.snapshots)
         self.clock = Clock(self.meter, spec.budget, self.batches.steps_per_epoch)
         # In a budget of seconds the clock decides the next step's learning rate, so every step is waited for.
         self.unread, self.at_once = Unread(), AT_ONCE if source.device.type == "cuda" and spec.budget.unit != "seconds" else 1
@@ -75,6 +76,7 @@ class Trainer:
         """Train until the budget is spent. Raises Diverged or Interrupted."""
         self.method.train()
         self.meet()
+        self.snapshots.look(self)
         while self.share < 1:
             if self.epoch > self.hooked_epoch:  # the hook may use up the budget: look again
                 before = self.meter.spent(self.spec.budget)
@@ -94,12 +96,15 @@ class Trainer:
             self.meter.images += self.recipe.batch_size
             self.meter.flops += flops
             self.unread.add(self.meter.steps, self.share, loss)
-            if len(self.unread) < self.at_once and self.share < 1 and self.epoch == self.hooked_epoch:
+            goes_on = self.share < 1 and self.epoch == self.hooked_epoch and not self.snapshots.due(self.share)
+            if len(self.unread) < self.at_once and goes_on:
                 continue
             self.read_losses()
+            self.snapshots.look(self)
             asked = self.agree()
             self.controls.report(self)
             self.save_if_due(*asked)
+        self.snapshots.look(self)
         self.save()
         # The last update may have broken what no later loss could show.
         broken = [name for name, value in self.method.state_dict().items() if value.is_floating_point() and not value.isfinite().all()]
@@ -197,6 +202,7 @@ class Trainer:
             "clock": self.clock.state_dict(),
             "hooked_epoch": self.hooked_epoch,
             "retaken": self.retaken,
+            "snapshots": self.snapshots.state_dict(),
             "curve": [self.curve.points, self.curve.total, self.curve.count],
             "threads": self.controls.threads,
             "origin": self.origin,
@@ -208,8 +214,7 @@ class Trainer:
         load_state_by_name(self.optimizer, state["optimizer"])
         self.meter.load_state_dict(state["meter"])
         self.clock.load_state_dict(state.get("clock", self.clock.state_dict()))  # an older checkpoint is of a run without charged hooks
-        self.hooked_epoch = state["hooked_epoch"]
-        points, total, count = state["curve"]
-        self.curve = Curve([tuple(point) for point in points], total, count)
-        self.retaken = state.get("retaken", False)  # checkpoints of methods before there was such a thing have none
+        self.curve = Curve([tuple(point) for point in state["curve"][0]], *state["curve"][1:])
+        self.hooked_epoch, self.retaken = state["hooked_epoch"], state.get("retaken", False)  # older checkpoints do not say so
+        self.snapshots.load_state_dict(state.get("snapshots", {"passed": self.share, "taken": []}))  # older checkpoints have none
         self.origin, self.saved = state["origin"], (self.meter.steps, self.hooked_epoch, self.retaken)
