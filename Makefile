@@ -51,13 +51,13 @@ torture: $(READY)
 	tests/slurm/local-slurm install
 	SSLBENCH_SLURM=1 SSLBENCH_KILLS=100 $(VENV)/bin/python -m pytest tests/slurm -k random_kills
 
-# gpu.toml, entry by entry. TINY=DIR tries all of it without a GPU, tiny.
+# benchmarks/gpu.toml, entry by entry. TINY=DIR tries all of it without a GPU, tiny.
 MINUTES := 60
 OUT :=
 TINY :=
 
 gpu: $(READY)
-	$(VENV)/bin/python run_bench.py queue gpu.toml --minutes $(MINUTES) $(if $(OUT),--out $(OUT)) $(if $(TINY),--tiny $(TINY))
+	$(VENV)/bin/python run_bench.py queue benchmarks/gpu.toml --minutes $(MINUTES) $(if $(OUT),--out $(OUT)) $(if $(TINY),--tiny $(TINY))
 
 verify: $(READY)
 	$(VENV)/bin/python run_bench.py verify 3 --at-most 60 --unrecorded

@@ -11,7 +11,7 @@ from bench.errors import UserError
 
 
 @click.command()
-@click.argument("file", metavar="FILE", default="gpu.toml")
+@click.argument("file", metavar="FILE", default="benchmarks/gpu.toml")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), metavar="N", required=True, help="Never more than these, all in all.")
 @click.option("--out", metavar="DIR", help="Gets a copy of every record as soon as it is written, and of the tables of speed.")
 @click.option("--tiny", metavar="DIR", help="Try it whole, tiny and on any machine: records, which say nothing, go into this folder.")

@@ -1,6 +1,6 @@
 """A queue: commands in order of worth, worked through on this machine in so many minutes. What `queue` does, and `make gpu`.
 
-    entries = load("gpu.toml")
+    entries = load("benchmarks/gpu.toml")
     outcomes = work(entries, seconds=900, say=print)
 
 A queue is a file, in which each entry says what it is for, what is run and about how long that takes. Each is a process of its own, and is
@@ -96,7 +96,7 @@ def load(path: str | Path) -> list[Entry]:
     try:
         found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"there is no queue '{path}'; expected a TOML file of entries, as gpu.toml in the checkout") from None
+        raise UserError(f"there is no queue '{path}'; expected a TOML file of entries, as benchmarks/gpu.toml") from None
     except (OSError, ValueError) as error:
         raise UserError(f"the queue '{path}' cannot be read: {error}") from error
     try:

@@ -58,7 +58,7 @@ def test_a_queue_that_is_no_queue_is_refused(text, expected, tmp_path):
 
 def test_the_queue_for_a_gpu_names_what_there_is_and_seed_by_seed_all_of_it():
     asked: dict[str, list] = {}
-    for entry in queue.load(ROOT / "gpu.toml"):
+    for entry in queue.load(ROOT / "benchmarks/gpu.toml"):
         if entry.run:
             suite, *options = entry.run
             given = {name: options[options.index(name) + 1] for name in ("--method", "--seeds") if name in options}
