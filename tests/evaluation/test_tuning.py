@@ -384,7 +384,7 @@ def test_the_printed_probe_is_torchs_sgd_with_the_cosine():
     for epoch in range(2):
         probes.train(x, y, epoch, epoch / 4)
     for number, rate in enumerate(linear_sgd.RATES):
-        weight, bias = (value[number].clone().requires_grad_() for value in began)
+        weight, bias = (value[number].T.clone().requires_grad_() for value in began)
         optimizer = torch.optim.SGD([weight, bias], lr=rate, momentum=0.9)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
         for epoch in range(2):
@@ -395,8 +395,8 @@ def test_the_printed_probe_is_torchs_sgd_with_the_cosine():
                 F.cross_entropy(x[rows] @ weight + bias, y[rows]).backward()
                 optimizer.step()
             schedule.step()
-        torch.testing.assert_close(probes.weights[0][number], weight.detach(), rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(probes.weights[1][number], bias.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(probes.weights[0][number].T, weight.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(probes.weights[1][number].T, bias.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_printed_probe_takes_the_last_epoch_of_the_rate_that_val_says(features, monkeypatch):

