@@ -114,7 +114,7 @@ NAMES_THE_SIZE = {
     "bench/suites/_shrunk.py": "a setting of its runs, left to their data set",
     "bench/plan/complete.py": "fills it in, and says how small and large it may be",
     "bench/plan/estimate.py": "what takes as long as what",
-    "bench/plan/memory.py": "how much memory images and features take",
+    "bench/plan/memory.py": "how much memory images take",
     "bench/plan/hook.py": "makes up features of images of that size",
     "bench/plan/step.py": "what a method is tried with",
     "bench/plan/recipes.py": "what a paper trained with",

@@ -43,7 +43,7 @@ def looks(
             with untouched(source.device), collectives.alone():
                 twin = copy.deepcopy(trainer.method)
                 retake_statistics(twin, trainer.source, spec)
-                results, _ = evaluate(twin, spec, source, evals, data, threads, signals, report)
+                results, _ = evaluate(twin, spec, source, evals, data, threads, signals, report, heartbeat.path.parent)
         except Interrupted:
             return None
         except (UserError, OSError):
