@@ -31,7 +31,8 @@ def images_bytes(data: DataSet, pretrain_split: str, image_size: int) -> int:
 
 def require_memory(name: str, image_size: int, batch_size: int | None, precision: str, images: int, step: Step | None) -> None:
     """A UserError where this machine, or its GPU, has less than what is needed in one moment."""
-    training, total, parts = step.bytes(precision) if step else 0, total_memory(), {f"images of {image_size} pixels": images}
+    training, total = step.bytes(precision) if step else 0, total_memory()
+    parts: dict[str, float] = {f"images of {image_size} pixels": images}
     what = f"a step of {batch_size} of them" if batch_size else "its look at them"
     on_gpu = hardware.device().type == "cuda"
     if on_gpu and training > (there := torch.cuda.get_device_properties(0).total_memory):
