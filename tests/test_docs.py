@@ -38,7 +38,7 @@ OTHERS = [
     ROOT / name
     for name in ("Makefile", ".ci/run", "pyproject.toml", ".pre-commit-config.yaml", "methods/imagenet.toml", "reports/reference/README.md")
 ]
-TEXTS = [*PAGES, *CODE, *OTHERS, *sorted((ROOT / "docs").glob("*.toml"))]
+TEXTS = [*PAGES, *CODE, *OTHERS, *sorted((ROOT / "docs").glob("*.toml")), ROOT / "benchmarks" / "gpu.toml"]
 
 FOLDERS = "bench|methods|reports|tests|docs|results|benchmarks"
 PATH = re.compile(rf"(?<![\w./~$<>{{}}-])(?:{FOLDERS})/[\w./*-]*")
@@ -53,6 +53,7 @@ CITING = (
     "bench/evaluation/corruptions/",
     "bench/evaluation/evaluators/",
     "bench/parts/",
+    "bench/suites/",
     "tests/losses/",
     "tests/encoders/",
     "tests/evaluation/",
@@ -129,8 +130,9 @@ def text_of(path: Path) -> str:
 
 @functools.cache
 def files_of_ours() -> frozenset[str]:
-    """The name of every Python file, page and TOML file here."""
-    return frozenset(path.name for path in (*TEXTS, *ROOT.glob("docs/**/*.md")))
+    """The name of every Python file, page and TOML file here, and of every page that a report writes."""
+    writers = "".join(path.read_text() for path in (ROOT / "reports" / "pages").glob("*.py"))
+    return frozenset((*(path.name for path in (*TEXTS, *ROOT.glob("docs/**/*.md"))), *re.findall(r'Path\(folder\) / "(\w+\.md)"', writers)))
 
 
 def stands_for_a_file(mention: str, text: str) -> bool:

@@ -1,6 +1,7 @@
 """The command `queue`: a file of runs and benchmarks, worked through in order within some minutes."""
 
 import signal
+import time
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from bench.errors import UserError
 @click.option("--tiny", metavar="DIR", help="Try it whole, tiny and on any machine: records, which say nothing, go into this folder.")
 def queue(file, minutes, out, tiny):
     """Work through a file of runs in order of worth, on a GPU; what is not done goes on when it is started again."""
+    begun = time.monotonic()  # the minutes are of this too
     from bench.launch.queue import load, work
     from bench.machine import hardware
 
@@ -30,7 +32,7 @@ def queue(file, minutes, out, tiny):
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         folder, carried = (None if one is None else Path(one).absolute() for one in (tiny, out))
-        outcomes = work(entries, 60 * minutes, click.echo, folder, carried)
+        outcomes = work(entries, 60 * minutes - (time.monotonic() - begun), click.echo, folder, carried)
     except KeyboardInterrupt as error:
         raise Stopped("what was under way has stopped; the same command goes on from the last checkpoints") from error
     finally:

@@ -23,8 +23,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
+from bench import suites
 from bench.budget import STRICT
-from bench.defaults import ROOT, data_root, scratch_root
+from bench.defaults import COMMAND, ROOT, data_root, scratch_root
 from bench.errors import UserError
 from bench.spec import one_line
 from bench.suites._shrunk import ENDING, RESULTS
@@ -32,6 +33,9 @@ from bench.suites._shrunk import ENDING, RESULTS
 RESERVE = 60.0
 """Seconds before the end at which an entry is asked to stop: a checkpoint takes some, and so does the evaluation that is under way. At
 most a tenth of the time."""
+
+WAITED = 0.8
+"""Of that, after which it is killed: what is left is for the end itself, on a machine that is busy."""
 
 LOOK = 0.5
 """Seconds between two looks at an entry."""
@@ -53,6 +57,8 @@ class Entry:
     def __post_init__(self):
         if bool(self.run) == bool(self.benchmarks):
             raise UserError(f"the entry '{self.what}' must have either run or benchmarks")
+        if self.run and not (suites.is_path(self.run[0]) or "@" in self.run[0]):
+            suites.SUITES.require(self.run[0])
         if not self.minutes > 0:
             raise UserError(f"the entry '{self.what}' has minutes = {self.minutes:g}; expected more than 0")
 
@@ -71,11 +77,11 @@ class Entry:
                 at = options.index("--seeds")
                 del options[at : at + 2]
             suite, options = suite + ENDING, [*options, "--results", str(tiny / RESULTS), "--scratch", str(tiny / "scratch")]
-        return [sys.executable, str(ROOT / "run_bench.py"), "run", suite, "--no-estimate", *options]
+        return [sys.executable, "-m", "run_bench", "run", suite, "--no-estimate", *options]
 
     def words(self) -> str:
         """What a person would type."""
-        return " ".join(["python -m benchmarks", *self.benchmarks] if self.benchmarks else ["run_bench.py run", *self.run])
+        return " ".join(["python -m benchmarks", *self.benchmarks] if self.benchmarks else [COMMAND, "run", *self.run])
 
 
 ENTRIES = TypeAdapter(list[Entry])
@@ -146,7 +152,7 @@ def one(command: list[str], seconds: float, reserve: float, look: Callable[[], N
         while process.poll() is None:
             now = time.monotonic()
             if stop_by is None and now - begun > seconds:
-                stop_by = now + reserve
+                stop_by = now + WAITED * reserve
                 process.terminate()
             if stop_by is not None and now > stop_by:
                 end(process)

@@ -2,12 +2,14 @@
 takes four minutes and more.
 
 Theirs by kNN (k = 200) on test, the largest of 200 values: with batches of 512 BYOL 86.8, SimCLR 84.8, MoCo 84.7, SwAV 84.2, Barlow Twins
-81.9, DINO 81.3 (docs/source/getting_started/benchmarks.rst of lightly-ai/lightly@e8d317fc; reports/reference/published.csv). Settings are
+81.9, DINO 81.3 (the page of benchmarks of lightly-ai/lightly@e8d317fc; reports/reference/published.csv). Settings are
 those of cifar10_benchmark.py beside that page, read at e93a49d. `report` holds one against the other in met.md.
 
 What differs besides: views and losses are our methods' own: BYOL and Barlow Twins solarize a view, and jitter as their papers; SwAV's
 jitter is of full strength; MoCo's loss is of one direction, theirs of both; Barlow Twins has a projector of three layers, theirs of two.
 """
+
+from typing import Any
 
 from bench.spec import Budget, RunSpec
 from bench.suites import SEEDS, Suite
@@ -38,7 +40,7 @@ SETTINGS = {
 
 def suite() -> Suite:
     """Seed by seed, on all 50,000 images, as theirs."""
-    facts = {"dataset": "cifar10", "encoder": "resnet18", "precision": "bf16", "pretrain_split": "train+val"}
+    facts: dict[str, Any] = {"dataset": "cifar10", "encoder": "resnet18", "precision": "bf16", "pretrain_split": "train+val"}
     runs = [
         RunSpec(method=method, seed=seed, budget=Budget("epochs", 200), hyper_parameters=hyper, recipe_changes=changes, **facts)
         for seed in SEEDS

@@ -19,6 +19,8 @@ SwAV 27 min, of BYOL 36, of ReSSL 18, of EMP-SSL 4.7 h; ten epochs 4.5 h. With t
 EMP-SSL comes last, and before it the ten epochs: a suite that is stopped has all seeds of what it has.
 """
 
+from typing import Any
+
 from bench.spec import Budget, RunSpec
 from bench.suites import SEEDS, Suite
 
@@ -67,8 +69,8 @@ LONGER = ("simclr", "vicreg")
 
 def run(method: str, seed: int, epochs: float, hyper_parameters: dict, recipe_changes: dict) -> RunSpec:
     """A run of the suite on all 50,000 images, as theirs; in bfloat16, which is not theirs (16-mixed; float32 of EMP-SSL)."""
-    facts = {"dataset": "cifar10", "encoder": ENCODER, "precision": "bf16", "pretrain_split": "train+val"}
-    settings = {"hyper_parameters": dict(hyper_parameters), "recipe_changes": dict(recipe_changes)}
+    facts: dict[str, Any] = {"dataset": "cifar10", "encoder": ENCODER, "precision": "bf16", "pretrain_split": "train+val"}
+    settings: dict[str, Any] = {"hyper_parameters": dict(hyper_parameters), "recipe_changes": dict(recipe_changes)}
     return RunSpec(method=method, seed=seed, budget=Budget("epochs", epochs), **facts, **settings)
 
 

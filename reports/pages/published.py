@@ -123,7 +123,7 @@ def write(
     tables: list[Table],
     folder: str | Path,
     frame: pandas.DataFrame,
-    sizes: dict[str, dict[str, int | None]],
+    sizes: Mapping[str, Mapping[str, int | None]],
     versions: Sequence[Mapping[str, int]] = (),
 ) -> list[Path]:
     """published.md in `folder`, or nothing where no method of the tables has a published value on its data set.
@@ -147,7 +147,7 @@ def beside(
     tables: list[Table],
     published: list[dict[str, str]],
     curves: list[dict[str, str]] = (),
-    sizes: dict[str, dict[str, int | None]] | None = None,
+    sizes: Mapping[str, Mapping[str, int | None]] | None = None,
 ) -> list[Comparison]:
     """A comparison for every table that has a method with a published value on the table's data set.
 

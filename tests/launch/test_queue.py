@@ -45,6 +45,7 @@ def quick(monkeypatch):
         (ENTRY.replace("3", "0"), "minutes = 0; expected more than 0"),
         (ENTRY + 'benchmarks = ["views"]\n', "must have either run or benchmarks"),
         (ENTRY.replace("run", "ran"), "0.ran"),
+        (ENTRY.replace("demo", "demmo"), "unknown suite 'demmo'"),
     ],
 )
 def test_a_queue_that_is_no_queue_is_refused(text, expected, tmp_path):
@@ -124,8 +125,8 @@ def test_records_are_carried_out_as_they_come_and_those_of_before_are_not(tmp_pa
 def test_tiny_is_the_same_on_digits_with_its_records_apart(tmp_path):
     entry = Entry(what="a", minutes=1, run=("cifar10_200epochs", "--seeds", "0", "--workers", "6", "--compile"))
     command = entry.command(tmp_path)
-    assert command[2:] == [
-        *("run", "cifar10_200epochs@try", "--no-estimate", "--workers", "2"),
+    assert command[1:] == [
+        *("-m", "run_bench", "run", "cifar10_200epochs@try", "--no-estimate", "--workers", "2"),
         *("--results", f"{tmp_path}/results/try", "--scratch", f"{tmp_path}/scratch"),
     ]
     assert replace(entry, run=(), benchmarks=("views",)).command(tmp_path)[1:] == ["-m", "benchmarks", "views", "--quick"]
