@@ -15,26 +15,28 @@ from bench.errors import UserError
 @RUNS
 @JSON
 @click.option("--output", metavar="DIR", help="Folder of the leaderboard and figures.  [default: reports/SUITE]")
-def report(output, as_json, **described):
+@click.option("--beside", multiple=True, metavar="SUITE", help="Its tables stand in overview.md too. Repeatable.")
+def report(output, beside, as_json, **described):
     """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
     request = request_of(**described)
     folder = Path(output or Path("reports") / request.name)
     refused = cannot_write(folder)
     if output and refused:
         raise refused
+    others = [request_of(suite=name, data_root=described["data_root"], scratch=described["scratch"]) for name in beside]
     import methods
     from bench.data import catalogue
     from bench.records.store import ResultStore
-    from reports.pages import agreement, budgets, differences, leaderboard, met, published
+    from reports.pages import agreement, budgets, differences, leaderboard, met, overview, published
     from reports.plots import budget_curves, cost, families, profiles, years
     from reports.tables.budgets import courses
     from reports.tables.build import build
 
     store = ResultStore(request.results)
+    planned: list = []
     if request.specs:
-        plan, store = request.plan(look=True)
-        frame = store.frame()
-        frame = frame[frame["id"].isin([run.id for run in plan.runs])].reset_index(drop=True)
+        plan, store, frame = recorded_of(request)
+        planned.append((described["suite"], plan.runs))
         recorded = set(frame["id"])
         absent = sum(run.id not in recorded for run in plan.runs)
         if absent:
@@ -58,8 +60,15 @@ def report(output, as_json, **described):
     written = leaderboard.write(tables, folder) + differences.write(tables, folder) + agreement.write(tables, folder)
     written += cost.write(tables, folder) + profiles.write(tables, folder)
     family = {name: methods.family(name) for name in methods.names()}
-    written += families.write(tables, folder, family)
-    written += years.write(tables, folder, {name: year for name in family if (year := methods.year(name))}, family)
+    year_of = {name: year for name in family if (year := methods.year(name))}
+    written += families.write(tables, folder, family) + years.write(tables, folder, year_of, family)
+    side = list(tables)
+    for name, other in zip(beside, others, strict=True):
+        more, _, found = recorded_of(other)
+        planned.append((name, more.runs))
+        side += [] if found.empty else build(found, *versions)
+    settings, searches = searched(planned)
+    written += overview.write(side, folder, overview.Facts(family, year_of, settings, searches))
     along = courses(tables)
     written += budgets.write(along, folder) + budget_curves.write(along, folder)
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
@@ -68,6 +77,32 @@ def report(output, as_json, **described):
         say_json({"results": request.results, "tables": tables, "written": written})
         return
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
+
+
+def recorded_of(request):
+    """(plan, store, the frame of the plan's runs) of a request that describes runs."""
+    import pandas
+
+    plan, store = request.plan(look=True)
+    frame = store.frame()
+    mine = pandas.DataFrame(frame[frame["id"].isin([run.id for run in plan.runs])])
+    return plan, store, mine.reset_index(drop=True)
+
+
+def searched(planned: list[tuple[str | None, tuple]]) -> tuple[dict[str, str], dict[tuple[str, str], float]]:
+    """(a run's id -> its setting in words, (method, encoder) -> FLOPs of the search), of the methods of suites that `tune` has searched.
+    planned: a suite's name, or None, and its complete runs."""
+    from bench.suites._tuned import read
+    from reports.pages.overview import DEFAULT, SAME, TUNED
+
+    settings, searches = {}, {}
+    for suite, runs in planned:
+        chosen = read(suite) if suite and "@" not in suite else {}
+        for run in runs:
+            if found := chosen.get((run.method, run.encoder)):
+                word = (TUNED if any(found.settings.values()) else SAME) if found.is_at(run) else DEFAULT
+                settings[run.id], searches[run.method, run.encoder] = word, found.search_flops
+    return settings, searches
 
 
 def cannot_write(folder: Path) -> UserError | None:

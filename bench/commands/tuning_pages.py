@@ -128,6 +128,7 @@ def setting(outcome: Outcome) -> Setting:
         default=round(default.mean, 3) if default.values else None,
         trials=len(outcome.trials) - 1,
         at_edge=sorted(chosen.edges),
+        search_flops=sum(one.flops for one in outcome.scored),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
+from bench.spec import RunSpec
 from bench.suites import SUITES, is_path
 
 
@@ -34,11 +35,20 @@ class Setting:
     trials: int
     at_edge: list[str] = field(default_factory=list)
     """Of what was searched: beyond the chosen value nothing was tried."""
+    search_flops: float = 0.0
+    """Of all trials, the method as it is among them."""
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """Fields of a RunSpec."""
         return {"hyper_parameters": self.hyper_parameters, "recipe_changes": self.recipe_changes}
+
+    def is_at(self, run: RunSpec) -> bool:
+        """Whether a complete run of the method has what was chosen; every one has where that is nothing."""
+        recipe, own = vars(run.recipe) if run.recipe else {}, self.hyper_parameters.items()
+        return all(run.hyper_parameters[name] == value for name, value in own) and all(
+            recipe[name] == value for name, value in self.recipe_changes.items()
+        )
 
 
 def path_of(suite: str) -> Path:

@@ -64,6 +64,8 @@ class Row:
     """A floor of which no seed decides anything."""
     setting: tuple[str, ...] = ()
     """SETTING's values: the same setting has them in tables of other budgets too, whatever its label is there."""
+    ids: tuple[str, ...] = ()
+    """Of its runs, by seed."""
 
     @property
     def method(self) -> str:

@@ -22,7 +22,7 @@ from bench.plan.complete import complete
 from bench.plan.plan import make_plan
 from bench.records.store import ResultStore
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
-from bench.suites import cifar10, cifar10_budgets, cifar10_search, demo, demo_search, published_cifar10, tiny_imagenet50
+from bench.suites import cifar10, cifar10_budgets, cifar10_search, cifar10_vit, demo, demo_search, published_cifar10, tiny_imagenet50
 from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS
 from bench.suites._tuned import Setting
 from bench.training.optim import lr_at
@@ -59,6 +59,7 @@ def test_a_file_of_the_folder_is_a_suite():
         "cifar10_20epochs",
         "cifar10_budgets",
         "cifar10_search",
+        "cifar10_vit",
         "demo",
         "demo_search",
         "published_cifar10",
@@ -181,6 +182,32 @@ def test_a_method_that_was_tuned_stands_beside_itself_where_it_was_searched():
     of_tuned = [(run.budget.amount, run.recipe_changes) for run in made if run.method == "simclr" and run.seed == 1]
     assert sorted(of_tuned, key=str) == sorted([*((amount, {"lr": 3.0}) for amount in cifar10_budgets.BUDGETS), (3e12, {})], key=str)
     assert [run for run in made if run.method == "byol"] == [run for run in plain if run.method == "byol"]
+
+
+def test_a_run_is_at_a_setting_where_it_has_all_of_it():
+    facts = {"dataset": "cifar10", "encoder": "resnet8", "budget": "3e+12flops", "val": 50.0, "default": 49.0, "trials": 24}
+    tuned = Setting(method="simclr", hyper_parameters={"temperature": 0.2}, recipe_changes={"lr": 3.0}, **facts)
+    run = RunSpec(method="simclr", dataset="cifar10", budget=Budget("steps", 1), hyper_parameters={"temperature": 0.2, "grey": 0.1})
+    assert tuned.is_at(run.replace(recipe=Recipe("lars", lr=3.0)))
+    assert not tuned.is_at(run.replace(recipe=Recipe("lars", lr=1.0)))
+    assert not tuned.is_at(run.replace(recipe=Recipe("lars", lr=3.0), hyper_parameters={"temperature": 0.5}))
+
+
+def test_the_other_encoder_has_the_methods_seeds_and_budget_that_are_beside_it_and_one_optimizer_for_all():
+    runs = suites.load("cifar10_vit").runs
+    beside = [run for run in suites.load("cifar10_budgets").runs if run.budget.amount == cifar10_budgets.SEARCHED_AT]
+    names = {name for name in methods.names() if methods.load(name).trained and methods.can_use(name, "vit_nano")}
+    assert {run.method for run in runs} == names | {"random", "random_rescaled", "pixels"} > {run.method for run in beside} != set()
+    assert {run.encoder for run in runs} == {"vit_nano"} and {(run.budget, run.seed, run.precision) for run in runs} == {
+        (run.budget, run.seed, run.precision) for run in beside
+    }
+    assert {run.recipe_changes.get("optimizer") for run in runs if run.method in names - set(ADAPTIVE)} == {"adamw"}
+    require_apart("cifar10_vit", suites.load("cifar10_vit"))
+    facts = {"dataset": "cifar10", "encoder": "vit_nano", "budget": "3e+12flops", "val": 50.0, "default": 49.0, "trials": 24}
+    tuned = Setting(method="simclr", hyper_parameters={"temperature": 0.2}, recipe_changes={"lr": 3.0}, **facts)
+    made = [run for run in cifar10_vit.runs({("simclr", "vit_nano"): tuned}) if run.method == "simclr"]
+    assert sorted(run.recipe_changes["lr"] for run in made) == [5e-4] * 3 + [3.0] * 3
+    assert all(run.recipe_changes["optimizer"] == "adamw" for run in made)
 
 
 def test_the_learning_rate_rises_through_one_and_ten_published_epochs_as_it_would_through_the_first_of_many():
