@@ -57,6 +57,7 @@ OUT :=
 TINY :=
 
 gpu: $(READY)
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[benchmarks]' || echo "without the libraries that speed is compared with: benchmarks will fail" >&2
 	$(VENV)/bin/python run_bench.py queue benchmarks/gpu.toml --minutes $(MINUTES) $(if $(OUT),--out $(OUT)) $(if $(TINY),--tiny $(TINY))
 
 verify: $(READY)
