@@ -31,6 +31,7 @@ from bench.commands import (
     run,
     show,
     status,
+    submit,
     tune,
     verify,
     views,
@@ -44,7 +45,19 @@ from bench.errors import UserError
 COMMANDS = (
     *(demo.demo, listing.list_names, plan.plan, run.run, queue.queue, tune.tune, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
-    *(report.report, figure.figure, verify.verify, check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
+    *(
+        report.report,
+        figure.figure,
+        verify.verify,
+        submit.submit,
+        submit.accept,
+        check.check,
+        views.views,
+        doctor.doctor,
+        data.data,
+        clean.clean,
+        completion.completion,
+    ),
 )
 """In the order of the help page."""
 

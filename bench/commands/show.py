@@ -8,7 +8,7 @@ from bench.commands.as_json import say_json
 from bench.commands.console import note, say_problems
 from bench.commands.options import JSON
 from bench.commands.status import tail
-from bench.defaults import scratch_root
+from bench.defaults import COMMAND, scratch_root
 from bench.errors import UserError
 
 LINES = 15
@@ -83,10 +83,19 @@ def described(run_id: str, records: dict, beat: dict | None) -> dict[str, list[s
         ],
         "evaluated": [f"{name:<18} {taken:,.1f} s" for record in records.values() for name, taken in record.cost.evaluators.items()],
         "results": table([result for record in records.values() for result in record.results]),
+        "verified": verified(records),
         "machine": [in_words(first.hardware), in_words(environment), in_words(first.environment.get("versions", {}))],
         "weights": [f"{first.weights}, sha256 {first.weights_sha256}"] if first.weights_sha256 else [],
         "records": [str(path) for path in records],
     }
+
+
+def verified(records: dict) -> list[str]:
+    """What `verify` found, a line each time; records: as `described` has them."""
+    from bench.records.verification import beside
+
+    found = [f"{each.outcome}, {each.finished}, by {each.by}" for each in beside(next(iter(records)))]
+    return found or [f"not yet; `{COMMAND} verify` makes it again"]
 
 
 def in_words(value) -> str:

@@ -59,8 +59,7 @@ def verify(runs, results, seed, at_most, output, unrecorded, run_code, data_root
     for run in chosen:
         click.echo(f"run    {run.name}  {run.id}  {run.path}")
         verification = verified(run, data, made / run.id, run_code, lambda text: click.echo(f"       {text}"))
-        machine = {"another": ", by another machine", "of the same kind": ", by a machine of the same kind"}.get(verification.machine, "")
-        click.echo(f"       {verification.outcome}{machine}{f': {verification.why}' if verification.why else ''}")
+        click.echo(f"       {verification.outcome}{f': {verification.why}' if verification.why else f', by {verification.by}'}")
         path = None if unrecorded or verification.outcome == "not made again" else record_it(run, verification)
         reports.append({"path": str(run.path), "written": path and str(path), **vars(verification)})
     if as_json:

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,6 +80,11 @@ class Verification:
         """Whether it speaks for the record."""
         return self.outcome in ("bit-equal", "within")
 
+    @property
+    def by(self) -> str:
+        """Who found it, in words."""
+        return {"another": "another machine", "of the same kind": "a machine of the same kind", "unknown": "a machine"}[self.machine]
+
 
 VERIFICATION = TypeAdapter(Verification)
 
@@ -120,15 +125,21 @@ def read(path: Path) -> Verification | None:
 
 def standing(folder: Path) -> dict[str, list[Verification]]:
     """Run id -> the verifications that count, oldest first, in a folder of records. A run that is not named is unverified."""
+    return _of(folder.glob("*/*.jsonl"))
+
+
+def beside(record: Path) -> list[Verification]:
+    """Of one run, whose record is at this path."""
+    match = FILE_NAME.fullmatch(record.name)
+    assert match, "a record's path"
+    return next(iter(_of(record.parent.glob("*.jsonl"), only=match["stem"]).values()), [])
+
+
+def _of(paths: Iterable[Path], only: str | None = None) -> dict[str, list[Verification]]:
+    """Of these files; only: of the run whose records' names begin so."""
+    matches = [(path, match) for path in paths if (match := NAME.fullmatch(path.name)) and only in (None, match["stem"])]
     found: dict[str, list[Verification]] = {}
-    for path, verification in _all(folder):
-        if verification.id == path.name.split(".verified-")[0][-16:]:
+    for path, match in sorted(matches, key=lambda each: (each[0].parent, each[1]["stem"], int(each[1]["number"]))):
+        if (verification := read(path)) and verification.id == match["stem"][-16:]:
             found.setdefault(verification.id, []).append(verification)
     return found
-
-
-def _all(folder: Path) -> Iterator[tuple[Path, Verification]]:
-    matches = [(path, match) for path in folder.glob("*/*.jsonl") if (match := NAME.fullmatch(path.name))]
-    for path, _ in sorted(matches, key=lambda each: (each[0].parent, each[1]["stem"], int(each[1]["number"]))):
-        if verification := read(path):
-            yield path, verification
