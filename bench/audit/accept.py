@@ -101,7 +101,7 @@ def of_methods(folder: Path, records: dict[Path, RunRecord]) -> Iterator[str]:
 def of_others(records: dict[Path, RunRecord], folder: Path) -> Iterator[str]:
     """The same run with other values in another folder: one of the two is not that run."""
     known: dict[str, list[tuple[Path, RunRecord]]] = {}
-    for path, record in ResultStore(folder).by_path().items():
+    for path, record in ResultStore(folder).files_of().items():
         known.setdefault(record.id, []).append((path, record))
     for path, record in records.items():
         mine = {key_of(result): (result.value, result.correct) for result in record.results}

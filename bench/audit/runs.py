@@ -61,7 +61,7 @@ def read(folders: Sequence[Path], hear: Callable[[ResultStore], None] = lambda s
     for folder in folders:
         store = ResultStore(folder)
         parts: dict[str, dict[Path, RunRecord]] = {}
-        for path, record in store.by_path().items():
+        for path, record in store.files_of().items():
             if record.status != "failed":
                 parts.setdefault(record.id, {})[path] = record
         hear(store)

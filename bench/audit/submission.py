@@ -72,7 +72,7 @@ def pack(results: Path, folder: Path, by: str = "", runs: Sequence[str] = (), sa
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"'{folder}' (--output) is not empty; expected a new folder")
     store = ResultStore(results)
-    records = {path: record for path, record in store.by_path().items() if not runs or record.id in runs}
+    records = {path: record for path, record in store.files_of().items() if not runs or record.id in runs}
     if store.problems:
         path, reason = store.problems[0]
         raise UserError(f"{path}: {reason}; nothing is packed while a record is not sound")

@@ -41,7 +41,7 @@ def accept(folder, results, run_code):
 
     place = Path(folder)
     listed, store = read(place), ResultStore(place)
-    records = store.by_path()
+    records = store.files_of()
     others = [Path(each) for each in results] or stores(Path("results"))
     others = [other for other in others if other.resolve() != place.resolve()]
     wrong = list(checks.findings(place, listed, records, store.problems, others))

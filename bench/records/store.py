@@ -87,12 +87,8 @@ class ResultStore:
 
     def records(self) -> list[RunRecord]:
         """Every sound record, sorted by path, parts in their order; the others are in `problems`."""
-        return list(self.by_path().values())
-
-    def by_path(self) -> dict[Path, RunRecord]:
-        """The same by their paths."""
         self.problems = []
-        return {path: record for below, state in self._in_order() if (record := self._read(path := self.folder / below, state))}
+        return list(self.files_of().values())
 
     def check(self) -> None:
         """Look at every file that was not looked at as it is now; what is wrong is in `problems`."""
@@ -106,9 +102,9 @@ class ResultStore:
         """The parts of one run, in order; empty if the store has none."""
         return list(self.files_of(run_id).values())
 
-    def files_of(self, run_id: str) -> dict[Path, RunRecord]:
-        """The same by their paths."""
-        found = [(self.folder / path, state) for path, state in self._in_order() if f"-{run_id}." in path]
+    def files_of(self, run_id: str = "") -> dict[Path, RunRecord]:
+        """The same by their paths; of every run where none is named."""
+        found = [(self.folder / path, state) for path, state in self._in_order() if not run_id or f"-{run_id}." in path]
         return {path: record for path, state in found if (record := self._read(path, state))}
 
     def parts(self, spec: RunSpec) -> list[Part]:
