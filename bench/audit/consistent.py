@@ -124,6 +124,9 @@ def _of_results(record: RunRecord) -> Iterator[tuple[str | Result, str]]:
         if times[result.evaluator, result.dataset, result.split, result.metric, result.weights] > 1:
             yield result, f"{named}: measured twice"
         yield from ((result, f"{named}: {said}") for said in _of_result(result))
+    for snapshot in record.snapshots:
+        for result in snapshot.results:
+            yield from (("snapshots", f"at {snapshot.asked:g}, {result.evaluator} {result.metric}: {said}") for said in _of_result(result))
 
 
 def _of_result(result: Result) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pytest
 from bench.audit.consistent import disagreements
 from bench.conformance import Outcome
 from bench.records import verification
-from bench.records.record import Cost, RunRecord, from_text, to_text
+from bench.records.record import Cost, RunRecord, Snapshot, from_text, to_text
 from bench.records.store import ResultStore
 from bench.spec import RunSpec
 from places import ROOT
@@ -187,7 +187,13 @@ CHANGES = {
     "does not say which images": lambda record: one_result(record, correct=None),
     "not in base64": lambda record: one_result(record, correct="?"),
     "take 45 bytes, and there are 3": lambda record: one_result(record, correct="AAAA"),
+    "at 0.5, knn top1: 1 is said": lambda record: {"snapshots": (snapshot_of(record, value=1.0),)},
 }
+
+
+def snapshot_of(record, **changes):
+    results = one_result(record, **changes)["results"][:1]
+    return Snapshot(asked=0.5, share=0.5, steps=1, images=64, flops=1.0, evals=("knn",), results=results)
 
 
 def one_result(record, **changes):
