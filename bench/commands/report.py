@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bench.commands import grid
 from bench.commands.as_json import say_json
 from bench.commands.console import console, note, request_of, say_problems
 from bench.commands.options import JSON, RUNS
@@ -16,21 +17,28 @@ from bench.errors import UserError
 @JSON
 @click.option("--output", metavar="DIR", help="Folder of the leaderboard and figures.  [default: reports/SUITE]")
 @click.option("--beside", multiple=True, metavar="SUITE", help="Its tables stand in overview.md too. Repeatable.")
-def report(output, beside, as_json, **described):
+@click.option("--columns", metavar="A,B", help="Of what is printed these columns alone, by header or as leaderboard.csv names them.")
+@click.option("--sort", metavar="COLUMN", help="Print rows by this column, the better or the cheaper first.")
+@click.option("--format", "written_as", type=click.Choice(["latex", "csv"]), help="Print that in place of a table, and write nothing.")
+def report(output, beside, as_json, columns, sort, written_as, **described):
     """Write the leaderboard and the figures from the records; of a suite, of described runs, or of a whole folder."""
     request = request_of(**described)
     folder = Path(output or Path("reports") / request.name)
-    refused = cannot_write(folder)
+    refused = None if written_as else cannot_write(folder)
     if output and refused:
         raise refused
+    if written_as and (output or as_json or beside):
+        given = "--output" if output else "--json" if as_json else "--beside"
+        raise UserError(f"--format {written_as} prints tables alone; leave out {given}")
     others = [request_of(suite=name, data_root=described["data_root"], scratch=described["scratch"]) for name in beside]
     import methods
     from bench.data import catalogue
     from bench.records.store import ResultStore
-    from reports.pages import agreement, budgets, differences, leaderboard, met, overview, published
+    from reports.pages import agreement, budgets, differences, latex, leaderboard, met, overview, published
     from reports.plots import budget_curves, cost, families, profiles, years
     from reports.tables.budgets import courses
     from reports.tables.build import build
+    from reports.tables.chosen import chosen
 
     store = ResultStore(request.results)
     planned: list = []
@@ -50,12 +58,16 @@ def report(output, beside, as_json, **described):
         raise UserError(f"there is nothing to report: {request.results} holds no record of it{elsewhere(request.results)}")
     versions = newest_versions()
     tables = build(frame, *versions)
+    printed = chosen(tables, grid.comma_list(columns, "--columns") if columns else (), sort)
+    if written_as:
+        click.echo(latex.text(printed) if written_as == "latex" else leaderboard.tidy_csv(printed), nl=False)
+        return
     if not as_json:
-        leaderboard.print_table(tables, console())
+        leaderboard.print_table(printed, console())
     if refused:
         note(f"no page and no figure is written: {refused}")
         if as_json:
-            say_json({"results": request.results, "tables": tables, "written": []})
+            say_json({"results": request.results, "tables": printed, "written": []})
         return
     written = leaderboard.write(tables, folder) + differences.write(tables, folder) + agreement.write(tables, folder)
     written += cost.write(tables, folder) + profiles.write(tables, folder)
@@ -74,7 +86,7 @@ def report(output, beside, as_json, **described):
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     written += published.write(tables, folder, frame, sizes, versions) + met.write(tables, folder, frame, sizes, versions)
     if as_json:
-        say_json({"results": request.results, "tables": tables, "written": written})
+        say_json({"results": request.results, "tables": printed, "written": written})
         return
     click.echo(f"records {request.results}   written: " + "  ".join(str(path) for path in written))
 
