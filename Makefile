@@ -63,9 +63,14 @@ gpu: $(READY)
 verify: $(READY)
 	$(VENV)/bin/python run_bench.py verify 3 --at-most 60 --unrecorded
 
-# What tests/ compares of pages is not compared again: figures' bytes are their libraries' too, and drawing takes half a minute.
+# Figures' bytes are their libraries' too, those of constraints.txt. Pages that are made of the code alone are compared by the tests.
+REPORTS := cifar10 tiny_imagenet50 cifar10_200epochs
+
 drift: $(READY)
 	$(VENV)/bin/python run_bench.py figure draw all --check
+	@for name in $(REPORTS); do \
+		$(VENV)/bin/python run_bench.py report --results results/$$name --output docs/$$name --check || exit 1; \
+	done
 
 # Speed, beside its bounds and peers, into docs/performance.*; under 15 minutes on two cores with nothing else going on.
 bench: $(READY)

@@ -6,6 +6,7 @@ import pytest
 from test_reports import frame_of, run
 
 from bench.errors import UserError
+from places import ROOT
 from reports.pages import latex
 from reports.tables import columns as kinds
 from reports.tables.build import build
@@ -72,3 +73,27 @@ def test_the_command_prints_and_writes_nothing(bench, here):
     code, _, err = bench("report", "--format", "csv", "--output", "there")
     assert code == 2 and "--format csv prints tables alone; leave out --output" in err
     assert bench("report", "--sort", "nothing")[0] == 2
+
+
+def test_a_folder_of_pages_is_compared_and_not_written(bench, here):
+    frame_of(here / "results", [run("simclr", 80, 0), run("byol", 70, 0)])
+    assert bench("report", "--output", "there")[0] == 0
+    code, out, err = bench("report", "--output", "there", "--check")
+    assert code == 0 and out.startswith("as written: ") and out.endswith(" files in there\n"), err
+    page = here / "there/leaderboard.md"
+    page.write_text(page.read_text().replace("80", "90"))
+    (here / "there/old.svg").touch()
+    changed = page.read_text()
+    code, _, err = bench("report", "--output", "there", "--check")
+    assert code == 1 and err.splitlines() == [
+        f"error: there/{name} is not as it would be written" for name in ("leaderboard.md", "old.svg")
+    ]
+    assert page.read_text() == changed
+    assert "there is nothing to compare in 'nowhere'" in bench("report", "--output", "nowhere", "--check")[2]
+
+
+def test_every_folder_of_pages_is_compared_in_ci():
+    """Each folder of docs/ with a leaderboard is in the Makefile's list, and CI makes that target."""
+    (listed,) = re.findall(r"^REPORTS := (.+)$", (ROOT / "Makefile").read_text(), re.M)
+    assert {path.parent.name for path in ROOT.glob("docs/*/leaderboard.md")} == set(listed.split())
+    assert "\nmake drift\n" in (ROOT / ".ci/run").read_text()

@@ -3,7 +3,7 @@
 import pytest
 from test_reports import frame_of, run
 
-from bench.commands.report import searched
+from bench.commands.report_pages import searched
 from bench.spec import Budget, Recipe, RunSpec
 from bench.suites import _tuned
 from reports.pages import overview
@@ -73,6 +73,6 @@ def test_which_runs_are_tuned_is_told_by_what_was_chosen(monkeypatch):
     common |= {"method_version": "1", "data_revision": "abc"}
     asked = (("simclr", 3.0), ("simclr", 1.0), ("byol", 1.0), ("moco", 1.0))
     runs = [RunSpec(method=name, recipe=Recipe("sgd", lr=lr), **common) for name, lr in asked]
-    settings, searches = searched([("mine", tuple(runs)), (None, tuple(runs))])
+    settings, searches = searched({"mine": tuple(runs)})
     assert [settings.get(one.id) for one in runs] == [TUNED, DEFAULT, SAME, None]
     assert searches == {("simclr", "resnet8"): 7.0, ("byol", "resnet8"): 0.0}
