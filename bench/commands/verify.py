@@ -65,7 +65,7 @@ def verify(runs, results, seed, at_most, output, unrecorded, run_code, data_root
     if as_json:
         say_json({"seed": seed, "runs": reports})
     words = [report["outcome"] for report in reports]
-    click.echo("done   " + ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)))
+    click.echo("done   " + (", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)) or "nothing"))
     if "off" in words:
         raise SystemExit(1)
 
