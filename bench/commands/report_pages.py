@@ -32,7 +32,7 @@ def write_pages(reported: Reported, folder: Path) -> list[Path]:
     import methods
     from bench.data import catalogue
     from reports.pages import agreement, budgets, differences, leaderboard, met, overview, published
-    from reports.plots import budget_curves, cost, families, profiles, years
+    from reports.plots import budget_curves, cost, families, profiles, snapshots, years
     from reports.tables.budgets import courses
 
     frame, tables, versions = reported.frame, reported.tables, reported.versions
@@ -45,7 +45,7 @@ def write_pages(reported: Reported, folder: Path) -> list[Path]:
     settings, searches = searched(planned)
     written += overview.write([*tables, *more], folder, overview.Facts(family, year_of, settings, searches))
     along = courses(tables)
-    written += budgets.write(along, folder) + budget_curves.write(along, folder)
+    written += budgets.write(along, folder) + budget_curves.write(along, folder) + snapshots.write(tables, folder)
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     return written + published.write(tables, folder, frame, sizes, versions) + met.write(tables, folder, frame, sizes, versions)
 

@@ -1,5 +1,6 @@
 """The command `show`: one run whole, from its records and from what it wrote: spec, curve, costs, results, the end of its logs."""
 
+import re
 from pathlib import Path
 
 import click
@@ -77,6 +78,7 @@ def described(run_id: str, records: dict, beat: dict | None) -> dict[str, list[s
         "error": [first.reason] if first.reason else [],
         "spec": [f"{name:<18} {in_words(value)}" for name, value in spec.items() if name not in ("method", "seed")],
         "loss": curve(first.loss_curve),
+        "snapshots": on_the_way(first.snapshots),
         "cost": [
             f"{cost.steps:,} steps, {cost.images:,} images, {cost.flops:.3g} FLOPs, {cost.seconds:,.1f} s of training",
             f"{cost.setup_seconds:,.1f} s of set-up, {evaluated:,.1f} s of evaluation, {cost.peak_memory_bytes / 2**20:,.0f} MiB at most",
@@ -96,6 +98,20 @@ def verified(records: dict) -> list[str]:
 
     found = [f"{each.outcome}, {each.finished}, by {each.by}" for each in beside(next(iter(records)))]
     return found or [f"not yet; `{COMMAND} verify` makes it again"]
+
+
+def on_the_way(snapshots) -> list[str]:
+    """A line for each: '30 % of the budget, step 12: linear_top1 41.2 on val, knn_top1 38.0 on val; features have collapsed'."""
+    lines = []
+    for one in snapshots:
+        accuracies = [result for result in one.results if re.search("top1|mean_per_class", result.metric) and result.value is not None]
+        told = [
+            f"{result.metric} {result.value:.1f} on {result.split}{f' ({result.weights})' * bool(result.weights)}" for result in accuracies
+        ]
+        collapsed = any(result.metric == "collapsed_centred" and result.value and not result.weights for result in one.results)
+        said = "; ".join(filter(None, [", ".join(told), "features have collapsed" * collapsed, one.error]))
+        lines.append(f"{one.share:.0%} of the budget, step {one.steps:,}: {said or 'no accuracy was asked for'}")
+    return lines
 
 
 def in_words(value) -> str:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from bench.machine import files
 from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, named, numbered, render, slug
-from reports.plots.label_placement import spread
+from reports.plots.label_placement import write_beside
 from reports.tables.budgets import TERA, UNIT, Course, Curve, tera
 
 LEADING = 7
@@ -29,8 +29,6 @@ SIZE = (8.6, 5.2)
 """Inches."""
 LEFT, RIGHT, BOTTOM, TOP = 0.08, 0.8, 0.11, 0.86
 """Of the axes, as shares of the figure."""
-LINE = 0.038
-"""Least distance of two names, in lengths of the axis."""
 APART = 0.006
 """Of a curve's points beside the next one's, in lengths of the axis: their intervals would cover each other."""
 MOST_COLUMNS = 6
@@ -80,7 +78,7 @@ def draw(course: Course) -> Figure:
         prepare(axes, course)
         axes.set_xlabel("TFLOP, each point a training of its own")
         axes.set_ylabel(accuracy_label(last_table(course)))
-        write_names(axes, names)
+        write_beside(axes, names)
         name, *rest = course.title.split(" · ")
         figure.text(LEFT, 0.955, f"{name}: accuracy along the budget", fontsize=11, fontweight="bold", va="center")
         figure.text(LEFT, 0.915, " · ".join(rest), fontsize=7, color="0.35", va="center")
@@ -151,15 +149,3 @@ def prepare(axes: Axes, course: Course) -> None:
 def last_table(course: Course):
     """Of the largest budget."""
     return course.tables[course.budgets[-1]]
-
-
-def write_names(axes: Axes, names: list[tuple[float, str, object]]) -> None:
-    """(percent at the right end, name, colour) in the right margin, none over another."""
-    low, high = axes.get_ylim()
-    places = spread([height for height, _, _ in names], LINE * (high - low), low, high)
-    for (height, name, colour), place in zip(names, places, strict=True):
-        axes.annotate(
-            name, xy=(1, height), xytext=(1.03, place), xycoords=axes.get_yaxis_transform(), textcoords=axes.get_yaxis_transform(),
-            fontsize=8, color=colour, va="center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6},
-        )  # fmt: skip

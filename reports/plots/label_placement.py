@@ -12,6 +12,8 @@ DISTANCES = (7, 13, 21, 31, 43, 57, 73, 91, 111, 133)
 MARKER = 5
 """Half the width of a marker with a little air, points."""
 
+LINE = 0.038
+"""Least distance of two names in the right margin, in lengths of the axis."""
 
 WIDEST = 28
 """Characters of a slanting label's line."""
@@ -58,6 +60,18 @@ def place_labels(axes, points: list[tuple[float, float, str, tuple]]):
         if distance >= DISTANCES[2]:
             end = axes.transData.inverted().transform(places[i] + offset - np.clip(offset, -half, half))
             axes.plot([x, end[0]], [y, end[1]], color=colour, linewidth=0.6, zorder=2, scalex=False, scaley=False)
+
+
+def write_beside(axes, names: list[tuple[float, str, object]]) -> None:
+    """(height at the right end, name, colour) in the right margin, none over another."""
+    low, high = axes.get_ylim()
+    places = spread([height for height, _, _ in names], LINE * (high - low), low, high)
+    for (height, name, colour), place in zip(names, places, strict=True):
+        axes.annotate(
+            name, xy=(1, height), xytext=(1.03, place), xycoords=axes.get_yaxis_transform(), textcoords=axes.get_yaxis_transform(),
+            fontsize=8, color=colour, va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6},
+        )  # fmt: skip
 
 
 def _offset(angle: float, distance: float, half: np.ndarray) -> np.ndarray:

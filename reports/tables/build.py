@@ -22,6 +22,7 @@ from reports.tables.labels import labels
 from reports.tables.lines import listed, not_drawn, notes, title, total, trained_elsewhere, unfinished
 from reports.tables.ranks import ranked, with_ties
 from reports.tables.settings import ELSEWHERE, Setting, settings_of
+from reports.tables.snapshots import on_the_way
 from reports.tables.table import KEY, SETTING, Row, Table
 from reports.tables.versions import left_out, newest
 
@@ -59,14 +60,15 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     settings = settings_of(frame)
     names = labels([dict(zip(SETTING, setting.key, strict=True)) for setting in settings])
     found: dict[str, Column] = {}
+    within: dict[str, Column] = {}
     here = usual([run for setting in settings for run in setting.runs])
     rows, alternates = [], []
     for label, setting in zip(names, settings, strict=True):
         constant, main = _constant(setting), [result for result in setting.results if result.weights is None]
         cells = {**cells_of(main, found, constant), **costs_of(setting.runs, found, here)}
         seeds, lost = len({result.id for result in main}), any(run.status != "done" for run in setting.runs)
-        ids = tuple(run.id for run in setting.runs)
-        rows.append(Row(label, setting.kind, seeds, cells, None, notes(setting), lost, constant, setting.key, ids))
+        ids, looks = tuple(run.id for run in setting.runs), on_the_way(setting.runs, within)
+        rows.append(Row(label, setting.kind, seeds, cells, None, notes(setting), lost, constant, setting.key, ids, looks))
         for weights in sorted({result.weights for result in setting.results if result.weights is not None}):
             others = [result for result in setting.results if result.weights == weights]
             alternates.append((f"{label} {weights}", cells_of(others, found)))
@@ -80,7 +82,16 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     lines = [unfinished(frame, {setting.key: name for setting, name in zip(settings, names, strict=True)})]
     lines += [f"Other weights: {label}: {listed(cells, columns)}." for label, cells in alternates]
     lines += [trained_elsewhere(frame), left, not_drawn(rows, ranked_by), where_seconds(rows, here), total(frame)]
-    return Table(key, title(key, rows), columns, rows, ranked_by, tuple(line for line in lines if line), compared)
+    return Table(
+        key,
+        title(key, rows),
+        columns,
+        rows,
+        ranked_by,
+        tuple(line for line in lines if line),
+        compared,
+        tuple(sorted(within.values(), key=kinds.position)),
+    )
 
 
 def _constant(setting: Setting) -> bool:

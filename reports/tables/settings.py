@@ -36,6 +36,8 @@ class Run(NamedTuple):
     images: int
     peak_memory_bytes: int
     steps: int
+    snapshots: str | None
+    """As JSON (bench.records.frame.dumped)."""
 
     @property
     def place(self) -> str:

@@ -46,6 +46,18 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class OnTheWay:
+    """A setting measured within its runs, over those that were looked at there."""
+
+    share: float
+    """Of the budget, as it was asked for."""
+    cells: dict[str, Cell]
+    """Of accuracies, by their columns' keys."""
+    collapsed: int
+    """Seeds whose features had collapsed there."""
+
+
+@dataclass(frozen=True)
 class Row:
     """A method at one setting."""
 
@@ -66,6 +78,8 @@ class Row:
     """SETTING's values: the same setting has them in tables of other budgets too, whatever its label is there."""
     ids: tuple[str, ...] = ()
     """Of its runs, by seed."""
+    on_the_way: tuple[OnTheWay, ...] = ()
+    """By share; where `--snapshots` asked for it."""
 
     @property
     def method(self) -> str:
@@ -116,3 +130,5 @@ class Table:
     """What is to be said below: runs that are not done, other weights, the total cost."""
     compared: dict[str, Comparisons] = field(default_factory=dict)
     """Key of each column of accuracies -> its rows set against each other."""
+    on_the_way: tuple[Column, ...] = ()
+    """Columns of what was measured within runs, which the rows have in their `on_the_way` alone."""

@@ -1,0 +1,45 @@
+"""What was measured of a setting within its runs, share by share of their budget, from the records' snapshots.
+
+    on_the_way(setting.runs, found)      (OnTheWay(0.05, {"val:knn_top1": Cell(...), ...}, collapsed=0), ...)
+
+Cells are made as a table's are, over the seeds that were looked at there; no table has them as its own.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+
+from reports.tables.cells import cells_of
+from reports.tables.columns import Column
+from reports.tables.lines import COLLAPSED
+from reports.tables.settings import Measured, Run
+from reports.tables.table import OnTheWay
+
+
+def on_the_way(runs: Sequence[Run], found: dict[str, Column]) -> tuple[OnTheWay, ...]:
+    """By the share that was asked for; the columns of accuracies are added to `found`."""
+    by_share: dict[float, list[Measured]] = {}
+    for run in runs:
+        for one in json.loads(run.snapshots) if isinstance(run.snapshots, str) else ():
+            by_share.setdefault(one["asked"], []).extend(_measured(one, run))
+    looks = []
+    for share, measured in sorted(by_share.items()):
+        columns: dict[str, Column] = {}
+        cells = cells_of(measured, columns)
+        accuracies = {key: column for key, column in columns.items() if column.kind == "accuracy"}
+        found |= accuracies
+        collapsed = sum(result.metric == COLLAPSED and result.value > 0 for result in measured)
+        looks.append(OnTheWay(share, {key: cells[key] for key in accuracies}, collapsed))
+    return tuple(looks)
+
+
+def _measured(one: dict, run: Run) -> list[Measured]:
+    """The finite numbers of a snapshot, of the weights that count."""
+    results = [result for result in one["results"] if result["weights"] is None and result["value"] is not None]
+    return [
+        Measured(
+            **{name: result.get(name) for name in Measured._fields} | {"eval_dataset": result["dataset"], "seed": run.seed, "id": run.id}
+        )
+        for result in results
+        if math.isfinite(result["value"])
+    ]
