@@ -1,5 +1,7 @@
 """When a run is looked at on its way: at which steps, once, and as if nobody had looked."""
 
+import contextlib
+
 import pytest
 from test_trainer import make, same, source, weights  # noqa: F401  # a fixture
 
@@ -53,16 +55,17 @@ def test_what_was_taken_is_not_taken_twice(source, tmp_path, cut):  # noqa: F811
     assert seen == [(0.3, 4), (0.6, 8)] and [one["asked"] for one in again.snapshots.taken] == [0.3, 0.6]
 
 
-def test_a_look_that_was_cut_short_is_taken_before_the_next_step(source, tmp_path):  # noqa: F811
-    seen = []
-    part = make(source, controls=Controls(Checkpoints(tmp_path, "run"), snapshots=(0.3,), snapshot=lambda *_: None))
-    part.controls.stop = lambda: part.meter.steps == 4
-    with pytest.raises(Interrupted):
+@pytest.mark.parametrize(("share", "step"), [(0.3, 4), (1.0, 12)])
+def test_a_look_that_was_cut_short_is_taken_before_the_next_step(source, tmp_path, share, step):  # noqa: F811
+    seen, kept = [], Checkpoints(tmp_path, "run")
+    part = make(source, controls=Controls(kept, snapshots=(share,), snapshot=lambda *_: None))
+    part.controls.stop = lambda: part.meter.steps == step
+    with contextlib.suppress(Interrupted):  # after the last step there is nothing left to interrupt
         part.run()
-    again = Trainer(make(source, seed=1).method, source, part.spec, looking(seen, snapshots=(0.3,)))
-    again.load_state_dict(Checkpoints(tmp_path, "run").load())
+    again = Trainer(make(source, seed=1).method, source, part.spec, looking(seen, snapshots=(share,), checkpoints=kept))
+    again.load_state_dict(kept.load())
     again.run()
-    assert seen == [(0.3, 4)]
+    assert seen == [(share, step)] and len(kept.load()["snapshots"]["taken"]) == 1
 
 
 def test_a_look_is_in_a_checkpoint_at_once(source, tmp_path):  # noqa: F811
