@@ -6,6 +6,7 @@
 A suite for each list of evaluators, and for each folder of records: a run is in the one that has every evaluator that a figure asks of it.
 """
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ from bench.commands import figure_scales
 from bench.data.catalogue import DataSets
 from bench.defaults import COMMAND
 from bench.errors import UserError, unknown
+from bench.search.seeds import TRIAL_SEEDS, require_unsearched
 from bench.suites import Suite
 from bench.suites._shrunk import ENDING, shrunk
+from bench.suites._tuned import read
 
 if TYPE_CHECKING:
     from bench.spec import RunSpec
@@ -30,7 +33,8 @@ TITLE = "all"
 def load(name: str, data: DataSets, results: str | None = None) -> Suite:
     """The suite of this name, be it a suite's, a file's, the trials of one (NAME@tune), NAME@SCALE or one of all@SCALE,
     or any of these made tiny (NAME@try).
-    results: where the records of trials are, where that is not the suite's own folder."""
+    results: where the records of trials are, where that is not the suite's own folder. A UserError where a suite that was tuned reports a
+    seed of trials."""
     if name.endswith(ENDING):
         return shrunk(load(name.removesuffix(ENDING), data, results))
     if TRIALS.search(name):
@@ -43,7 +47,17 @@ def load(name: str, data: DataSets, results: str | None = None) -> Suite:
 
     if not suites.is_path(name) and name in papers.names() and name not in suites.names():
         raise UserError(f"'{name}' is a figure: expected one of its scales, {name}@SCALE, as in `{COMMAND} figure run {name}`")
-    return suites.load(name)
+    found = suites.load(name)
+    if tuned(name):
+        require_unsearched(f"the suite '{name}'", {run.seed for run in found.runs}, dict.fromkeys(TRIAL_SEEDS, "tune"))
+    return found
+
+
+def tuned(name: str) -> bool:
+    """Whether `tune` has written a choice beside the suite. What else a user keeps there under that name is no business of ours."""
+    with contextlib.suppress(UserError):
+        return bool(read(name))
+    return False
 
 
 def having(scale: str) -> list[str]:

@@ -113,7 +113,7 @@ def of_suite(name: str, effort, launcher, described: dict):
 
 def of_methods_named(name: str, launcher, described: dict):
     """The request of these methods as they are. A UserError where a seed to be reported is one of trials."""
-    from bench.search.trials import TRIAL_SEEDS, require_unsearched
+    from bench.search.seeds import TRIAL_SEEDS, require_unsearched
 
     request = request_of(launcher=launcher, method=name, requests="validation", **described)
     require_unsearched("--seeds", {spec.seed for spec in request.specs}, dict.fromkeys(TRIAL_SEEDS, "tune"))
@@ -122,7 +122,7 @@ def of_methods_named(name: str, launcher, described: dict):
 
 def say_plan(tuning, request, workers) -> None:
     """What would be tried, and what that costs."""
-    from bench.search.trials import TRIAL_SEEDS
+    from bench.search.seeds import TRIAL_SEEDS
 
     plan, store = plan_of(request)
     click.echo(f"plan   {describe(plan, request)}")

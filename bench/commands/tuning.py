@@ -21,8 +21,9 @@ from bench.errors import UserError
 from bench.plan.plan import Plan
 from bench.records.store import ResultStore
 from bench.search.choice import Chosen, Scored, best_of_studies, choose
+from bench.search.seeds import TRIAL_SEEDS, require_unsearched
 from bench.search.space import Space, space_of
-from bench.search.trials import EVALUATION, TRIAL_SEEDS, Effort, Trial, effort_of, first_round, require_unsearched, second_round, spec_at
+from bench.search.trials import EVALUATION, Effort, Trial, effort_of, first_round, second_round, spec_at
 from bench.spec import RunSpec
 from bench.suites import Suite
 
@@ -49,8 +50,8 @@ def of_suite(name: str, data: DataSets, results: str | None = None) -> "tuple[Tu
 def require_apart(name: str, searched: Suite) -> None:
     """A UserError where a seed that the suite reports was searched: by trials, or by the search that its settings are from."""
     seeds: dict[int, str] = dict.fromkeys(TRIAL_SEEDS, "tune")
-    if not suites.is_path(name) and f"{name}_search" in suites.names():
-        seeds |= {run.seed: f"{name}_search" for run in suites.load(f"{name}_search").runs}
+    if search := suites.search_of(name):
+        seeds |= {run.seed: search for run in suites.load(search).runs}
     require_unsearched(f"the suite '{name}'", {run.seed for run in searched.runs}, seeds)
 
 

@@ -10,7 +10,8 @@ from bench.defaults import COMMAND
 from bench.folder_name import shown
 from bench.machine import files
 from bench.records.store import ResultStore
-from bench.search.trials import TRIAL_SEEDS, spec_at
+from bench.search.seeds import TRIAL_SEEDS
+from bench.search.trials import spec_at
 from bench.spec import RunSpec, method_name, settled
 from bench.suites._tuned import Setting, path_of, text
 from reports.pages import tuning as page

@@ -19,11 +19,9 @@ import optuna
 
 from bench.domains import domains
 from bench.errors import UserError
+from bench.search.seeds import TRIAL_SEEDS
 from bench.search.space import DIMENSIONS, RULED, Dimension, Space
 from bench.spec import RunSpec
-
-TRIAL_SEEDS: tuple[int, ...] = (1000, 1001)
-"""Of trials alone: no reported run has them."""
 
 EVALUATION = "validation"
 """What a trial is scored by; test is not handed to it."""
@@ -146,17 +144,6 @@ def spec_at(asked: RunSpec, space: Space, trial: Trial, seed: int) -> RunSpec:
         return asked.replace(seed=seed)
     own, changes = space.settings(dict(trial.values))
     return asked.replace(seed=seed, hyper_parameters={**asked.hyper_parameters, **own}, recipe_changes={**asked.recipe_changes, **changes})
-
-
-def require_unsearched(name: str, reported: set[int], searched: Mapping[int, str]) -> None:
-    """A UserError where a seed is reported that settings were chosen by. searched: seed -> by which search."""
-    both = sorted(reported & searched.keys())
-    if both:
-        seeds = ", ".join(map(str, both))
-        raise UserError(
-            f"{name} reports seed{'s' * (len(both) > 1)} {seeds}, which {searched[both[0]]} searched: "
-            "expected reported seeds that no setting was chosen by"
-        )
 
 
 def effort_of(text: str) -> Effort:

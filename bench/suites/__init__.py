@@ -69,6 +69,15 @@ def load(name: str) -> Suite:
     return made
 
 
+def search_of(name: str) -> str | None:
+    """The suite that by its name is the search of this one's settings: cifar10_search of cifar10, of a file the one beside it
+    whose name has _search behind it. None where there is none."""
+    if is_path(name):
+        beside = Path(name).with_name(f"{Path(name).stem}_search.py")
+        return str(beside) if beside.is_file() else None
+    return f"{name}_search" if f"{name}_search" in names() else None
+
+
 def summary(name: str) -> str:
     """The first sentence of the file's docstring."""
     return SUITES.summary(name)

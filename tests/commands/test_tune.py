@@ -17,7 +17,8 @@ from bench.records.record import Cost, Result, RunRecord
 from bench.records.store import ResultStore
 from bench.run.execute import execute
 from bench.run.place import Place
-from bench.search.trials import TRIAL_SEEDS, Effort, spec_at
+from bench.search.seeds import TRIAL_SEEDS
+from bench.search.trials import Effort, spec_at
 from bench.spec import Budget, RunSpec
 from bench.suites import _tuned
 from bench.suites import label as label_of
@@ -187,6 +188,33 @@ def test_a_suite_whose_seeds_are_those_of_trials_is_refused(bench, here):
     Path("mine.py").write_text(SUITE.replace("SEEDS", "1000, 1"))
     code, _, err = bench("plan", "mine.py@tune")
     assert code == 2 and "the suite 'mine.py' reports seed 1000, which tune searched" in err
+
+
+def test_a_suite_of_ones_own_is_refused_at_a_seed_of_the_search_beside_it(bench, here):
+    Path("mine.py").write_text(SUITE.replace("SEEDS", "0, 1"))
+    Path("mine_search.py").write_text(SUITE.replace("SEEDS", "0,"))
+    for words in (("plan", "mine.py@tune"), ("tune", "mine.py")):
+        code, _, err = bench(*words)
+        assert code == 2 and "the suite 'mine.py' reports seed 0, which mine_search.py searched" in err
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "report"])
+def test_a_suite_that_was_tuned_is_refused_at_seeds_of_trials_by_whatever_reports_it(bench, here, command):
+    Path("mine.py").write_text(SUITE.replace("SEEDS", "1001, 1"))
+    facts = {
+        "method": "rotation",
+        "dataset": "digits",
+        "encoder": "resnet8",
+        "budget": "3steps",
+        "val": 50.0,
+        "default": 49.0,
+        "trials": 24,
+    }
+    chosen = _tuned.Setting(hyper_parameters={}, recipe_changes={}, **facts)
+    Path("mine.json").write_text(_tuned.text("", [chosen]))
+    code, _, err = bench(command, "mine.py")
+    assert code == 2 and "the suite 'mine.py' reports seed 1001, which tune searched" in err
+    assert not Path("results").exists()
 
 
 def test_a_file_that_is_no_choice_is_refused(here):

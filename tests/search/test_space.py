@@ -10,8 +10,9 @@ from annotated_types import Interval
 import methods
 from bench.domains import Count, Fraction, Positive, domains
 from bench.errors import UserError
+from bench.search.seeds import require_unsearched
 from bench.search.space import DIMENSIONS, declared, ruled, space_of
-from bench.search.trials import Effort, first_round, require_unsearched, second_round
+from bench.search.trials import Effort, first_round, second_round
 from bench.spec import Budget, Recipe, RunSpec
 
 RECIPE = Recipe("lars", lr=0.45, weight_decay=1e-6)
