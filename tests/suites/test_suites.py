@@ -58,6 +58,7 @@ def test_a_file_of_the_folder_is_a_suite():
         "cifar10_200epochs",
         "cifar10_20epochs",
         "cifar10_budgets",
+        "cifar10_new_seeds",
         "cifar10_search",
         "cifar10_vit",
         "demo",
@@ -170,6 +171,17 @@ def test_budgets_are_an_axis_for_every_method_at_seeds_that_nothing_searched():
     require_apart("cifar10_budgets", suite)
     assert {run.seed for run in suite.runs} & {run.seed for run in suites.load("cifar10_search").runs} == set()
     assert {(run.method, run.budget.amount) for run in suite.defaults} == {(name, 3e12) for name in names}
+
+
+def test_new_seeds_are_cifar10_without_the_seed_that_was_searched():
+    new, old = (suites.load(name) for name in ("cifar10_new_seeds", "cifar10"))
+    drawn = [run for run in new.runs if run.method not in ("pca", "pixels") or run.seed]
+    searched = {run.seed for run in suites.load("cifar10_search").runs}
+    assert {run.seed for run in drawn} & searched == set() and new.evals == old.evals
+    known = {run.canonical() for run in old.runs}
+    assert {run.seed for run in new.runs if run.canonical() not in known} == {3}, "all others have records"
+    kinds = [{run.replace(seed=0).canonical() for run in suite.runs} for suite in (new, old)]
+    assert kinds[0] == kinds[1] and len(new.runs) == len(old.runs)
 
 
 def test_a_method_that_was_tuned_stands_beside_itself_where_it_was_searched():
