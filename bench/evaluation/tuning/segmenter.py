@@ -18,17 +18,21 @@ from bench.spec import PROTOCOL, Recipe
 
 IMAGES_AT_ONCE = 16
 """Images of a forward pass where nothing is trained."""
+RAREST = 1e-4
+"""Share of the pixels: rarer classes count no more in the loss than one that has so many."""
 
 
 class Segmenter(nn.Module):
     """[B, 3, H, W], normalised -> scores float32 [B, K, H, W]: those of the last stage's map, enlarged bilinearly."""
 
     def __init__(self, backbone: Backbone, width: int, classes: int):
-        """On a frozen backbone a linear layer (a 1x1 convolution), else torchvision's FCN head without dropout. width: C of the map."""
+        """On a frozen backbone a linear layer (a 1x1 convolution) on standardised channels, as DINOv2's (facebookresearch/dinov2@7c503b3,
+        linear_head.py): a learning rate means the same at any scale of them. Else torchvision's FCN head without dropout. width: C."""
         super().__init__()
         self.backbone = backbone
         with seeded("segmenter", PROTOCOL):
-            self.head = nn.Conv2d(width, classes, 1) if backbone.frozen else FCNHead(width, classes)
+            linear = nn.Sequential(nn.BatchNorm2d(width, affine=False), nn.Conv2d(width, classes, 1))
+            self.head = linear if backbone.frozen else FCNHead(width, classes)
         for name, module in list(self.head.named_children()):
             if isinstance(module, nn.Dropout):
                 self.head.add_module(name, nn.Identity())  # its draws would be the device's
@@ -47,10 +51,30 @@ def stacked(items: Sequence, rows: Sequence[int], device: torch.device) -> tuple
     )
 
 
-def train(network: Segmenter, items: Sequence, mirror: bool, recipe: Recipe, steps: int, check: Callable[[float], None]) -> float | None:
-    """Train the head, and the encoder where it is not frozen, on a split; half of the images mirrored where that shows the same. FLOPs, or
-    None where a loss was not finite."""
+def class_weights(items: Sequence, classes: int) -> Tensor:
+    """What a pixel of each class counts in the loss, float32 [K]: one over the square root of the class's share of a split's pixels, so
+    scaled that they count 1 on average."""
+    counts = torch.zeros(classes, dtype=torch.int64)
+    for _, mask in items:
+        pixels = torch.as_tensor(mask)
+        counts += torch.bincount(pixels[pixels != IGNORED].long(), minlength=classes)
+    share = (counts / counts.sum()).clamp(min=RAREST)
+    return share.rsqrt() / share.sqrt().sum()
+
+
+def train(
+    network: Segmenter,
+    items: Sequence,
+    mirror: bool,
+    recipe: Recipe,
+    steps: int,
+    weights: Tensor,
+    check: Callable[[float], None],
+) -> float | None:
+    """Train the head, and the encoder where it is not frozen, on a split; half of the images mirrored where that shows the same. weights:
+    of the classes in the loss, float32 [K]. FLOPs, or None where a loss was not finite."""
     encoder, order = network.backbone.encoder, batches(len(items), recipe.batch_size, "segmentation")
+    weights = weights.to(encoder.device)
 
     def loss(step: int) -> Tensor:
         rows = next(order).tolist()
@@ -58,7 +82,7 @@ def train(network: Segmenter, items: Sequence, mirror: bool, recipe: Recipe, ste
         flips = (Draws("segmentation", PROTOCOL, step, total=len(rows)).rand() < 0.5) & mirror
         images[flips], masks[flips.to(masks.device)] = images[flips].flip(-1), masks[flips.to(masks.device)].flip(-1)
         # Not the mean that torch takes, which is 0 / 0 for a batch without a pixel that counts.
-        total = F.cross_entropy(network(encoder.prepare(images)), masks, ignore_index=IGNORED, reduction="sum")
+        total = F.cross_entropy(network(encoder.prepare(images)), masks, weights, ignore_index=IGNORED, reduction="sum")
         return total / (masks != IGNORED).sum().clamp(min=1)
 
     return descend(network, recipe, steps, loss, check)
@@ -80,7 +104,14 @@ def confused(predicted: Tensor, masks: Tensor, classes: int) -> Tensor:
     return torch.bincount(masks[counted] * classes + predicted[counted], minlength=classes**2).view(classes, classes)
 
 
-def mean_iou(counts: Tensor) -> float:
-    """Percent: over classes that are there or were said to be, pixels of both over those of either, from int64 [K, K]."""
+def mean_iou(counts: Tensor, there: bool = False) -> float:
+    """Percent: over classes that are there or were said to be, pixels of both over those of either, from int64 [K, K]. there: over classes
+    that are there alone."""
     both, either = counts.diagonal().double(), (counts.sum(0) + counts.sum(1) - counts.diagonal()).double()
-    return 100 * float((both[either > 0] / either[either > 0]).mean())
+    counted = counts.sum(1) > 0 if there else either > 0
+    return 100 * float((both[counted] / either[counted]).mean())
+
+
+def of_background(counts: Tensor) -> Tensor:
+    """What `confusion` would be if every pixel were called class 0, from int64 [K, K]."""
+    return F.pad(counts.sum(1, keepdim=True), (0, len(counts) - 1))
