@@ -24,6 +24,7 @@ from scipy.io import savemat
 from bench.data import catalogue, check
 from bench.data.load import load_split
 from bench.data.readers.torchvision import TorchvisionSet
+from bench.data.sets import gtsrb as gtsrb_set
 from bench.data.splits import TEST_FRACTION, VAL_FRACTION, held_out, held_out_groups
 from bench.errors import UserError
 from bench.evaluation.frozen_encoder import FrozenEncoder
@@ -174,6 +175,21 @@ def tiny_imagenet(root):
     text(root / "tiny-imagenet-200/val/val_annotations.txt", lines)
 
 
+def gtsrb(root):
+    """Tracks of two frames, class by class; the test images' classes in a table. In PPM, without loss."""
+    tracks = {}
+    for label in LABELS["train"]:
+        frames = tracks.setdefault(label, [])
+        frames.append(f"{len(frames) // 2:05}_{len(frames) % 2:05}.ppm")
+    files = [(f"Training/{label:05}/{frame}", label) for label, frames in tracks.items() for frame in frames]
+    files += [(f"Final_Test/Images/{index:05}.ppm", label) for index, label in enumerate(LABELS["test"])]
+    for file, label in files:
+        (root / "gtsrb/GTSRB" / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30 + label, 33), (20 * label + 10, 200, 100)).save(root / "gtsrb/GTSRB" / file)
+    rows = [f"{index:05}.ppm;30;33;5;5;25;28;{label}" for index, label in enumerate(LABELS["test"])]
+    text(root / "gtsrb/GT-final_test.csv", ["Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId", *rows])
+
+
 BUILD = {
     "mnist": lambda root: idx(root, "MNIST"),
     "kmnist": lambda root: idx(root, "KMNIST"),
@@ -185,6 +201,7 @@ BUILD = {
     "flowers102": flowers102,
     "oxford_iiit_pet": oxford_iiit_pet,
     "food101": food101,
+    "gtsrb": gtsrb,
     "caltech101": caltech101,
     "fgvc_aircraft": fgvc_aircraft,
     "stanford_cars": stanford_cars,
@@ -584,6 +601,15 @@ def test_frames_of_one_track_are_held_out_together():
     assert set(groups[held]).isdisjoint(groups[np.setdiff1d(np.arange(400), held)]) and len(held) % 8 == 0
     tracks = [len(np.unique(groups[held][labels[held] == label])) for label in range(4)]
     assert tracks == [len(held_out(np.zeros(len(np.unique(groups[labels == label])), int), VAL_FRACTION)) for label in range(4)]
+
+
+def test_val_of_traffic_signs_is_whole_tracks(tiny):
+    root = tiny("gtsrb")
+    data = catalogue.require("gtsrb", root)
+    tracks = {split: [gtsrb_set.track(file) for file in data.items(split)[0]] for split in ("train", "val", "train+val")}
+    assert sorted(tracks["val"]) == sorted(2 * sorted(set(tracks["val"]))) and len(set(tracks["val"])) == 3, "one of a class, both frames"
+    assert set(tracks["train"]).isdisjoint(tracks["val"]) and sorted(tracks["train"] + tracks["val"]) == sorted(tracks["train+val"])
+    assert catalogue.entry("gtsrb").sizes["val"] is None and not data.entry.mirror_safe
 
 
 COPIES = {

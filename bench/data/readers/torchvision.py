@@ -8,6 +8,7 @@ is read. N images, C channels, H height, W width.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from bench.data.decoding import size_in_pixels
 from bench.data.entry import Entry
 from bench.data.readers.torchvision_loaders import ARRAYS, FOLDER_LOADERS, compressed, paths
-from bench.data.splits import TEST_FRACTION, VAL_FRACTION, all_but, held_out
+from bench.data.splits import TEST_FRACTION, VAL_FRACTION, all_but, held_out, held_out_groups
 from bench.errors import UserError
 
 BY_FLAG = {"train": {"train": True}, "test": {"train": False}}
@@ -70,6 +71,8 @@ class TorchvisionSet:
     class_list: str = ""
     """16 hexadecimal digits of the SHA-256 of the sorted names of the classes, where others share their number."""
     by_hand: str = ""
+    group: Callable[[str], str] | None = None
+    """What the image of a train file's path shows, where several show the same, as a film's frames do: val is whole groups."""
     least_side: int = 0
     """Pixels of the short side of the original's first image, or fewer: a set of reduced copies has a name of its own."""
 
@@ -92,7 +95,7 @@ class TorchvisionSet:
             hashlib.sha256("".join(self.md5.values()).encode()).hexdigest()[:12] if self.arrays else "",
             partial(read, self, name),
             self.files or tuple(self.md5),
-            own_val="val" in self.official,
+            own_val="val" in self.official or self.group is not None,
             pretrain_splits=("train", "train+val", *(["unlabelled"] if "unlabelled" in self.official else [])),
             metric=self.metric,
             classes=self.classes,
@@ -127,7 +130,7 @@ def _md5(path: Path) -> str:
 
 def read(row: TorchvisionSet, name: str, root: Path, part: str, download: bool = False):
     """`Entry.read`: images or paths, labels and class names of a part, refused where their number is not the original's."""
-    piece = "all" if "all" in row.spelling else part
+    piece = "all" if "all" in row.spelling else "train" if part == "val" and row.group else part
     data = _open(row, name, root, piece, download)
     items, labels = (ARRAYS[row.loader] if row.arrays else paths)(data)
     labels = np.asarray(labels, dtype=np.int64)
@@ -141,6 +144,10 @@ def read(row: TorchvisionSet, name: str, root: Path, part: str, download: bool =
     if piece == "all":
         test = all_but(labels, row.of_each) if row.of_each else held_out(labels, TEST_FRACTION)
         picked = test if part == "test" else np.setdiff1d(np.arange(len(labels)), test)
+        items, labels = items[picked], labels[picked]
+    elif piece == "train" and row.group:
+        val = held_out_groups(labels, np.array([row.group(path) for path in items]), VAL_FRACTION)
+        picked = val if part == "val" else np.setdiff1d(np.arange(len(labels)), val)
         items, labels = items[picked], labels[picked]
     return items, labels, classes
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.readers.known import EVERY_BYTE, PART_BY_HAND, KnownSet, read_files
+from bench.data.sets.gtsrb import track
 from bench.data.splits import VAL_FRACTION, held_out_groups
 
 CONTENT = {"train": "a6b0a1c041236d0d", "test": "def59878d6559c64"}
@@ -21,10 +22,7 @@ def read(root: Path, part: str):
     )
     if part == "test":
         return files, labels, classes
-    # 00012_00005.jpg is of the class's track 12, as in the original.
-    val = held_out_groups(
-        labels, np.array([f"{Path(file).parent.name}/{Path(file).name.partition('_')[0]}" for file in files]), VAL_FRACTION
-    )
+    val = held_out_groups(labels, np.array([track(file) for file in files]), VAL_FRACTION)
     picked = val if part == "val" else np.setdiff1d(np.arange(len(files)), val)
     return files[picked], labels[picked], classes
 
