@@ -17,16 +17,29 @@ from bench.commands.tuning import require_apart
 from bench.data import catalogue
 from bench.encoders import factory
 from bench.errors import UserError
+from bench.evaluation import registry
 from bench.method import build
 from bench.plan.complete import complete
 from bench.plan.plan import make_plan
 from bench.records.store import ResultStore
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
-from bench.suites import cifar10, cifar10_budgets, cifar10_search, cifar10_vit, demo, demo_search, published_cifar10, tiny_imagenet50
+from bench.suites import (
+    cifar10,
+    cifar10_budgets,
+    cifar10_finetuned,
+    cifar10_frozen,
+    cifar10_search,
+    cifar10_vit,
+    demo,
+    demo_search,
+    published_cifar10,
+    tiny_imagenet50,
+)
 from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS
 from bench.suites._tuned import Setting
 from bench.training.optim import lr_at
 from places import ROOT
+from reports.claims.orders import FEWEST_ARMS
 from reports.pages import agreement, differences, leaderboard, published
 from reports.tables.build import build as build_tables
 
@@ -54,17 +67,8 @@ def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, re
 
 def test_a_file_of_the_folder_is_a_suite():
     assert suites.names() == [
-        "cifar10",
-        "cifar10_200epochs",
-        "cifar10_20epochs",
-        "cifar10_budgets",
-        "cifar10_new_seeds",
-        "cifar10_search",
-        "cifar10_vit",
-        "demo",
-        "demo_search",
-        "published_cifar10",
-        "tiny_imagenet50",
+        *("cifar10", "cifar10_200epochs", "cifar10_20epochs", "cifar10_budgets", "cifar10_finetuned", "cifar10_frozen"),
+        *("cifar10_new_seeds", "cifar10_search", "cifar10_vit", "demo", "demo_search", "published_cifar10", "tiny_imagenet50"),
     ]
     assert all(suites.load(name).results == f"results/{name}" for name in suites.names())
     with pytest.raises(UserError, match=r"unknown suite 'demo1'. Did you mean 'demo'\?  All suites: run_bench.py list suites"):
@@ -144,6 +148,28 @@ def test_cifar10_searches_the_methods_that_it_runs_and_no_newer_one():
     searched = (*cifar10_search.METHODS, *cifar10_search.OTHERS)
     assert sorted(searched) == sorted({method for chosen in cifar10.CHOSEN.values() for method in chosen})
     assert {run.method for run in suites.load("cifar10_search").runs} == set(searched)
+
+
+def test_the_further_evaluations_are_of_the_runs_of_cifar10():
+    """The same ids: where a checkpoint of one suite is left the other is not trained again."""
+    there = [run for run in cifar10.suite().runs if run.encoder == "resnet8"]
+    frozen, finetuned = cifar10_frozen.suite(), cifar10_finetuned.suite()
+    assert [run for run in there if run not in frozen.runs] == [run for run in there if run.method == "pixels"]
+    assert all(run in there for run in (*frozen.runs, *finetuned.runs)) and len(set(map(RunSpec.canonical, finetuned.runs))) == 33
+    assert {run.method for run in finetuned.runs[:24]} == {*cifar10_finetuned.FIRST, *cifar10_finetuned.REFERENCES}
+    methods_of = {run.method for run in finetuned.runs if methods.load(run.method).trained and run.method != "supervised"}
+    assert len(methods_of) == FEWEST_ARMS, "of fewer agreement.md says nothing"
+    assert all(len({run.seed for run in finetuned.runs if run.method == name}) == 3 for name in methods_of | {"random", "supervised"})
+
+
+@pytest.mark.parametrize("suite", [cifar10_frozen, cifar10_finetuned])
+def test_every_evaluator_of_the_further_evaluations_has_a_set_that_serves_it(suite):
+    for request in suite.EVALS:
+        name, _ = registry.parse(request)
+        kind, entry = registry.annotation(name), catalogue.entry(registry.target(request) or "cifar10")
+        assert kind in (None, *entry.annotations), request
+        assert set(registry.splits(name)) <= set(entry.sizes), request
+        assert entry.one_class or kind or registry.takes_sets(name), request
 
 
 def test_a_suite_that_lists_a_run_twice_is_refused(tmp_path):
