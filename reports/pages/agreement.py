@@ -22,6 +22,13 @@ from reports.tables.table import KEY, Cell, Table
 MOST_METHODS = 100
 """A table of more rows is one of a search, whose settings are no sample of methods."""
 
+STANDINGS = ("with it", "against it", "no statement")
+
+IN_SHORT = "+ and -: the 95 % interval lies above 0, or below; agreement.csv has every interval."
+
+MOST_INTERVALS = 12
+"""Measures of one grid with intervals; of more the grid has correlations alone, and agreement.csv the intervals."""
+
 LEGEND = """\
 - **own seeds** Spearman's rank correlation between the orders that two seeds of one measure give the methods, the mean over pairs of seeds:
   how well a measure foretells itself.
@@ -68,14 +75,17 @@ def own_seeds(table: Table, column: Column) -> float | None:
 def section(table: Table, found: dict[tuple[str, str], Agreement]) -> str:
     """A table's part of the page."""
     columns = _compared(table, found)
+    short = len(columns) > MOST_INTERVALS
     head = ["no.", "measure", "own seeds", *(str(number) for number in range(2, len(columns) + 1))]
     body = []
     for place, column in enumerate(columns):
         own = own_seeds(table, column)
         later = [found.get((column.key, other.key)) for other in columns[max(place + 1, 1) :]]
-        cells = [""] * (len(columns) - 1 - len(later)) + [str(its) if its else "–" for its in later]
+        told = [(in_short(its) if short else str(its)) if its else "–" for its in later]
+        cells = [""] * (len(columns) - 1 - len(later)) + told
         body.append([str(place + 1), _name(column), "–" if own is None else f"{own:.2f}", *cells])
-    return f"## {escape(table.title)}\n\n{grid(head, body, left=('measure',))}{ranking(table, columns, found)}"
+    marked = f"\n{IN_SHORT}\n" if short else ""
+    return f"## {escape(table.title)}\n\n{grid(head, body, left=('measure',))}{marked}{ranking(table, columns, found)}"
 
 
 def ranking(table: Table, columns: list[Column], found: dict[tuple[str, str], Agreement]) -> str:
@@ -83,7 +93,7 @@ def ranking(table: Table, columns: list[Column], found: dict[tuple[str, str], Ag
     ranked = next((column for column in columns if column.key == table.ranked_by), None)
     if ranked is None:
         return ""
-    groups: dict[str, list[str]] = {"with it": [], "against it": [], "no statement": []}
+    groups: dict[str, list[str]] = {standing: [] for standing in STANDINGS}
     for column in columns:
         its = found.get((ranked.key, column.key)) or found.get((column.key, ranked.key))
         if its:
@@ -94,8 +104,13 @@ def ranking(table: Table, columns: list[Column], found: dict[tuple[str, str], Ag
 
 
 def standing(its: Agreement) -> str:
-    """'with it', 'against it' or 'no statement'."""
-    return "with it" if its.low > 0 else "against it" if its.high < 0 else "no statement"
+    """One of STANDINGS."""
+    return STANDINGS[0 if its.low > 0 else 1 if its.high < 0 else 2]
+
+
+def in_short(its: Agreement) -> str:
+    """Without its interval: '0.67 +' where that lies above 0, '-0.52 -' below, '0.12' where it does not tell."""
+    return f"{its.correlation:.2f} {dict(zip(STANDINGS, ('+', '-', ''), strict=True))[standing(its)]}".rstrip()
 
 
 def tidy_csv(told: list[tuple[Table, dict[tuple[str, str], Agreement]]]) -> str:

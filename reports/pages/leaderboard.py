@@ -18,6 +18,7 @@ from rich.text import Text
 from bench.machine import files
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
+from reports.tables.columns import Column
 from reports.tables.table import KEY, Row, Table
 
 LEGEND = """\
@@ -43,6 +44,20 @@ LEGEND = """\
 ASCII = str.maketrans({"±": "+-", "†": "*", "·": "|", "→": "->", "–": "-", "…": "..."})
 """For a terminal that has nothing else."""
 
+MOST_COLUMNS = 16
+"""Numbers of one table in Markdown; of a table with more what OTHERS names stands in tables of its own below it."""
+
+OTHERS = (
+    ("Other data sets", ("transfer", kinds.AGGREGATE.key, "multilabel", "few_shot")),
+    ("Few labels", ("few_labels",)),
+    ("Retrieval, and probabilities of the linear probe", ("retrieval", "calibration")),
+    ("Images that were changed or are from elsewhere", ("robustness", "shift", "ood")),
+    ("Linear probe by SGD, and all weights trained", ("linear_sgd", "finetune", "scratch")),
+    ("Pixels and boxes", ("segmentation", "detection")),
+    ("After the projector", ("projection",)),
+)
+"""(title, evaluators), each of one kind, by what a column's key begins with."""
+
 WIDEST_METHOD, WIDEST_NOTES = 30, 22
 """Characters in the terminal before these two columns wrap."""
 
@@ -59,7 +74,7 @@ def markdown(tables: list[Table]) -> str:
     """All tables as one Markdown page."""
     parts = ["# Leaderboard\n"]
     for table in tables:
-        columns = [column for column in table.columns if column.shown]
+        columns, others = tables_of([column for column in table.columns if column.shown])
         head = ["#", "method", "seeds", *(column.header for column in columns), "notes"]
         body = [
             [
@@ -72,8 +87,21 @@ def markdown(tables: list[Table]) -> str:
             for row in table.rows
         ]
         parts.append(f"## {escape(table.title)}\n\n{grid(head, body)}")
+        for title, some in others:
+            shown = [[row.label, *(kinds.text(column, row.cells.get(column.key)) for column in some)] for row in table.rows]
+            parts.append(f"### {title}\n\n{grid(['method', *(column.header for column in some)], shown)}")
         parts += [f"{escape(line)}\n" for line in table.lines]
     return "\n".join([*parts, "## How to read it\n", LEGEND])
+
+
+def tables_of(columns: list[Column]) -> tuple[list[Column], list[tuple[str, list[Column]]]]:
+    """What stands in a table's own columns, and what in which further table: none where all of them fit."""
+    if len(columns) <= MOST_COLUMNS:
+        return columns, []
+    by_evaluator = [(title, [column for column in columns if column.key.partition(":")[0] in names]) for title, names in OTHERS]
+    others = [(title, some) for title, some in by_evaluator if some]
+    apart = {column.key for _, some in others for column in some}
+    return [column for column in columns if column.key not in apart], others
 
 
 def _rank(row: Row) -> str:

@@ -20,10 +20,12 @@ from reports.tables.columns import Column, rounded
 from reports.tables.table import Row, Table
 
 FEWEST_AXES = 3
-MOST_AXES = 12
+MOST_AXES = 16
 LEADING = 5
 SIZE = (8.6, 4.8)
 """Inches."""
+AXIS = 0.7
+"""Inches from an axis to the next, at least: with many the figure is wider."""
 LEFT, RIGHT, BOTTOM, TOP = 0.05, 0.8, 0.16, 0.84
 """Of the axes, as shares of the figure."""
 DODGE = 0.035
@@ -44,23 +46,25 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
 
 
 def evaluations(table: Table) -> list[Column]:
-    """The columns that have an axis: shown accuracies in which two methods or more differ."""
+    """The columns that have an axis: shown accuracies, and shown percents of objects, pixels and corrupted images, in which two methods or
+    more differ."""
     found = []
-    for column in (column for column in table.columns if column.kind == "accuracy" and column.shown):
+    for column in (column for column in table.columns if column.shown and (column.kind == "accuracy" or column.percent)):
         means = [row.cells[column.key].mean for row in _methods(table) if column.key in row.cells]
         if len(means) > 1 and max(means) > min(means):
             found.append(column)
-    return found[:MOST_AXES]
+    return found
 
 
 def draw(table: Table, columns: list[Column]) -> Figure:
     """A line for each row of the table over the axes of `columns`."""
     import seaborn  # here, since it takes a second to import and the other reports do not need it
 
+    columns, left_out = columns[:MOST_AXES], [column.header for column in columns[MOST_AXES:]]
     methods = sorted(_methods(table), key=lambda row: (-row.cells[table.ranked_by].mean, row.label))
     references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
-        figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
+        figure = Figure(figsize=(max(SIZE[0], AXIS * len(columns) / (RIGHT - LEFT)), SIZE[1]), dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
         axes = figure.add_axes((LEFT, BOTTOM, RIGHT - LEFT, TOP - BOTTOM))
         ranges = {column.key: _range([*methods, *references], column) for column in columns}
@@ -92,9 +96,10 @@ def draw(table: Table, columns: list[Column]) -> Figure:
         first, *rest = table.title.split(" · ")
         figure.text(LEFT, 0.955, f"{first}: what each evaluation says", fontsize=11, fontweight="bold", ha="left", va="center")
         figure.text(LEFT, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")
-        told = (
-            f"top-1 (%), each axis from the worst row of the table to the best; in grey the other {max(0, len(methods) - LEADING)} methods"
-        )
+        unit = "%" if any(column.percent for column in columns) else "top-1 (%)"
+        grey = f"in grey the other {max(0, len(methods) - LEADING)} methods"
+        told = f"{unit}, each axis from the worst row of the table to the best; {grey}"
+        told += f"; not drawn: {', '.join(left_out)}" if left_out else ""
         figure.text(LEFT, 0.02, told, fontsize=7, color="0.35", ha="left", va="bottom")
     return figure
 

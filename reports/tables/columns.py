@@ -32,6 +32,8 @@ class Column:
     less: bool = False
     """Less is better. Never of an accuracy or an aggregate: ranks, comparisons and the best of a column go by more."""
     label_free: bool = False
+    percent: bool = False
+    """A share in percent by labels, of which more is better and no image is right or wrong: a number without an interval over images."""
 
     @property
     def of_features(self) -> bool:
@@ -96,7 +98,7 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
     if evaluator == "robustness":
         name = plain.removeprefix("top1_")
         if name == "corrupted":
-            return Column("robustness", f"corrupted{per_class}", "number", 47, "report")
+            return Column("robustness", f"corrupted{per_class}", "number", 47, "report", percent=True)
         # Which images are right is known of the clean ones alone.
         return Column(f"robustness:{name}", f"{name}{per_class}", "accuracy" if name == "clean" else "number", 83)
     if evaluator == "shift":
@@ -155,7 +157,8 @@ def _written(evaluator: str, dataset: str, metric: str) -> Column | None:
             key = f"{evaluator}:{dataset}:{metric}" if "{}" in header else f"{evaluator}:{metric}"
             less = bool(LESS_IS_BETTER.fullmatch(metric))
             said = " (per class)" * ("mean_per_class" in metric) + ", less is better" * less
-            return Column(key, header.format(shown(dataset)) + said, kind, order, "report", less=less)
+            percent = bool(re.fullmatch(r"(\w+_)?(mAP|mIoU|AP\d*)", metric)) and kind == "number"
+            return Column(key, header.format(shown(dataset)) + said, kind, order, "report", less=less, percent=percent)
     return None
 
 

@@ -12,7 +12,7 @@ from test_reports import frame_of, result
 from test_reports import run as record_of
 
 from bench.records.record import Result
-from reports.pages import agreement
+from reports.pages import agreement, leaderboard
 from reports.plots import profiles
 from reports.tables.build import build
 
@@ -89,3 +89,80 @@ def test_every_row_is_drawn_where_it_is(tmp_path):
     assert drawn == pytest.approx({label: (mean - low) / (high - low) for label, mean in rows.items()})
     assert {text.get_text() for text in axes.texts} >= {"random", *[row.label for row in table.rows if row.kind == "method"][:5]}
     assert len({to_hex(text.get_color()) for text in axes.texts}) == 7, "five leading ones, floors, numbers"
+
+
+# Records of many evaluators, as those of cifar10_frozen and cifar10_finetuned.
+
+PERCENTS = {
+    "transfer": ("digits", "linear_top1"), "few_labels": ("mnist5k", "top1_n10"), "retrieval": ("mnist5k", "recall_at_1"),
+    "shift": ("cifar10_1", "top1"), "finetune": ("mnist5k", "top1"), "linear_sgd": ("mnist5k", "top1_epochs100"),
+}  # fmt: skip
+"""Evaluator -> (data set, metric) of an accuracy."""
+NUMBERS = [
+    *(("robustness", "mnist5k", "top1_corrupted"), ("ood", "dtd10", "fpr95_k50"), ("calibration", "mnist5k", "ece")),
+    *(("segmentation", "voc2012_part", f"{kind}_mIoU") for kind in ("frozen", "finetuned")),
+    *(("detection", "voc2012_part", f"{kind}_{metric}") for kind in ("frozen", "finetuned") for metric in ("AP", "AP50", "AP75")),
+    *(("label_free", "mnist5k", metric) for metric in ("rankme", "alpha_req")),
+    *(("lidar", "mnist5k", "lidar"), ("nesum", "mnist5k", "nesum")),
+]
+"""(evaluator, data set, metric) of what has no right and wrong images."""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Nine methods and a floor; every number has an order of its own."""
+
+    values = np.random.RandomState(0).uniform(20, 60, (len(PERCENTS) + len(NUMBERS), len(LINEAR) + 1))
+
+    def further(name, seed):
+        own = values[:, [*LINEAR, "random"].index(name)].tolist()
+        found = [result(evaluator, *facts, own.pop(), seed) for evaluator, facts in PERCENTS.items()]
+        facts = {"split": "test", "n": 400}
+        return found + [
+            Result(evaluator=evaluator, dataset=data, metric=metric, value=own.pop(), **facts) for evaluator, data, metric in NUMBERS
+        ]
+
+    runs = [run(name, seed, further(name, seed)) for name in LINEAR for seed in range(3)]
+    floor = [result("linear", "mnist5k", "top1", 10, 0), *further("random", 0)]
+    return build(frame_of(tmp_path_factory.mktemp("many"), [*runs, record("random", 0, floor, trained=False)]))
+
+
+def test_a_table_of_many_columns_is_several_by_kind_of_evaluator(many, tables):
+    page = leaderboard.markdown(many)
+    main, *others = page.partition("## How to read it")[0].split("\n### ")
+    assert [part.partition("\n")[0] for part in others] == [title for title, _ in leaderboard.OTHERS[:6]]
+    heads = [next(line for line in part.splitlines() if line.startswith("| ")) for part in (main, *others)]
+    headers = [cell.strip() for head in heads for cell in head.strip("| ").split(" | ")]
+    shown = [column.header for column in many[0].columns if column.shown]
+    assert sorted(header for header in headers if header not in ("#", "method", "seeds", "notes")) == sorted(shown), "each once"
+    assert max(map(len, page.splitlines())) < 250 and all(f"| {row.label} " in part for part in others for row in many[0].rows)
+    assert "mIoU" not in heads[0] and "detection" not in page and "linear mIoU" in heads[-1] and "RankMe" in heads[0]
+    assert "### " not in leaderboard.markdown(tables), "few columns stay together"
+
+
+def test_a_grid_of_many_measures_has_no_intervals_and_the_line_below_has_them(many, tmp_path):
+    page, listed = agreement.write(many, tmp_path)
+    text = page.read_text()
+    rows = {(row["first"], row["second"]): row for row in csv.DictReader(io.StringIO(listed.read_text()))}
+    grid = [line for line in text.splitlines() if line.startswith("|")]
+    assert agreement.IN_SHORT in text and not any("[" in line for line in grid) and max(map(len, grid)) < 340
+    told = next(line for line in text.splitlines() if line.startswith("- **linear**"))
+    named = {"finetune:mnist5k:top1": "fine-tuned mnist5k", "segmentation:voc2012_part:frozen_mIoU": "linear mIoU voc2012_part"}
+    for key, header in {**named, "rankme": "RankMe", "alpha_req": "alpha_req", "lidar": "LiDAR", "nesum": "NESum"}.items():
+        its = rows["linear", key]
+        correlation, low, high = (float(its[name]) for name in ("spearman", "low", "high"))
+        assert low < high and f"{header} {correlation:.2f} \\[{low:.2f}, {high:.2f}\\]" in told
+
+
+def test_every_measure_by_labels_has_an_axis_and_what_has_none_is_named(many, monkeypatch):
+    columns = profiles.evaluations(many[0])
+    keys = {column.key for column in columns}
+    assert {"robustness", "segmentation:voc2012_part:frozen_mIoU", "detection:voc2012_part:finetuned_AP75", "finetune:mnist5k:top1"} <= keys
+    assert not keys & {"rankme", "lidar", "calibration:ece", "ood:dtd10:fpr95_k50"}
+    monkeypatch.setattr(profiles, "MOST_AXES", len(columns))
+    whole = profiles.draw(many[0], columns)
+    monkeypatch.setattr(profiles, "MOST_AXES", 3)
+    few = profiles.draw(many[0], columns)
+    assert whole.get_figwidth() > few.get_figwidth() == profiles.SIZE[0]
+    assert [label.get_text() for label in few.axes[0].get_xticklabels()] == [column.header for column in columns[:3]]
+    assert columns[3].header in few.texts[-1].get_text() and "not drawn" not in whole.texts[-1].get_text()
