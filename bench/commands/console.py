@@ -131,7 +131,7 @@ def evaluation_in_words(plan, store, request) -> str:
     from bench.plan.estimate import in_words
     from bench.plan.evaluation_cost import evaluator_seconds
 
-    costs = evaluator_seconds(plan.todo, plan.evals, store, request.threads)
+    costs = evaluator_seconds(plan.todo, plan.evals, store, request.threads, request.beside())
     known = ", ".join(f"{name} {in_words(seconds)}" for name, seconds in costs.items() if seconds is not None)
     unknown = ", ".join(name for name, seconds in costs.items() if seconds is None)
     return "; ".join(filter(None, (known, unknown and f"of {unknown} no record of this processor says what it takes")))

@@ -21,7 +21,7 @@ def plan(launcher, workers, checkpoint_every, compiled, as_json, **described):
         todo = {run.id for run in plan.todo}
         runs = [{"id": run.id, "name": run.name, "to_do": run.id in todo, "spec": run.to_json()} for run in plan.runs]
         seconds, on, notes = estimate(plan, store, request, workers)
-        evaluation = evaluator_seconds(plan.todo, plan.evals, store, request.threads)
+        evaluation = evaluator_seconds(plan.todo, plan.evals, store, request.threads, request.beside())
         told = {"seconds": seconds, "workers": on, "notes": notes, "evaluation_seconds": evaluation}
         say_json({"results": request.results, "evals": plan.evals, "runs": runs, **told})
         return

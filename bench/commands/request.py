@@ -17,6 +17,7 @@ from bench.machine.users import share_with_group
 from bench.plan import completed, recipes
 from bench.plan.names import check_all
 from bench.plan.plan import Plan, make_plan
+from bench.records.paths import stores
 from bench.records.store import ResultStore
 from bench.spec import Budget, RunSpec
 
@@ -109,6 +110,7 @@ class Request:
         if results == "":
             raise UserError("--results is empty; expected a folder")
         self.results = Path(results or (chosen.results if suite else "results"))
+        self.in_own_folder = suite is not None and results is None
         self.requests = (
             tuple(grid.comma_list(requests, "--evals"))
             if requests is not None
@@ -119,6 +121,11 @@ class Request:
         check_places(self.results, self.scratch)
         share_with_group(self.results, self.scratch)
         check_all(self.specs, self.requests, self.data)
+
+    def beside(self) -> list[ResultStore]:
+        """Of a suite in its own folder the stores of other suites, which lie beside it: what something takes may be known there."""
+        others = [folder for folder in stores(self.results.parent) if folder != self.results] if self.in_own_folder else []
+        return [ResultStore(folder) for folder in others]
 
     def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):
         """The grid of runs that the options describe: seeds x methods x settings."""

@@ -3,6 +3,7 @@
 evaluator_seconds(plan.todo, ("knn", "linear"), store, 2)    {'features': 40.0, 'knn': 4.0, 'linear': None}
 """
 
+from collections.abc import Iterable
 from statistics import median
 
 from bench.evaluation.registry import EXTRACTION
@@ -11,10 +12,16 @@ from bench.records.store import ResultStore
 from bench.spec import RunSpec
 
 
-def evaluator_seconds(specs: tuple[RunSpec, ...], requests: tuple[str, ...], store: ResultStore, threads: int) -> dict[str, float | None]:
+def evaluator_seconds(
+    specs: tuple[RunSpec, ...], requests: tuple[str, ...], store: ResultStore, threads: int, beside: Iterable[ResultStore] = ()
+) -> dict[str, float | None]:
     """Seconds of each evaluator over all runs that lack it, and of extracting features for all of them; None where one was never measured
-    with some run's data set, encoder and image size on this processor with so many threads."""
+    with some run's data set, encoder and image size on this processor with so many threads. beside: other stores, whose records are
+    believed where this one has none; features may have been extracted of other sets there."""
     measured = costs_of_records(store, threads)
+    if any((request, *setting(spec)) not in measured for spec in specs for request in (EXTRACTION, *requests)):
+        for other in beside:
+            measured = costs_of_records(other, threads) | measured
     total: dict[str, float | None] = dict.fromkeys((EXTRACTION, *requests), 0.0)
     for spec in specs:
         missing = store.missing(spec, requests)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench.commands.request import Request
 from bench.machine import hardware
 from bench.plan.complete import complete
 from bench.plan.evaluation_cost import evaluator_seconds
@@ -40,3 +41,20 @@ def test_older_records_say_nothing(spec, tmp_path):
     store = ResultStore(tmp_path)
     store.publish(recorded(spec, {}))
     assert evaluator_seconds((spec.replace(seed=1),), ("knn",), store, 1) == {"features": None, "knn": None}
+
+
+def test_what_this_folder_does_not_know_is_taken_from_those_beside_it(spec, tmp_path, monkeypatch):
+    store, other = ResultStore(tmp_path / "results/mine"), ResultStore(tmp_path / "results/other")
+    store.publish(recorded(spec, {"features": 2.0, "knn": 1.0}))
+    other.publish(recorded(spec.replace(seed=1), {"features": 40.0, "knn": 30.0, "linear": 7.0}))
+    todo = (spec.replace(seed=3),)
+    assert evaluator_seconds(todo, ("knn", "linear"), store, 1, [other]) == {"features": 2.0, "knn": 1.0, "linear": 7.0}
+    assert evaluator_seconds(todo, ("knn",), store, 1, [None]) == {"features": 2.0, "knn": 1.0}, "where nothing lacks none is read"
+    (tmp_path / "mine.py").write_text(
+        "from bench.spec import Budget, RunSpec\nfrom bench.suites import Suite\n\n\ndef suite():\n"
+        "    run = RunSpec(method='random', dataset='digits', budget=Budget('steps', 1))\n"
+        "    return Suite((run,), ('knn',), 'results/mine')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert [one.folder for one in Request(suite="mine.py", threads=1).beside()] == [other.folder.relative_to(tmp_path)]
+    assert Request(suite="mine.py", results="results/mine", threads=1).beside() == []
