@@ -7,6 +7,7 @@ have colours, names and 95 % intervals, the others are grey, floors and ceilings
 differently; how much is in agreement.md. The same records give the same bytes.
 """
 
+import textwrap
 from pathlib import Path
 
 from matplotlib import style
@@ -24,8 +25,8 @@ MOST_AXES = 16
 LEADING = 5
 SIZE = (8.6, 4.8)
 """Inches."""
-AXIS = 0.7
-"""Inches from an axis to the next, at least: with many the figure is wider."""
+AXIS, NAME = 0.8, 13
+"""With more axes than the figure's width has room for: inches from one to the next, and characters of a line of its name."""
 LEFT, RIGHT, BOTTOM, TOP = 0.05, 0.8, 0.16, 0.84
 """Of the axes, as shares of the figure."""
 DODGE = 0.035
@@ -64,7 +65,8 @@ def draw(table: Table, columns: list[Column]) -> Figure:
     methods = sorted(_methods(table), key=lambda row: (-row.cells[table.ranked_by].mean, row.label))
     references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
-        figure = Figure(figsize=(max(SIZE[0], AXIS * len(columns) / (RIGHT - LEFT)), SIZE[1]), dpi=DOTS_PER_INCH)
+        width = max(SIZE[0], AXIS * len(columns) / (RIGHT - LEFT))
+        figure = Figure(figsize=(width, SIZE[1]), dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
         axes = figure.add_axes((LEFT, BOTTOM, RIGHT - LEFT, TOP - BOTTOM))
         ranges = {column.key: _range([*methods, *references], column) for column in columns}
@@ -90,7 +92,10 @@ def draw(table: Table, columns: list[Column]) -> Figure:
         _name(axes, [*zip(methods, colours, strict=False), *((row, "0.3") for row in references)], columns, ranges)
         axes.set_xlim(-0.35, len(columns) - 0.85)
         axes.set_ylim(-0.1, 1.1)
-        axes.set_xticks(range(len(columns)), [column.header for column in columns], fontsize=8, rotation=20, ha="right")
+        names, slant = [column.header for column in columns], {"fontsize": 8, "rotation": 20, "ha": "right"}
+        if width > SIZE[0]:
+            names, slant = [textwrap.fill(name, NAME, break_long_words=False, break_on_hyphens=False) for name in names], {"fontsize": 7}
+        axes.set_xticks(range(len(columns)), names, **slant)
         axes.set_yticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
         first, *rest = table.title.split(" · ")

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -163,6 +164,10 @@ def test_every_measure_by_labels_has_an_axis_and_what_has_none_is_named(many, mo
     whole = profiles.draw(many[0], columns)
     monkeypatch.setattr(profiles, "MOST_AXES", 3)
     few = profiles.draw(many[0], columns)
+    whole.canvas.draw()
+    boxes = [label.get_window_extent() for label in whole.axes[0].get_xticklabels()]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes)), "names beside each other"
+    assert min(box.y0 for box in boxes) > whole.texts[-1].get_window_extent().y1, "and above the line below them"
     assert whole.get_figwidth() > few.get_figwidth() == profiles.SIZE[0]
     assert [label.get_text() for label in few.axes[0].get_xticklabels()] == [column.header for column in columns[:3]]
     assert columns[3].header in few.texts[-1].get_text() and "not drawn" not in whole.texts[-1].get_text()
