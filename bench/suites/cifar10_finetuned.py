@@ -3,7 +3,7 @@ on CIFAR-10 and VOC, segmentation and detection on a part of VOC: thirteen hours
 
 The runs are those of `cifar10` by their ids, in a folder of their own, as cifar10_frozen.py says. Raw pixels have no weights to move.
 
-Hours of one core, as there: training 0.8; evaluation 12, detection alone 6.7 (27 TFLOP a run, twelve minutes), fine-tuning 3.3,
+Hours of one core, as there: training 0.8; evaluation 12, detection alone 6.7 (reckoned: 27 TFLOP a run), fine-tuning 3.3,
 segmentation 1.3. The first five methods with the references are 24 of the 33 runs. `plan` says what it is here.
 """
 
