@@ -130,7 +130,7 @@ NAMES_THE_SIZE = {
     "reports/tables/table.py": "one table for each size",
     "reports/pages/met.py": "up to which our ResNets have the stem of theirs",
     "reports/tables/lines.py": "in a table's title",
-    "reports/plots/cost.py": "in a figure's name",
+    "reports/tables/file_names.py": "in a file's name",
 }
 """Files outside those rooms that know the height and width of images as a setting of a run, like its encoder; and what for."""
 

@@ -103,7 +103,7 @@ def part(together: Sequence[Table], facts: Facts) -> str:
 
 def setting_of(row: Row, facts: Facts) -> str:
     """In words; else what tells it from other rows of its method, '' where there is none."""
-    known = next((facts.settings[one] for one in row.ids if one in facts.settings), None)
+    known = next((facts.settings[one] for _, one in row.runs if one in facts.settings), None)
     return row.label.removeprefix(row.method).strip() if known is None else known
 
 

@@ -17,9 +17,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, named, numbered, render, slug
+from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, named, render
 from reports.plots.label_placement import write_beside
 from reports.tables.budgets import TERA, UNIT, Course, Curve, tera
+from reports.tables.file_names import numbered, slug
 
 LEADING = 7
 """Curves with a colour of their own."""

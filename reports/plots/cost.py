@@ -7,18 +7,17 @@ collapsed. Every point is drawn where it is; only labels move. The same records 
 """
 
 import io
-import re
 from pathlib import Path
 
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.folder_name import shown
 from bench.machine import files
 from reports.plots.label_placement import place_labels, spread
 from reports.tables.costs import OTHER
 from reports.tables.drawable import undrawn
+from reports.tables.file_names import slugs
 from reports.tables.table import Row, Table
 
 STYLE = {
@@ -57,23 +56,6 @@ def drawn(tables: list[Table]) -> list[tuple[Table, str]]:
     """The tables that a figure can show, each with its file name. Of the others their lines say why there is none."""
     ranked = [table for table in tables if table.ranked_by]
     return [(table, name) for table, name in zip(ranked, slugs(ranked), strict=True) if not undrawn(table.rows, table.ranked_by)]
-
-
-def slugs(tables: list[Table]) -> list[str]:
-    """A file name for each table, no two alike."""
-    return numbered([slug(table.key, f"{table.key['budget_amount']:g}{table.key['budget_unit']}") for table in tables])
-
-
-def numbered(names: list[str]) -> list[str]:
-    """Those that are alike with a number: two revisions of one data set can have tables alike in all else."""
-    return [name if names.count(name) == 1 else f"{name}-{names[:position].count(name) + 1}" for position, name in enumerate(names)]
-
-
-def slug(key: dict, budget: str) -> str:
-    """A file name that depends on nothing but a table's key."""
-    encoder = f"{key['encoder']}-v{key['encoder_version']}" if key["encoder_version"] > 1 else key["encoder"]
-    parts = [shown(key["dataset"]), encoder, f"{key['image_size']}px", budget, key["pretrain_split"], key["precision"]]
-    return re.sub(r"[^\w.-]+", "_", "-".join([*parts, f"protocol{key['protocol']}", key["device"]]).rstrip("-"))
 
 
 def render(figure: Figure, kind: str) -> bytes:

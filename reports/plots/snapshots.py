@@ -14,10 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, MARKERS, STYLE, render, slugs
+from reports.plots.cost import DOTS_PER_INCH, MARKERS, STYLE, render
 from reports.plots.label_placement import write_beside
 from reports.tables.columns import Column
 from reports.tables.drawable import MOST_POINTS
+from reports.tables.file_names import slugs
 from reports.tables.table import Row, Table
 
 PANEL = (4.6, 4.4)

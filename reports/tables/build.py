@@ -67,8 +67,8 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
         constant, main = _constant(setting), [result for result in setting.results if result.weights is None]
         cells = {**cells_of(main, found, constant), **costs_of(setting.runs, found, here)}
         seeds, lost = len({result.id for result in main}), any(run.status != "done" for run in setting.runs)
-        ids, looks = tuple(run.id for run in setting.runs), on_the_way(setting.runs, within)
-        rows.append(Row(label, setting.kind, seeds, cells, None, notes(setting), lost, constant, setting.key, ids, looks))
+        ran, looks = tuple((run.seed, run.id) for run in setting.runs), on_the_way(setting.runs, within)
+        rows.append(Row(label, setting.kind, seeds, cells, None, notes(setting), lost, constant, setting.key, ran, looks))
         for weights in sorted({result.weights for result in setting.results if result.weights is not None}):
             others = [result for result in setting.results if result.weights == weights]
             alternates.append((f"{label} {weights}", cells_of(others, found)))

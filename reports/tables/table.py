@@ -76,8 +76,8 @@ class Row:
     """A floor of which no seed decides anything."""
     setting: tuple[str, ...] = ()
     """SETTING's values: the same setting has them in tables of other budgets too, whatever its label is there."""
-    ids: tuple[str, ...] = ()
-    """Of its runs, by seed."""
+    runs: tuple[tuple[int, str], ...] = ()
+    """(seed, id) of all its runs, done or not, by seed."""
     on_the_way: tuple[OnTheWay, ...] = ()
     """By share; where `--snapshots` asked for it."""
 

@@ -34,8 +34,8 @@ def tables(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(tables):
     rows = {row.label: row for row in tables[0].rows}
-    settings = dict.fromkeys(rows["simclr lr=0.3"].ids, TUNED) | dict.fromkeys(rows["simclr lr=0.1"].ids, DEFAULT)
-    settings |= dict.fromkeys(rows["byol"].ids, SAME)
+    words = {"simclr lr=0.3": TUNED, "simclr lr=0.1": DEFAULT, "byol": SAME}
+    settings = {run_id: word for label, word in words.items() for _, run_id in rows[label].runs}
     searches = {("simclr", "resnet8"): 82e12, ("byol", "resnet8"): 90e12}
     return overview.markdown(tables, Facts({"simclr": "contrastive"}, {"simclr": 2020}, settings, searches))
 
