@@ -131,6 +131,7 @@ NAMES_THE_SIZE = {
     "reports/pages/met.py": "up to which our ResNets have the stem of theirs",
     "reports/tables/lines.py": "in a table's title",
     "reports/tables/file_names.py": "in a file's name",
+    "reports/site/command.py": "an argument",
 }
 """Files outside those rooms that know the height and width of images as a setting of a run, like its encoder; and what for."""
 

@@ -30,6 +30,7 @@ from bench.commands import (
     report,
     run,
     show,
+    site,
     status,
     submit,
     tune,
@@ -45,19 +46,8 @@ from bench.errors import UserError
 COMMANDS = (
     *(demo.demo, listing.list_names, plan.plan, run.run, queue.queue, tune.tune, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
-    *(
-        report.report,
-        figure.figure,
-        verify.verify,
-        submit.submit,
-        submit.accept,
-        check.check,
-        views.views,
-        doctor.doctor,
-        data.data,
-        clean.clean,
-        completion.completion,
-    ),
+    *(report.report, site.site, figure.figure, verify.verify, submit.submit, submit.accept, check.check, views.views),
+    *(doctor.doctor, data.data, clean.clean, completion.completion),
 )
 """In the order of the help page."""
 

@@ -78,7 +78,7 @@ def markdown(tables: list[Table]) -> str:
         head = ["#", "method", "seeds", *(column.header for column in columns), "notes"]
         body = [
             [
-                _rank(row),
+                rank(row),
                 row.label,
                 "any" if row.constant else str(row.seeds),
                 *(kinds.text(column, row.cells.get(column.key)) for column in columns),
@@ -104,7 +104,7 @@ def tables_of(columns: list[Column]) -> tuple[list[Column], list[tuple[str, list
     return [column for column in columns if column.key not in apart], others
 
 
-def _rank(row: Row) -> str:
+def rank(row: Row) -> str:
     """'3' or '3 to 27'; '' where it has none."""
     return "" if row.rank is None else " to ".join(str(rank) for rank in dict.fromkeys(row.rank))
 
@@ -153,7 +153,7 @@ def print_table(tables: list[Table], console: Console):
 def _terminal_grid(table: Table, width: int) -> tuple[list[list[str]], list[str]]:
     """(header and rows as text, headers of the columns that do not fit in `width` characters)."""
     notes = ["", *("; ".join(row.notes) for row in table.rows)]
-    edge = [["#", *(_rank(row) or ".." for row in table.rows)], ["method", *(row.label for row in table.rows)]]
+    edge = [["#", *(rank(row) or ".." for row in table.rows)], ["method", *(row.label for row in table.rows)]]
     room = width - _width(edge[0]) - min(_width(edge[1]), WIDEST_METHOD + 2) - min(_width(notes), WIDEST_NOTES + 2)
     kept, left_out = [], []
     # What ranks is shown however narrow the terminal is, whether it is a column of the terminal's or not; it takes its room first.

@@ -1,0 +1,38 @@
+"""The command that makes a run again, from its record: every setting that --set takes is said, so that no default that moved meanwhile
+changes it."""
+
+import shlex
+from collections.abc import Sequence
+
+from bench.records.record import RunRecord
+from bench.spec import RunSpec
+
+
+def arguments(record: RunRecord, evals: Sequence[str]) -> str:
+    """What follows `run_bench.py run`, quoted for a shell. evals: all that the run was measured by. A folder of images is where it was
+    then. A data set's revision and a method's version are the code's, and not to be asked for."""
+    spec = RunSpec.from_json(record.spec)
+    said = {
+        "method": spec.method,
+        "dataset": spec.dataset,
+        "encoder": spec.encoder,
+        "image-size": spec.image_size,
+        "budget": f"{spec.budget.amount:.17g}{spec.budget.unit}",
+        "seeds": spec.seed,
+        "precision": spec.precision,
+        "pretrain-split": spec.pretrain_split,
+        "evals": ",".join(evals),
+        "threads": record.environment.get("threads"),
+    }
+    words = [word for option, value in said.items() if value not in (None, "") for word in (f"--{option}", str(value))]
+    recipe = record.spec.get("recipe") or {}
+    settings = dict(record.spec.get("hyper_parameters") or {})
+    # --set takes no list: betas, exclude and groups are what the method declares.
+    settings |= {f"recipe.{name}": value for name, value in recipe.items() if not isinstance(value, list)}
+    words += [word for name, value in settings.items() for word in ("--set", f"{name}={written(value)}")]
+    return shlex.join(words)
+
+
+def written(value: object) -> str:
+    """As --set reads it: none, true, a number as Python writes it, a word."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

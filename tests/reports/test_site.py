@@ -1,0 +1,250 @@
+"""The site as files: what is shown is escaped and is the tables' own, links lead somewhere, the same records give the same bytes, and what
+a person gives wrongly is refused before anything is written. In a browser: test_site_browser.py."""
+
+import dataclasses
+import json
+import posixpath
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from test_reports import run, spec
+
+from bench.commands.site_source import collected
+from bench.records.record import to_text
+from bench.records.store import ResultStore
+from places import ROOT
+from reports.site import comparisons, folder
+from reports.site.addresses import slug
+from reports.site.build import pages
+from reports.site.command import arguments
+from reports.site.curve import HEIGHT, WIDTH, drawing
+from reports.site.source import Source
+from reports.tables import columns as kinds
+
+SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img onerror>'
+CURVE = tuple((step / 10, 4.0 - step / 5) for step in range(11))
+FOLDER = {"dataset": f"folder:/data/{IMAGE}"}
+
+
+def records():
+    """Six methods that can be told apart or not, floors, a run that diverged, and names that are markup."""
+    made = []
+    for seed in range(3):
+        for name, accuracy in {"simclr": 93.1, "byol": 92.9, "rotation": 74.0}.items():
+            made.append(run(name, accuracy, seed, loss_curve=CURVE, chance_loss=3.5, short_of=("the queue is short",)))
+        made.append(run(f"mine/{SCRIPT}.py", 60.0, seed, loss_curve=CURVE, changes={"hyper_parameters": {"note": SCRIPT}}))
+        made.append(run("random", 47.5, seed, flops=0.0, trained=False))
+        made.append(run("simclr", 80.0, seed, changes=FOLDER))
+    made.append(run("jigsaw", 0, 0, status="diverged", error=SCRIPT, loss_curve=CURVE[:1]))
+    return made
+
+
+def stored(path, some):
+    store = ResultStore(path)
+    for record in some:
+        store.publish(record)
+    return path
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return collected([str(stored(tmp_path_factory.mktemp("results"), records()))])
+
+
+@pytest.fixture(scope="module")
+def made(source):
+    """The whole site, with docs/ of this checkout."""
+    return pages(source)
+
+
+class Page(HTMLParser):
+    """What a page has: every start tag with its attributes, and its text."""
+
+    def __init__(self, content: bytes):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(content.decode())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def parsed(made):
+    return {name: Page(content) for name, content in made.items() if name.endswith(".html")}
+
+
+def test_names_that_are_markup_are_shown_as_text(parsed):
+    for name, page in parsed.items():
+        scripts = [attributes for tag, attributes in page.tags if tag == "script"]
+        assert all("src" in one or one.get("type") == "application/json" for one in scripts), name
+        assert not [one for _, one in page.tags if any(key.startswith("on") for key in one)], name
+        assert not [one for tag, one in page.tags if tag == "img" and not one.get("src", "").startswith("../pictures/")], name
+    board = next(page for name, page in parsed.items() if "img_onerror" in name and name.startswith("leaderboards/"))
+    assert IMAGE in board.text
+    assert any(SCRIPT in page.text for name, page in parsed.items() if name.startswith("runs/")), "the error of the run that diverged"
+
+
+def test_every_link_leads_to_a_file_of_the_site_and_to_a_place_in_it(made, parsed):
+    ids = {name: {attributes["id"] for _, attributes in page.tags if "id" in attributes} for name, page in parsed.items()}
+    seen = 0
+    for name, page in parsed.items():
+        for _, attributes in page.tags:
+            address = attributes.get("href", attributes.get("src"))
+            if address is None or urlsplit(address).scheme in ("http", "https", "data"):
+                continue
+            parts = urlsplit(address)
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(parts.path))) if parts.path else name
+            assert target in made, f"{name} links to {address}"
+            assert not parts.fragment or parts.fragment in ids[target], f"{name} links to {address}"
+            seen += 1
+    assert seen > 1000
+
+
+def test_pages_of_every_kind_are_there_and_small(source, made):
+    runs = {name for name in made if name.startswith("runs/")}
+    assert runs == {f"runs/{one}.{kind}" for one in source.runs for kind in ("html", "json")}
+    wanted = {"index", "compare", "changes", "text/protocol", "text/statistics", "figures/index", "figures/simclr_temperature"}
+    wanted |= {"method/simclr", "method/script_", "data/mnist5k", f"data/{slug(IMAGE)}", "leaderboards/index"}
+    assert {f"{name}.html" for name in wanted} <= made.keys()
+    assert max(map(len, made.values())) < 2 * 2**20
+
+
+def test_a_leaderboard_has_the_tables_rows_as_every_report_writes_them(source, made):
+    board = source.boards[-1]
+    text = made[board.page].decode()
+    head, *body = re.findall(r"<tr.*?</tr>", text, re.DOTALL)
+    shown = [column for column in board.table.columns if column.shown]
+    assert [re.sub("<.*?>", "", cell) for cell in re.findall(r"<th.*?>.*?</th>", head)][6:-1] == [column.header for column in shown]
+    for row, line in zip(board.table.rows, body, strict=True):
+        cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", line)]
+        assert cells[5:-1] == [kinds.text(column, row.cells.get(column.key)) for column in shown]
+        assert [f"../runs/{one}.html" in line for _, one in row.runs] == [True] * len(row.runs) and row.runs
+    tied = sum(cell.tied for row in board.table.rows for key, cell in row.cells.items() if key in {column.key for column in shown})
+    assert text.count('href="#tie"') == tied > 0
+
+
+def test_what_any_two_methods_have_between_them_is_the_tables(source):
+    data = comparisons.data(source.boards)
+    (table,) = [one for one in data["tables"] if one["title"] == source.boards[-1].name]
+    found = source.boards[-1].table.compared["linear"]
+    (column,) = [one for one in table["columns"] if one["header"] == "linear"]
+    labels = [row.label for row in source.boards[-1].table.rows if "linear" in row.cells]
+    assert table["labels"][: len(labels)] == labels and len(labels) == 5
+    for later, label in enumerate(labels):
+        for earlier, other in enumerate(labels[:later]):
+            at = found.place[label], found.place[other]
+            pair = column["pairs"][later * (later - 1) // 2 + earlier]
+            assert f"{pair[0] / 10:.1f} {pair[1] / 10:.1f}" == f"{found.difference[at]:.1f} {found.half_width[at]:.1f}"
+            assert pair[2] == found.beyond[at]
+
+
+def test_a_table_of_too_many_rows_is_named_and_left_out(source, monkeypatch):
+    monkeypatch.setattr(comparisons, "MOST", 3)
+    data = comparisons.data(source.boards)
+    assert data["left_out"] == [source.boards[-1].name] and source.boards[-1].name not in {one["title"] for one in data["tables"]}
+
+
+def test_the_same_records_give_the_same_bytes(source, tmp_path):
+    again = collected([str(stored(tmp_path / source.folders[0].name, records()[::-1]))])
+    first, second = (pages(Source(one.folders, one.methods, one.datasets)) for one in (source, again))
+    assert first == second
+    # Without a checkout there is no page of docs, and none is linked.
+    assert not [name for name in first if name.startswith(("text/", "figures/"))] and b"protocol.html" not in first["index.html"]
+
+
+def test_a_losss_curve_fills_its_drawing_and_says_its_ends():
+    made = drawing([CURVE], 3.5)
+    assert made.lines[0].startswith("0.0,0.0 ") and made.lines[0].endswith(f"{WIDTH}.0,{HEIGHT}.0")
+    assert made.chance == HEIGHT / 4 and "from 4 to 2" in made.words and "a guess has 3.5" in made.words
+    assert drawing([CURVE], 50.0).chance is None, "a guess's loss that is far away would make a line of the curve"
+    assert drawing([CURVE[:1]]) is None and drawing([]) is None
+
+
+def test_the_command_on_a_runs_page_is_that_run(bench, tmp_path):
+    path = sorted((ROOT / "results/figures/mnist5k").glob("random-0-????????????????.json"))[0]
+    of_committed = ResultStore(ROOT / "results/figures").find(path.stem[-16:])[0]
+    code, out, _ = bench(
+        "plan", *arguments(of_committed, ["knn"]).split(), "--results", tmp_path / "r", "--scratch", tmp_path / "s", "--json"
+    )
+    assert code == 0 and [one["id"] for one in json.loads(out)["runs"]] == [of_committed.id]
+    said = arguments(run("simclr", 90.0, changes={"hyper_parameters": {"note": "two words", "deep": None, "big": True}}), ["knn"])
+    assert "--set 'note=two words' --set deep=none --set big=true" in said
+    assert "--budget 20000images" in said and "--set recipe.lr=0.1" in said and "betas" not in said
+
+
+@pytest.fixture
+def without_docs(monkeypatch, tmp_path):
+    """As where the program is installed: pages of docs/ take longer than all that these tests look at."""
+    monkeypatch.setattr("bench.commands.site_source.ROOT", tmp_path)
+
+
+def test_a_site_takes_a_folder_of_its_own_and_is_written_whole(bench, without_docs, tmp_path):
+    results, site = stored(tmp_path / "few", records()[:3]), tmp_path / "site"
+    assert bench("site", "--results", results, "--output", site, "--check")[0] == 1 and not site.exists()
+    assert bench("site", "--results", results, "--output", site)[0] == 0
+    assert bench("site", "--results", results, "--output", site, "--check")[0] == 0
+    assert not list(site.rglob("*.tmp"))
+    (site / "index.html").write_text("changed")
+    (site / "CNAME").write_text("somebody's own")
+    code, _, err = bench("site", "--results", results, "--output", site, "--check")
+    assert code == 1 and str(site / "index.html") in err and "CNAME" not in err and (site / "index.html").read_text() == "changed"
+    gone = sorted(results.rglob("*-1-*.json")) + sorted(results.rglob("*-0-*.json"))[:1]
+    pages_of_gone = [site / f"runs/{path.stem[-16:]}.html" for path in gone]
+    gone[0].unlink()
+    assert pages_of_gone[0].is_file() and bench("site", "--results", results, "--output", site)[0] == 0
+    assert not pages_of_gone[0].is_file(), "a run that has no record has no page"
+    assert (site / "CNAME").read_text() == "somebody's own", "what no site has written stays"
+
+
+def test_a_changed_marker_removes_nothing_elsewhere(tmp_path):
+    outside = tmp_path / "precious"
+    outside.write_text("x")
+    folder.mark(tmp_path / "site", ["../precious", str(outside), "old.html"])
+    (tmp_path / "site/old.html").write_text("old")
+    folder.write({"index.html": b"new"}, tmp_path / "site")
+    assert outside.exists() and not (tmp_path / "site/old.html").exists()
+
+
+def test_what_a_site_cannot_be_made_of_is_refused_before_anything_is_written(bench, without_docs, tmp_path):
+    site, one = tmp_path / "site", run("simclr", 90.0)
+    results = stored(tmp_path / "one", [one])
+
+    def refused(*names, output=site):
+        code, _, err = bench("site", *(word for name in names for word in ("--results", name)), "--output", output)
+        assert code == 2 and len(err.strip().splitlines()) == 1, err
+        assert not site.exists()
+        return err
+
+    (tmp_path / "empty").mkdir()
+    assert f"{tmp_path / 'empty'} holds no record" in refused(tmp_path / "empty")
+    assert "is not there" in refused(tmp_path / "nowhere")
+    other = dataclasses.replace(one, results=(dataclasses.replace(one.results[0], value=12.5), *one.results[1:]))
+    second = stored(tmp_path / "two", [other])
+    below = ResultStore(results).path(spec()).relative_to(results)
+    said = refused(results, second)
+    assert f"one/{below}" in said and f"two/{below}" in said and "12.5" in said and one.id in said
+    newer = stored(tmp_path / "newer", [one])
+    (path,) = newer.rglob("*.json")
+    path.write_text(to_text(one).replace('"schema_version": 3', '"schema_version": 99'))
+    assert "made by a newer program" in refused(newer) and str(path) in refused(newer)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "thesis.tex").write_text("x")
+    assert "'thesis.tex'" in refused(results, output=theirs) and [path.name for path in theirs.iterdir()] == ["thesis.tex"]
+    (tmp_path / "file").write_text("x")
+    assert "it is not a folder" in refused(results, output=tmp_path / "file")
+
+
+def test_two_folders_of_one_name_and_one_run_are_one_page(source, tmp_path):
+    one = run("simclr", 90.0)
+    again = collected([str(stored(tmp_path / place / "same", [one])) for place in ("a", "b")])
+    assert [each.name for each in again.folders] == ["same", "same (2)"]
+    made = pages(Source(again.folders))
+    assert {name for name in made if name.startswith("runs/")} == {f"runs/{one.id}.html", f"runs/{one.id}.json"}
+    assert len([name for name in made if name.startswith("leaderboards/")]) == 3
