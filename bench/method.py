@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from bench.compute.randomness import Draws
 from bench.parts.budgets import Needed
 from bench.spec import DatasetInfo, Recipe
-from bench.views.view import View
+from bench.views.view import AnyView
 
 
 def seen_by_nobody(caption: str, make: Callable[[], Tensor]) -> None:
@@ -35,7 +35,7 @@ class Batch:
     """What a loss gets: the views in their declared order, which images they show, and the only randomness there is."""
 
     views: tuple[Tensor, ...]
-    """Each float32 [B, 3, h, w], normalised."""
+    """Each float32 [B, 3, h, w], normalised; of other items than images as their views say."""
     index: Tensor
     """int64 [B]: which image of the pretraining split each one is, in an order that says nothing of its class."""
     draws: Draws
@@ -112,7 +112,7 @@ class Method(nn.Module):
     """Images that a batch must have: 2 where images are told from each other, or statistics are taken over them; with default
     hyper-parameters, and where others ask for another number `__init__` sets it on the method itself. What else a batch must be is said by
     a ValueError where it is found, in `__init__`, `loss` or `after_step`: a plan makes one step without numbers."""
-    views: tuple[View, ...] = ()
+    views: tuple[AnyView, ...] = ()
     recipe: Recipe | None = None
 
     encoder: nn.Module

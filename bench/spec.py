@@ -1,8 +1,6 @@
 """What a run is, as frozen data: budget, recipe, data set facts, and the spec whose hash is the run's id.
 
-Everything here is checked when it is built, prints, compares and hashes; nothing here imports torch, so a plan
-can be described and refused in a fraction of a second.
-"""
+All is checked when it is built, compares and hashes; no torch is imported: a plan is made or refused in a fraction of a second."""
 
 import dataclasses
 import functools
@@ -94,22 +92,27 @@ class DatasetInfo:
     """1: grey images, repeated to 3 channels before a method sees them."""
     mirror_safe: bool = True
     """Whether a mirror image still shows the same thing; digits do not."""
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     """Of each channel of the pretraining images, in 0..1: views arrive as (image - mean) / std. A plan, which decodes no image,
     leaves it and `std` at values that change nothing; no view, recipe or phase may depend on them."""
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    kinds: int = 0
+    """0: an item is of real numbers, float32. Else how many whole numbers it may be of, int64 from 0 up, as of words in a vocabulary."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image as a network sees it where no view changes it. What are not images have a class of their own, and say theirs."""
+        return 3, self.image_size, self.image_size
 
 
 Value = bool | int | float | str | None
-
 Change = Value | tuple[Value, ...]
 """Of a field of a recipe; betas and exclude are several values."""
 
 
 @dataclass(kw_only=True, frozen=True, config=STRICT)
 class RunSpec:
-    """One run. Fields left at None are completed from the method and the data set (bench/plan/plan.py); only a complete
-    spec has an id."""
+    """One run. Fields left at None are completed from method and data set (bench/plan/plan.py); only a complete spec has an id."""
 
     method: str
     """A name in methods/, or a path to a file that holds one Method."""
@@ -182,7 +185,6 @@ class RunSpec:
 
 
 RUN_SPEC = TypeAdapter(RunSpec)
-
 Filled = TypeVar("Filled")
 
 
@@ -215,5 +217,4 @@ def method_name(method: str) -> str:
 def one_line(error: ValidationError, what: str) -> UserError:
     """pydantic's report as one sentence that names the field, the value and what was expected."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return UserError(f"{what}: {where} = {first.get('input')!r}: {first['msg']}")
+    return UserError(f"{what}: {'.'.join(map(str, first['loc']))} = {first.get('input')!r}: {first['msg']}")

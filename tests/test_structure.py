@@ -95,7 +95,10 @@ NAMES_MIRRORS = {
 }
 """Of the other rooms the only files that name channels, or say which images may be mirrored, each with the reason."""
 
-NAMES_FORMATS = {"bench/encoders/formats.py": "weights are written as their authors' code does, and a format has its repository's name"}
+NAMES_FORMATS = {
+    "bench/encoders/formats.py": "weights are written as their authors' code does, and a format has its repository's name",
+    "bench/data/images.py": "the size of an image is a number of pixels",
+}
 """Files of the core that may name what is a method's name too, each with the reason."""
 
 NAMES_THE_SIZE = {
@@ -115,8 +118,6 @@ NAMES_THE_SIZE = {
     "bench/plan/complete.py": "fills it in, and says how small and large it may be",
     "bench/plan/estimate.py": "what takes as long as what",
     "bench/plan/memory.py": "how much memory images take",
-    "bench/plan/hook.py": "makes up features of images of that size",
-    "bench/plan/step.py": "what a method is tried with",
     "bench/plan/recipes.py": "what a paper trained with",
     "bench/pages/methods.py": "what methods are built with, to be described",
     "bench/pages/recipes.py": "what a paper trained with",
@@ -135,7 +136,7 @@ NAMES_THE_SIZE = {
 }
 """Files outside those rooms that know the height and width of images as a setting of a run, like its encoder; and what for."""
 
-SCALES_LEVELS = {"bench/views/view.py", "bench/data/images.py", "bench/parts/reconstruction.py", "bench/evaluation/corruptions/parts.py"}
+SCALES_LEVELS = {"bench/data/levels.py", "bench/data/images.py", "bench/parts/reconstruction.py", "bench/evaluation/corruptions/parts.py"}
 """Files that divide by the highest level: the one that makes images ready for a network, two that list all levels there are, and one for
 corruptions, which are defined on shares of it."""
 
@@ -453,7 +454,7 @@ def test_the_core_knows_no_methods_name(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_only_some_rooms_know_what_an_image_is(path):
     name, tree = path.relative_to(ROOT).as_posix(), parsed(path)
-    assert not scales_levels(tree) or name in SCALES_LEVELS, "bench.views.view.prepare makes images ready for a network"
+    assert not scales_levels(tree) or name in SCALES_LEVELS, "bench.data.levels.prepare makes images ready for a network"
     if room_of(name_of(path)) in OF_IMAGES:
         return
     assert not words(tree) & {"channels_last"}

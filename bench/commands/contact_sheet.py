@@ -20,7 +20,7 @@ from bench.method import Batch, LabelledBatch, Method
 from bench.plan.complete import own_code
 from bench.run.build import build_method
 from bench.spec import RunSpec
-from bench.views.view import prepare, render_views
+from bench.views import prepare, render_views
 
 IMAGES = 8
 ZOOM_TO = 96

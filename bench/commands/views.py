@@ -38,6 +38,8 @@ def views(method, dataset, image_size, encoder, recipe, settings, data_root, out
     data = DataSets(data_folder(data_root))
     spec = RunSpec(method=method, dataset=dataset, budget=Budget("steps", 1), image_size=image_size, encoder=encoder)
     check_names(spec, (), data)
+    if not (modality := data.require(dataset).entry.modality).drawn:
+        raise UserError(f"views draws no {modality.name}, which {shown(dataset)} has; expected a data set of images")
     hyper_parameters, recipe_changes = parse_settings(grid.in_full(settings, [method]))
     own, _ = recipes.changes(method, recipe)  # its batches, which may be larger than the data set, are not seen
     spec = spec.replace(hyper_parameters=own | hyper_parameters, recipe_changes=recipe_changes)

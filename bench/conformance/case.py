@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from bench.compute.randomness import seeded
 from bench.conformance.photographs import NUM_CLASSES, photographs
 from bench.conformance.state import copied, plain_fingerprints
+from bench.data.levels import prepare, unit_range
 from bench.data.source import Source
 from bench.encoders import factory, table
 from bench.errors import UserError
@@ -32,7 +33,6 @@ from bench.training.hook import fit
 from bench.training.meter import Meter
 from bench.training.step import phase_of
 from bench.training.trainer import Trainer
-from bench.views.view import prepare, unit_range
 
 IMAGE_SIZE = 32
 """Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""

@@ -51,17 +51,17 @@ class DataSet:
         return self.entry.classes or len(self.part("train")[2])
 
     def info(self, pretrain_split: str, image_size: int | None = None) -> DatasetInfo:
-        """What a method may know of the images it is pretrained on; no image is decoded for it."""
+        """What a method may know of the items it is pretrained on; no image is decoded for it."""
         if not self.entry.pretrain_splits:
             raise UserError(f"{self.name} is a test alone, and nothing can be trained on it; expected a data set with train and val")
         whole, few = splits.parse(pretrain_split)
         size = self.check_split(whole, self.entry.pretrain_splits, image_size)
         count = few * self.num_classes or self.entry.sizes[whole] or len(self.items(whole)[1])
-        return DatasetInfo(count, size, self.entry.channels, self.entry.mirror_safe)
+        return self.entry.modality.info(count, size, self.entry)
 
-    def pixels(self, split: str, image_size: int) -> int:
-        """Of all images of a split in all their channels, which take a byte each; 0 where the entry does not know how many there are."""
-        return (self.entry.sizes.get(split) or 0) * self.entry.channels * image_size**2
+    def bytes(self, split: str, image_size: int) -> int:
+        """Of all items of a split as they are stored; 0 where the entry does not know how many there are."""
+        return (self.entry.sizes.get(split) or 0) * self.entry.modality.bytes(image_size, self.entry)
 
     def part(self, part: str):
         """Images uint8 [N, C, H, W] or paths [N], labels int64 [N] and class names of a part as its reader gives it; nothing is decoded."""
@@ -165,7 +165,8 @@ class DataSet:
             expected = f"; expected '{parse(self.name).path}/{split}/CLASS/IMAGE'" if self.is_folder and split == "test" else ""
             raise UserError(f"{shown(self.name)} has no split '{split}', only {', '.join(there)}{expected}")
         if image_size is not None and image_size < 1:
-            raise UserError(f"an image size is a number of pixels from 1 up, not {image_size}")
+            modality = self.entry.modality
+            raise UserError(f"{modality.size} is a number of {modality.unit} from 1 up, not {image_size}")
         return image_size or self.entry.image_size
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.data.annotations import Annotation
+from bench.data.images import IMAGES
+from bench.data.modality import Modality
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Entry:
     they are read), of a folder the path and size of every image file. Empty where those are listed only when asked for:
     `bench.data.dataset.DataSet.revision`."""
     read: Callable = field(compare=False, repr=False)
-    """(root, part) -> [N, C, H, W] uint8 or [N] paths, int64 [N] labels, class names; numpy. A part is one of `parts`. A label is -1 where
-    an image has no class, or not one alone."""
+    """(root, part) -> [N, C, H, W] uint8 or [N] paths, or what `modality` stores; int64 [N] labels; class names. NumPy. A part is one of
+    `parts`. A label is -1 where an image has no class, or not one alone."""
     files: tuple[str, ...] = field(default=(), repr=False)
     """What must lie under the data root, or the folder itself; empty where the images come inside a library."""
     own_val: bool = field(default=False, repr=False)
@@ -55,6 +57,8 @@ class Entry:
     """Whether every image of train, val and test has one class; else all labels are -1, and `annotations` say what images show."""
     annotations: Mapping[str, Annotation] = field(default_factory=dict, compare=False, repr=False)
     """What images have beside that class, or instead of it: kind, one of `bench.data.annotations.KINDS`, -> how it is read."""
+    modality: Modality = field(default=IMAGES, compare=False, repr=False)
+    """What its items are. Of what is not images `channels` and `mirror_safe` say nothing, and `image_size` is what the modality says."""
 
     @property
     def parts(self) -> tuple[str, ...]:

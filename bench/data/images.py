@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.data.decoding import decode, readable, say
-from bench.data.entry import Entry
+from bench.data.modality import Modality
 from bench.defaults import COMMAND
 from bench.errors import UserError
+from bench.spec import DatasetInfo
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
+    from bench.data.entry import Entry
     from bench.data.rows import Rows
 
 
@@ -52,7 +54,7 @@ def resize(images: "Tensor", size: int) -> "Tensor":
     return functional.center_crop(torch.cat(pieces), [size, size]).contiguous()
 
 
-def decode_files(files: np.ndarray, size: int, data: Entry, threads: int, decoded: Callable = lambda: None) -> "Tensor":
+def decode_files(files: np.ndarray, size: int, data: "Entry", threads: int, decoded: Callable = lambda: None) -> "Tensor":
     """Image files of a data set -> uint8 [N, 3, size, size], in their order, by so many threads. decoded() is called after each."""
     import torch
     from torchvision.transforms.v2.functional import pil_to_tensor
@@ -79,3 +81,45 @@ def decode_files(files: np.ndarray, size: int, data: Entry, threads: int, decode
     for remark in sorted(remarks):
         say(data.name, remark)
     return images
+
+
+class Images(Modality):
+    """Photographs and drawings, squares of `image_size` pixels a side."""
+
+    name, size, unit, short = "images", "an image size", "pixels", "px"
+    sizes, drawn = (8, 4096), True
+
+    def info(self, count: int, size: int, entry: "Entry") -> DatasetInfo:
+        return DatasetInfo(count, size, entry.channels, entry.mirror_safe)
+
+    def bytes(self, size: int, entry: "Entry") -> int:
+        return entry.channels * size**2
+
+    def stored(self, items: np.ndarray, rows: np.ndarray | None, size: int, entry: "Entry", threads: int) -> "Tensor | Rows":
+        """uint8 [N, C, H, W], or [N] paths -> uint8 [N, C, size, size]."""
+        import torch
+
+        from bench.data.rows import RowsInMemory
+
+        if items.dtype == np.uint8 and items.shape[-2:] == (size, size):
+            images = torch.from_numpy(items)
+            # Train and val are rows of one array.
+            return images if rows is None else RowsInMemory(images, torch.from_numpy(rows))
+        items = items if rows is None else items[rows]
+        return resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else decode_files(items, size, entry, threads)
+
+    def statistics(self, items: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
+        return channel_stats(items)
+
+    def prepare(self, items: "Tensor", mean: "Tensor", std: "Tensor") -> "Tensor":
+        from bench.data.levels import prepare
+
+        return prepare(items, mean, std)
+
+    def laid_out(self, method: "nn.Module") -> "nn.Module":
+        from bench.data.levels import MEMORY_FORMAT
+
+        return method.to(memory_format=MEMORY_FORMAT)
+
+
+IMAGES = Images()

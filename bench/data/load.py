@@ -9,11 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bench.data.catalogue import require
 from bench.data.dataset import DataSet, no_val
-from bench.data.images import decode_files, resize
 from bench.data.reading import read_items
 from bench.errors import UserError
 
@@ -29,7 +26,7 @@ class Split:
 
     images: "Tensor | Rows"
     """uint8 [N, C, H, W], 0..255; rows of images that others hold too, or of a set that is packed at this size on disk: read as they are
-    indexed."""
+    indexed. Of a set of other items what its `modality` stores."""
     labels: "Tensor"
     """int64 [N], 0..K-1; in an unlabelled split -1."""
     classes: tuple[str, ...]
@@ -70,18 +67,11 @@ def read_split(data: DataSet, split: str, size: int, threads: int) -> Split:
     import torch
 
     from bench.data import packed
-    from bench.data.rows import RowsInMemory
 
     pack = packed.find(data, size)
     if pack:
         items, rows, labels, classes = read_items(data.entry, split, lambda part: (pack.rows(part), *data.part(part)[1:]))
         return Split(pack.images(items if rows is None else items[rows]), torch.from_numpy(labels), classes)
     items, rows, labels, classes = read_items(data.entry, split, data.part)
-    if items.dtype == np.uint8 and items.shape[-2:] == (size, size):
-        images = torch.from_numpy(items)
-        # Train and val are rows of one array.
-        images = images if rows is None else RowsInMemory(images, torch.from_numpy(rows))
-    else:
-        items = items if rows is None else items[rows]
-        images = resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else decode_files(items, size, data.entry, threads)
-    return Split(images, torch.from_numpy(labels), classes)
+    stored = data.entry.modality.stored(items, rows, size, data.entry, threads)
+    return Split(stored, torch.from_numpy(labels), classes)

@@ -46,7 +46,7 @@ def pack(
     data = catalogue.require(name, root)
     size = data.check_split("train", data.entry.sizes, image_size)
     parts = {part: data.part(part)[0] for part in data.entry.parts}
-    if any(files.dtype == np.uint8 for files in parts.values()):
+    if any(np.issubdtype(files.dtype, np.number) for files in parts.values()):
         raise UserError(f"{data.name} has no image files to pack: it is stored as arrays, and read into memory as it is")
     wanted = _wanted(data, size, parts)
     wanted.folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 class Rows(ABC):
-    """uint8 [N, C, H, W]. What is read is a tensor of its own, on `device`."""
+    """uint8 [N, C, H, W], or in memory what a modality stores [N, ...]. What is read is a tensor of its own, on `device`."""
 
     dtype = torch.uint8
 
@@ -89,7 +89,7 @@ class RowsInMemory(Rows):
     def __init__(self, images: Tensor, rows: Tensor):
         """images: uint8 [M, C, H, W] on the CPU; rows: int64 [N] in [0, M)."""
         super().__init__(rows, images.device)
-        self.images = images
+        self.images, self.dtype = images, images.dtype
 
     @property
     def shape(self) -> torch.Size:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from bench.compute.randomness import generator
 from bench.data.dataset import DataSet
-from bench.data.images import channel_stats
+from bench.data.images import IMAGES
 from bench.data.load import load
+from bench.data.modality import Modality
 from bench.data.rows import Rows
 from bench.data.splits import draw_of, drawn, parse
 from bench.machine import hardware
@@ -24,13 +25,14 @@ class Source:
     are evaluated, in an order of their own."""
 
     images: Tensor | Rows
-    """uint8 [N, C, H, W]"""
+    """uint8 [N, C, H, W], or what `modality` stores [N, ...]."""
     labels: Tensor | None
     """int64 [N] for a Reference, None for everything else."""
     info: DatasetInfo
     mean: Tensor
-    """float32 [3]"""
+    """float32 [3], or as many as `modality` has."""
     std: Tensor
+    modality: Modality = IMAGES
 
     @property
     def device(self) -> torch.device:
@@ -45,11 +47,13 @@ def load_source(spec: RunSpec, data: DataSet, threads: int = 1) -> tuple[Source,
     if few:
         split = split.reordered(torch.from_numpy(drawn(split.labels.numpy(), few, draw_of(spec.seed)).ravel()))
     info = data.info(spec.pretrain_split, spec.image_size)
-    mean, std = channel_stats(split.images)
+    modality = data.entry.modality
+    mean, std = modality.statistics(split.images)
     info = replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
     # Many sets lie in order of class, where an image's position gives its label away; a method is told positions.
     order = torch.randperm(len(split.images), generator=generator("index", PROTOCOL))
     split = split.reordered(order)
     device = hardware.device()
-    source = Source(split.images.to(device), split.labels.to(device), info, mean.float().to(device), std.float().to(device))
+    mean, std = mean.float().to(device), std.float().to(device)
+    source = Source(split.images.to(device), split.labels.to(device), info, mean, std, modality)
     return source, len(split.classes)

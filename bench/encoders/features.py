@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from bench.compute.collectives import agree, gather, rows_of
 from bench.compute.precision import computing_in, upcast
+from bench.data.levels import prepare
 from bench.data.rows import Rows
-from bench.views.view import prepare
 
 IMAGES_AT_ONCE = 500
 """Images per forward pass; features do not depend on it beyond rounding."""
 
 PIXELS_AT_ONCE = IMAGES_AT_ONCE * 224**2
-"""Of them together: above 224 pixels a side a pass has fewer images, and takes no more memory."""
+"""Of them together: above 224 pixels a side a pass has fewer images, and takes no more memory. Of other items as many numbers."""
 
 
 @torch.no_grad()
@@ -28,8 +28,10 @@ def extract(
     shared: bool = False,
     images_at_once: int = IMAGES_AT_ONCE,
     into: Callable[[int], Tensor] | None = None,
+    prepare: Callable[[Tensor, Tensor, Tensor], Tensor] = prepare,
 ) -> Tensor:
     """function of every image, in index order: uint8 [N, C, H, W] -> float32 [N, d], on the device of `mean`, or where `into` says.
+    prepare: makes stored items ready for a network, of those that are not images (bench.data.modality.Modality.prepare).
 
     In eval mode, without gradient or augmentation; under bf16 the network computes in bfloat16 as it was trained, which
     moves a feature by less than 1 %. `network` is put back in the mode it was in. shared: every device calls this and does
@@ -37,7 +39,7 @@ def extract(
     per forward pass. into: d -> float32 [N, d] on the CPU, that is filled pass by pass and handed back; not with `shared`."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    images_at_once = max(1, min(images_at_once, PIXELS_AT_ONCE // images.shape[-1] ** 2))
+    images_at_once = max(1, min(images_at_once, PIXELS_AT_ONCE // images.shape[2:].numel()))
     try:
         with computing_in(precision, mean.device):
             parts, whole, done = [], None, 0

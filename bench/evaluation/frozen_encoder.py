@@ -33,7 +33,7 @@ from bench.evaluation.tuning.trainable import Trainable, trainable
 from bench.method import Method, build, projection_of
 from bench.spec import PROTOCOL, RunSpec, settled
 from bench.views.ops import ResizedCrop
-from bench.views.view import MEMORY_FORMAT, View
+from bench.views.view import View
 
 CROPS = View((ResizedCrop((0.5, 1.0)),))
 """What alignment is measured between: mild crops, the same for every method."""
@@ -96,7 +96,8 @@ class FrozenEncoder:
             placed.append(place(width))
             return torch.from_numpy(placed[0])
 
-        extract(self.method, self.function, images, source.mean, source.std, settled(self.spec.precision), into=into)
+        setting = source.mean, source.std, settled(self.spec.precision)
+        extract(self.method, self.function, images, *setting, into=into, prepare=source.modality.prepare)
         return placed[0]
 
     def _of(self, function: Callable[[Tensor], Tensor]) -> "FrozenEncoder":
@@ -179,7 +180,7 @@ class FrozenEncoder:
             with seeded("scratch", PROTOCOL):
                 classes = self.data.require(self.dataset).num_classes
                 method = build(methods.load(spec.method), make_encoder, source.info, classes, spec.hyper_parameters)
-            method = method.to(source.device).to(memory_format=MEMORY_FORMAT)
+            method = source.modality.laid_out(method.to(source.device))
         return trainable(method, source.mean, source.std, settled(spec.precision), settled(spec.image_size))
 
     def images(self, dataset: str | None = None, *, test: bool = True) -> Images:

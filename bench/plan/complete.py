@@ -20,9 +20,6 @@ from bench.folder_name import canonical, shown
 from bench.spec import Recipe, RunSpec
 from bench.spec import canonical as canonical_json
 
-LARGEST_IMAGE = 4096
-"""Pixels a side: more is a slip of the keyboard."""
-
 
 def complete(
     spec: RunSpec,
@@ -50,13 +47,11 @@ def complete(
 
     data = data or catalogue.require(spec.dataset, root)
     encoder, image_size = spec.encoder or data.entry.encoder, spec.image_size or data.entry.image_size
-    if not 8 <= image_size <= LARGEST_IMAGE:
-        size = "small" if image_size < 8 else "large"
-        raise UserError(f"an image size of {image_size} pixels is too {size}; expected 8 to {LARGEST_IMAGE}")
-    info = data.info(spec.pretrain_split, image_size)
-    cls = methods.load(spec.method)
-    hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
+    modality, cls = data.entry.modality, methods.load(spec.method)
     entry = table.require(encoder)
+    modality.require_size(image_size)
+    items, info = f"{modality.name} of {image_size} {modality.unit}", data.info(spec.pretrain_split, image_size)
+    hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
     encoder = entry.name
     if cls.needs not in entry.offers:
         able = [name for name in table.names() if cls.needs in table.require(name).offers]
@@ -76,7 +71,7 @@ def complete(
     def new_method():
         return build(cls, factory.factory(encoder, image_size, scratch), info, num_classes, hyper_parameters)
 
-    with own_code(f"{spec.method} cannot be built with {encoder} at {image_size} pixels and {settings}"), on_paper():
+    with own_code(f"{spec.method} cannot be built with {encoder} at {image_size} {modality.unit} and {settings}"), on_paper():
         if key not in built:
             built[key] = new_method()
         method, recipe, step, precision = built[key], None, None, spec.precision or default_precision()
@@ -92,13 +87,13 @@ def complete(
     if recipe and recipe.batch_size > info.num_images:
         raise UserError(
             f"a batch of {recipe.batch_size} is larger than the data: the {spec.pretrain_split} split of {spec.dataset} "
-            f"has {info.num_images} images; expected --batch-size of at most that"
+            f"has {info.num_images} {modality.name}; expected --batch-size of at most that"
         )
     if recipe and recipe.batch_size < method.smallest_batch:
-        raise UserError(f"{spec.method} needs a batch of {method.smallest_batch} images or more, not {recipe.batch_size}")
+        raise UserError(f"{spec.method} needs a batch of {method.smallest_batch} {modality.name} or more, not {recipe.batch_size}")
     if tried:
-        when = f"before an epoch, with {encoder} and images" if recipe else "in its look at the training images,"
-        with own_code(f"{spec.method} fails {when} of {image_size} pixels"):
+        when = f"before an epoch, with {encoder} and {items}" if recipe else f"in its look at the training {items}"
+        with own_code(f"{spec.method} fails {when}"):
             if (*key, "hook") not in built:
                 built[*key, "hook"] = hook_on_paper(method, info, new_method)
         step = Step(0, 0, built[*key, "hook"].bytes)
@@ -107,19 +102,19 @@ def complete(
             (*key, recipe.batch_size, recipe.optimizer),
             ", ".join(f"{name}={value}" for name, value in spec.hyper_parameters.items()),
         )
-        batch = f"{encoder}, a batch of {recipe.batch_size} images of {image_size} pixels" + f" and {given}" * bool(given)
+        batch = f"{encoder}, a batch of {recipe.batch_size} {items}" + f" and {given}" * bool(given)
         with own_code(f"{spec.method} fails in its first step with {batch}"):
             if trained_so not in built:
                 built[trained_so] = step_on_paper(method, recipe, info, num_classes, new_method)
             step = built[trained_so] and replace(built[trained_so], hook=built[*key, "hook"].bytes)
         with own_code(f"{spec.method} fails where it is asked what it needs of a budget, and for its chance loss"):
             task_on_paper(method, recipe.batch_size, new_method)
-        with own_code(f"{spec.method} fails where it is evaluated, with {encoder} and images of {image_size} pixels"):
+        with own_code(f"{spec.method} fails where it is evaluated, with {encoder} and {items}"):
             if (*key, "encode") not in built:
                 built[*key, "encode"] = encode_on_paper(method, info, new_method)
     if here and step:
         images = images_bytes(data, spec.pretrain_split, image_size)
-        require_memory(spec.method, image_size, recipe and recipe.batch_size, precision, images, step)
+        require_memory(spec.method, items, recipe and recipe.batch_size, precision, images, step)
     with own_code(f"{spec.method} fails where it is asked for its version"):
         method_version = methods.version(spec.method, cls, hyper_parameters)
     return spec.replace(

@@ -7,6 +7,7 @@ N images of the pretraining split, d numbers of a feature.
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from bench.spec import DatasetInfo
 from bench.training.hook import has_hook
 
 IMAGES, PIXELS = 32, 2**17
-"""Images of noise that features are really made of, at most, and their pixels together."""
+"""Images of noise that features are really made of, at most, and their pixels together (all numbers of an item but its channels)."""
 
 UNLIKE = 0.01
 """By how much of itself a made-up feature differs from that of the image that it is made of, where it differs: rows that are alike have no
@@ -74,9 +75,10 @@ class Try:
 
     def extract(self, function: Callable[[Tensor], Tensor], count: int | None = None) -> Tensor:
         """What `before_epoch` is handed: [N, d], made up from the features of a few images of noise."""
-        rows, side = min(count or self.data.num_images, self.data.num_images), self.data.image_size
-        seen, found = min(rows, 2 if self.device == "meta" else max(2, min(IMAGES, PIXELS // side**2))), []
-        images = torch.randn(seen, 3, side, side, generator=self.draws, device="cpu").to(self.device)
+        rows, shape, kinds = min(count or self.data.num_images, self.data.num_images), self.data.shape, self.data.kinds
+        seen, found = min(rows, 2 if self.device == "meta" else max(2, min(IMAGES, PIXELS // math.prod(shape[1:])))), []
+        drawn = {"size": (seen, *shape), "generator": self.draws, "device": "cpu"}
+        images = (torch.randint(kinds, **drawn) if kinds else torch.randn(**drawn)).to(self.device)
         self.method.eval()
         with torch.no_grad():
             cost = count_flops(lambda: found.append(upcast(function(images))))

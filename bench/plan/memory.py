@@ -23,20 +23,20 @@ TEMPORARY = 1.2
 
 
 def images_bytes(data: DataSet, pretrain_split: str, image_size: int) -> int:
-    """Of the pixels of train and val, and of unlabelled images that are trained on; none where they are packed and stay on disk.
+    """Of the items of train and val, and of unlabelled ones that are trained on; none where they are packed and stay on disk.
     Whether test is read, an evaluator decides."""
     splits = ["train", "val", *(["unlabelled"] if pretrain_split == "unlabelled" else [])]
-    return 0 if packed.find(data, image_size) else sum(data.pixels(split, image_size) for split in splits)
+    return 0 if packed.find(data, image_size) else sum(data.bytes(split, image_size) for split in splits)
 
 
-def require_memory(name: str, image_size: int, batch_size: int | None, precision: str, images: int, step: Step | None) -> None:
-    """A UserError where this machine, or its GPU, has less than what is needed in one moment."""
+def require_memory(name: str, items: str, batch_size: int | None, precision: str, images: int, step: Step | None) -> None:
+    """A UserError where this machine, or its GPU, has less than what is needed in one moment. items: "images of 32 pixels"."""
     training, total = step.bytes(precision) if step else 0, total_memory()
-    parts: dict[str, float] = {f"images of {image_size} pixels": images}
+    parts: dict[str, float] = {items: images}
     what = f"a step of {batch_size} of them" if batch_size else "its look at them"
     on_gpu = hardware.device().type == "cuda"
     if on_gpu and training > (there := torch.cuda.get_device_properties(0).total_memory):
-        raise refusal(name, {f"{what}, {image_size} pixels a side": training}, there, "this GPU")
+        raise refusal(name, {f"{what}, {items}": training}, there, "this GPU")
     parts[what] = 0 if on_gpu else TEMPORARY * training
     if sum(parts.values()) > total:
         raise refusal(name, parts, total, "this machine")

@@ -6,6 +6,7 @@ What a run keeps beside it, images and features, is in bench/plan/memory.py; wha
 
 import copy
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from bench.compute.randomness import Draws, generator
 from bench.method import Batch, LabelledBatch, Method
 from bench.parts.budgets import Needed
-from bench.plan.paper import TRIED, Unknown, told
+from bench.plan.paper import TRIED, Unknown, dtype_of, told
 from bench.spec import DatasetInfo, Recipe
 
 STATES = {"sgd": 1, "lars": 1, "adam": 2, "adamw": 2}
@@ -63,7 +64,7 @@ def step_on_paper(method: Method, recipe: Recipe, data: DatasetInfo, num_classes
 
 def batch_bytes(method: Method, recipe: Recipe, data: DatasetInfo) -> int:
     """Of the views of a batch."""
-    return sum(view.count * view.pixels(data) ** 2 for view in method.views) * 3 * 4 * recipe.batch_size
+    return sum(view.count * math.prod(view.shape(data)) for view in method.views) * dtype_of(data).itemsize * recipe.batch_size
 
 
 def activations(method: Method, progress: float, size: int, data: DatasetInfo, num_classes: int, device: str) -> int:
@@ -100,7 +101,7 @@ def encode_on_paper(method: Method, data: DatasetInfo, with_numbers: Callable[[]
     try:
         features(copy.deepcopy(method).to("meta"), data, "meta")
     except Exception:  # whatever a method's own code can raise
-        if 2 * 3 * data.image_size**2 * 4 <= TRIED:
+        if 2 * math.prod(data.shape) * dtype_of(data).itemsize <= TRIED:
             features(with_numbers(), data, "cpu")
 
 
@@ -108,7 +109,7 @@ def features(method: Method, data: DatasetInfo, device: str) -> None:
     """Every encoding of two images that is evaluated, as after a training."""
     with torch.device(device), torch.no_grad():
         for name, encode in {"encode": method.eval().encode, **method.encode_also()}.items():
-            found = encode(torch.zeros(2, 3, data.image_size, data.image_size))
+            found = encode(torch.zeros(2, *data.shape, dtype=dtype_of(data)))
             if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2:
                 what = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
                 raise TypeError(f"{name} of 2 images returned {what}; expected a tensor [2, D] ({line_of(encode)})")
@@ -147,9 +148,9 @@ def storage(value: Tensor) -> int:
 
 def batch_of(method: Method, size: int, data: DatasetInfo, num_classes: int, device: str) -> Batch:
     """A batch of grey views, or without numbers."""
-    sides = [view.pixels(data) for view in method.views for _ in range(view.count)]
+    shapes = [view.shape(data) for view in method.views for _ in range(view.count)]
     draws = Draws("plan", total=size, device=device, take=(lambda *key, device: None) if device == "meta" else generator)
-    views = tuple(draws.randn(3, side, side) for side in sides)
+    views = tuple(draws.randint(data.kinds, *shape) if data.kinds else draws.randn(*shape) for shape in shapes)
     index = torch.arange(size) % data.num_images
     if method.uses_labels:
         return LabelledBatch(views, index, draws, index % num_classes)

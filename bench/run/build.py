@@ -15,7 +15,6 @@ from bench.spec import RunSpec, settled
 from bench.training.controls import Controls
 from bench.training.meter import Meter
 from bench.training.trainer import Trainer
-from bench.views.view import MEMORY_FORMAT
 
 
 def build_method(spec: RunSpec, source: Source, num_classes: int, scratch: Path | None = None) -> Method:
@@ -25,7 +24,7 @@ def build_method(spec: RunSpec, source: Source, num_classes: int, scratch: Path 
     with seeded(spec.seed, "init"):
         method = build(cls, make_encoder, source.info, num_classes, spec.hyper_parameters)
     synchronise(method)
-    return method.to(source.device).to(memory_format=MEMORY_FORMAT)
+    return source.modality.laid_out(method.to(source.device))
 
 
 def as_seen_by(method: Method, source: Source) -> Source:

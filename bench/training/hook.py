@@ -40,7 +40,8 @@ def run_hook(
     def features(function, count=None):
         def own_part():
             setting = source.mean, source.std, settled(spec.precision)
-            rows.append(extract(method, function, source.images[:count], *setting, shared=True, images_at_once=images_at_once))
+            how = {"shared": True, "images_at_once": images_at_once, "prepare": source.modality.prepare}
+            rows.append(extract(method, function, source.images[:count], *setting, **how))
 
         rows = []
         shared.append(count_flops(own_part))
@@ -67,7 +68,7 @@ def retake_statistics(method: Method, source: Source, spec: RunSpec) -> float:
         for function in (method.encode, *method.encode_also().values()):
             with taking_statistics(method, but=tuple(taken)) as now:
                 setting = source.images[:STATISTICS_IMAGES], source.mean, source.std, settled(spec.precision)
-                extract(method, function, *setting, images_at_once=STATISTICS_IMAGES)
+                extract(method, function, *setting, images_at_once=STATISTICS_IMAGES, prepare=source.modality.prepare)
             taken += now
 
     return count_flops(take)

@@ -7,6 +7,7 @@
 A user's own method imports from here.
 """
 
+from bench.data.levels import normalise, prepare
 from bench.views.colours import lightness
 from bench.views.ops import (
     Blur,
@@ -21,7 +22,7 @@ from bench.views.ops import (
     resize_matrix,
     separable,
 )
-from bench.views.view import View, joined, normalise, prepare, render_views
+from bench.views.view import View, joined, render_views
 
 __all__ = [
     "Blur",

@@ -3,21 +3,37 @@
 B images, C channels, H height, W width; h, w of a view.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from bench.compute.randomness import Draws
+from bench.data.levels import normalise, unit_range
 from bench.spec import DatasetInfo
 from bench.views.ops import Op, ResizedCrop
 
-MEMORY_FORMAT = torch.channels_last
-"""How images lie in memory, and so the weights of those networks that see them: what convolutions are fastest on."""
-
 TOGETHER = 2**21
 """Numbers of so many images a CPU's cache holds, about: with fewer at once torch's own time counts, with more the memory's."""
+
+
+class AnyView(Protocol):
+    """What the harness asks of a view, whatever it is of: a frozen value, as what the class below makes of images is."""
+
+    @property
+    def count(self) -> int:
+        """Independent draws of it, each a tensor of the batch."""
+        ...
+
+    def shape(self, data: DatasetInfo) -> tuple[int, ...]:
+        """Of one item as a method sees it in this view: tensors are [B, *shape], of `data.kinds`."""
+        ...
+
+    def ready(self, items: Tensor, draws: list[Draws], data: DatasetInfo, mean: Tensor, std: Tensor) -> tuple[Tensor, ...]:
+        """Stored items [B, ...] -> what a method sees of them, one tensor for each of the draws. mean, std: the modality's."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,14 @@ class View:
         """Height and width of the view."""
         return max(1, round(self.size * data.image_size))
 
+    def shape(self, data: DatasetInfo) -> tuple[int, ...]:
+        """Of one image as a method sees it in this view."""
+        return 3, self.pixels(data), self.pixels(data)
+
+    def ready(self, images: Tensor, draws: list[Draws], data: DatasetInfo, mean: Tensor, std: Tensor) -> tuple[Tensor, ...]:
+        """`render_together`, normalised: float32 [B, 3, h, w] for each of several draws of the ops."""
+        return tuple(normalise(rendered, mean, std) for rendered in self.render_together(images, draws, data))
+
     def render(self, images: Tensor, draws: Draws, data: DatasetInfo) -> Tensor:
         """uint8 [B, C, H, W] -> float32 [B, C, h, w] in [0, 1], one draw of the ops."""
         return self.render_together(images, [draws], data)[0]
@@ -50,11 +74,6 @@ class View:
         return images.chunk(len(draws))
 
 
-def unit_range(raw: Tensor) -> Tensor:
-    """uint8 0..255, of any shape -> float32 in [0, 1], a new tensor."""
-    return raw.to(torch.float32, copy=True).div_(255)
-
-
 def joined(parameters: list) -> Any:
     """The parameters of several draws, each a tensor [B, ...] or a tuple of such, as those of one batch."""
     if len(parameters) == 1:
@@ -64,26 +83,18 @@ def joined(parameters: list) -> Any:
     return tuple(torch.cat(same) for same in zip(*parameters, strict=True))
 
 
-def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """[B, 1 or 3, H, W] in [0, 1] -> [B, 3, H, W], in MEMORY_FORMAT: grey repeated, minus mean, over std (each [3])."""
-    images = (images.expand(-1, 3, -1, -1) - mean[:, None, None]).div_(std[:, None, None])
-    return images.contiguous(memory_format=MEMORY_FORMAT)
+def render_views(
+    views: Sequence[AnyView], items: Tensor, data: DatasetInfo, mean: Tensor, std: Tensor, draws_for: Callable[[int], Draws]
+) -> tuple[Tensor, ...]:
+    """Every view of a batch, in the declared order, `count` tensors each: of images float32 [B, 3, h, w], normalised.
 
-
-def prepare(raw: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Stored images as a network sees them where no view changes them: uint8 [B, 1 or 3, H, W] -> float32 [B, 3, H, W], as `normalise`."""
-    return normalise(unit_range(raw), mean, std)
-
-
-def render_views(views: tuple[View, ...], images: Tensor, data: DatasetInfo, mean: Tensor, std: Tensor, draws_for) -> tuple[Tensor, ...]:
-    """Every view of a batch, in the declared order, `count` tensors each: float32 [B, 3, h, w], normalised.
-
-    images: uint8 [B, C, H, W]. draws_for(number): a Draws for the number-th tensor. Several tensors of a view are computed together: on a
-    GPU, whose time goes with the number of operations, all of them; on a CPU as many as its cache holds (`TOGETHER`)."""
+    items: stored ones, of images uint8 [B, C, H, W]. draws_for(number): a Draws for the number-th tensor. Several tensors of a view are
+    computed together: on a GPU, whose time goes with the number of operations, all of them; on a CPU as many as its cache holds
+    (`TOGETHER`)."""
     rendered = []
     for view in views:
         draws = [draws_for(len(rendered) + own) for own in range(view.count)]
-        together = view.count if images.is_cuda else max(1, TOGETHER // images.numel())
+        together = view.count if items.is_cuda else max(1, TOGETHER // items.numel())
         for first in range(0, view.count, together):
-            rendered += view.render_together(images, draws[first : first + together], data)
-    return tuple(normalise(images, mean, std) for images in rendered)
+            rendered += view.ready(items, draws[first : first + together], data, mean, std)
+    return tuple(rendered)

@@ -27,7 +27,7 @@ from bench.data.sets import cifar10
 from bench.data.splits import held_out
 from bench.errors import UserError
 from bench.spec import DatasetInfo
-from bench.views.view import prepare
+from bench.views import prepare
 from places import ROOT
 
 

@@ -175,7 +175,7 @@ def test_a_run_on_a_pack_is_the_same_run(name, root, tmp_path):
 def test_a_run_decodes_nothing_where_there_is_a_pack(name, root, monkeypatch):
     packing.pack(name, SIZE, root)
     load_module.read_split.cache_clear()
-    monkeypatch.setattr(load_module, "decode_files", None)
+    monkeypatch.setattr("bench.data.images.decode_files", None)
     spec = complete(
         RunSpec(method="rotation", dataset=name, budget=Budget("steps", 1), image_size=SIZE, recipe_changes={"batch_size": 8}), root
     )

@@ -16,7 +16,7 @@ from bench.training import hook
 from bench.training.checkpoint import Checkpoints
 from bench.training.controls import Controls
 from bench.training.trainer import Trainer
-from bench.views.view import View, prepare
+from bench.views import View, prepare
 
 pytestmark = pytest.mark.usefixtures("fixed_weights")
 

@@ -16,10 +16,10 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
 from bench.compute.randomness import Draws, seeded
+from bench.data.levels import unit_range
 from bench.evaluation.tuning.backbone import Backbone
 from bench.evaluation.tuning.descent import batches, descend
 from bench.spec import PROTOCOL, Recipe
-from bench.views.view import unit_range
 
 FINEST = 4
 """Pixels between the positions of the finest map that is used: a finer one has more anchors than it is worth (FPN's finest, too)."""

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from bench.compute.precision import computing_in, upcast
+from bench.data.levels import normalise, unit_range
 from bench.encoders.batch_norm import GroupedBatchNorm
 from bench.encoders.encoder import Encoder
 from bench.encoders.stage_features import stage_outputs
 from bench.method import Method
-from bench.views.view import normalise, unit_range
 
 TRIED_WITH = 2
 """Images of the pass that finds which parameters `encode` uses."""

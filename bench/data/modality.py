@@ -1,0 +1,71 @@
+"""What the items of a data set are: all that the harness must know of them, said by the data set and by nobody else.
+
+An entry (entry.py) has one; images (images.py) are the default. To everybody above this room an item is a row of a tensor.
+Nothing heavy is imported before a part is read. N items.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.spec import DatasetInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from bench.data.entry import Entry
+    from bench.data.rows import Rows
+
+
+class Modality:
+    """The base: items that a reader gives as arrays of numbers, as they are stored, and that a network sees unchanged."""
+
+    name: str
+    """What items are called, many of them: what methods, encoders and evaluators say that they take."""
+    size: str
+    """What `image_size` is of them, with its article, as "an image size" is of images."""
+    unit: str
+    """What that is a number of: pixels."""
+    short: str
+    """The same behind a number in a table: px."""
+    drawn: bool = False
+    """Whether a contact sheet can show them, as it shows images."""
+    sizes: tuple[int, int]
+    """The smallest and the largest that is accepted."""
+
+    def require_size(self, size: int) -> None:
+        """A UserError where items cannot have this size, or it is a slip of the keyboard."""
+        least, most = self.sizes
+        if not least <= size <= most:
+            wrong = "small" if size < least else "large"
+            raise UserError(f"{self.size} of {size} {self.unit} is too {wrong}; expected {least} to {most}")
+
+    def info(self, count: int, size: int, entry: "Entry") -> DatasetInfo:
+        """What a method may know of `count` items that it is pretrained on; of what are not images a class of their own, whose `shape` and
+        `kinds` say what one of them is."""
+        raise NotImplementedError(f"{type(self).__name__} does not define info")
+
+    def bytes(self, size: int, entry: "Entry") -> int:
+        """Of one item as it is stored."""
+        raise NotImplementedError(f"{type(self).__name__} does not define bytes")
+
+    def stored(self, items: np.ndarray, rows: np.ndarray | None, size: int, entry: "Entry", threads: int) -> "Tensor | Rows":
+        """What a reader gives -> the items [N, ...] of this size. rows: which of `items`, None for all. threads: that decode files."""
+        import torch
+
+        return torch.from_numpy(items if rows is None else items[rows])
+
+    def statistics(self, items: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
+        """Mean and deviation of pretraining items, which `prepare` gets: float32 [C] each; of none where items are not to be normalised."""
+        import torch
+
+        return torch.zeros(0), torch.ones(0)
+
+    def prepare(self, items: "Tensor", mean: "Tensor", std: "Tensor") -> "Tensor":
+        """Stored items as a network sees them where no view changes them: [B, *DatasetInfo.shape]."""
+        return items
+
+    def laid_out(self, method: "nn.Module") -> "Any":
+        """A method whose weights lie in memory as networks for these items are fastest with; itself."""
+        return method
