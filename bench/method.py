@@ -93,6 +93,8 @@ class Method(nn.Module):
     """Raised when a change may move its numbers; part of a run's id."""
     needs: str = "features"
     """What it needs of an encoder: features | feature_map | tokens."""
+    takes: tuple[str, ...] = ("images",)
+    """What it learns from, by the names of modalities (bench/data/modality.py); none where it takes whatever its encoder takes."""
     phases: tuple[float, ...] = ()
     """Values of progress at which its graph changes (a layer unfreezes, a queue switches on), or a schedule within `loss` ends."""
     uses_labels: bool = False

@@ -68,9 +68,20 @@ def all_needs() -> dict[str, str]:
     return {name: registry.declared(FOLDER / f"{name}.py", "needs", "features") for name in names()}
 
 
+def takes(method: str) -> tuple[str, ...]:
+    """The class attribute `takes`, names of modalities, as the file's text has it. Imports nothing."""
+    return registry.declared(require(method), "takes", ("images",))
+
+
+def takers(modality: str) -> list[str]:
+    """Which methods of ours learn from it; one look at the folder for all of them."""
+    return [name for name in names() if modality in (takes(name) or (modality,))]
+
+
 def can_use(method: str, encoder: str) -> bool:
-    """Whether the encoder offers what one of our methods needs; neither is imported to know."""
-    return needs(method) in encoders.require(encoder).offers
+    """Whether the encoder offers what one of our methods needs, and takes what it learns from; neither is imported to know."""
+    entry = encoders.require(encoder)
+    return needs(method) in entry.offers and entry.takes in (takes(method) or (entry.takes,))
 
 
 def users(encoder: str) -> str:

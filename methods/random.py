@@ -8,6 +8,8 @@ from bench.method import Floor
 
 
 class Random(Floor):
+    takes = ()
+
     def __init__(self, make_encoder, data):
         super().__init__()
         self.encoder = make_encoder()

@@ -462,6 +462,21 @@ def test_only_some_rooms_know_what_an_image_is(path):
     assert name in NAMES_THE_SIZE or "image_size" not in words(tree)
 
 
+def compares_modalities(tree: ast.AST) -> bool:
+    """Whether the code asks if a modality is a certain one: sets one against a quoted name, or against an object of one that there is."""
+    sides = [(node.left, *node.comparators) for node in ast.walk(tree) if isinstance(node, ast.Compare)]
+    of_one = [both for both in sides if any(re.search(r"\b(modality|takes)\b", ast.unparse(side)) for side in both)]
+    return any(isinstance(side, ast.Constant) or re.fullmatch(r"[\w.]*[A-Z]{3,}", ast.unparse(side)) for both in of_one for side in both)
+
+
+def test_the_core_asks_of_no_modality_by_its_name():
+    for code in ("data.entry.modality.name == 'texts'", "modality is IMAGES", "'images' in method.takes"):
+        assert compares_modalities(ast.parse(code)), code
+    assert not compares_modalities(ast.parse("takes != there and there in entry.modality.takes and unit == 'images'"))
+    asking = {name_of(path) for path in (*CORE, *REPORTS) if compares_modalities(parsed(path))}
+    assert asking == {"bench.conformance.case"}, "a modality is data: bench/data/modality.py, and what is declared of it"
+
+
 @pytest.mark.parametrize("name", NAMES_THE_SIZE)
 def test_what_may_name_the_size_of_images_does(name):
     assert "image_size" in words(parsed(ROOT / name)), "take it off the list"

@@ -99,6 +99,8 @@ class Case:
 
             method = methods.load(str(method))
         self.cls = method
+        if method.takes and "images" not in method.takes:
+            raise UserError(f"check has photographs, and {method.__name__} takes {' or '.join(method.takes)}; expected a method of images")
         able = [name for name in table.names() if method.needs in table.require(name).offers]
         encoder = encoder or next((name for name in DEFAULT_ENCODERS if name in able), DEFAULT_ENCODERS[0])
         if able and method.needs not in table.require(encoder).offers:

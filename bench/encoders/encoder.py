@@ -3,6 +3,7 @@
 B images, C channels, H x W pixels, D features, [h, w] = size of a feature map.
 """
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,6 +16,8 @@ class Encoder(nn.Module):
     """features: the call itself. feature_map: `feature_map`, `stages` and `stage_modules`. tokens: also
     `tokens(images, keep, replace, mask_token)`, which a transformer alone has (networks/vit.py), and where a method wants what each of its
     blocks makes `block_tokens(images)`. Every class gives them as a literal, which is read in its text before torch is imported."""
+    takes: str = "images"
+    """The name of the modality that it is for (bench/data/modality.py); of another a literal too."""
     dim: int
     """D, with the width that it was made with."""
     published_keys: tuple[tuple[str, str], ...] = ()
@@ -26,6 +29,10 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, D], float32 or wider, also under autocast."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def tried_with(self, image_size: int, in_channels: int) -> Tensor:
+        """Two items such as it takes, on the device it is built on: what one of a user's own file is tried with, without numbers."""
+        return torch.empty(2, in_channels, image_size, image_size)
 
     def patch_projection(self) -> nn.Module | None:
         """The linear layer that makes tokens of patches, where a ViT begins with one; None of any other network."""

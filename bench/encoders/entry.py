@@ -31,3 +31,5 @@ class EncoderEntry:
     """What the family's constructor takes."""
     version: int = 1
     """Raised when a change may move the numbers of runs with it, or what their budget buys; above 1 it is part of their ids."""
+    takes: str = "images"
+    """The name of the modality that it is for."""

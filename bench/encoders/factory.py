@@ -10,7 +10,7 @@ Weights are new ones, or those of a file that is given: none are ever downloaded
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.defaults import scratch_root
 from bench.encoders.foreign import LIBRARIES
@@ -25,12 +25,14 @@ def factory(name: str, image_size: int, scratch: Path | None = None) -> "Callabl
 
     width multiplies the channels (a ViT's: in whole features a head); bn_groups takes BatchNorm's statistics over that many
     fixed groups of the global batch (a ViT and a ConvNeXt have no BatchNorm, and ignore it). weights, format: those of a file that somebody
-    else trained, by its SHA-256, which lies in the scratch folder (weights.py). A UserError where there is no such encoder,
-    and from make_encoder where it cannot have images of this size, or not those weights."""
+    else trained, by its SHA-256, which lies in the scratch folder (weights.py). own: what a family takes beside.
+    A UserError where there is no such encoder, and from make_encoder where it cannot have images of this size, or not those weights."""
     entry = require(name)
 
-    def make_encoder(in_channels: int = 3, width: float = 1.0, bn_groups: int = 1, weights: str = "", format: str = "") -> "Encoder":
-        encoder = builder(entry.family).build(entry, image_size, in_channels=in_channels, width=width, bn_groups=bn_groups)
+    def make_encoder(
+        in_channels: int = 3, width: float = 1.0, bn_groups: int = 1, weights: str = "", format: str = "", **own: Any
+    ) -> "Encoder":
+        encoder = builder(entry.family).build(entry, image_size, in_channels=in_channels, width=width, bn_groups=bn_groups, **own)
         if weights:
             from bench.encoders.weights import fill
 

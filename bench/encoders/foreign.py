@@ -69,7 +69,8 @@ def own_entry(path: str) -> EncoderEntry:
     """Of a user's own file."""
     file = require_file(path)
     offers, version = registry.declared(file, "offers"), registry.declared(file, "version", 1)
-    return EncoderEntry(f"{path}@{digest(path)}", "own", offers, registry.summary(file), None, {"file": path}, version)
+    facts = {"version": version, "takes": registry.declared(file, "takes", "images")}
+    return EncoderEntry(f"{path}@{digest(path)}", "own", offers, registry.summary(file), None, {"file": path}, **facts)
 
 
 def library_entry(name: str) -> EncoderEntry:

@@ -19,7 +19,7 @@ def load(path: str) -> type[Encoder]:
     return registry.only_class(registry.import_own(path), Encoder, path, "Encoder (bench.encoders.encoder)")
 
 
-def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int) -> Encoder:
+def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: float, bn_groups: int, **own: Any) -> Encoder:
     """The file's encoder with new weights. On the meta device it is tried: its output must be what it says."""
     path, cls = entry.shape["file"], load(entry.shape["file"])
     taken = inspect.signature(cls.__init__).parameters
@@ -29,7 +29,7 @@ def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: floa
             options[name] = value
         elif value != ANY[name]:
             raise UserError(f"{cls.__name__} of '{path}' takes no {name}, and the method asks for {value:g}")
-    encoder = cls(**options)
+    encoder = cls(**options, **own)
     if next(iter(encoder.parameters()), torch.empty(0)).is_meta:
         tried(encoder, path, image_size, in_channels)
     return encoder
@@ -38,7 +38,7 @@ def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: floa
 @torch.no_grad()
 def tried(encoder: Encoder, path: str, image_size: int, in_channels: int) -> None:
     """A UserError where what it offers has not the shape that it must have. encoder: on the meta device, where nothing is computed."""
-    images, what = torch.empty(2, in_channels, image_size, image_size, device="meta"), f"{type(encoder).__name__} of '{path}'"
+    images, what = encoder.tried_with(image_size, in_channels).to("meta"), f"{type(encoder).__name__} of '{path}'"
     encoder.eval()
     shapes: dict[str, tuple[torch.Tensor, tuple[int | None, ...]]] = {"forward": (encoder(images), (2, encoder.dim))}
     if "feature_map" in encoder.offers:

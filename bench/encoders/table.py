@@ -30,11 +30,11 @@ def entries() -> dict[str, EncoderEntry]:
     """Every encoder by name. A file that is added later is not seen by this process."""
     found: dict[str, EncoderEntry] = {}
     for family in NETWORKS.names():
-        offers = NETWORKS.declared(family, "offers")
+        offers, takes = NETWORKS.declared(family, "offers"), NETWORKS.declared(family, "takes", "images")
         for name, variant in NETWORKS.declared(family, "VARIANTS").items():
             if name in found:
                 raise UserError(f"two encoders are called {name}: one of {found[name].family} and one of {family}")
-            found[name] = EncoderEntry(name, family, offers, **variant | {"facts": Facts(**variant["facts"])})
+            found[name] = EncoderEntry(name, family, offers, **variant | {"facts": Facts(**variant["facts"]), "takes": takes})
     return found
 
 

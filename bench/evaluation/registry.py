@@ -87,6 +87,11 @@ def takes_sets(name: str) -> bool:
     return EVALUATORS.declared(name, "SETS_OF_CLASSES", default=False)
 
 
+def takes(name: str) -> tuple[str, ...]:
+    """The modalities whose items the evaluator looks at itself, changes or trains on; none where features alone are its matter."""
+    return EVALUATORS.declared(name, "TAKES", default=("images",))
+
+
 def annotation(name: str) -> str | None:
     """What the evaluator measures beside or instead of one class of each image, 'classes' (sets of them), 'boxes' or 'masks'; else None."""
     return EVALUATORS.declared(name, "ANNOTATION", default=None)

@@ -17,6 +17,7 @@ from bench.domains import domains
 from bench.encoders import factory, table
 from bench.errors import UserError, said, unknown
 from bench.folder_name import canonical, shown
+from bench.plan.fits import require_encoder, require_method
 from bench.spec import Recipe, RunSpec
 from bench.spec import canonical as canonical_json
 
@@ -48,7 +49,9 @@ def complete(
     data = data or catalogue.require(spec.dataset, root)
     encoder, image_size = spec.encoder or data.entry.encoder, spec.image_size or data.entry.image_size
     modality, cls = data.entry.modality, methods.load(spec.method)
+    require_method(spec.method, cls.takes, data)
     entry = table.require(encoder)
+    require_encoder(entry, data)
     modality.require_size(image_size)
     items, info = f"{modality.name} of {image_size} {modality.unit}", data.info(spec.pretrain_split, image_size)
     hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)

@@ -29,6 +29,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 
 BINS = 15
 

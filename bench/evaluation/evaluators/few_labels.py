@@ -24,6 +24,7 @@ from bench.records.record import Result, pack
 
 ARGUMENT: str | None = "a number of labels a class"
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 FEWEST_LABELS: int = 2
 """One label a class leaves none to choose a strength by."""
 

@@ -26,6 +26,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 SPLITS: tuple[str, ...] = ("test",)
 FEWEST_CLASSES: int = 5
 FEWEST_TEST_IMAGES: int = 20

@@ -17,6 +17,7 @@ from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 
 NEIGHBOURS = (1, 5, 10, 20, 50, 100, 200)
 """Grid of k; values above the size of the bank become that size. 200 is Wu et al.'s."""

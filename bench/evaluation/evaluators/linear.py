@@ -17,6 +17,7 @@ from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 
 STRENGTHS = tuple(float(f"{10**exponent:.4g}") for exponent in np.linspace(-5, 1, 13))
 """Two to a decade, 1e-5 to 10, on the mean cross-entropy. Weaker ones cost more than all of these together."""

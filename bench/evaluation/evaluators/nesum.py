@@ -16,6 +16,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False
+TAKES: tuple[str, ...] = ()
 NEEDS_CLASSES: bool = False
 SPLITS: tuple[str, ...] = ("train",)
 

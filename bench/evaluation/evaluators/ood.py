@@ -22,6 +22,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 NEEDS_CLASSES: bool = False
 SPLITS: tuple[str, ...] = ("test",)
 SPLITS_OF_PRETRAINING: tuple[str, ...] = ("train", "test")

@@ -19,6 +19,7 @@ from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 SPLITS: tuple[str, ...] = ("test",)
 
 

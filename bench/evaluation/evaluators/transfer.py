@@ -12,6 +12,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 
 
 def measure(arrays: Arrays, fitted: linear.Fitted | None = None) -> list[Result]:

@@ -7,6 +7,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False
+TAKES: tuple[str, ...] = ()
 
 
 def measure(arrays: Arrays, strength: linear.Chosen | None = None) -> list[Result]:
