@@ -54,7 +54,8 @@ def report(output, beside, as_json, columns, sort, written_as, check, **describe
     if frame.empty:
         raise UserError(f"there is nothing to report: {request.results} holds no record of it{elsewhere(request.results)}")
     versions = newest_versions()
-    tables = build(frame, *versions)
+    units = size_units()
+    tables = build(frame, *versions, units)
     printed = chosen(tables, grid.comma_list(columns, "--columns") if columns else (), sort)
     if written_as:
         click.echo(latex.text(printed) if written_as == "latex" else leaderboard.tidy_csv(printed), nl=False)
@@ -66,7 +67,7 @@ def report(output, beside, as_json, columns, sort, written_as, check, **describe
         if as_json:
             say_json({"results": request.results, "tables": printed, "written": []})
         return
-    reported = Reported(frame, tables, versions, planned, others)
+    reported = Reported(frame, tables, versions, units, planned, others)
     if check:
         compared(reported, folder)
         return
@@ -95,6 +96,13 @@ def newest_versions() -> tuple[dict[str, int], dict[str, int]]:
 
     encoders = {name: entry.version for name, entry in table.entries().items()}
     return {name: methods.declared_version(name) for name in methods.names()}, encoders
+
+
+def size_units() -> dict[str, str]:
+    """Of data sets by name: what the size of their items is a number of, in short."""
+    from bench.data import catalogue
+
+    return {name: catalogue.entry(name).modality.short for name in catalogue.names()}
 
 
 def elsewhere(results: Path) -> str:

@@ -21,6 +21,8 @@ class Reported(NamedTuple):
     """Of the frame."""
     versions: tuple[dict[str, int], dict[str, int]]
     """Of methods and of encoders, by name, that tables were made by."""
+    units: dict[str, str]
+    """Of data sets, by name: what the size of their items is a number of."""
     planned: dict[str, tuple]
     """A suite's name -> its complete runs."""
     beside: dict[str, Request]
@@ -56,7 +58,7 @@ def tables_beside(reported: Reported) -> tuple[list[Table], dict[str, tuple]]:
     for name, request in reported.beside.items():
         plan, _, frame = recorded_of(request)
         planned[name] = plan.runs
-        tables += [] if frame.empty else build(frame, *reported.versions)
+        tables += [] if frame.empty else build(frame, *reported.versions, reported.units)
     return tables, planned
 
 

@@ -23,18 +23,23 @@ from reports.tables.lines import listed, not_drawn, notes, title, total, trained
 from reports.tables.ranks import ranked, with_ties
 from reports.tables.settings import ELSEWHERE, Setting, settings_of
 from reports.tables.snapshots import on_the_way
-from reports.tables.table import KEY, SETTING, Row, Table
+from reports.tables.table import KEY, PIXELS, SETTING, Row, Table
 from reports.tables.versions import left_out, newest
 
 NOTHING_DRAWN = hashlib.sha256().hexdigest()
 """Hash of no weights at all."""
 
 
-def build(frame: pandas.DataFrame, methods: Mapping[str, int] | None = None, encoders: Mapping[str, int] | None = None) -> list[Table]:
+def build(
+    frame: pandas.DataFrame,
+    methods: Mapping[str, int] | None = None,
+    encoders: Mapping[str, int] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> list[Table]:
     """A table for each set of comparable runs, sorted by KEY, of the newest versions of methods and encoders alone.
 
-    methods, encoders: the versions that the code has now, by name: an older record never stands in for a newer code's. Raises UserError
-    where there is nothing to report."""
+    methods, encoders: the versions that the code has now, by name: an older record never stands in for a newer code's. units: what the
+    size of a data set's items is a number of, where it is not pixels. Raises UserError where there is nothing to report."""
     if frame.empty:
         where = frame.attrs.get("folder")
         raise UserError(f"nothing to report: there is no record{f' in {where}' if where else ''}. Make some with: {COMMAND} run")
@@ -45,7 +50,8 @@ def build(frame: pandas.DataFrame, methods: Mapping[str, int] | None = None, enc
         shown = newest(runs, methods or {}, encoders or {})
         version = int((runs if shown.empty else shown).encoder_version.max())
         known = dict(zip(alike, key, strict=True)) | {"encoder_version": version}
-        tables.append(_table({name: known[name] for name in KEY}, shown, left_out(runs, shown)))
+        unit = (units or {}).get(known["dataset"], PIXELS)
+        tables.append(_table({name: known[name] for name in KEY}, shown, left_out(runs, shown), unit))
     return tables
 
 
@@ -55,7 +61,7 @@ def _devices(frame: pandas.DataFrame) -> list[str]:
     return [(device or f"{model}, {threads} threads") if unit == "seconds" else (device or "") for unit, device, model, threads in facts]
 
 
-def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
+def _table(key: dict[str, object], frame: pandas.DataFrame, left: str, unit: str) -> Table:
     """Of runs that are comparable and of the newest versions. left: what is said of those that are not."""
     settings = settings_of(frame)
     names = labels([dict(zip(SETTING, setting.key, strict=True)) for setting in settings])
@@ -84,7 +90,7 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str) -> Table:
     lines += [trained_elsewhere(frame), left, not_drawn(rows, ranked_by), where_seconds(rows, here), total(frame)]
     return Table(
         key,
-        title(key, rows),
+        title(key, rows, unit=unit),
         columns,
         rows,
         ranked_by,

@@ -14,7 +14,7 @@ from reports.tables.columns import Column
 from reports.tables.drawable import undrawn
 from reports.tables.settings import ELSEWHERE, Setting
 from reports.tables.statistics import FEWEST_SEEDS
-from reports.tables.table import SETTING, Cell, Row
+from reports.tables.table import PIXELS, SETTING, Cell, Row
 
 COLLAPSED = "collapsed_centred"
 """The flag that a row's note is of. `collapsed`, its forerunner, took what is common to all images for a collapse."""
@@ -86,9 +86,9 @@ def total(frame: pandas.DataFrame) -> str:
     )
 
 
-def title(key: dict[str, object], rows: Sequence[Row], budget: str = "") -> str:
+def title(key: dict[str, object], rows: Sequence[Row], budget: str = "", unit: str = PIXELS) -> str:
     """'mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 3 seeds, mean with 95 % interval'. budget: what stands in its
-    place, of rows of several."""
+    place, of rows of several. unit: what the size is a number of."""
     counts = [row.seeds for row in rows if row.seeds and not row.constant]
     low, high = min(counts, default=0), max(counts, default=0)
     seeds = f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
@@ -97,7 +97,7 @@ def title(key: dict[str, object], rows: Sequence[Row], budget: str = "") -> str:
     budget = budget or f"budget {Budget(key['budget_unit'], key['budget_amount'])}"
     if rows and all(row.kind == ELSEWHERE for row in rows):
         budget = "trained elsewhere"
-    parts = [shown(key["dataset"]), encoder, f"{key['image_size']} px", budget]
+    parts = [shown(key["dataset"]), encoder, f"{key['image_size']} {unit}", budget]
     parts += [key["device"]] if key["device"] else []
     parts += [f"pretrained on {key['pretrain_split']}"] if key["pretrain_split"] != "train" else []
     return " · ".join(str(part) for part in (*parts, key["precision"], f"protocol {key['protocol']}", f"{seeds}, {how}"))

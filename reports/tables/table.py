@@ -21,6 +21,9 @@ KEY = (
 SETTING = ("method", "method_source", "method_version", "hyper_parameters", "recipe")
 """Runs that differ in one of these are rows of their own; what is left is the seed."""
 
+PIXELS = "px"
+"""What the size of a table's items is a number of, where it is not said."""
+
 STANDINGS = ("above", "alike", "below", "no statement")
 
 ROUNDING = 1e-9
