@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.commands.console import say_problems
-from bench.commands.report import elsewhere, newest_versions
+from bench.commands.report import elsewhere, newest_versions, size_units
 from bench.defaults import ROOT
 from bench.errors import UserError
 from bench.folder_name import shown
@@ -49,7 +49,7 @@ def read(path: Path, name: str) -> Folder:
     say_problems(store)
     if not stored:
         raise UserError(f"there is nothing to show: {path} holds no record{elsewhere(path)}")
-    return Folder(name, tuple(build(store.frame(), *newest_versions())), stored)
+    return Folder(name, tuple(build(store.frame(), *newest_versions(), size_units())), stored)
 
 
 def require_agreement(folders: Sequence[Folder]) -> None:
