@@ -22,7 +22,8 @@ from reports.tables.table import KEY, Cell, Table
 MOST_METHODS = 100
 """A table of more rows is one of a search, whose settings are no sample of methods."""
 
-STANDINGS = ("with it", "against it", "no statement")
+STANDINGS: dict[str, str] = {"with it": "+", "against it": "-", "no statement": ""}
+"""What is said of two measures, by the interval -> in short."""
 
 IN_SHORT = "+ and -: the 95 % interval lies above 0, or below; agreement.csv has every interval."
 
@@ -105,12 +106,12 @@ def ranking(table: Table, columns: list[Column], found: dict[tuple[str, str], Ag
 
 def standing(its: Agreement) -> str:
     """One of STANDINGS."""
-    return STANDINGS[0 if its.low > 0 else 1 if its.high < 0 else 2]
+    return "with it" if its.low > 0 else "against it" if its.high < 0 else "no statement"
 
 
 def in_short(its: Agreement) -> str:
     """Without its interval: '0.67 +' where that lies above 0, '-0.52 -' below, '0.12' where it does not tell."""
-    return f"{its.correlation:.2f} {dict(zip(STANDINGS, ('+', '-', ''), strict=True))[standing(its)]}".rstrip()
+    return f"{its.correlation:.2f} {STANDINGS[standing(its)]}".rstrip()
 
 
 def tidy_csv(told: list[tuple[Table, dict[tuple[str, str], Agreement]]]) -> str:
