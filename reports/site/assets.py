@@ -30,7 +30,8 @@ def table_component() -> str:
     assert spec and spec.submodule_search_locations, "itables is installed with this program"
     text = (Path(spec.submodule_search_locations[0]) / BUNDLE).read_text(encoding="utf-8")
     exports = list(EXPORTS.finditer(text))
-    names = dict(reversed(name.strip().split(" as ")) for name in exports[-1]["names"].split(",")) if exports else {}
+    pairs = (name.strip().partition(" as ") for name in exports[-1]["names"].split(",")) if exports else ()
+    names = {public: own for own, _, public in pairs}
     assert "default" in names, f"{BUNDLE} of this itables exports no table component: see constraints.txt for the version that does"
     last = exports[-1]
     body = f"{text[: last.start()]}window.DataTable={names['default']};{text[last.end() :]}"

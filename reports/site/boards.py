@@ -6,6 +6,7 @@ Rows, intervals, ranks and notes are reports/tables'; a cell is written as every
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from markupsafe import Markup
 
@@ -112,11 +113,11 @@ def rows_of(board: Board, columns: list[Column], pages: Mapping[str, str], facts
 
 def facts_of(board: Board) -> dict[str, str]:
     """What all runs of a table share, in words."""
-    key = board.table.key
+    key: Mapping[str, Any] = board.table.key
     return {
-        "data set": shown(str(key["dataset"])),
-        "encoder": str(key["encoder"]),
-        "budget": str(Budget(str(key["budget_unit"]), float(str(key["budget_amount"])))),
+        "data set": shown(key["dataset"]),
+        "encoder": key["encoder"],
+        "budget": str(Budget(key["budget_unit"], key["budget_amount"])),
         "records": board.folder,
     }
 
