@@ -26,8 +26,8 @@ class Segmenter(nn.Module):
     """[B, 3, H, W], normalised -> scores float32 [B, K, H, W]: those of the last stage's map, enlarged bilinearly."""
 
     def __init__(self, backbone: Backbone, width: int, classes: int):
-        """On a frozen backbone a linear layer (a 1x1 convolution) on standardised channels, as DINOv2's (facebookresearch/dinov2@7c503b3,
-        linear_head.py): a learning rate means the same at any scale of them. Else torchvision's FCN head without dropout. width: C."""
+        """On a frozen backbone a linear layer (a 1x1 convolution) on standardised channels, as DINOv2's (facebookresearch/dinov2@7c503b3):
+        a learning rate means the same at any scale of them. Else torchvision's FCN head without dropout. width: C."""
         super().__init__()
         self.backbone = backbone
         with seeded("segmenter", PROTOCOL):
