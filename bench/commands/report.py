@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from bench.commands import grid
 from bench.commands.as_json import say_json
 from bench.commands.console import console, note, request_of, say_problems
 from bench.commands.options import JSON, RUNS
@@ -32,6 +31,7 @@ def report(output, beside, as_json, columns, sort, written_as, check, **describe
         given = "--output" if output else "--json" if as_json else "--beside"
         raise UserError(f"--format {written_as} prints tables alone; leave out {given}")
     others = {name: request_of(suite=name, data_root=described["data_root"], scratch=described["scratch"]) for name in beside}
+    from bench.commands import grid
     from bench.commands.report_pages import Reported, compared, recorded_of, write_pages
     from bench.records.store import ResultStore
     from reports.pages import latex, leaderboard

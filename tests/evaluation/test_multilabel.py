@@ -163,10 +163,9 @@ def test_features_and_sets_of_classes_are_of_the_same_images(monkeypatch):
             classes=CLASSES,
         ),
     )
-    features = object.__new__(FrozenEncoder)
-    features._splits, features.dataset, features.threads, features._features = {}, "voc2012", 1, lambda images: images
-    features.spec = SimpleNamespace(image_size=8)
-    features.data = SimpleNamespace(require=lambda name: SimpleNamespace(entry=catalogue.entry(name)))
+    monkeypatch.setattr(FrozenEncoder, "_extracted", lambda self, images, place: images)
+    data = SimpleNamespace(require=lambda name: SimpleNamespace(entry=catalogue.entry(name), name=name))
+    features = FrozenEncoder(None, None, SimpleNamespace(dataset="voc2012", image_size=8), None, data)
     sets = features.label_sets()
     assert (sets.classes, sets.dataset, sets.train_x[0, 0], sets.test_x.shape) == (CLASSES, "voc2012", 5, (3, 4))
     assert np.array_equal(sets.val_y, shown["val"][0]) and features.label_sets(test=False).test_x is None

@@ -10,6 +10,7 @@ import pytest
 
 import methods
 from bench.commands.request import Request
+from bench.data.images import IMAGES
 from bench.encoders import table
 from bench.errors import UserError
 from bench.pages import recipes as recipes_page
@@ -33,7 +34,7 @@ def imagenet():
     """What a plan believes to be ImageNet, of which nothing is here: a tenth of it, since memories of all images, and what clusters them,
     are made with their numbers."""
     return SimpleNamespace(
-        entry=SimpleNamespace(encoder="resnet8", image_size=224, one_class=True),
+        entry=SimpleNamespace(encoder="resnet8", image_size=224, one_class=True, modality=IMAGES),
         info=lambda split, size: DatasetInfo(128_117, size),
         revision="none",
         num_classes=1000,

@@ -12,7 +12,7 @@ import pytest
 from test_reports import run, spec
 
 from bench.commands.site_source import collected
-from bench.records.record import to_text
+from bench.records.record import SCHEMA, to_text
 from bench.records.store import ResultStore
 from places import ROOT
 from reports.site import comparisons, folder
@@ -231,7 +231,7 @@ def test_what_a_site_cannot_be_made_of_is_refused_before_anything_is_written(ben
     assert f"one/{below}" in said and f"two/{below}" in said and "12.5" in said and one.id in said
     newer = stored(tmp_path / "newer", [one])
     (path,) = newer.rglob("*.json")
-    path.write_text(to_text(one).replace('"schema_version": 3', '"schema_version": 99'))
+    path.write_text(to_text(one).replace(f'"schema_version": {SCHEMA}', '"schema_version": 99'))
     assert "made by a newer program" in refused(newer) and str(path) in refused(newer)
     theirs = tmp_path / "theirs"
     theirs.mkdir()

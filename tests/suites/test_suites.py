@@ -39,9 +39,9 @@ from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS
 from bench.suites._tuned import Setting
 from bench.training.optim import lr_at
 from places import ROOT
-from reports.claims.orders import FEWEST_ARMS
 from reports.pages import agreement, differences, leaderboard, published
 from reports.tables.build import build as build_tables
+from reports.tables.rank_correlation import FEWEST
 
 WITH_RECORDS = ("cifar10", "tiny_imagenet50")
 
@@ -158,7 +158,7 @@ def test_the_further_evaluations_are_of_the_runs_of_cifar10():
     assert all(run in there for run in (*frozen.runs, *finetuned.runs)) and len(set(map(RunSpec.canonical, finetuned.runs))) == 33
     assert {run.method for run in finetuned.runs[:24]} == {*cifar10_finetuned.FIRST, *cifar10_finetuned.REFERENCES}
     methods_of = {run.method for run in finetuned.runs if methods.load(run.method).trained and run.method != "supervised"}
-    assert len(methods_of) == FEWEST_ARMS, "of fewer agreement.md says nothing"
+    assert len(methods_of) == FEWEST, "of fewer agreement.md says nothing"
     assert all(len({run.seed for run in finetuned.runs if run.method == name}) == 3 for name in methods_of | {"random", "supervised"})
 
 
