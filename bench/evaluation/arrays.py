@@ -140,6 +140,13 @@ def check_finite(evaluator: str, dataset: str, what: str, x: np.ndarray) -> None
         raise ValueError(f"{evaluator} on {dataset}: {bad} of {len(x)} rows of {what} hold NaN or infinite features")
 
 
+def finite_crops(evaluator: str, dataset: str, crops: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """`crops` themselves, features of two crops of the same images [N, D]; a ValueError where one holds NaN or infinity."""
+    for what, x in zip(("the first crop", "the second crop"), crops, strict=True):
+        check_finite(evaluator, dataset, what, x)
+    return crops
+
+
 def normalise(x: np.ndarray) -> np.ndarray:
     """[N, D] -> float64 [N, D], every row divided by its L2 norm; a row of zeros stays zero."""
     # float64, and the largest entry divided out first: squares of float32 features can overflow or vanish.

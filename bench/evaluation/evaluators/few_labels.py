@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.data.splits import DRAWS, drawn
 from bench.evaluation.arrays import Arrays, labels_a_class, require_finite, tally
-from bench.evaluation.evaluators.linear import STRENGTHS, at_edge
+from bench.evaluation.evaluators.linear import STRENGTHS, Chosen, at_edge
 from bench.evaluation.features import Features
 from bench.evaluation.logistic import fit, predict
 from bench.records.record import Result, pack
@@ -30,10 +30,6 @@ FEWEST_LABELS: int = 2
 
 FOLDS = 5
 """At most: of fewer labels a class each has a fold of its own."""
-
-
-Chosen = dict[str, float | int]
-"""What was chosen within a draw, and what it was chosen by."""
 
 
 def choose(x: np.ndarray, y: np.ndarray) -> Chosen:

@@ -8,7 +8,7 @@ N images, D features.
 
 import numpy as np
 
-from bench.evaluation.arrays import check_finite, evenly, normalise, require_finite
+from bench.evaluation.arrays import evenly, finite_crops, normalise, require_finite
 from bench.evaluation.features import Features
 from bench.records.record import Result
 
@@ -134,14 +134,7 @@ def measure(dataset: str, train_x: np.ndarray, crops: tuple[np.ndarray, np.ndarr
     ]
 
 
-def finite(evaluator: str, dataset: str, crops: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The crops themselves; a ValueError that names evaluator and data set where one of [N, D] holds NaN or infinity."""
-    for what, x in zip(("the first crop", "the second crop"), crops, strict=True):
-        check_finite(evaluator, dataset, what, x)
-    return crops
-
-
 def evaluate(features: Features, argument: None = None) -> list[Result]:
     """`measure` on the pretraining data set's train split. ValueError where a feature is not finite."""
     arrays, crops = require_finite("label_free", features.arrays(test=False)), features.two_crops()
-    return measure(arrays.dataset, arrays.train_x, finite("label_free", arrays.dataset, crops))
+    return measure(arrays.dataset, arrays.train_x, finite_crops("label_free", arrays.dataset, crops))

@@ -12,7 +12,7 @@ N images, V views, D features.
 
 import numpy as np
 
-from bench.evaluation.arrays import check_finite
+from bench.evaluation.arrays import finite_crops
 from bench.evaluation.features import Features
 from bench.records.record import Result
 
@@ -45,8 +45,6 @@ def lidar(views: np.ndarray) -> float | None:
 
 def evaluate(features: Features, argument: None = None) -> list[Result]:
     """`lidar` of the pretraining data set's train split. ValueError where a feature is not finite."""
-    crops = features.two_crops()
-    for what, x in zip(("the first crop", "the second crop"), crops, strict=True):
-        check_finite("lidar", features.dataset, what, x)
+    crops = finite_crops("lidar", features.dataset, features.two_crops())
     value = lidar(np.stack(crops, axis=1))
     return [Result(evaluator="lidar", dataset=features.dataset, split="train", metric="lidar", value=value, n=len(crops[0]))]

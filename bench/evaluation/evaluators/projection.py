@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from bench.evaluation.arrays import Arrays, require_finite
+from bench.evaluation.arrays import Arrays, finite_crops, require_finite
 from bench.evaluation.evaluators import knn, label_free, linear
 from bench.evaluation.features import Features
 from bench.records.record import Result
@@ -37,4 +37,4 @@ def evaluate(features: Features, argument: None = None) -> list[Result]:
     if projected is None:
         return []
     arrays = require_finite("projection", projected.arrays())
-    return measure(arrays, label_free.finite("projection", arrays.dataset, projected.two_crops()))
+    return measure(arrays, finite_crops("projection", arrays.dataset, projected.two_crops()))
