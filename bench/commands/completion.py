@@ -76,6 +76,12 @@ def of_evaluators() -> list[str]:
     return registry.names()
 
 
+def of_loggers() -> list[str]:
+    from bench.run.logger import LOGGERS
+
+    return LOGGERS.names()
+
+
 def of_lists() -> list[str]:
     """What `list` takes."""
     return ["methods", "datasets", "encoders", "evals", "suites", "recipes", "runs"]

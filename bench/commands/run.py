@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import click
 
+from bench.commands.beside import KEEP, LOG, loggers_of
 from bench.commands.console import Stopped, console, describe, note, plan_of, request_of, require_images, say_estimate, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
 from bench.commands.snapshots import SNAPSHOTS, snapshots_of
@@ -20,23 +21,19 @@ def cluster_options(described: dict) -> dict:
     return {name: described.pop(name) for name in names}
 
 
-KEEP = click.option(
-    "--keep-weights", type=click.Choice(["none", "encoder"]), default="none", show_default=True, help="What lies beside each record."
-)
-
-
 @click.command()
 @RUNS
 @WORKERS
 @SLURM
 @KEEP
+@LOG
 @SNAPSHOTS
 @click.option("--no-estimate", is_flag=True, help="Begin at once: no step is timed first to say how long it will take.")
-def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, snapshots, snapshot_evals, no_estimate, **described):
+def run(launcher, workers, checkpoint_every, compiled, keep_weights, loggers, dry_run, snapshots, snapshot_evals, no_estimate, **described):
     """Train and evaluate a suite, or the runs that the options describe."""
     options = cluster_options(described)
     request = request_of(launcher=launcher, **described).require_runs().require_places()
-    how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}
+    how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights, **loggers_of(loggers)}
     start(request, workers, how | snapshots_of(snapshots, snapshot_evals, request), dry_run, options, timed=not no_estimate)
 
 
@@ -45,9 +42,10 @@ def run(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, sn
 @WORKERS
 @SLURM
 @KEEP
+@LOG
 @SNAPSHOTS
 @click.option("--failed", is_flag=True, help="Only runs that failed or were lost.")
-def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, snapshots, snapshot_evals, failed, **described):
+def retry(launcher, workers, checkpoint_every, compiled, keep_weights, loggers, dry_run, snapshots, snapshot_evals, failed, **described):
     """Launch again what failed, was lost, stopped or cancelled; each goes on from its last checkpoint."""
     from bench.launch.status import WENT_WRONG, run_states
 
@@ -59,7 +57,7 @@ def retry(launcher, workers, checkpoint_every, compiled, keep_weights, dry_run, 
         found = run_states(plan.runs, plan.evals, request.scratch, store, note)
         return {run.spec.id for run in found if run.state in states}
 
-    how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights}
+    how = {"checkpoint_every": checkpoint_every, "compile": compiled, "keep_weights": keep_weights, **loggers_of(loggers)}
     start(request, workers, how | snapshots_of(snapshots, snapshot_evals, request), dry_run, options, chosen)
 
 

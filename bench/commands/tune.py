@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from bench.commands.beside import KEEP
 from bench.commands.completion import names_from, of_methods
 from bench.commands.console import describe, note, plan_of, request_of, say_estimate
 from bench.commands.options import DESCRIBED, PLACES, SLURM, WORKERS
-from bench.commands.run import KEEP, cluster_options, start
+from bench.commands.run import cluster_options, start
 from bench.defaults import COMMAND
 from bench.errors import UserError, unknown
 

@@ -37,6 +37,7 @@ from bench.run.export import keep_beside
 from bench.run.folder import run_folder
 from bench.run.follower import job_of
 from bench.run.heartbeat import Heartbeat
+from bench.run.logger import Loggers
 from bench.run.place import Place
 from bench.run.processes import shared_by_processes
 from bench.run.tasks import shared_by_tasks
@@ -87,6 +88,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     write(folder.asked, json.dumps({"spec": spec.to_json(), **aim(place.results, missing)}))
     trainer, method, meter, error, error_at, status, results, evaluation = None, None, None, None, None, "done", [], {}
     threads, data = place.threads, DataSets(place.data_root)
+    loggers = Loggers(place.loggers, place.scratch, spec)
     try:
         state = checkpoints.load()
         threads = state["threads"] if state else threads
@@ -98,7 +100,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         if method.trained:
             require_shares(method, settled(spec.batch_size), place.processes)
             look = snapshots.looks(spec, place.snapshot_evals, source, data, threads, signals, heartbeat)
-            controls = replace(controls_of(checkpoints, heartbeat, place, signals, lease, threads), snapshot=look)
+            controls = replace(controls_of(checkpoints, heartbeat, place, signals, lease, threads, loggers), snapshot=look)
             trainer = make_trainer(method, source, spec, state, controls, surroundings(place, spec, threads))
             # A training that has ended needs no company.
             meter, shared = trainer.meter, shared_by_tasks if place.tasks else shared_by_processes
@@ -114,6 +116,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         weights.export(method, spec, folder.weights)
         clock = time.perf_counter()
         results, seconds = evaluate(method, spec, source, missing, data, threads, signals, heartbeat.of_evaluation(trainer), folder.path)
+        loggers.of_results(meter.steps, results)
         evaluation = {"evaluation_seconds": time.perf_counter() - clock, "evaluators": seconds}
     except Diverged as reason:
         status, error = "diverged", str(reason)
@@ -129,6 +132,7 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
     finally:
         with contextlib.suppress(OSError):  # a full disk is heard of where it is the training's, or the record's, to say so
             checkpoints.settle()
+        loggers.close()
     record = RunRecord(
         id=spec.id,
         spec=spec.to_json(),
@@ -195,14 +199,21 @@ def provenance(trainer: Trainer | None, now: dict) -> dict:
     return {"hardware": trainer.origin["hardware"], "environment": {**before, "ended_with": ended}}
 
 
-def controls_of(checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals, lease: Lease, threads: int) -> Controls:
+def controls_of(
+    checkpoints: Checkpoints, heartbeat: Heartbeat, place: Place, signals: StopSignals, lease: Lease, threads: int, loggers: Loggers
+) -> Controls:
     """How the run's first process watches, saves and stops it."""
+
+    def report(trainer: Trainer) -> None:
+        heartbeat.write("training", trainer)
+        loggers.of_training(trainer)
+
     return Controls(
         checkpoints=checkpoints,
         every=place.checkpoint_every,
         threads=threads,
         snapshots=place.snapshots,
-        report=lambda trainer: heartbeat.write("training", trainer),
+        report=report,
         stop=lambda: signals.received is not None or lease.lost.is_set(),
     )
 

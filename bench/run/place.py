@@ -30,5 +30,7 @@ class Place:
     """Shares of the budget, in (0, 1] and increasing, at which runs are evaluated on their way."""
     snapshot_evals: tuple[str, ...] = ("validation", "label_free")
     """By which evaluators."""
+    loggers: tuple[str, ...] = ()
+    """What runs tell their numbers to beside their records (bench/run/loggers)."""
     launch: str = ""
     """Names the launch: what failed in it is left alone by its other workers, and tried again by the next one."""
