@@ -40,6 +40,7 @@ from bench.run.heartbeat import Heartbeat
 from bench.run.logger import Loggers
 from bench.run.place import Place
 from bench.run.processes import shared_by_processes
+from bench.run.surroundings import provenance, surroundings
 from bench.run.tasks import shared_by_tasks
 from bench.spec import RunSpec, settled
 from bench.training.checkpoint import Checkpoints
@@ -180,23 +181,6 @@ def require_as_planned(spec: RunSpec, data: DataSets, processes: int, threads: i
     for what, value in now.items():
         if value != getattr(spec, what):
             raise UserError(f"the run was planned with {what} {getattr(spec, what)}, and it is {value} now; plan it again")
-
-
-def surroundings(place: Place, spec: RunSpec, threads: int) -> dict:
-    """Hardware and environment, for the record. What is not trained has no recipe, and nothing of it is compiled."""
-    environment = hardware.environment(threads) | ({"compiled": True} if place.compile and spec.recipe else {})
-    return {"hardware": hardware.hardware(place.processes), "environment": environment}
-
-
-def provenance(trainer: Trainer | None, now: dict) -> dict:
-    """Hardware and environment for the record: those that the training began with, and what was different at its end."""
-    if trainer is None or trainer.origin == now:
-        return now
-    before, after = trainer.origin["environment"], now["environment"]
-    ended = {key: after.get(key) for key in before | after if before.get(key) != after.get(key)}
-    if now["hardware"] != trainer.origin["hardware"]:
-        ended["hardware"] = now["hardware"]
-    return {"hardware": trainer.origin["hardware"], "environment": {**before, "ended_with": ended}}
 
 
 def controls_of(

@@ -12,7 +12,7 @@ from bench.encoders.compiled import compiled
 from bench.encoders.factory import factory
 from bench.errors import UserError
 from bench.records.store import ResultStore
-from bench.run.execute import provenance
+from bench.run.surroundings import provenance
 from bench.spec import DatasetInfo
 
 
