@@ -17,6 +17,7 @@ from bench import __version__
 from bench.commands import (
     check,
     clean,
+    compare,
     completion,
     data,
     demo,
@@ -46,7 +47,7 @@ from bench.errors import UserError
 COMMANDS = (
     *(demo.demo, listing.list_names, plan.plan, run.run, queue.queue, tune.tune, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
-    *(report.report, site.site, figure.figure, verify.verify, submit.submit, submit.accept, check.check, views.views),
+    *(report.report, site.site, figure.figure, compare.compare, verify.verify, submit.submit, submit.accept, check.check, views.views),
     *(doctor.doctor, data.data, clean.clean, completion.completion),
 )
 """In the order of the help page."""
