@@ -58,24 +58,13 @@ def weights_of(record, path: Path, scratch: Path) -> Path | None:
 
 def written_to(folder: Path, record, records: list, written: str, weights: Path | None, scratch: Path, data_root) -> list[Path]:
     """The encoder's file and the card; their paths."""
-    import torch
-
     from bench.commands.card import Exported, card
-    from bench.data.catalogue import DataSets
-    from bench.data.source import load_source
     from bench.encoders import table
     from bench.machine import files
     from bench.run import export as parts
-    from bench.run.build import build_method
-    from bench.spec import RunSpec
 
-    spec = RunSpec.from_json(record.spec)
     entry, size = table.require(record.spec["encoder"]), record.spec["image_size"]
-    source, num_classes = load_source(spec, DataSets(data_root).require(spec.dataset), 1)
-    method = build_method(spec, source, num_classes, scratch).to("cpu")
-    encoder, alone = parts.evaluated(method, spec, torch.device("cpu"))
-    if weights is not None:
-        parts.load(method, encoder, weights, record)
+    _, source, encoder, alone = trained_method(record, weights, scratch, data_root)
     model, options, state = "", {}, {name: value.detach().contiguous() for name, value in encoder.state_dict().items()}
     if written != "safetensors":
         model, options = parts.counterpart(entry, encoder, size, written)
@@ -86,6 +75,26 @@ def written_to(folder: Path, record, records: list, written: str, weights: Path 
     exported = Exported(written, path.name, model, options, *trained_with(record, source.info), alone)
     page = card(records, exported)
     return [path, files.replace(folder / "README.md", page.encode())]
+
+
+def trained_method(record, weights: Path | None, scratch: Path, data_root) -> tuple:
+    """The run's method with the weights that it ended with, on the processor; its source; the encoder that is evaluated, and whether its
+    features are the method's as they are."""
+    import torch
+
+    from bench.data.catalogue import DataSets
+    from bench.data.source import load_source
+    from bench.run import export as parts
+    from bench.run.build import build_method
+    from bench.spec import RunSpec
+
+    spec = RunSpec.from_json(record.spec)
+    source, num_classes = load_source(spec, DataSets(data_root).require(spec.dataset), 1)
+    method = build_method(spec, source, num_classes, scratch).to("cpu")
+    encoder, alone = parts.evaluated(method, spec, torch.device("cpu"))
+    if weights is not None:
+        parts.load(method, encoder, weights, record)
+    return method, source, encoder, alone
 
 
 def trained_with(record, info) -> list:

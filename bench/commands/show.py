@@ -7,7 +7,7 @@ import click
 
 from bench.commands.as_json import say_json
 from bench.commands.console import note, say_problems
-from bench.commands.options import JSON
+from bench.commands.options import DATA_ROOT, JSON
 from bench.commands.status import tail
 from bench.defaults import COMMAND, scratch_root
 from bench.errors import UserError
@@ -26,8 +26,11 @@ WIDTH = 60
 @click.argument("run_id", metavar="RUN")
 @click.option("--results", metavar="DIR", help="Folder of records.  [default: results, and the folders of records in it]")
 @click.option("--scratch", metavar="DIR", help="Folder of checkpoints and logs.  [default: $SSLBENCH_SCRATCH, or .scratch]")
+@click.option("--plots", is_flag=True, help="Draw it: nearest neighbours, confusions of its linear probe, a map of its test features.")
+@click.option("--output", metavar="DIR", help="Folder of --plots.  [default: reports/METHOD-SEED-RUN]")
+@DATA_ROOT
 @JSON
-def show(run_id, results, scratch, as_json):
+def show(run_id, results, scratch, plots, output, data_root, as_json):
     """Print one run whole: spec, loss, costs, results, logs. RUN: its id, or the beginning of it."""
     from bench.launch.logs import logs_of, runs_from, the_run
     from bench.records.paths import FILE_NAME, listing, stores
@@ -47,6 +50,11 @@ def show(run_id, results, scratch, as_json):
         store = ResultStore(folder)
         records |= store.files_of(run_id)
         say_problems(store)
+    if plots:
+        draw(run_id, records, scratch, data_root, output)
+        return
+    if output or data_root:
+        raise UserError(f"--{'output' if output else 'data-root'} is for --plots")
     beat, logs = read_heartbeat(scratch, run_id), logs_of(run_id, scratch, note)
     if as_json:
         dumped = [{"path": str(path), **RUN_RECORD.dump_python(record, mode="json")} for path, record in records.items()]
@@ -58,6 +66,24 @@ def show(run_id, results, scratch, as_json):
             click.echo(f"{'' if number else what:<10}  {line}".rstrip())
     for log in logs:
         click.echo("\n".join(["", *tail(log, LINES)]))
+
+
+def draw(run_id: str, records: dict, scratch: Path, data_root, output: str | None) -> None:
+    """Its pictures into a folder; says which."""
+    from bench.commands.plots import write_plots
+    from bench.records.paths import FILE_NAME
+
+    path, first = next(((path, record) for path, record in records.items() if record.status == "done"), (None, None))
+    if path is None or first is None:
+        raise UserError(f"the run {run_id} is not done: there is nothing to draw")
+    match = FILE_NAME.fullmatch(path.name)
+    assert match, "a record's name was matched when it was listed"
+    folder = Path(output or Path("reports") / match["stem"])
+    written, lacking = write_plots(first, path, scratch, data_root, folder)
+    for path in written:
+        click.echo(f"wrote  {path}")
+    for said in lacking:
+        note(said)
 
 
 def described(run_id: str, records: dict, beat: dict | None) -> dict[str, list[str]]:
