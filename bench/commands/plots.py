@@ -25,6 +25,7 @@ from bench.evaluation.search import nearest
 from bench.machine import files
 from bench.records.record import RunRecord
 from bench.spec import RunSpec
+from bench.views import prepare
 from reports.plots import of_run
 
 QUERIES, NEIGHBOURS = 10, 6
@@ -75,7 +76,7 @@ def write_plots(record: RunRecord, path: Path, scratch: Path, data_root, folder:
 
 def neighbours(train_x, train_y, train, test_x, test_y, test) -> Image.Image:
     """A row for each of some test images, one a class as far as there are so many: itself, and the train images that are most like it by
-    cosine similarity, in a frame that says whether they are of its class. Images uint8 or float tensors [N, 3, H, W]."""
+    cosine similarity, in a frame that says whether they are of its class. Images as they are stored, [N, 3, H, W]."""
     first = [int(np.flatnonzero(test_y == label)[0]) for label in np.unique(test_y)]
     queries = np.array(first)[evenly(len(first), QUERIES)]
     _, index = nearest(train_x, test_x[queries], min(NEIGHBOURS, len(train_x)))
@@ -91,8 +92,8 @@ def neighbours(train_x, train_y, train, test_x, test_y, test) -> Image.Image:
 
 
 def pictured(image: torch.Tensor, same: bool | None) -> Image.Image:
-    """One image [3, H, W], enlarged, in a frame where `same` says which."""
-    cell = image.float() / 255 if image.dtype == torch.uint8 else image
+    """One stored image [3, H, W], enlarged, in a frame where `same` says which."""
+    cell = prepare(image[None], torch.zeros(3), torch.ones(3))[0]
     zoom = max(1, -(-contact_sheet.ZOOM_TO // cell.shape[-1]))
     return ImageOps.expand(contact_sheet.picture(cell, zoom), FRAME, "white" if same is None else SAME if same else OTHER)
 
