@@ -5,15 +5,13 @@ is wrong.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bench.data import catalogue
 from bench.data.annotations import KINDS
-from bench.data.decoding import REMARKS, decode, readable
+from bench.data.decoding import REMARKS
 from bench.data.readers.tree import printable
 from bench.errors import UserError
 from bench.machine.cores import cores
@@ -32,35 +30,31 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
 
     data = catalogue.require(name, root)
     entry = data.entry
-    total, unreadable, remarks = 0, [], Counter()
+    total, unreadable, remarks, called = 0, [], Counter(), entry.modality.name
     for split in (split for split in entry.sizes if split != "train+val"):
         items, labels, classes = data.items(split)
         expected = entry.sizes[split]
         if expected is not None and len(labels) != expected:
-            raise UserError(f"{name} has {len(labels):,} images in {split}, expected {expected:,}")
+            raise UserError(f"{name} has {len(labels):,} {called} in {split}, expected {expected:,}")
         digest = hashlib.sha256(labels.astype("<i8").tobytes())
-        if items.dtype == np.uint8:
-            digest.update(np.ascontiguousarray(items).data)
-        else:
-            with ThreadPoolExecutor(cores()) as pool:
-                for content, problem, said in pool.map(partial(_looked_at, entry.as_shown), items):
-                    digest.update(content)
-                    remarks.update(said)
-                    if problem:
-                        unreadable.append(problem)
-                        yield f"BAD   {printable(problem)}"
+        for content, problem, said in entry.modality.examined(items, entry):
+            digest.update(content)
+            remarks.update(said)
+            if problem:
+                unreadable.append(problem)
+                yield f"BAD   {printable(problem)}"
         total += len(labels)
         labelled = f"{len(np.unique(labels))} of {len(classes)} classes" if labels.min(initial=0) >= 0 else NO_LABELS[entry.one_class]
-        yield f"ok    {split:<10} {len(labels):>9,} images, {labelled:<20} {digest.hexdigest()[:16]}"
+        yield f"ok    {split:<10} {len(labels):>9,} {called}, {labelled:<20} {digest.hexdigest()[:16]}"
     for kind, split in [(kind, split) for kind, annotation in entry.annotations.items() for split in annotation.sizes]:
         require_whole(data, kind, split, cores())
         count = len(load_class_sets(data, split)[0] if kind == "classes" else load_annotated(data, kind, split))
         yield f"ok    {split:<10} {count:>9,} images with {KINDS[kind]}"
     if unreadable:
-        raise UserError(f"{len(unreadable):,} of {total:,} images of {name} cannot be read")
+        raise UserError(f"{len(unreadable):,} of {total:,} {called} of {name} cannot be read")
     for remark in (remark for remark in REMARKS if remarks[remark]):
         yield f"note  {remarks[remark]:,} of {total:,} images {REMARKS[remark]}"
-    for note in entry.notes():
+    for note in (*entry.notes(), *data.modality.notes()):
         yield f"note  {note}"
     damaged = 0
     for well, line in packed.check(data):
@@ -70,12 +64,3 @@ def check(name: str, root: Path | None = None) -> Iterator[str]:
         raise UserError(f"{damaged:,} shard{'s' * (damaged > 1)} of {name} damaged")
     yield f"ok    revision {data.revision}; compared with the original: {entry.compared}"
     yield f"ok    licence: {entry.licence}; from: {entry.source}"
-
-
-def _looked_at(as_shown: bool, file: str) -> tuple[bytes, str, tuple[str, ...]]:
-    """A digest of a file's bytes; what is wrong with it as an image; what is to be said of it (bench.data.decoding.REMARKS)."""
-    try:
-        content = hashlib.sha256(readable(lambda file: Path(file).read_bytes(), file)).digest()
-        return content, "", readable(lambda file: decode(file, as_shown), file).remarks
-    except UserError as error:
-        return b"", str(error), ()

@@ -13,6 +13,7 @@ import numpy as np
 from bench.data import reading, splits
 from bench.data.annotations import KINDS
 from bench.data.entry import Entry
+from bench.data.modality import Modality
 from bench.errors import UserError, unknown
 from bench.folder_name import is_folder, parse, shown
 from bench.spec import DatasetInfo
@@ -44,6 +45,11 @@ class DataSet:
         For a listing the files' number is compared with the original's, and no image is decoded.
         """
         return self.entry.revision or reading.listing(self.entry, self.root)
+
+    @cached_property
+    def modality(self) -> Modality:
+        """What makes items, with what it learns of this set's train split; of another set's items too, for an encoder trained here."""
+        return self.entry.modality.learned_from(self)
 
     @property
     def num_classes(self) -> int:

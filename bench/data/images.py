@@ -3,8 +3,11 @@
 N images, C channels, H height, W width.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +16,7 @@ from bench.data.decoding import decode, readable, say
 from bench.data.modality import Modality
 from bench.defaults import COMMAND
 from bench.errors import UserError
+from bench.machine.cores import cores
 from bench.spec import DatasetInfo
 
 if TYPE_CHECKING:
@@ -83,11 +87,20 @@ def decode_files(files: np.ndarray, size: int, data: "Entry", threads: int, deco
     return images
 
 
+def looked_at(as_shown: bool, file: str) -> tuple[bytes, str, tuple[str, ...]]:
+    """A digest of a file's bytes; what is wrong with it as an image; what is to be said of it (bench.data.decoding.REMARKS)."""
+    try:
+        content = hashlib.sha256(readable(lambda file: Path(file).read_bytes(), file)).digest()
+        return content, "", readable(lambda file: decode(file, as_shown), file).remarks
+    except UserError as error:
+        return b"", str(error), ()
+
+
 class Images(Modality):
     """Photographs and drawings, squares of `image_size` pixels a side."""
 
     name, size, unit, short = "images", "an image size", "pixels", "px"
-    sizes, drawn = (8, 4096), True
+    sizes, drawn, cropped = (8, 4096), True, True
 
     def info(self, count: int, size: int, entry: "Entry") -> DatasetInfo:
         return DatasetInfo(count, size, entry.channels, entry.mirror_safe)
@@ -107,6 +120,13 @@ class Images(Modality):
             return images if rows is None else RowsInMemory(images, torch.from_numpy(rows))
         items = items if rows is None else items[rows]
         return resize(torch.from_numpy(items), size) if items.dtype == np.uint8 else decode_files(items, size, entry, threads)
+
+    def examined(self, items: np.ndarray, entry: "Entry") -> Iterator[tuple]:
+        if items.dtype == np.uint8:
+            yield from super().examined(items, entry)
+            return
+        with ThreadPoolExecutor(cores()) as pool:
+            yield from pool.map(partial(looked_at, entry.as_shown), items)
 
     def statistics(self, items: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
         return channel_stats(items)

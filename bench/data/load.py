@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.data.catalogue import require
 from bench.data.dataset import DataSet, no_val
+from bench.data.modality import Modality
 from bench.data.reading import read_items
 from bench.errors import UserError
 
@@ -48,22 +49,23 @@ def load_split(name: str, split: str, image_size: int | None = None, root: str |
     return replace(found, images=found.images.whole()) if isinstance(found.images, RowsInMemory) else found
 
 
-def load(data: DataSet, split: str, image_size: int | None = None, threads: int = 1) -> Split:
+def load(data: DataSet, split: str, image_size: int | None = None, threads: int = 1, modality: Modality | None = None) -> Split:
     """One split: 'train' (without val), 'val', 'train+val' (all that is not test), 'test', and 'unlabelled' where there is one.
 
     image_size: height and width in pixels. Images of another size are resized so that their short side fits (bilinear,
     antialiased, the same for all methods) and cut from the centre. Default: the stored size; for a folder its entry's.
-    threads: that decode image files. Raises UserError for a split that does not exist and for files that are missing, damaged or not
+    threads: that decode image files. modality: that of the set which an encoder was trained on, where it is to take these items; by default
+    the set's own. Raises UserError for a split that does not exist and for files that are missing, damaged or not
     the original's.
     """
     size = data.check_split(split, data.entry.sizes, image_size)
     if data.entry.sizes[split] == 0:
         raise UserError(no_val(data.name))
-    return read_split(data, split, size, threads)
+    return read_split(data, split, size, threads, modality or data.modality)
 
 
 @lru_cache(maxsize=16)  # train, val and test of the pretraining set and of four targets: less, and each run decodes all of them again
-def read_split(data: DataSet, split: str, size: int, threads: int) -> Split:
+def read_split(data: DataSet, split: str, size: int, threads: int, modality: Modality) -> Split:
     import torch
 
     from bench.data import packed
@@ -73,5 +75,5 @@ def read_split(data: DataSet, split: str, size: int, threads: int) -> Split:
         items, rows, labels, classes = read_items(data.entry, split, lambda part: (pack.rows(part), *data.part(part)[1:]))
         return Split(pack.images(items if rows is None else items[rows]), torch.from_numpy(labels), classes)
     items, rows, labels, classes = read_items(data.entry, split, data.part)
-    stored = data.entry.modality.stored(items, rows, size, data.entry, threads)
+    stored = modality.stored(items, rows, size, data.entry, threads)
     return Split(stored, torch.from_numpy(labels), classes)

@@ -4,6 +4,7 @@ An entry (entry.py) has one; images (images.py) are the default. To everybody ab
 Nothing heavy is imported before a part is read. N items.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.spec import DatasetInfo
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from bench.data.dataset import DataSet
     from bench.data.entry import Entry
     from bench.data.rows import Rows
 
@@ -33,6 +35,21 @@ class Modality:
     """Whether a contact sheet can show them, as it shows images."""
     sizes: tuple[int, int]
     """The smallest and the largest that is accepted."""
+    cropped: bool = False
+    """Whether two crops of an item, as images have them, still show the same thing."""
+
+    def learned_from(self, data: "DataSet") -> "Modality":
+        """The same with what makes items and has to be learned of a set's train split first, as a vocabulary is; itself where nothing has.
+        It makes the items of other sets too that an encoder trained on this one is to take."""
+        return self
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """What is learned of a train split, where that is names of the whole numbers that an item is of: [kinds]; of other items none."""
+        return ()
+
+    def notes(self) -> Iterator[str]:
+        """What an owner should know of what was made of a set's items, as how many are cut: sentences, for which all of them are read."""
+        return iter(())
 
     def require_size(self, size: int) -> None:
         """A UserError where items cannot have this size, or it is a slip of the keyboard."""
@@ -55,6 +72,11 @@ class Modality:
         import torch
 
         return torch.from_numpy(items if rows is None else items[rows])
+
+    def examined(self, items: np.ndarray, entry: "Entry") -> "Iterator[tuple[Any, str, tuple[str, ...]]]":
+        """What a reader gives, piece by piece: the bytes that identify it, what is wrong with it, '' where nothing is, and what is to be
+        said of it (bench.data.decoding.REMARKS)."""
+        yield np.ascontiguousarray(items).data, "", ()
 
     def statistics(self, items: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
         """Mean and deviation of pretraining items, which `prepare` gets: float32 [C] each; of none where items are not to be normalised."""

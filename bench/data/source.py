@@ -47,7 +47,7 @@ def load_source(spec: RunSpec, data: DataSet, threads: int = 1) -> tuple[Source,
     if few:
         split = split.reordered(torch.from_numpy(drawn(split.labels.numpy(), few, draw_of(spec.seed)).ravel()))
     info = data.info(spec.pretrain_split, spec.image_size)
-    modality = data.entry.modality
+    modality = data.modality
     mean, std = modality.statistics(split.images)
     info = replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
     # Many sets lie in order of class, where an image's position gives its label away; a method is told positions.

@@ -23,7 +23,7 @@ def build(entry: EncoderEntry, image_size: int, *, in_channels: int, width: floa
     """The file's encoder with new weights. On the meta device it is tried: its output must be what it says."""
     path, cls = entry.shape["file"], load(entry.shape["file"])
     taken = inspect.signature(cls.__init__).parameters
-    options: dict = {"image_size": image_size} if "image_size" in taken else {}
+    options: dict = {name: value for name, value in {"image_size": image_size, "kinds": own.pop("kinds", 0)}.items() if name in taken}
     for name, value in {"in_channels": in_channels, "width": width, "bn_groups": bn_groups}.items():
         if name in taken:
             options[name] = value

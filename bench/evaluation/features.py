@@ -24,6 +24,8 @@ class Features(Protocol):
 
     dataset: str
     """The pretraining data set's name."""
+    cropped: bool
+    """Whether its items have crops that show the same thing, which `two_crops` is of."""
 
     def arrays(self, dataset: str | None = None, *, test: bool = True) -> Arrays:
         """Features of `dataset`, by default of the pretraining one; without `test`, its test split is not even loaded."""

@@ -15,16 +15,15 @@ from torch import Tensor
 
 import methods
 from bench.compute.randomness import Draws, seeded
-from bench.data.annotated import Size, load_annotated, load_class_sets, require_whole
+from bench.data.annotated import Size, load_annotated, load_class_sets
 from bench.data.catalogue import DataSets
 from bench.data.dataset import DataSet
-from bench.data.load import load
+from bench.data.load import Split, load
 from bench.data.rows import Changed, Rows
 from bench.data.source import Source
 from bench.encoders.factory import factory
 from bench.encoders.features import extract
 from bench.encoders.stage_features import StageReader
-from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays, LabelSets, evenly
 from bench.evaluation.extraction import Places, Stopwatch
 from bench.evaluation.features import Shared
@@ -39,22 +38,6 @@ CROPS = View((ResizedCrop((0.5, 1.0)),))
 """What alignment is measured between: mild crops, the same for every method."""
 CROPPED_IMAGES = 2_000
 """Alignment is a mean over images: more would cost as much again as all other features, and change little."""
-
-
-def read_images(spec: RunSpec, requests: tuple[str, ...], data: DataSets, threads: int) -> None:
-    """Read every split that these evaluators will be handed, before the run is trained: a UserError names an image that cannot be decoded.
-    They are kept for the evaluation (bench.data.load.read_split), so nothing is decoded twice."""
-    for request in requests:
-        name, _ = registry.parse(request)
-        read = {registry.target(request) or spec.dataset: registry.splits(name)}
-        for dataset, splits in ({spec.dataset: registry.splits_of_pretraining(name)} | read).items():
-            found = data.require(dataset)
-            kind = registry.annotation(name) or ("classes" if registry.takes_sets(name) and not found.entry.one_class else None)
-            for split in splits:
-                if kind:
-                    require_whole(found, kind, split, threads)
-                if kind in (None, "classes"):
-                    load(found, split, spec.image_size, threads)
 
 
 def sets_of_classes(data: DataSet, split: str) -> np.ndarray:
@@ -83,7 +66,7 @@ class FrozenEncoder:
         features lie that are too large for memory."""
         self.method, self.function, self.spec, self.source, self.data, self.threads = method, function, spec, source, data, threads
         self.extraction, self.check, self.scratch = extraction or Stopwatch(), check, scratch
-        self.dataset = spec.dataset
+        self.dataset, self.cropped = spec.dataset, source.modality.cropped
         self._splits: dict[tuple[str, str], tuple[np.ndarray, np.ndarray, int]] = {}
         self._shared: dict[str, Any] = {}
         self._places = Places(scratch)
@@ -106,10 +89,14 @@ class FrozenEncoder:
             self.method, function, self.spec, self.source, self.data, self.threads, self.extraction, self.check, self.scratch
         )
 
+    def _loaded(self, name: str, split: str) -> Split:
+        """A split, its items made on the pretraining set's terms."""
+        return load(self.data.require(name), split, self.spec.image_size, self.threads, self.source.modality)
+
     def _split(self, name: str, split: str) -> tuple[np.ndarray, np.ndarray, int]:
         """Features, labels and number of classes of one split, extracted when first asked for."""
         if (name, split) not in self._splits:
-            found = load(self.data.require(name), split, self.spec.image_size, self.threads)
+            found = self._loaded(name, split)
             # Of images of no one class each there are no labels, and evaluators that need some were refused.
             one_class = self.data.require(name).entry.one_class
             labels = found.labels.numpy() if one_class else np.zeros(len(found.labels), dtype=np.int64)
@@ -167,7 +154,7 @@ class FrozenEncoder:
         rows: np.ndarray | None = None,
     ) -> np.ndarray:
         """Features of a split's images, each changed by a function; see bench.evaluation.features."""
-        found = load(self.data.require(dataset or self.dataset), split, self.spec.image_size, self.threads)
+        found = self._loaded(dataset or self.dataset, split)
         # Not on the stopwatch, which is for what evaluators share: these seconds are of the one that asks.
         return self._extracted(Changed(found.images, change, None if rows is None else torch.from_numpy(rows)))
 
@@ -176,7 +163,7 @@ class FrozenEncoder:
         assert self.function == self.method.encode, "what is trained is what the paper evaluates"
         spec, source, method = self.spec, self.source, self.method
         if fresh:
-            make_encoder = factory(settled(spec.encoder), settled(spec.image_size))
+            make_encoder = factory(settled(spec.encoder), settled(spec.image_size), kinds=source.info.kinds)
             with seeded("scratch", PROTOCOL):
                 classes = self.data.require(self.dataset).num_classes
                 method = build(methods.load(spec.method), make_encoder, source.info, classes, spec.hyper_parameters)
@@ -186,7 +173,7 @@ class FrozenEncoder:
     def images(self, dataset: str | None = None, *, test: bool = True) -> Images:
         """The stored images of a data set; see bench.evaluation.features."""
         found, size = self.data.require(dataset or self.dataset), self.spec.image_size
-        splits = {split: load(found, split, size, self.threads) for split in ("train", "val", *(["test"] if test else []))}
+        splits = {split: self._loaded(found.name, split) for split in ("train", "val", *(["test"] if test else []))}
         one = found.entry.one_class
         parts = {split: Part((its.images,), its.labels.numpy() if one else sets_of_classes(found, split)) for split, its in splits.items()}
         return Images(found.name, found.info("train", size), found.num_classes, found.entry.metric if one else "mAP", **parts)
@@ -209,7 +196,7 @@ class FrozenEncoder:
 
     @torch.no_grad()
     def _two_crops(self) -> tuple[np.ndarray, np.ndarray]:
-        images = load(self.data.require(self.dataset), "train", self.spec.image_size, self.threads).images
+        images = self._loaded(self.dataset, "train").images
         images = images[evenly(len(images), CROPPED_IMAGES)]
         both = []
         for number in (0, 1):

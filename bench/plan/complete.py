@@ -72,7 +72,7 @@ def complete(
     settings = ", ".join(f"{name}={value}" for name, value in hyper_parameters.items()) or "no hyper-parameters"
 
     def new_method():
-        return build(cls, factory.factory(encoder, image_size, scratch), info, num_classes, hyper_parameters)
+        return build(cls, factory.factory(encoder, image_size, scratch, info.kinds), info, num_classes, hyper_parameters)
 
     with own_code(f"{spec.method} cannot be built with {encoder} at {image_size} {modality.unit} and {settings}"), on_paper():
         if key not in built:

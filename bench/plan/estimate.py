@@ -116,8 +116,8 @@ def too_short(specs: tuple[RunSpec, ...], data: DataSets, rates: dict[tuple, Rat
         key = setting(spec), spec.budget
         if spec.recipe is not None and key not in lines and (rate := rates.get(key[0])):
             found, cls = data.require(spec.dataset), methods.load(spec.method)
-            make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size))
             info = found.info(spec.pretrain_split, settled(spec.image_size))
+            make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size), kinds=info.kinds)
             classes = found.num_classes if cls.uses_labels else 0
 
             def new_method(cls=cls, make_encoder=make_encoder, info=info, classes=classes, spec=spec):

@@ -20,7 +20,7 @@ from bench.training.trainer import Trainer
 def build_method(spec: RunSpec, source: Source, num_classes: int, scratch: Path | None = None) -> Method:
     """The method with the weights that its seed gives it, on the device. scratch: where files of weights lie that somebody else trained."""
     cls = methods.load(spec.method)
-    make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size), scratch)
+    make_encoder = factory.factory(settled(spec.encoder), settled(spec.image_size), scratch, source.info.kinds)
     with seeded(spec.seed, "init"):
         method = build(cls, make_encoder, source.info, num_classes, spec.hyper_parameters)
     synchronise(method)

@@ -20,7 +20,7 @@ from bench.encoders.batch_norm import require_shares
 from bench.encoders.compiled import compiled
 from bench.errors import UserError
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.frozen_encoder import read_images
+from bench.evaluation.read_ahead import read_images
 from bench.machine import hardware
 from bench.machine.files import write
 from bench.machine.lease import Lease, claim

@@ -22,7 +22,7 @@ from bench.data.load import load_split
 from bench.data.readers import voc
 from bench.data.readers.voc_xml import CLASSES, boxes
 from bench.errors import UserError
-from bench.evaluation.frozen_encoder import read_images
+from bench.evaluation.read_ahead import read_images
 from bench.plan.names import check_names
 from bench.spec import Budget, RunSpec
 

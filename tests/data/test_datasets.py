@@ -85,6 +85,7 @@ def test_protocol_1_never_moves():
     assert fingerprint(load_split("mnist5k", "val").images) == "f8f93cb35c0a"
     assert fingerprint(load_split("digits", "test").images) == "f5a1bc70a20e"
     assert {name: revision for name in catalogue.names() if (revision := catalogue.entry(name).revision)} == {
+        "ag_news_test": "7364d8ad5315",
         "caltech101_64": "aa576698e385",
         "cifar10": "b449f91d9254",
         "cifar100": "129de8ec5831",
@@ -98,9 +99,14 @@ def test_protocol_1_never_moves():
         "kmnist": "ec2c81993787",
         "mnist": "d69e13c1bb35",
         "mnist5k": "1c09229140b7",
+        "mr": "9d247c710953",
+        "newsgroups20": "d42f153b5ad6",
+        "sst2": "3c60a964cb14",
         "stl10": "e49ff4db62ab",
+        "subj": "341be8ed0e2c",
         "svhn": "473353b632ab",
         "tiny_imagenet50": "4f5a49252ad3",
+        "trec": "ae0eb87dfd84",
         "voc2012_part": "642e44946496",
     }
 

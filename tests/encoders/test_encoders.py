@@ -31,6 +31,8 @@ from bench.parts.teachers import Teacher
 from bench.plan.complete import complete
 from bench.spec import Budget, RunSpec
 
+OF_IMAGES = {name: entry for name, entry in table.entries().items() if entry.takes == "images"}
+"""Those of other items have tests of their own: test_text_encoders.py."""
 VITS = [name for name, entry in table.entries().items() if entry.family == "vit"]
 MAPS = {28: (28, 14, 7, 4), 32: (32, 16, 8, 4), 64: (64, 32, 16, 8), 96: (24, 12, 6, 3), 128: (32, 16, 8, 4), 224: (56, 28, 14, 7)}
 """Side of each stage's map, for every image size."""
@@ -79,9 +81,7 @@ def micro(image_size=32, **options):
     return vit
 
 
-@pytest.mark.parametrize(
-    ("name", "size"), [(name, size) for name in table.entries() for size in MAPS if name in EVERY_SIZE or size in (32, 96)]
-)
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name in OF_IMAGES for size in MAPS if name in EVERY_SIZE or size in (32, 96)])
 def test_shapes(name, size):
     """On the meta device, as a plan builds them: shapes without numbers."""
     with torch.device("meta"):
@@ -100,7 +100,7 @@ def test_shapes(name, size):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [*((name, 28) for name in table.entries()), ("resnet8", 96), ("wideresnet28x2", 96), ("convnext_tiny", 96)]
+    ("name", "size"), [*((name, 28) for name in OF_IMAGES), ("resnet8", 96), ("wideresnet28x2", 96), ("convnext_tiny", 96)]
 )
 def test_features_maps_and_stages_agree(name, size):
     encoder, images = narrow(name, size).eval(), torch.rand(2, 3, size, size)
@@ -119,7 +119,7 @@ def test_features_maps_and_stages_agree(name, size):
             assert torch.allclose(features_map.mean((2, 3)), features)
 
 
-@pytest.mark.parametrize("name", table.entries())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_an_image_of_one_channel_is_encoded_by_itself_and_always_alike(name):
     """In evaluation mode: no image depends on its neighbours in the batch, and nothing is drawn."""
     encoder, images = narrow(name, 28, in_channels=1).eval(), torch.rand(3, 1, 28, 28)
@@ -130,7 +130,7 @@ def test_an_image_of_one_channel_is_encoded_by_itself_and_always_alike(name):
     assert together.isfinite().all() and not torch.allclose(together[0], together[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", table.entries())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_gradient_reaches_every_parameter(name):
     """From the features and from the map, so that no method leaves a parameter behind; in training nothing is drawn either."""
     encoder, images = narrow(name), torch.rand(4, 3, 32, 32)
@@ -143,7 +143,7 @@ def test_gradient_reaches_every_parameter(name):
         assert torch.equal(read(images), output)
 
 
-@pytest.mark.parametrize("name", table.entries())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_features_have_32_bits_or_more(name):
     encoder, images = narrow(name).eval(), torch.rand(2, 3, 32, 32)
     with torch.no_grad():
@@ -154,7 +154,7 @@ def test_features_have_32_bits_or_more(name):
     assert wide.dtype == torch.float64 and torch.allclose(wide.float(), features, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", table.entries())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_facts_are_measured(name):
     size = table.FACTS_SIZE
     with torch.device("meta"):
@@ -166,7 +166,7 @@ def test_facts_are_measured(name):
 
 def test_the_version_of_an_encoder_is_part_of_its_runs_ids_where_it_is_above_one(monkeypatch):
     asked = RunSpec(method="random", dataset="digits", budget=Budget("steps", 1), image_size=32)
-    for name, entry in table.entries().items():
+    for name, entry in OF_IMAGES.items():
         spec = complete(asked.replace(encoder=name))
         written = {"encoder_version": entry.version} if entry.version > 1 else {}
         assert {key: value for key, value in spec.to_json().items() if key == "encoder_version"} == written
@@ -199,7 +199,7 @@ def test_what_a_method_needs_is_read_without_importing_it(tmp_path):
 
 
 def test_offers_are_kept():
-    for name, entry in table.entries().items():
+    for name, entry in OF_IMAGES.items():
         with torch.device("meta"):
             built = factory.factory(name, 28)()
         assert isinstance(built, Encoder) and entry.offers == built.offers and entry.summary
@@ -278,7 +278,7 @@ def test_the_factory_makes_new_encoders_with_new_weights():
     assert not torch.equal(first.stem[0].weight, second.stem[0].weight)
 
 
-@pytest.mark.parametrize("name", table.entries())
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_channels_and_width(name):
     make_encoder = factory.factory(name, 28)
     with torch.device("meta"):

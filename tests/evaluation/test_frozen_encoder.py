@@ -6,7 +6,7 @@ import torch
 
 from bench.data.catalogue import DataSets
 from bench.data.rows import Changed, RowsInMemory
-from bench.evaluation import frozen_encoder, logistic, registry
+from bench.evaluation import frozen_encoder, logistic, read_ahead, registry
 from bench.evaluation.evaluate import evaluate
 from bench.evaluation.evaluators import calibration, knn, linear, robustness
 from bench.evaluation.frozen_encoder import FrozenEncoder
@@ -22,7 +22,7 @@ def test_one_split_alone(features):
 
 def test_what_is_read_before_training_is_what_evaluators_are_handed(measured, monkeypatch):
     read = []
-    monkeypatch.setattr(frozen_encoder, "load", lambda found, split, size, threads: read.append((found.name, split)))
+    monkeypatch.setattr(read_ahead, "load", lambda found, split, size, threads, modality: read.append((found.name, split)))
     for request, expected in {
         "knn": [("digits", "train"), ("digits", "val"), ("digits", "test")],
         "validation": [("digits", "train"), ("digits", "val")],
@@ -31,7 +31,7 @@ def test_what_is_read_before_training_is_what_evaluators_are_handed(measured, mo
         "ood:mnist5k": [("digits", "train"), ("digits", "test"), ("mnist5k", "test")],
     }.items():
         read.clear()
-        frozen_encoder.read_images(measured[1], (request,), DataSets(), 1)
+        read_ahead.read_images(measured[1], (request,), DataSets(), 1)
         assert read == expected
 
 

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bench.data import catalogue
+from bench.data.images import IMAGES
 from bench.data.readers.voc_xml import CLASSES
 from bench.evaluation.arrays import LabelSets, require_finite
 from bench.evaluation.evaluators import multilabel
@@ -157,7 +158,7 @@ def test_features_and_sets_of_classes_are_of_the_same_images(monkeypatch):
     monkeypatch.setattr("bench.evaluation.frozen_encoder.load_class_sets", lambda data, split: shown[split])
     monkeypatch.setattr(
         "bench.evaluation.frozen_encoder.load",
-        lambda data, split, size, threads: SimpleNamespace(
+        lambda data, split, size, threads, modality: SimpleNamespace(
             images=np.full((len(shown[split][0]), 4), len(split), np.float32),
             labels=torch.full((len(shown[split][0]),), -1),
             classes=CLASSES,
@@ -165,7 +166,7 @@ def test_features_and_sets_of_classes_are_of_the_same_images(monkeypatch):
     )
     monkeypatch.setattr(FrozenEncoder, "_extracted", lambda self, images, place: images)
     data = SimpleNamespace(require=lambda name: SimpleNamespace(entry=catalogue.entry(name), name=name))
-    features = FrozenEncoder(None, None, SimpleNamespace(dataset="voc2012", image_size=8), None, data)
+    features = FrozenEncoder(None, None, SimpleNamespace(dataset="voc2012", image_size=8), SimpleNamespace(modality=IMAGES), data)
     sets = features.label_sets()
     assert (sets.classes, sets.dataset, sets.train_x[0, 0], sets.test_x.shape) == (CLASSES, "voc2012", 5, (3, 4))
     assert np.array_equal(sets.val_y, shown["val"][0]) and features.label_sets(test=False).test_x is None

@@ -10,7 +10,8 @@ from bench.errors import UserError
 from bench.evaluation import registry
 from bench.evaluation.arrays import Arrays
 from bench.evaluation.evaluators import shift
-from bench.evaluation.frozen_encoder import FrozenEncoder, read_images
+from bench.evaluation.frozen_encoder import FrozenEncoder
+from bench.evaluation.read_ahead import read_images
 from bench.plan.names import check_names
 from bench.records.record import unpack
 from bench.spec import Budget, RunSpec
@@ -108,7 +109,7 @@ def test_a_set_that_is_a_test_alone_serves_as_target_of_a_shift_and_of_nothing_t
         check_names(spec(home), (f"transfer:{away}",), data)
     read = []
     monkeypatch.setattr(
-        "bench.evaluation.frozen_encoder.load", lambda found, split, size, threads: read.append((found.entry.summary, split))
+        "bench.evaluation.read_ahead.load", lambda found, split, size, threads, modality: read.append((found.entry.summary, split))
     )
     read_images(spec(home), (f"shift:{away}",), data, 1)
     assert sorted(read) == [

@@ -89,10 +89,10 @@ def verify(name: str, expected: str, where: str, images: np.ndarray, labels) -> 
     compare(name, expected, where, digest(images, labels))
 
 
-def compare(name: str, expected: str, where: str, found: str) -> None:
-    """As `verify`, of a digest."""
+def compare(name: str, expected: str, where: str, found: str, what: str = "images and labels") -> None:
+    """As `verify`, of a digest. what: it is of."""
     if found != expected:
-        raise UserError(f"{where} refused, not the images and labels of {name}: content {found}, expected {expected}")
+        raise UserError(f"{where} refused, not the {what} of {name}: content {found}, expected {expected}")
 
 
 def in_one_piece(name: str, expected: str, library: str, images: np.ndarray, labels: np.ndarray, part: str):

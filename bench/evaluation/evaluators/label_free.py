@@ -1,5 +1,6 @@
 """What features show without labels: RankMe, uniformity, alignment, alpha-ReQ, and whether they collapsed.
 
+Alignment is of images alone, of which two crops show the same thing: of other items it is left out.
 Measured on the backbone's features of 10,000 train images at most, evenly spaced; alignment on 2,000. RankMe's paper takes the
 projector's output and compares runs of one method: as a ranking of methods read it with care. None where a quantity does not exist
 for the features at hand.
@@ -15,6 +16,7 @@ from bench.records.record import Result
 ARGUMENT: str | None = None
 READS_TEST: bool = False
 NEEDS_CLASSES: bool = False
+TAKES: tuple[str, ...] = ()
 
 MOST_IMAGES = 10_000
 
@@ -112,22 +114,21 @@ def feature_std(x: np.ndarray) -> float:
     return float(normalise(x).std(axis=0).mean() * np.sqrt(x.shape[1]))
 
 
-def measure(dataset: str, train_x: np.ndarray, crops: tuple[np.ndarray, np.ndarray]) -> list[Result]:
-    """All of them, from train features [N, D] and those of two crops of the same images, [N, D] each."""
+def measure(dataset: str, train_x: np.ndarray, crops: tuple[np.ndarray, np.ndarray] | None) -> list[Result]:
+    """All of them, from train features [N, D] and those of two crops of the same images, [N, D] each; None of what has no crops."""
     x = train_x[evenly(len(train_x), MOST_IMAGES)]
-    first, second = crops
     eigenvalues = spectrum(x)
     directions = rankme_centred(eigenvalues)
     values = {
         "rankme": rankme(x),
         "uniformity": uniformity(x),
-        "alignment": alignment(first, second),
+        **({"alignment": alignment(*crops)} if crops else {}),
         "alpha_req": alpha_req(eigenvalues),
         "feature_std": feature_std(x),
         "rankme_centred": directions,
         "collapsed_centred": float(directions is None or directions < COLLAPSED),
     }
-    images = {metric: len(x) for metric in values} | {"alignment": len(first)}
+    images = {metric: len(crops[0]) if crops and metric == "alignment" else len(x) for metric in values}
     return [
         Result(evaluator="label_free", dataset=dataset, split="train", metric=metric, value=value, n=images[metric])
         for metric, value in values.items()
@@ -136,5 +137,6 @@ def measure(dataset: str, train_x: np.ndarray, crops: tuple[np.ndarray, np.ndarr
 
 def evaluate(features: Features, argument: None = None) -> list[Result]:
     """`measure` on the pretraining data set's train split. ValueError where a feature is not finite."""
-    arrays, crops = require_finite("label_free", features.arrays(test=False)), features.two_crops()
-    return measure(arrays.dataset, arrays.train_x, finite_crops("label_free", arrays.dataset, crops))
+    arrays = require_finite("label_free", features.arrays(test=False))
+    crops = finite_crops("label_free", arrays.dataset, features.two_crops()) if features.cropped else None
+    return measure(arrays.dataset, arrays.train_x, crops)
