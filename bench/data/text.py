@@ -2,8 +2,8 @@
 
     Text(words=7_201, at_least=2, digest="15eea1a14ede4f32")    a word is kept that train has twice; 7,201 are, with the special tokens
 
-Text is lower-cased and split at white space and punctuation as BERT's basic tokenizer does it (Devlin et al. 2019, arXiv:1810.04805,
-google-research/bert@eedf571, tokenization.py), by the library `tokenizers`; accents go with it. Words stand in order of how often train has
+Text is lower-cased and split at white space and punctuation as BERT's basic tokenizer does it (Devlin et al. 2019, arXiv:1810.04805),
+by the library `tokenizers`; accents go with it. Words stand in order of how often train has
 them, equals in alphabetical order, so that the same texts give the same vocabulary. An item is [CLS], words, [SEP] and then [PAD]: a text's
 first window; what is behind it is cut off.
 N texts, L tokens of a window, V words of the vocabulary, the special tokens included.

@@ -15,7 +15,8 @@ class Encoder(nn.Module):
     offers: tuple[str, ...]
     """features: the call itself. feature_map: `feature_map`, `stages` and `stage_modules`. tokens: also
     `tokens(images, keep, replace, mask_token)`, which a transformer alone has (networks/vit.py), and where a method wants what each of its
-    blocks makes `block_tokens(images)`. Every class gives them as a literal, which is read in its text before torch is imported."""
+    blocks makes `block_tokens(images)`. words: `word_vectors()`. Every class gives them as a literal, read in its text before torch is
+    imported."""
     takes: str = "images"
     """The name of the modality that it is for (bench/data/modality.py); of another a literal too."""
     dim: int
@@ -33,6 +34,10 @@ class Encoder(nn.Module):
     def tried_with(self, image_size: int, in_channels: int) -> Tensor:
         """Two items such as it takes, on the device it is built on: what one of a user's own file is tried with, without numbers."""
         return torch.empty(2, in_channels, image_size, image_size)
+
+    def word_vectors(self) -> Tensor:
+        """A vector for each of the words that an item may be of, where it offers "words": [V, D], a parameter of it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define word_vectors")
 
     def patch_projection(self) -> nn.Module | None:
         """The linear layer that makes tokens of patches, where a ViT begins with one; None of any other network."""

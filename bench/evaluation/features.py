@@ -53,6 +53,11 @@ class Features(Protocol):
         none."""
         ...
 
+    def words(self) -> tuple[tuple[str, ...], np.ndarray] | None:
+        """The vocabulary that the encoder knows, special tokens in brackets among it, and a vector float32 [V, D] for each word (NEEDS =
+        "words"). None where features are made by no encoder that has them, as of a floor."""
+        ...
+
     def changed(
         self,
         split: str,

@@ -146,6 +146,12 @@ class FrozenEncoder:
         function = projection_of(self.method)
         return function and self._of(function)
 
+    def words(self) -> tuple[tuple[str, ...], np.ndarray] | None:
+        """A vector for each word; see bench.evaluation.features."""
+        if "words" not in getattr(getattr(self.method, "encoder", None), "offers", ()):
+            return None
+        return self.source.modality.vocabulary(), self.method.encoder.word_vectors().detach().float().cpu().numpy()
+
     def changed(
         self,
         split: str,

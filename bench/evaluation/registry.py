@@ -97,6 +97,11 @@ def annotation(name: str) -> str | None:
     return EVALUATORS.declared(name, "ANNOTATION", default=None)
 
 
+def needs_of_encoder(name: str) -> str:
+    """What the evaluator asks of an encoder, as a method's `needs` does (bench.encoders.encoder.Encoder.offers)."""
+    return EVALUATORS.declared(name, "NEEDS", default="features")
+
+
 def needs_projector(name: str) -> bool:
     """Whether the evaluator measures what a method's projector makes: see bench.method.projection_of."""
     return EVALUATORS.declared(name, "NEEDS_PROJECTOR", default=False)

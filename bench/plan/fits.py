@@ -34,6 +34,15 @@ def require_evaluator(request: str, data: DataSet, found: DataSet) -> None:
         raise UserError(f"'{request}': {shown(found.name)} has {other}, and {shown(data.name)}, which is trained on, has {there}")
 
 
+def require_offer(request: str, encoder: EncoderEntry) -> None:
+    """A UserError where an encoder does not offer what an evaluator needs of it."""
+    name, _ = registry.parse(request)
+    if (needed := registry.needs_of_encoder(name)) not in encoder.offers:
+        able = ", ".join(other for other in table.names() if needed in table.require(other).offers)
+        what = f"the evaluator '{name}' needs {needed} of the encoder, which {encoder.name} does not offer"
+        raise UserError(f"{what}; expected one of {able}")
+
+
 def refusal(what: str, takes: tuple[str, ...], data: DataSet, able: list[str]) -> UserError:
     """One line: what it takes, what there is, and what takes that."""
     expected = f"one of {', '.join(able)}" if able else "a file of your own that takes them"

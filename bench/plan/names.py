@@ -8,7 +8,7 @@ from bench.errors import UserError
 from bench.evaluation import registry
 from bench.evaluation.arrays import labels_a_class
 from bench.folder_name import shown
-from bench.plan.fits import require_encoder, require_evaluator, require_method
+from bench.plan.fits import require_encoder, require_evaluator, require_method, require_offer
 from bench.spec import RunSpec
 
 
@@ -18,13 +18,15 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
     dataset = data.require(spec.dataset)
     require_method(spec.method, methods.takes(spec.method), dataset)
     dataset.require_pretraining(spec.pretrain_split)
-    require_encoder(table.require(spec.encoder or dataset.entry.encoder), dataset)
+    encoder = table.require(spec.encoder or dataset.entry.encoder)
+    require_encoder(encoder, dataset)
     for request in requests:
         name, _ = registry.parse(request)
         evaluator = f"the evaluator '{name}'"
         # An evaluator without a target measures the pretraining data set itself.
         found = data.require(registry.target(request) or spec.dataset)
         require_evaluator(request, dataset, found)
+        require_offer(request, encoder)
         if kind := registry.annotation(name):
             found.require_annotation(kind, evaluator, annotated(kind))
         served = kind or (registry.takes_sets(name) and "classes" in found.entry.annotations)

@@ -95,6 +95,9 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         return found
     if evaluator in ("lidar", "nesum"):
         return Column(metric, {"lidar": "LiDAR", "nesum": "NESum"}[metric], "number", 71, label_free=True)
+    if evaluator == "word_similarity":
+        title, order = WORDS[metric]
+        return Column(metric, title, "number", order, "report", percent=metric == "analogies")
     if evaluator == "robustness":
         name = plain.removeprefix("top1_")
         if name == "corrupted":
@@ -119,6 +122,9 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
 
 FEW = {"few_labels": ("", 45), "finetune_few": ("fine-tuned on ", 45.5)}
 """Evaluators on a few labels of each class: how their headers begin, and their order."""
+
+WORDS = {"spearman_wordsim353": ("WordSim-353", 46), "spearman_simlex999": ("SimLex-999", 46.1), "analogies": ("analogies", 46.2)}
+"""Metrics of word_similarity, their headers and order."""
 
 OF_IMAGES = "(top1|mean_per_class)"
 
