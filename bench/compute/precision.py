@@ -8,12 +8,19 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from bench.spec import DatasetInfo
+
 
 def upcast(value: Tensor) -> Tensor:
     """bfloat16 and float16 to float32; float32, float64 and whole numbers as they are.
 
     Not `.float()`: that would cut a float64 run, in which devices are compared, down to float32."""
     return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
+
+
+def dtype_of(data: DatasetInfo) -> torch.dtype:
+    """Of items as a network sees them."""
+    return torch.int64 if data.kinds else torch.float32
 
 
 @contextlib.contextmanager

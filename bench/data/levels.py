@@ -22,5 +22,6 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def prepare(raw: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Stored images as a network sees them where no view changes them: uint8 [B, 1 or 3, H, W] -> float32 [B, 3, H, W], as `normalise`."""
-    return normalise(unit_range(raw), mean, std)
+    """Stored images as a network sees them where no view changes them, uint8 [B, 1 or 3, H, W], or crops of them, float32 in [0, 1] ->
+    float32 [B, 3, H, W], as `normalise`."""
+    return normalise(unit_range(raw) if raw.dtype == torch.uint8 else raw, mean, std)

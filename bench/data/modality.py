@@ -33,10 +33,10 @@ class Modality:
     """The same behind a number in a table: px."""
     drawn: bool = False
     """Whether a contact sheet can show them, as it shows images."""
+    cropped: bool = False
+    """Whether two crops of an item, as images have them, still show the same thing; what else there is, is trained on as it is stored."""
     sizes: tuple[int, int]
     """The smallest and the largest that is accepted."""
-    cropped: bool = False
-    """Whether two crops of an item, as images have them, still show the same thing."""
 
     def learned_from(self, data: "DataSet") -> "Modality":
         """The same with what makes items and has to be learned of a set's train split first, as a vocabulary is; itself where nothing has.

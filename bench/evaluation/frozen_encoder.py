@@ -174,15 +174,15 @@ class FrozenEncoder:
                 classes = self.data.require(self.dataset).num_classes
                 method = build(methods.load(spec.method), make_encoder, source.info, classes, spec.hyper_parameters)
             method = source.modality.laid_out(method.to(source.device))
-        return trainable(method, source.mean, source.std, settled(spec.precision), settled(spec.image_size))
+        return trainable(method, source.info, source.mean, source.std, settled(spec.precision), source.modality)
 
     def images(self, dataset: str | None = None, *, test: bool = True) -> Images:
         """The stored images of a data set; see bench.evaluation.features."""
         found, size = self.data.require(dataset or self.dataset), self.spec.image_size
         splits = {split: self._loaded(found.name, split) for split in ("train", "val", *(["test"] if test else []))}
-        one = found.entry.one_class
+        one, metric = found.entry.one_class, found.entry.metric if found.entry.one_class else "mAP"
         parts = {split: Part((its.images,), its.labels.numpy() if one else sets_of_classes(found, split)) for split, its in splits.items()}
-        return Images(found.name, found.info("train", size), found.num_classes, found.entry.metric if one else "mAP", **parts)
+        return Images(found.name, found.info("train", size), found.num_classes, metric, **parts, modality=self.source.modality)
 
     def annotated(self, kind: str, dataset: str, size: Size) -> AnnotatedSplits:
         """Images with boxes or masks; see bench.evaluation.features."""

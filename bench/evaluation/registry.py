@@ -120,7 +120,7 @@ def parse(request: str) -> tuple[str, str | None]:
         raise UserError(f"the evaluator '{name}' needs {needed}: {example}")
     # One text for one number: what was measured is looked up by it.
     share = fewest_labels(name) is not None and re.fullmatch("[1-9][0-9]?%", given)
-    if least is not None and given and not share and not (re.fullmatch("[1-9][0-9]*", given) and int(given) >= least):
+    if least is not None and given and not share and not (re.fullmatch("0|[1-9][0-9]*", given) and int(given) >= least):
         or_share = f", or a whole percentage, as in '{name}:1%'" if fewest_labels(name) is not None else ""
         raise UserError(f"'{request}': expected {needed}, {least} or more, as in '{name}:20'{or_share}")
     return name, given or None

@@ -3,10 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 
-import torch
-
-from bench.spec import DatasetInfo
-
 TRIED = 2**28
 """Bytes of views, or of features, up to which what failed without numbers is tried with numbers, to be sure that it does fail: 256 MiB."""
 
@@ -24,8 +20,3 @@ def told() -> Iterator[None]:
         if "meta" in str(error).lower():
             raise Unknown(str(error)) from error
         raise
-
-
-def dtype_of(data: DatasetInfo) -> torch.dtype:
-    """Of items as a network sees them."""
-    return torch.int64 if data.kinds else torch.float32

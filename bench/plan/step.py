@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bench.compute.precision import dtype_of
 from bench.compute.randomness import Draws, generator
 from bench.method import Batch, LabelledBatch, Method
 from bench.parts.budgets import Needed
-from bench.plan.paper import TRIED, Unknown, dtype_of, told
+from bench.plan.paper import TRIED, Unknown, told
 from bench.spec import DatasetInfo, Recipe
 
 STATES = {"sgd": 1, "lars": 1, "adam": 2, "adamw": 2}

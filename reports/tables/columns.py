@@ -144,6 +144,15 @@ WRITTEN = {
     "multilabel": (("mAP", "linear mAP → {}", "number", 44),),
     "linear_sgd": ((OF_IMAGES + r"_epochs\d+", "linear by SGD {}", "accuracy", 43),),
     "finetune": ((OF_IMAGES, "fine-tuned {}", "accuracy", 51), ("mAP", "fine-tuned mAP {}", "number", 51.1)),
+    "finetune_last": tuple(
+        (
+            f"{OF_IMAGES}_last{count}",
+            f"last {count} stages fine-tuned {{}}" if count else "encoder frozen {}",
+            "accuracy",
+            51 + count / 1000,
+        )
+        for count in range(100)
+    ),
     "scratch": ((OF_IMAGES, "from scratch {}", "accuracy", 51.2), ("mAP", "from scratch mAP {}", "number", 51.3)),
     "segmentation": (("frozen_mIoU", "linear mIoU {}", "number", 52), ("finetuned_mIoU", "fine-tuned mIoU {}", "number", 52.1)),
     "detection": tuple(

@@ -15,10 +15,11 @@ from bench.data.rows import RowsInMemory
 from bench.data.source import load_source
 from bench.data.splits import drawn
 from bench.encoders import factory
+from bench.encoders.encoder import Encoder
 from bench.errors import UserError
 from bench.evaluation import registry
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.evaluators import finetune, finetune_few, linear_sgd, scratch
+from bench.evaluation.evaluators import finetune, finetune_few, finetune_last, linear_sgd, scratch
 from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.evaluation.tuning import classifier, descent
 from bench.evaluation.tuning.images import Part
@@ -43,7 +44,7 @@ def make(method, encoder="resnet8", size=32, **hyper_parameters):
 
 
 def copied(method, size=32):
-    return trainable(method, torch.zeros(3), torch.ones(3), "float32", size)
+    return trainable(method, DatasetInfo(num_images=64, image_size=size), torch.zeros(3), torch.ones(3), "float32")
 
 
 def random_images(count=4, height=32, width=32):
@@ -132,6 +133,82 @@ def test_new_weights_are_the_protocols_and_not_the_runs(measured, features):
     again = FrozenEncoder(method, method.encode, other, source, DataSets()).trainable(fresh=True)
     assert sha256(fresh) == sha256(again) != sha256(kept)
     assert sha256(kept.method) == sha256(method) and kept.method is not method
+
+
+def trained_of(own):
+    return [name.removeprefix("method.") for name, parameter in own.named_parameters() if parameter.requires_grad]
+
+
+@pytest.mark.parametrize(
+    ("method", "encoder", "last", "first"),
+    [
+        *(
+            ("rotation", "resnet8", last, first)
+            for last, first in ((0, None), (1, "encoder.layers.2"), (3, "encoder.stem"), (9, "encoder.stem"))
+        ),
+        ("mae", "vit_nano", 1, "encoder.vit.blocks.3"),
+        ("mae", "vit_nano", 3, "encoder.vit.blocks.1"),
+    ],
+)
+def test_what_lies_below_the_last_stages_is_frozen(method, encoder, last, first):
+    """Parameters in the order in which they are used: the first trained one is of that stage, and so are all that follow it."""
+    own = copied(make(method, encoder))
+    whole = trained_of(own)
+    own.freeze_all_but(last)
+    trained = trained_of(own)
+    assert trained == whole[len(whole) - len(trained) :]
+    assert (trained == []) if first is None else trained[0].startswith(first)
+    assert (trained == whole) == (last >= 3 and encoder == "resnet8")
+    before = {name: value.clone() for name, value in own.state_dict().items()}
+    optimizer = torch.optim.SGD(own.parameters(), lr=0.1)
+    own.train()
+    output = own(random_images(8)).square().sum()
+    if trained:
+        output.backward()
+        optimizer.step()
+    changed = {name.removeprefix("method.") for name, value in own.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed >= set(trained) and all(name.startswith("encoder") for name in changed), "BatchNorm's statistics with them"
+    lowest = [name for name, _ in own.method.named_modules()].index(".".join(trained[0].split(".")[:-1])) if trained else 0
+    above = [name for name, _ in own.method.named_modules()][lowest:] if trained else []
+    assert {name.rpartition(".")[0] for name in changed} <= set(above)
+
+
+def test_an_encoder_without_stages_is_one():
+    class Whole(Encoder):
+        dim = 4
+
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(3, self.dim)
+
+        def forward(self, images):
+            return self.linear(images.mean((2, 3)))
+
+    method = methods.load("random")(Whole, None)
+    for last, count in ((0, 0), (1, 2), (4, 2)):
+        own = trainable(method, DatasetInfo(4, 8), torch.zeros(3), torch.ones(3), "float32")
+        own.freeze_all_but(last)
+        assert len(trained_of(own)) == count
+
+
+def test_the_last_stages_are_tuned_as_all_are(features, short, monkeypatch):
+    """With as many as there are it is `finetune`, number by number; frozen it is another one, and the encoder the same."""
+    monkeypatch.setattr(finetune, "DECAYS", (0.0,))
+    whole, cost = finetune.evaluate(features)
+    few, frozen = (finetune_last.evaluate(features, argument) for argument in ("3", "0"))
+    assert (few[0].value, few[0].correct, few[0].chosen) == (whole.value, whole.correct, whole.chosen) and few[1].value == cost.value
+    assert [result.metric for result in (*few, *frozen)] == ["top1_last3", "tflop_last3", "top1_last0", "tflop_last0"]
+    assert frozen[0].correct != whole.correct and frozen[1].value < cost.value / 2, "without a backward pass"
+    assert {result.evaluator for result in few} == {"finetune_last"}
+
+
+def test_a_number_of_stages_may_be_none():
+    assert registry.parse("finetune_last:0") == ("finetune_last", "0") and registry.target("finetune_last:0") is None
+    for wrong in ("finetune_last:-1", "finetune_last:00", "finetune_last:x", "few_labels:0"):
+        with pytest.raises(UserError, match="expected a number of"):
+            registry.parse(wrong)
+    with pytest.raises(UserError, match="needs a number of stages: write 'finetune_last:N'"):
+        registry.parse("finetune_last")
 
 
 # Its images.
@@ -267,7 +344,13 @@ def test_raw_pixels_have_nothing_to_train():
     source, classes = load_source(spec, DataSets().require("digits"), 1)
     method = build_method(spec, source, classes)
     subject = FrozenEncoder(method, method.encode, spec, source, DataSets())
-    assert finetune.evaluate(subject) == scratch.evaluate(subject) == finetune_few.evaluate(subject, "20") == []
+    assert (
+        finetune.evaluate(subject)
+        == scratch.evaluate(subject)
+        == finetune_few.evaluate(subject, "20")
+        == finetune_last.evaluate(subject, "1")
+        == []
+    )
 
 
 def test_a_data_set_may_be_left_out_or_named():

@@ -8,11 +8,13 @@ import signal
 import pytest
 
 from bench.data import catalogue
+from bench.evaluation.evaluators import finetune, finetune_few
 from bench.registry import Registry
 from bench.training.trainer import Trainer
 from places import ROOT
 from tests.modality.sets import waves as data
 
+EVALS = "knn,linear,finetune,finetune_last:0,scratch,finetune_few:3"
 METHOD, ENCODER = (str(ROOT / f"tests/modality/{name}.py") for name in ("wave_pairs", "wave_encoder"))
 
 
@@ -38,18 +40,23 @@ def run(bench, here, monkeypatch):
 
 def trained(run, results, *more):
     """The record of ten steps, evaluated on features."""
-    described = ("--method", METHOD, "--dataset", "waves", "--budget", "10steps", "--seeds", "0", "--evals", "knn,linear")
+    described = ("--method", METHOD, "--dataset", "waves", "--budget", "10steps", "--seeds", "0", "--evals", EVALS)
     places = ("--results", results, "--scratch", f"{results}-scratch", "--launcher", "debug")
     code, out, error = run("run", *described, *places, *more)
     return code, out + error, [json.loads(path.read_text()) for path in results.rglob("*.json")]
 
 
 def test_the_core_trains_resumes_evaluates_and_reports_it(run, here, monkeypatch):
+    monkeypatch.setattr(finetune, "STEPS", 20)
+    monkeypatch.setattr(finetune_few, "STEPS", 10)
     code, said, (record,) = trained(run, here / "whole")
     assert code == 0 and record["status"] == "done", said
     assert record["spec"]["encoder"].startswith(ENCODER) and record["spec"]["image_size"] == data.LENGTH
     found = {(result["evaluator"], result["split"]): result["value"] for result in record["results"] if result["metric"] == "top1"}
     assert found["knn", "test"] > 60 and found["linear", "test"] > 60, "four classes, which one convolution tells apart"
+
+    assert min(found["finetune", "test"], found["scratch", "test"]) > 60, "its weights too are trained, on waves as they are"
+    assert {result["metric"] for result in record["results"]} >= {"top1_last0", "top1_n3"}
 
     original = Trainer.step
 
@@ -77,8 +84,8 @@ REFUSED = {
     "a method of images": ({"--method": "simclr"}, "simclr takes images, and waves has waves; expected one of random"),
     "an encoder of images": ({"--encoder": "resnet8"}, "resnet8 takes images, and waves has waves; expected a file of your own that"),
     "an evaluator of images": (
-        {"--evals": "finetune"},
-        "the evaluator 'finetune' takes images, and waves has waves; expected one of calib",
+        {"--evals": "linear_sgd"},
+        "the evaluator 'linear_sgd' takes images, and waves has waves; expected one of calib",
     ),
     "images to transfer to": ({"--evals": "transfer:digits"}, "'transfer:digits': digits has images, and waves, which is trained on, has"),
     "a size": ({"--image-size": "8"}, "a length of 8 samples is too small; expected 16 to 4096"),

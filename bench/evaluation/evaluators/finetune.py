@@ -6,8 +6,9 @@ metrics             top1 (mean_per_class where that is the data set's; mAP where
 
 As ssl-transfer (linusericsson/ssl-transfer@4e9b9c2, finetune.py): SGD with Nesterov momentum 0.9, a cosine to 0, batches of 64, crops and
 flips, every setting of the grid trained on train and measured on val, the best one trained again on train + val. Differs from it: 200 steps
-(5,000 there); a grid of 2 x 2 (4 x 5 there); images have the size of the pretraining (224 there).
-The same images, crops and first linear layer for every method and seed. A method without an encoder (raw pixels) has no results.
+(5,000 there); a grid of 2 x 2 (4 x 5 there); images have the size of the pretraining (224 there). What are not images are trained on as
+they are, without crops and flips.
+The same items, crops and first linear layer for every method and seed. A method without an encoder (raw pixels) has no results.
 N images.
 """
 
@@ -25,6 +26,7 @@ ARGUMENT: str | None = "a data set"
 OPTIONAL: bool = True
 READS_TEST: bool = True
 SETS_OF_CLASSES: bool = True
+TAKES: tuple[str, ...] = ()
 
 RATES = (0.01, 0.1)
 """Learning rates; of equal ones on val the lower."""
@@ -34,9 +36,12 @@ STEPS, BATCH = 200, 64
 """Of each training: 12,800 crops. All five cost what a run of a small budget costs: two cores must bear it."""
 
 
-def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images, check: Callable[[float], None]) -> list[Result]:
+def measure(
+    evaluator: str, make: Callable[[], Trainable | None], images: Images, check: Callable[[float], None], ending: str = ""
+) -> list[Result]:
     """The data set's metric on test, percent, and `tflop`, with which a record says what it took. make: gives a new copy of the encoder at
-    every call, or None, and then there are no results. check: see Features.check. ValueError where no setting has a finite loss."""
+    every call, or None, and then there are no results. check: see Features.check. ending: of both metrics' names. ValueError where no
+    setting has a finite loss."""
     if make() is None:
         return []
     settings = [(rate, decay) for rate in RATES for decay in DECAYS]
@@ -54,8 +59,10 @@ def measure(evaluator: str, make: Callable[[], Trainable | None], images: Images
     value, correct = judged(images.metric, network.scores(test), test.labels)
     chosen = {"lr": best[0], "weight_decay": best[1], f"val_{images.metric}": on_val[best]}
     facts = {"evaluator": evaluator, "dataset": images.dataset, "split": "test", "n": len(test)}
-    accuracy = Result(**facts, metric=images.metric, value=value, chosen={**chosen}, correct=None if correct is None else pack(correct))
-    return [accuracy, trainings.cost(evaluator)]
+    accuracy = Result(
+        **facts, metric=f"{images.metric}{ending}", value=value, chosen={**chosen}, correct=None if correct is None else pack(correct)
+    )
+    return [accuracy, trainings.cost(evaluator, ending)]
 
 
 def evaluate(features: Features, argument: str | None = None) -> list[Result]:

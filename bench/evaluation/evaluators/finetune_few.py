@@ -26,6 +26,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = "a number of labels a class"
 READS_TEST: bool = True
+TAKES: tuple[str, ...] = ()
 FEWEST_LABELS: int = 2
 """One label a class leaves none to choose a learning rate by."""
 

@@ -15,6 +15,7 @@ ARGUMENT: str | None = "a data set"
 OPTIONAL: bool = True
 READS_TEST: bool = True
 SETS_OF_CLASSES: bool = True
+TAKES: tuple[str, ...] = ()
 
 
 def evaluate(features: Features, argument: str | None = None) -> list[Result]:

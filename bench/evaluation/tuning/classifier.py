@@ -38,7 +38,8 @@ class Classifier(nn.Module):
     def scores(self, part: Part) -> np.ndarray:
         """Scores float32 [N, K] of every image of a split, as it is stored, in eval mode."""
         encoder = self.encoder
-        scores = [extract(self, self, images, encoder.mean, encoder.std, encoder.precision) for images in part.images]
+        setting = encoder.mean, encoder.std, encoder.precision
+        scores = [extract(self, self, images, *setting, prepare=encoder.modality.prepare) for images in part.images]
         return torch.cat(scores).cpu().numpy()
 
 
@@ -76,7 +77,7 @@ class Trainings:
         self.done, self.flops = 0, 0.0
 
     def train(self, part: Part, recipe: Recipe) -> Classifier | None:
-        """Trained on crops of `part`; None where a loss was not finite."""
+        """Trained on `part`; None where a loss was not finite."""
         encoder = self.make()
         assert encoder is not None, "there was one before"
         network = Classifier(encoder, self.images.num_classes)
@@ -84,19 +85,20 @@ class Trainings:
         self.done, self.flops = self.done + 1, self.flops + (flops or 0.0)
         return None if flops is None else network
 
-    def cost(self, evaluator: str) -> Result:
-        """`tflop`: what all of them took, but for those whose loss was not finite."""
+    def cost(self, evaluator: str, ending: str = "") -> Result:
+        """`tflop`, with this ending: what all of them took, but for those whose loss was not finite."""
         facts = {"evaluator": evaluator, "dataset": self.images.dataset, "split": "train", "n": len(self.images.train)}
-        return Result(**facts, metric="tflop", value=self.flops / 1e12)
+        return Result(**facts, metric=f"tflop{ending}", value=self.flops / 1e12)
 
 
 def train(network: Classifier, images: Images, part: Part, recipe: Recipe, steps: int, check: Callable[[float], None]) -> float | None:
-    """Train all of it on the crops of a part of `images`. FLOPs, or None where a loss was not finite: see `descend`."""
+    """Train all of it on a part of `images`, on crops where they are images. FLOPs, or None where a loss was not finite: see `descend`."""
     encoder, order, labels = network.encoder, batches(len(part), recipe.batch_size, "tuning"), torch.from_numpy(part.labels)
 
     def loss(step: int) -> Tensor:
         rows = next(order)
-        views = cropped(part[rows], images.info, "tuning", step)
-        return loss_of(network(encoder.prepare(views)), labels[rows].to(encoder.device))
+        items = part[rows]
+        seen = cropped(items, images.info, "tuning", step) if images.modality.cropped else items
+        return loss_of(network(encoder.prepare(seen)), labels[rows].to(encoder.device))
 
     return descend(network, recipe, steps, loss, check)

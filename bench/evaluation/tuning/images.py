@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.data.images import IMAGES
+from bench.data.modality import Modality
 from bench.data.rows import Rows, RowsInMemory
 from bench.spec import DatasetInfo
 
@@ -67,6 +69,8 @@ class Images:
     val: Part
     test: Part | None = None
     """None for an evaluator that does not read it: it is not even loaded."""
+    modality: Modality = IMAGES
+    """What its items are."""
 
     def fitting_split(self) -> Part:
         """train and val as one: what the final training sees."""
