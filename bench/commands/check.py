@@ -20,7 +20,7 @@ def check(method, encoder):
     from bench.conformance.case import Case
 
     case = Case(method, encoder)
-    click.echo(f"{method}: checked with {case.encoder}, a quarter as wide")
+    click.echo(f"{method}: checked with {case.encoder}{', a quarter as wide' if case.narrow < 1 else ''}")
     failed = left = 0
     for outcome in outcomes(case):
         failed += outcome.looked_at and not outcome.passed

@@ -66,7 +66,7 @@ def check_encode_leaves_no_trace(case: Case) -> None:
     for number, module in enumerate(method.modules()):
         module.training = number % 2 == 0
     before = [module.training for module in method.modules()]
-    extract(method, method.encode, case.images, case.mean, case.std, "float32")
+    extract(method, method.encode, case.images, case.mean, case.std, "float32", prepare=case.modality.prepare)
     require([module.training for module in method.modules()] == before, "modules are in another mode after features were extracted")
 
 

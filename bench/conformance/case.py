@@ -1,8 +1,8 @@
-"""What the checks of bench/conformance/check.py run a method on: 40 small photographs, a narrow encoder, five steps; of a method whose
-smallest batch is more than 16 images, more photographs in larger batches.
+"""What the checks of bench/conformance/check.py run a method on: 40 small photographs, or items of what else it takes, a narrow encoder,
+five steps; of a method whose smallest batch is more than 16 items, more of them in larger batches.
 
-Everything is deterministic: the images are cut from the two photographs that scikit-learn ships, and the global random
-generators are in the same state at the start of every run. Five steps of 16 images pass two epoch edges.
+Everything is deterministic: the items are their modality's examples (bench/data/modality.py), and the global random
+generators are in the same state at the start of every run. Five steps of 16 items pass two epoch edges.
 
 N images, B images of a batch.
 """
@@ -20,25 +20,26 @@ import numpy
 from torch import Tensor, nn
 
 from bench.compute.randomness import seeded
-from bench.conformance.photographs import NUM_CLASSES, photographs
 from bench.conformance.state import copied, plain_fingerprints
-from bench.data.levels import prepare, unit_range
+from bench.data import catalogue
+from bench.data.images import IMAGES
+from bench.data.modality import Modality
 from bench.data.source import Source
 from bench.encoders import factory, table
 from bench.errors import UserError
 from bench.method import Method, build
-from bench.spec import Budget, DatasetInfo, RunSpec
+from bench.spec import Budget, RunSpec
 from bench.training.controls import Controls
 from bench.training.hook import fit
 from bench.training.meter import Meter
 from bench.training.step import phase_of
 from bench.training.trainer import Trainer
 
-IMAGE_SIZE = 32
-"""Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""
-
 BATCH_SIZE = 16
 """Splits into MoCo's 8 BatchNorm groups. A method that declares a larger smallest batch gets that."""
+
+NUM_CLASSES = 2
+"""Of the items."""
 
 TRAINING_IMAGES = 40
 """Two batches and a rest of 8; as many times more as the batch is larger."""
@@ -46,7 +47,7 @@ TRAINING_IMAGES = 40
 STEPS = 5
 DEFAULT_ENCODERS = "resnet8", "vit_micro"
 NARROW = 0.25
-"""Part of an encoder's width; the checks look at behaviour, not at accuracy."""
+"""Part of an encoder's width; the checks look at behaviour, not at accuracy. What is none of ours has one width."""
 
 
 class Broken(Exception):
@@ -89,29 +90,47 @@ class EndedRun:
     """Names in the state_dict after construction."""
 
 
+def modality_of(method: type[Method], encoder: str | None) -> tuple[Modality, tuple[str, ...]]:
+    """What a method is checked with, and the encoders for it that come first: what the encoder takes, or else the method: images, or what
+    some data set has. A UserError where that is nothing that has examples, or the encoder takes what the method does not."""
+    takes = (table.require(encoder).takes,) if encoder else method.takes or (IMAGES.name,)
+    if method.takes and not set(takes) & set(method.takes):
+        raise UserError(f"{method.__name__} takes {' or '.join(method.takes)}, and {encoder} takes {takes[0]}")
+    if IMAGES.name in takes:
+        return IMAGES, DEFAULT_ENCODERS
+    for entry in map(catalogue.entry, catalogue.names()):
+        if entry.modality.name in takes and entry.modality.examples(1):
+            return entry.modality, (entry.encoder,)
+    raise UserError(f"check has no {' or '.join(takes)} to try {method.__name__} on; expected what a data set of ours has, with examples")
+
+
 class Case:
     """One method in the small setting. Runs start from `build`, so no check depends on what another did."""
 
     def __init__(self, method: str | Path | type[Method], encoder: str | None = None):
-        """encoder: a UserError where it has not what the method needs. None: a narrow ResNet-8, or where that has it not a small ViT."""
+        """encoder: a UserError where it has not what the method needs. None: a narrow ResNet-8, or where that has it not a small ViT; of
+        what are not images that of a data set, or another one of ours."""
         if not inspect.isclass(method):
             import methods
 
             method = methods.load(str(method))
         self.cls = method
-        if method.takes and "images" not in method.takes:
-            raise UserError(f"check has photographs, and {method.__name__} takes {' or '.join(method.takes)}; expected a method of images")
-        able = [name for name in table.names() if method.needs in table.require(name).offers]
-        encoder = encoder or next((name for name in DEFAULT_ENCODERS if name in able), DEFAULT_ENCODERS[0])
+        self.modality, first = modality_of(method, encoder)
+        ours = (table.require(name) for name in table.names())
+        able = [entry.name for entry in ours if method.needs in entry.offers and entry.takes == self.modality.name]
+        if not encoder:
+            encoder = next((name for name in (*first, *able) if method.needs in table.require(name).offers), first[0])
         if able and method.needs not in table.require(encoder).offers:
             raise UserError(f"{method.__name__} needs {method.needs}, which {encoder} does not offer; expected one of {', '.join(able)}")
         smallest = method.smallest_batch
         self.batch_size = max(BATCH_SIZE, smallest if isinstance(smallest, int) else 1)  # what it is else a check says
         self.training_images = TRAINING_IMAGES * self.batch_size // BATCH_SIZE
-        self.encoder, self.images, self.labels = encoder, *photographs(max(64, self.training_images))
-        colours = unit_range(self.images[: self.training_images])
-        self.mean, self.std = colours.mean((0, 2, 3)), colours.std((0, 2, 3))
-        self.info_of_plan = DatasetInfo(self.training_images, IMAGE_SIZE)
+        examples = self.modality.examples(max(64, self.training_images))
+        assert examples, "there was one before"
+        self.encoder, (self.images, self.labels, info) = encoder, examples
+        self.narrow = NARROW if table.require(encoder).facts else 1.0
+        self.mean, self.std = self.modality.statistics(self.images[: self.training_images])
+        self.info_of_plan = dataclasses.replace(info, num_images=self.training_images)
         self.info = dataclasses.replace(self.info_of_plan, mean=tuple(self.mean.tolist()), std=tuple(self.std.tolist()))
 
     @property
@@ -123,8 +142,9 @@ class Case:
             return None
         return file if file.is_file() else None
 
-    def make_encoder(self, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1) -> nn.Module:
-        return factory.factory(self.encoder, IMAGE_SIZE)(in_channels, width * NARROW, bn_groups)
+    def make_encoder(self, in_channels: int = 3, width: float = 1.0, bn_groups: int = 1, **own) -> nn.Module:
+        make = factory.factory(self.encoder, self.info.image_size, kinds=self.info.kinds)
+        return make(in_channels, width * self.narrow, bn_groups, **own)
 
     def build(self, seed: int = 0, *, planned: bool = False) -> Method:
         """The method as constructed, its weights drawn from the seed. planned: as a plan does, which decodes no image: without
@@ -134,13 +154,13 @@ class Case:
 
     def source(self, labels: Tensor | None = None) -> Source:
         """The training images."""
-        return Source(self.images[: self.training_images], labels, self.info, self.mean, self.std)
+        return Source(self.images[: self.training_images], labels, self.info, self.mean, self.std, self.modality)
 
     def fitted(self, seed: int = 0) -> Method:
         """A method that is not trained, once it has looked at the training images."""
         method, spec = (
             self.build(seed),
-            RunSpec(method=self.cls.__name__, dataset="photographs", budget=Budget("steps", 1), precision="float32"),
+            RunSpec(method=self.cls.__name__, dataset="examples", budget=Budget("steps", 1), precision="float32"),
         )
         fit(method, self.source(), spec)
         return method
@@ -161,7 +181,7 @@ class Case:
         source = self.source(labels)
         recipe = dataclasses.replace(method.recipe, **({"batch_size": self.batch_size} | recipe_changes))
         budget = budget or Budget("steps", STEPS)
-        spec = RunSpec(method=self.cls.__name__, dataset="photographs", budget=budget, seed=seed, precision="float32", recipe=recipe)
+        spec = RunSpec(method=self.cls.__name__, dataset="examples", budget=budget, seed=seed, precision="float32", recipe=recipe)
         return Trainer(method.train(), source, spec, controls)
 
     @functools.cached_property
@@ -209,5 +229,5 @@ class Case:
         return self.undisturbed.method if self.cls.trained else self.fitted()
 
     def normalised(self) -> Tensor:
-        """All images as `encode` gets them: float32 [64, 3, 32, 32], or as many as there are."""
-        return prepare(self.images, self.mean, self.std)
+        """All items as `encode` gets them: images float32 [64, 3, 32, 32], or as many as there are."""
+        return self.modality.prepare(self.images, self.mean, self.std)

@@ -112,6 +112,6 @@ def importable(case: Case) -> bool:
 
 def check_method(method: str | Path | type[Method], encoder: str | None = None) -> list[Outcome]:
     """The outcome of every check that applies. `method`: a class, a name in methods/, or a path to a file. encoder: a UserError where it
-    has not what the method needs; by default a narrow ResNet-8, or a small ViT where the method needs tokens. A class without a file,
-    at a prompt or in a notebook, is not held to `imports` and `processes`."""
+    has not what the method needs; by default a narrow ResNet-8, or a small ViT where the method needs tokens, or one for other items. A
+    class without a file, at a prompt or in a notebook, is not held to `imports` and `processes`."""
     return list(outcomes(Case(method, encoder)))

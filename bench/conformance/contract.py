@@ -10,11 +10,12 @@ from difflib import get_close_matches
 from bench.conformance.case import Case, require
 from bench.conformance.state import differing
 from bench.domains import domains
+from bench.encoders import table
 from bench.errors import UserError
 from bench.method import FAMILIES, Reference, on_paper
 from bench.search.space import declared
 from bench.spec import Recipe
-from bench.views.view import View
+from bench.views.view import AnyView
 
 
 def check_documented(case: Case) -> None:
@@ -50,17 +51,18 @@ def check_hyper_parameters(case: Case) -> None:
 
 def check_declarations(case: Case) -> None:
     method, cls = case.build(), case.cls
-    require(cls.needs in ("features", "feature_map", "tokens"), f"needs = {cls.needs!r}; it is features, feature_map or tokens")
+    offered = sorted({offer for name in table.names() for offer in table.require(name).offers})
+    require(cls.needs in offered, f"needs = {cls.needs!r}; it is {', '.join(offered[:-1])} or {offered[-1]}")
     near = get_close_matches(str(cls.family), FAMILIES, n=1, cutoff=0.5)
     meant = f". Did you mean {near[0]!r}?" if near else ""
     require(cls.family in FAMILIES, f"family = {cls.family!r}; it is {', '.join(FAMILIES[:-1])} or {FAMILIES[-1]}{meant}")
     require(isinstance(cls.smallest_batch, int) and cls.smallest_batch >= 1, f"smallest_batch = {cls.smallest_batch!r}; it is 1 or more")
     require(isinstance(cls.version, int) and cls.version >= 1, f"version = {cls.version!r}; it is a whole number from 1 up")
     require(cls.uses_labels == issubclass(cls, Reference), "only a Reference gets labels: subclass Reference, or drop uses_labels")
-    for what, kind in (("views", View), ("phases", float)):
+    for what, kind, called in (("views", AnyView, "View"), ("phases", float, "float")):
         values = getattr(method, what)
         right = isinstance(values, tuple) and all(isinstance(value, kind) for value in values)
-        require(right, f"self.{what} must be a tuple of {kind.__name__}, so that it can be hashed, not {values!r}")
+        require(right, f"self.{what} must be a tuple of {called}, so that it can be hashed, not {values!r}")
     hash((method.views, method.recipe))
     inside = all(0 < phase < 1 for phase in method.phases)
     require(inside and list(method.phases) == sorted(set(method.phases)), "phases are values of progress in (0, 1), rising")

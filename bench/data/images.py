@@ -136,6 +136,12 @@ class Images(Modality):
 
         return prepare(items, mean, std)
 
+    def examples(self, count: int) -> "tuple[Tensor, Tensor, DatasetInfo]":
+        from bench.data.photographs import SIDE, photographs
+
+        images, labels = photographs(count)
+        return images, labels, DatasetInfo(len(images), SIDE)
+
     def laid_out(self, method: "nn.Module") -> "nn.Module":
         from bench.data.levels import MEMORY_FORMAT
 

@@ -88,6 +88,11 @@ class Modality:
         """Stored items as a network sees them where no view changes them: [B, *DatasetInfo.shape]."""
         return items
 
+    def examples(self, count: int) -> "tuple[Tensor, Tensor, DatasetInfo] | None":
+        """`count` items or more that need no data set, stored, each of one of two classes, int64 [N], and their `info`: what `check` tries
+        methods on. None: there are none."""
+        return None
+
     def laid_out(self, method: "nn.Module") -> "Any":
         """A method whose weights lie in memory as networks for these items are fastest with; itself."""
         return method

@@ -97,6 +97,21 @@ class Text(Modality):
         """Of every text its words, all of them, without special tokens."""
         return [encoding.ids for encoding in self.tokenizer().encode_batch(list(texts), add_special_tokens=False)]
 
+    def examples(self, count: int) -> "tuple[Tensor, Tensor, DatasetInfo]":
+        """Texts of 1 to 14 made-up words, of which each of two classes has its own more often."""
+        import torch
+
+        from bench.compute.randomness import generator
+
+        draws, labels = generator("examples of text"), torch.arange(count) % 2
+        size, words = 16, 45
+        each = torch.randint(words - len(SPECIAL), (count, size), generator=draws)
+        own = torch.rand(count, size, generator=draws) < 0.5
+        each = len(SPECIAL) + torch.where(own, each // 2 * 2 + labels[:, None], each) % (words - len(SPECIAL))
+        lengths = torch.randint(1, size - 1, (count,), generator=draws).tolist()
+        items = torch.from_numpy(windows([text[:length].tolist() for text, length in zip(each, lengths, strict=True)], size))
+        return items, labels, TextInfo(count, size, mirror_safe=False, kinds=words)
+
     def examined(self, items: np.ndarray, entry: "Entry") -> Iterator[tuple]:
         for text in items:
             content = text.encode()

@@ -5,7 +5,7 @@ B images, C channels, H height, W width; h, w of a view.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ TOGETHER = 2**21
 """Numbers of so many images a CPU's cache holds, about: with fewer at once torch's own time counts, with more the memory's."""
 
 
+@runtime_checkable
 class AnyView(Protocol):
     """What the harness asks of a view, whatever it is of: a frozen value, as what the class below makes of images is."""
 

@@ -7,7 +7,10 @@ import signal
 
 import pytest
 
+from bench.conformance.case import Case
+from bench.conformance.check import checks, name_of, run_check
 from bench.data import catalogue
+from bench.errors import UserError
 from bench.evaluation.evaluators import finetune, finetune_few
 from bench.registry import Registry
 from bench.training.trainer import Trainer
@@ -118,11 +121,28 @@ def test_the_document_lists_the_files_with_their_size():
     assert listed == {path.relative_to(ROOT).as_posix(): str(len(path.read_text().splitlines())) for path in files}
 
 
+def test_a_method_is_checked_with_examples_of_what_it_takes(run, here):
+    case = Case(METHOD)
+    assert (case.encoder, case.modality.name, case.info.shape, case.narrow) == (ENCODER, "waves", (1, data.LENGTH), 1.0)
+    found = [run_check(check, case) for check in checks() if name_of(check) not in ("documented", "imports", "processes")]
+    assert [(outcome.name, outcome.reason) for outcome in found if not outcome.passed] == []
+    assert Case("random", ENCODER).modality.name == "waves" and Case("random").modality.name == "images"
+
+
+def test_what_cannot_be_checked_is_said(here, monkeypatch):
+    """Without the data set there are no waves; and one who takes waves takes no pixels."""
+    with pytest.raises(UserError, match="check has no waves to try WavePairs on; expected what a data set of ours has, with examples"):
+        Case(METHOD)
+    with pytest.raises(UserError, match="WavePairs takes waves, and resnet8 takes images"):
+        Case(METHOD, "resnet8")
+    with pytest.raises(UserError, match=r"SimCLR takes images, and .*wave_encoder.py.* takes waves"):
+        Case("simclr", ENCODER)
+
+
 def test_what_is_of_images_alone_says_so(run, here):
     for arguments, says in {
         ("views", METHOD, "--dataset", "waves"): "views draws no waves, which waves has; expected a data set of images",
         ("data", "pack", "waves"): "waves has no image files to pack",
-        ("check", METHOD): "check has photographs, and WavePairs takes waves; expected a method of images",
     }.items():
         code, _, error = run(*arguments)
         assert code == 2 and says in error and len(error.splitlines()) == 1

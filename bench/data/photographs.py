@@ -1,4 +1,4 @@
-"""The images of a check: pieces of the two photographs that scikit-learn ships, of which a piece's class says which one it is from."""
+"""Images without a data set: pieces of the two photographs that scikit-learn ships, of which a piece's class says which one it is from."""
 
 import functools
 import math
@@ -7,7 +7,8 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
-NUM_CLASSES = 2
+SIDE = 32
+"""Pixels; a multiple of 8, so that half-sized views of a ViT are whole patches."""
 
 
 @functools.cache
@@ -23,4 +24,4 @@ def photographs(count: int = 64) -> tuple[Tensor, Tensor]:
         for left in range(0, 540, 77)
     ]
     pieces = [photo[:, top : top + 96 : 3, left : left + 96 : 3] for top, left in corners for photo in photos]
-    return torch.stack(pieces).contiguous(), torch.arange(len(pieces)) % NUM_CLASSES
+    return torch.stack(pieces).contiguous(), torch.arange(len(pieces)) % len(photos)
