@@ -85,9 +85,9 @@ def can_use(method: str, encoder: str) -> bool:
 
 
 def users(encoder: str) -> str:
-    """Which methods of ours can use the encoder: "all methods", or "all methods but" those that cannot."""
-    offered = encoders.require(encoder).offers
-    others = [method for method, needed in all_needs().items() if needed not in offered]
+    """Which methods of ours can use the encoder: "all methods" of what it takes, or "all methods but" those that cannot."""
+    entry, needed = encoders.require(encoder), all_needs()
+    others = [method for method in takers(entry.takes) if needed[method] not in entry.offers]
     return "all methods" + (f" but {', '.join(others)}" if others else "")
 
 

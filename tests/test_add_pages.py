@@ -155,7 +155,7 @@ def test_the_suite_is_planned(checkout):
 def test_the_encoders_are_listed(checkout):
     printed = call(checkout, "list", "encoders")
     assert re.search(
-        r"^  conv4 +Conv-4: four 3x3 convolutions .*\n +113k parameters, 28.3 MFLOP an image at 32 px, 64 features", printed, re.M
+        r"^  conv4 +Conv-4: four 3x3 convolutions .*\n +113k parameters, 28.3 MFLOP an item of size 32, 64 features", printed, re.M
     )
     assert re.search(r"^  conv4x2 +Conv-4, twice as wide", printed, re.M)
 

@@ -112,6 +112,7 @@ NAMES_THE_SIZE = {
     "bench/commands/export.py": "what other programs must be told of a network",
     "bench/run/crash.py": "what to lower where memory ran out",
     "bench/evaluation/frozen_encoder.py": "other data sets are read in the size of the pretraining",
+    "bench/evaluation/read_ahead.py": "the same",
     "bench/evaluation/tuning/trainable.py": "what a copy of an encoder is tried with",
     "bench/suites/tiny_imagenet50.py": "a setting of its runs",
     "bench/suites/_shrunk.py": "a setting of its runs, left to their data set",

@@ -106,6 +106,6 @@ def in_numbers(name: str) -> str:
 
     entry = require(name)
     facts = entry.facts
-    cost = f"{in_short(facts.parameters)} parameters, {in_short(facts.flops, ' ')}FLOP an image at {FACTS_SIZE} px"
+    cost = f"{in_short(facts.parameters)} parameters, {in_short(facts.flops, ' ')}FLOP an item of size {FACTS_SIZE}"
     version = f", version {entry.version}" if entry.version > 1 else ""
-    return f"{cost}, {facts.dim} features, {methods.users(name)}{version}"
+    return f"{cost}, {facts.dim} features, of {entry.takes}: {methods.users(name)}{version}"

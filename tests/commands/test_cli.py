@@ -162,7 +162,9 @@ def test_list_names_everything(bench):
     _, out, _ = bench("list")
     for name in ("simclr", "mnist5k", "resnet8", "label_free", "demo"):
         assert re.search(rf"^  {name}\b", out, re.M)
-    assert re.search(r"^  resnet18 +ResNet-18: .*\n +11.2M parameters, 1.11 GFLOP an image at 32 px, 512 features, all methods", out, re.M)
+    assert re.search(
+        r"^  resnet18 +ResNet-18: .*\n +11.2M parameters, 1.11 GFLOP an item of size 32, 512 features, of images: all methods", out, re.M
+    )
     assert re.search(r"^  simsiam +ResNet-50, 224 px, 100 epochs, batch 512, sgd, lr 0.05 for each 256, weight decay 0.0001\n", out, re.M)
 
 

@@ -185,8 +185,9 @@ def test_numbers_in_short():
 def test_who_can_use_an_encoder(monkeypatch):
     wanted = {"first": "features", "second": "tokens", "third": "feature_map", "fourth": "tokens"}
     monkeypatch.setattr(methods, "all_needs", lambda: wanted)
+    monkeypatch.setattr(methods, "takers", lambda modality: list(wanted))
     assert methods.users("vit_tiny") == "all methods" and methods.users("convnext_tiny") == "all methods but second, fourth"
-    line = "11.2M parameters, 1.11 GFLOP an image at 32 px, 512 features, all methods but second, fourth"
+    line = "11.2M parameters, 1.11 GFLOP an item of size 32, 512 features, of images: all methods but second, fourth"
     assert listing.in_numbers("resnet18") == line
 
 
