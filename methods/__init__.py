@@ -58,6 +58,11 @@ def year(method: str) -> int | None:
     return int(found[0]) if found else None
 
 
+def paper(method: str) -> str:
+    """The class attribute `paper` as the file's text has it: 'arXiv:2002.05709'; '' where it has none. Imports nothing."""
+    return registry.declared(require(method), "paper", "")
+
+
 def needs(method: str) -> str:
     """The class attribute `needs` (features | feature_map | tokens) as the file's text has it. Imports nothing."""
     return registry.declared(require(method), "needs", "features")

@@ -16,6 +16,7 @@ import click
 from bench import __version__
 from bench.commands import (
     check,
+    cite,
     clean,
     compare,
     completion,
@@ -47,8 +48,8 @@ from bench.errors import UserError
 COMMANDS = (
     *(demo.demo, listing.list_names, plan.plan, run.run, queue.queue, tune.tune, evaluate.evaluate, export.export),
     *(status.status, status.cancel, run.retry, show.show, status.logs),
-    *(report.report, site.site, figure.figure, compare.compare, verify.verify, submit.submit, submit.accept, check.check, views.views),
-    *(doctor.doctor, data.data, clean.clean, completion.completion),
+    *(report.report, site.site, figure.figure, compare.compare, verify.verify, submit.submit, submit.accept, cite.cite),
+    *(check.check, views.views, doctor.doctor, data.data, clean.clean, completion.completion),
 )
 """In the order of the help page."""
 

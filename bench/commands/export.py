@@ -20,7 +20,7 @@ from bench.errors import UserError, unknown
 def export(run_id, written, output, results, scratch, data_root):
     """Write a run's encoder as timm or torchvision loads it, with a model card. RUN: its id, or the beginning of it."""
     from bench.launch.logs import the_run
-    from bench.records.paths import FILE_NAME, listing, stores
+    from bench.records.paths import runs_in, stores
     from bench.records.store import ResultStore
     from bench.run.export import FORMATS
 
@@ -30,9 +30,9 @@ def export(run_id, written, output, results, scratch, data_root):
         raise UserError(f"the results folder '{results}' (--results) is not there")
     scratch, records = scratch_root(scratch), {}
     folders = [Path(results)] if results else stores(Path("results"))
-    ids = {match["stem"][-16:]: folder for folder in folders for path in listing(folder) if (match := FILE_NAME.fullmatch(Path(path).name))}
+    ids = runs_in(folders)
     run_id = the_run(run_id, set(ids), str(results or "results"))
-    store = ResultStore(ids[run_id])
+    store = ResultStore(ids[run_id][-1])
     records = store.files_of(run_id)
     say_problems(store)
     first = next(iter(records.values()), None)

@@ -78,8 +78,7 @@ def names(text: str, encoder: str, note: Callable[[str], None] = lambda text: No
     """Methods by name, all of them, or those of a family; each once. `note` hears which of the last two the encoder cannot serve."""
     found: list[str] = []
     for item in comma_list(text, "--method"):
-        if item == ALL or item.startswith(FAMILY):
-            wanted = every() if item == ALL else of_family(item.removeprefix(FAMILY).strip())
+        if (wanted := meant(item)) is not None:
             able = [name for name in wanted if methods.can_use(name, encoder)]
             if able != wanted:
                 note(f"{encoder} does not offer what {', '.join(name for name in wanted if name not in able)} needs; left out of '{item}'")
@@ -89,6 +88,13 @@ def names(text: str, encoder: str, note: Callable[[str], None] = lambda text: No
             found.append(os.path.normpath(item) if item.endswith(".py") else item)
             methods.require(found[-1])
     return list(dict.fromkeys(found))
+
+
+def meant(item: str) -> list[str] | None:
+    """The methods that `all` and `family:NAME` stand for, whatever they need of an encoder; None of a method's own name."""
+    if item.startswith(FAMILY):
+        return of_family(item.removeprefix(FAMILY).strip())
+    return every() if item == ALL else None
 
 
 def every() -> list[str]:

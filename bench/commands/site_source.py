@@ -77,7 +77,7 @@ def method_facts() -> dict[str, MethodFacts]:
             methods.METHODS.docstring(name),
             methods.family(name),
             methods.year(name),
-            methods.METHODS.declared(name, "paper", ""),
+            methods.paper(name),
             methods.METHODS.declared(name, "source", ""),
         )
         for name in methods.names()

@@ -45,6 +45,8 @@ class Entry:
     """As its authors state it, as far as we know."""
     source: str = ""
     """Where it comes from."""
+    papers: tuple[str, ...] = field(default=(), repr=False)
+    """What whoever uses it is to cite, as a method names its paper: 'arXiv:1708.07747', 'doi:…' or an address."""
     compared: str = "pixels and labels, by a hash"
     """What is compared with the original when it is read."""
     as_shown: bool = field(default=False, repr=False)

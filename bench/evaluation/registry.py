@@ -92,6 +92,11 @@ def takes(name: str) -> tuple[str, ...]:
     return EVALUATORS.declared(name, "TAKES", default=("images",))
 
 
+def papers(name: str) -> tuple[str, ...]:
+    """What whoever reports the evaluator's numbers is to cite, as a method names its paper: 'arXiv:1805.01978'."""
+    return EVALUATORS.declared(name, "PAPERS", default=())
+
+
 def annotation(name: str) -> str | None:
     """What the evaluator measures beside or instead of one class of each image, 'classes' (sets of them), 'boxes' or 'masks'; else None."""
     return EVALUATORS.declared(name, "ANNOTATION", default=None)

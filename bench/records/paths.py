@@ -7,7 +7,7 @@ import operator
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.folder_name import is_folder, shown
@@ -67,6 +67,16 @@ def order_below(path: str) -> tuple[str, str, int]:
 def run_of(path: str) -> tuple[str, str]:
     """What the paths of a run's parts share: directory and stem."""
     return order_below(path)[:2]
+
+
+def runs_in(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    """Id -> the folders that have a record of it, in order, for every run; by the names of files alone."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        stems = {match["stem"] for path in listing(folder) if (match := FILE_NAME.fullmatch(Path(path).name))}
+        for one in stems:
+            found.setdefault(one[-16:], []).append(folder)
+    return found
 
 
 def listing(folder: Path, problem: Callable[[str, str], None] = lambda path, reason: None) -> dict[str, State]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bench.folder_name import shown
+from reports.bibliography import address_of, bibtex, paper
 from reports.site import assets, boards, comparisons, methods, runs
 from reports.site.documents import Documents, images_of, pages_of, section
 from reports.site.rendering import render
@@ -116,7 +117,8 @@ class Builder:
                 page,
                 name=name,
                 facts=facts,
-                paper=methods.address_of(facts.paper) if facts else "",
+                paper=address_of(facts.paper) if facts else "",
+                bibtex=bibtex(paper(facts.paper)) if facts and facts.paper else "",
                 code=methods.code_of(facts.code) if facts else [],
                 said=self.documents.of_text(methods.without_summary(facts.docstring), page, "methods") if facts else "",
                 recipe=self.documents.of_text(recipe, page, "docs") if recipe else "",

@@ -16,12 +16,6 @@ MOST_CURVES = 12
 """Runs of a method whose losses are drawn together: a search has hundreds."""
 
 
-def address_of(paper: str) -> str:
-    """'arXiv:2002.05709' -> its address; '' for what is neither that nor a DOI."""
-    kind, _, number = paper.partition(":")
-    return {"arXiv": f"https://arxiv.org/abs/{number}", "doi": f"https://doi.org/{number}"}.get(kind, "")
-
-
 def code_of(code: str) -> list[tuple[str, str]]:
     """'google-research/simclr@383d414' -> [(itself, its address)]; what is no repository has none."""
     found = []

@@ -105,6 +105,13 @@ WRONG = [
     (["doctor", "--data-root", "nowhere"], "the data folder 'nowhere' (--data-root) is not there"),
     (["report", "--results", "nowhere"], "the results folder 'nowhere' (--results) is not there"),
     (["check", "simclrr"], "unknown method 'simclrr'"),
+    (["cite", "--method", "simclrr"], "unknown method 'simclrr'. Did you mean 'simclr'?"),
+    (["cite", "--method", "family:contrastve"], "unknown family 'contrastve'"),
+    (["cite", "--dataset", "digits,cifar19"], "unknown data set 'cifar19'. Did you mean 'cifar10'?"),
+    (["cite", "--evals", "knnn"], "unknown evaluator 'knnn'. Did you mean 'knn'?"),
+    (["cite", "demo1"], "unknown suite 'demo1'. Did you mean 'demo'?"),
+    (["cite", "abc0"], "results has no runs whose id begins with 'abc0' (none)"),
+    (["cite", "abc0", "--results", "nowhere"], "the results folder 'nowhere' (--results) is not there"),
     (["views", "simclr", "--dataset", "digts"], "unknown data set 'digts'"),
     (["data", "get", "cifar19"], "unknown data set 'cifar19'. Did you mean 'cifar10'?"),
 ]

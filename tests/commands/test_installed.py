@@ -13,7 +13,7 @@ import pytest
 from bench import __version__
 from places import ROOT
 
-PARTS = ("pyproject.toml", "README.md", "LICENSE", "run_bench.py", "bench", "methods", "reports")
+PARTS = ("pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "run_bench.py", "bench", "methods", "reports")
 """Of the checkout, what a wheel is built from."""
 
 ONE = ["--method", "random", "--dataset", "digits", "--image-size", "16", "--batch-size", "64", "--budget", "2steps", "--seeds", "0"]
@@ -69,6 +69,12 @@ def test_the_wheel_has_the_code_and_one_version(site, sslbench):
     code = "import bench, methods, reports; print(*(module.__file__ for module in (bench, methods, reports)), sep='\\n')"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [str(site / name / "__init__.py") for name in ("bench", "methods", "reports")]
+
+
+def test_it_can_be_cited(sslbench):
+    """As in the checkout, but for the commit, which nobody knows there."""
+    code, out, err = sslbench("cite", "--method", "simclr")
+    assert (code, err) == (0, "") and f"version = {{{__version__}}}" in out and "@misc{chen2020simple," in out and "commit" not in out
 
 
 def test_what_the_checkout_lists_is_listed(sslbench):

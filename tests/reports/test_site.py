@@ -15,6 +15,7 @@ from bench.commands.site_source import collected
 from bench.records.record import SCHEMA, to_text
 from bench.records.store import ResultStore
 from places import ROOT
+from reports.bibliography import bibtex, paper
 from reports.site import comparisons, folder
 from reports.site.addresses import slug
 from reports.site.build import pages
@@ -127,6 +128,12 @@ def test_a_leaderboard_has_the_tables_rows_as_every_report_writes_them(source, m
         assert [f"../runs/{one}.html" in line for _, one in row.runs] == [True] * len(row.runs) and row.runs
     tied = sum(cell.tied for row in board.table.rows for key, cell in row.cells.items() if key in {column.key for column in shown})
     assert text.count('href="#tie"') == tied > 0
+
+
+def test_a_methods_page_has_what_to_cite(source, made, parsed):
+    assert bibtex(paper("arXiv:2002.05709")) in parsed["method/simclr.html"].text
+    (own,) = (page for name, page in source.method_pages.items() if name not in source.methods)
+    assert b"To cite" not in made["method/random.html"] + made[own]
 
 
 def test_what_any_two_methods_have_between_them_is_the_tables(source):

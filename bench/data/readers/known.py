@@ -43,6 +43,7 @@ class KnownSet:
     licence: str = "none stated"
     compared: str = "pixels and labels, by a hash"
     by_hand: str = ""
+    papers: tuple[str, ...] = ()
 
     def entry(self, name: str, summary: str) -> Entry:
         """What the rest of the harness sees of it."""
@@ -64,6 +65,7 @@ class KnownSet:
             source=self.source,
             compared=self.compared,
             by_hand=self.by_hand,
+            papers=self.papers,
         )
 
 

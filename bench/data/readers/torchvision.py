@@ -71,6 +71,7 @@ class TorchvisionSet:
     class_list: str = ""
     """16 hexadecimal digits of the SHA-256 of the sorted names of the classes, where others share their number."""
     by_hand: str = ""
+    papers: tuple[str, ...] = ()
     group: Callable[[str], str] | None = None
     """What the image of a train file's path shows, where several show the same, as a film's frames do: val is whole groups."""
     least_side: int = 0
@@ -103,6 +104,7 @@ class TorchvisionSet:
             source=self.source,
             compared="every file, by MD5" if self.arrays else compared,
             by_hand=self.by_hand,
+            papers=self.papers,
         )
 
 

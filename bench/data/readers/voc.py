@@ -45,6 +45,7 @@ class VocSet:
     masks: tuple[int, int, int] | None = None
     """The same of masks."""
     by_hand: str = ""
+    papers: tuple[str, ...] = ()
 
     def entry(self, name: str, summary: str) -> Entry:
         """What the rest of the harness sees of it."""
@@ -76,6 +77,7 @@ class VocSet:
             source=self.source,
             compared=EVERY_BYTE if self.content else "the number of images with boxes and with masks",
             by_hand=self.by_hand,
+            papers=self.papers,
             one_class=False,
             annotations=annotations,
         )

@@ -11,6 +11,7 @@ SET = TorchvisionSet(
     image_size=96,
     least_side=100,  # some 200 px in the original
     source="https://data.caltech.edu/records/mzrjq-6wc02",
+    papers=("doi:10.1109/CVPR.2004.383",),
     licence="CC BY 4.0",
     metric="mean_per_class",
     of_each=30,  # what the field trains on

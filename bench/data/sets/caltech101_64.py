@@ -32,6 +32,7 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="https://data.caltech.edu/records/mzrjq-6wc02, reduced copies",
+    papers=("doi:10.1109/CVPR.2004.383",),
     classes=101,
     files=("caltech101/101_ObjectCategories",),
     licence="CC BY 4.0",

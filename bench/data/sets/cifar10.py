@@ -78,5 +78,6 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="https://www.cs.toronto.edu/~kriz/cifar.html",
+    papers=("https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",),
     files=tuple(f"cifar-10-batches-py/{file}" for file in ("batches.meta", *CONTENT)),
 )

@@ -9,6 +9,7 @@ SET = TorchvisionSet(
     classes=100,
     image_size=32,
     source="https://www.cs.toronto.edu/~kriz/cifar.html",
+    papers=("https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",),
     whole_shares=True,
     md5={
         "cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d",

@@ -33,6 +33,7 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="https://github.com/modestyachts/CIFAR-10.1",
+    papers=("arXiv:1806.00451",),
     files=tuple(f"cifar10.1/{file}" for file in CONTENT),
     licence="MIT; images from Tiny Images",
     compared="every file, by git's SHA-1",

@@ -24,6 +24,11 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="Tiny ImageNet, Caltech-101 and PASCAL VOC",
+    papers=(
+        "http://vision.stanford.edu/teaching/cs231n/reports/2015/pdfs/yle_project.pdf",
+        "doi:10.1109/CVPR.2004.383",
+        "http://www.pascal-network.org/challenges/VOC/voc2012/workshop/index.html",
+    ),
     classes=9,
     files=("cifar10_shift",),
     licence="those of its sources, for research",

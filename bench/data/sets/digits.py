@@ -27,4 +27,5 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="inside scikit-learn",
+    papers=("doi:10.24432/C50P49",),
 )

@@ -10,5 +10,6 @@ SET = TorchvisionSet(
     files=("dtd/dtd/labels/train1.txt", "dtd/dtd/images"),
     image_size=96,
     source="https://www.robots.ox.ac.uk/~vgg/data/dtd/",
+    papers=("arXiv:1311.3618",),
     licence="none stated; for research",
 )

@@ -24,6 +24,7 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="https://www.robots.ox.ac.uk/~vgg/data/dtd/, a part",
+    papers=("arXiv:1311.3618",),
     files=("dtd/dtd/labels/train1.txt", "dtd/dtd/images"),
     own_val=True,
     licence="none stated; for research",

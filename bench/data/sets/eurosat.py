@@ -10,6 +10,7 @@ SET = TorchvisionSet(
     files=("eurosat/2750",),
     image_size=64,
     source="https://github.com/phelber/eurosat",
+    papers=("arXiv:1709.00029",),
     licence="MIT",
     whole_shares=True,
 )

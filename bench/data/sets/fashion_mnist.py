@@ -29,6 +29,7 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="https://github.com/zalandoresearch/fashion-mnist",
+    papers=("arXiv:1708.07747",),
     files=tuple(f"FashionMNIST/raw/{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")),
     licence="MIT",
 )

@@ -10,6 +10,7 @@ SET = TorchvisionSet(
     files=("fgvc-aircraft-2013b/data/variants.txt", "fgvc-aircraft-2013b/data/images"),
     image_size=96,
     source="https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
+    papers=("arXiv:1306.5151",),
     licence="non-commercial research",
     metric="mean_per_class",
 )

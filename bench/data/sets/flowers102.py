@@ -11,6 +11,7 @@ SET = TorchvisionSet(
     image_size=96,
     least_side=100,  # 500 px in the original
     source="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
+    papers=("doi:10.1109/ICVGIP.2008.47",),
     metric="mean_per_class",
     md5={
         "flowers-102/imagelabels.mat": "e0620be6f572b9609742df49c70aed4d",

@@ -24,6 +24,7 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/, reduced copies",
+    papers=("doi:10.1109/ICVGIP.2008.47",),
     classes=102,
     files=("flowers-102/imagelabels.mat", "flowers-102/setid.mat", "flowers-102/jpg"),
     own_val=True,

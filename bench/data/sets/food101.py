@@ -10,6 +10,7 @@ SET = TorchvisionSet(
     files=("food-101/meta/train.json", "food-101/images"),
     image_size=96,
     source="https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
+    papers=("doi:10.1007/978-3-319-10599-4_29",),
     licence="none stated; photos of Foodspotting",
     whole_shares=True,
 )

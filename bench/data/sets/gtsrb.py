@@ -19,6 +19,7 @@ SET = TorchvisionSet(
     files=("gtsrb/GTSRB/Training", "gtsrb/GTSRB/Final_Test/Images", "gtsrb/GT-final_test.csv"),
     image_size=48,
     source="https://benchmark.ini.rub.de/",
+    papers=("doi:10.1016/j.neunet.2012.02.016",),
     licence="CC0",
     mirror_safe=False,  # a sign to the left is another one than a sign to the right
     group=track,

@@ -10,6 +10,7 @@ SET = TorchvisionSet(
     files=("imagenet100/train", "imagenet100/val"),
     image_size=96,
     source="https://github.com/HobbitLong/CMC/blob/master/imagenet100.txt",
+    papers=("arXiv:1906.05849", "doi:10.1007/s11263-015-0816-y"),
     licence=IMAGENET_TERMS,
     class_list="469d277522bc36e8",
     by_hand=IMAGENET_BY_HAND.format("imagenet100"),

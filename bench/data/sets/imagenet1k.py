@@ -10,6 +10,7 @@ SET = TorchvisionSet(
     files=("imagenet1k/train", "imagenet1k/val"),
     image_size=64,
     source="https://image-net.org",
+    papers=("doi:10.1007/s11263-015-0816-y",),
     licence=IMAGENET_TERMS,
     by_hand=IMAGENET_BY_HAND.format("imagenet1k"),
 )

@@ -10,5 +10,6 @@ SET = TorchvisionSet(
     files=("imagenette2-160/train", "imagenette2-160/val"),
     image_size=128,
     source="https://github.com/fastai/imagenette",
+    papers=("https://github.com/fastai/imagenette", "doi:10.1007/s11263-015-0816-y"),
     licence="Apache 2.0; images from ImageNet",
 )

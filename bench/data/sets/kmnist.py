@@ -9,6 +9,7 @@ SET = TorchvisionSet(
     classes=10,
     image_size=28,
     source="https://github.com/rois-codh/kmnist",
+    papers=("arXiv:1812.01718",),
     licence="CC BY-SA 4.0",
     channels=1,
     mirror_safe=False,

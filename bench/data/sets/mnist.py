@@ -9,6 +9,7 @@ SET = TorchvisionSet(
     classes=10,
     image_size=28,
     source="http://yann.lecun.com/exdb/mnist/",
+    papers=("doi:10.1109/5.726791",),
     channels=1,
     mirror_safe=False,
     md5=mnist_files(

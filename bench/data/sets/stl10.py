@@ -9,6 +9,7 @@ SET = TorchvisionSet(
     classes=10,
     image_size=96,
     source="https://cs.stanford.edu/~acoates/stl10/",
+    papers=("https://proceedings.mlr.press/v15/coates11a.html",),
     licence="none stated; images from ImageNet",
     whole_shares=True,
     md5={

@@ -10,6 +10,7 @@ SET = TorchvisionSet(
     files=("tiny-imagenet-200/train", "tiny-imagenet-200/val/val_annotations.txt"),
     image_size=64,
     source="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+    papers=("http://vision.stanford.edu/teaching/cs231n/reports/2015/pdfs/yle_project.pdf",),
     licence=IMAGENET_TERMS,
     whole_shares=True,
     by_hand="torchvision has no loader for it; unpack http://cs231n.stanford.edu/tiny-imagenet-200.zip there",

@@ -26,6 +26,7 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="http://cs231n.stanford.edu/tiny-imagenet-200.zip, a part",
+    papers=("http://vision.stanford.edu/teaching/cs231n/reports/2015/pdfs/yle_project.pdf",),
     classes=50,
     files=("tiny-imagenet-64/train", "tiny-imagenet-64/val"),
     licence=IMAGENET_TERMS,

@@ -30,6 +30,7 @@ from bench.records.record import Result
 ARGUMENT: str | None = None
 READS_TEST: bool = True
 TAKES: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("arXiv:1706.04599",)
 
 BINS = 15
 

@@ -27,6 +27,7 @@ from bench.records.record import Result
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
 TAKES: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("arXiv:2003.11539",)
 SPLITS: tuple[str, ...] = ("test",)
 FEWEST_CLASSES: int = 5
 FEWEST_TEST_IMAGES: int = 20

@@ -18,6 +18,7 @@ from bench.records.record import Result, pack
 ARGUMENT: str | None = None
 READS_TEST: bool = True
 TAKES: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("arXiv:1805.01978",)
 
 NEIGHBOURS = (1, 5, 10, 20, 50, 100, 200)
 """Grid of k; values above the size of the bank become that size. 200 is Wu et al.'s."""

@@ -15,6 +15,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False
+PAPERS: tuple[str, ...] = ("arXiv:2210.02885", "arXiv:2005.10242")
 NEEDS_CLASSES: bool = False
 TAKES: tuple[str, ...] = ()
 

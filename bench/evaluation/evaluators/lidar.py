@@ -18,6 +18,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False
+PAPERS: tuple[str, ...] = ("arXiv:2312.04000",)
 NEEDS_CLASSES: bool = False
 SPLITS: tuple[str, ...] = ("train",)
 

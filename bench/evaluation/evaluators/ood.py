@@ -23,6 +23,7 @@ from bench.records.record import Result
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
 TAKES: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("arXiv:2204.06507",)
 NEEDS_CLASSES: bool = False
 SPLITS: tuple[str, ...] = ("test",)
 SPLITS_OF_PRETRAINING: tuple[str, ...] = ("train", "test")

@@ -20,6 +20,7 @@ from bench.records.record import Result, pack
 ARGUMENT: str | None = None
 READS_TEST: bool = True
 TAKES: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("arXiv:2003.08505",)
 SPLITS: tuple[str, ...] = ("test",)
 
 

@@ -21,6 +21,7 @@ from bench.records.record import Result, pack
 
 ARGUMENT: str | None = None
 READS_TEST: bool = True
+PAPERS: tuple[str, ...] = ("arXiv:1903.12261",)
 
 MOST_IMAGES = 2_000
 """Test is read 75 times: all of CIFAR-10's would cost twelve times as much as all other features of a run."""

@@ -19,6 +19,7 @@ from bench.records.record import Result, pack
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
 TAKES: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("arXiv:1902.10811",)
 SPLITS: tuple[str, ...] = ("test",)
 SPLITS_OF_PRETRAINING: tuple[str, ...] = ("train", "val")
 SAME_CLASSES: bool = True
