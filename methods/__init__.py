@@ -60,7 +60,7 @@ def year(method: str) -> int | None:
 
 def paper(method: str) -> str:
     """The class attribute `paper` as the file's text has it: 'arXiv:2002.05709'; '' where it has none. Imports nothing."""
-    return registry.declared(require(method), "paper", "")
+    return str(registry.declared(require(method), "paper", "") or "")
 
 
 def needs(method: str) -> str:
