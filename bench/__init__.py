@@ -9,6 +9,7 @@ Its rooms, the ground floor first; each imports from itself and from those befor
     budget        how much a run may spend, and how a person writes it
     folder_name   how a folder of a user's own images is written, and what of that is in an id
     spec          what a run is, as frozen data: recipe, spec, and the hash that is the run's id
+    settings      how a person writes a setting, KEY=VALUE, read and written
     machine       the computer: hardware, memory, signals, files that are whole or not there, leases
     compute       numbers: precision, random numbers that are functions of their key, sums over processes
     records       one record per run: its schema, the store, the store's index, the frame

@@ -106,8 +106,8 @@ class DatasetInfo:
 
 
 Value = bool | int | float | str | None
-Change = Value | tuple[Value, ...]
-"""Of a field of a recipe; betas and exclude are several values."""
+Change = Value | tuple[Value, ...] | tuple[Group, ...]
+"""Of a field of a recipe; betas, exclude and groups are several values."""
 
 
 @dataclass(kw_only=True, frozen=True, config=STRICT)

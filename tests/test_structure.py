@@ -25,6 +25,7 @@ ORDER = (
         "budget",
         "folder_name",
         "spec",
+        "settings",
         "machine",
         "compute",
         "records",
@@ -61,6 +62,7 @@ FOR_REPORTS = {
         "bench.machine.files",
         "bench.records.record",
         "bench.registry",
+        "bench.settings",
         "bench.spec",
     )
 }

@@ -14,6 +14,7 @@ import methods
 from bench.defaults import COMMAND
 from bench.errors import UserError, unknown
 from bench.registry import keyword_defaults
+from bench.settings import SEVERAL
 from bench.spec import Recipe, RunSpec
 
 MOST_SEEDS = 10_000
@@ -22,8 +23,6 @@ MOST_SEEDS = 10_000
 ALL, FAMILY = "all", "family:"
 
 FIELDS = {field.name for field in dataclasses.fields(Recipe)}
-LISTS = FIELDS & {"betas", "exclude", "groups"}
-"""Fields of a recipe that are several values: a comma is part of one."""
 
 
 def comma_list(text: str, what: str) -> list[str]:
@@ -150,5 +149,5 @@ def combinations(settings: tuple[str, ...], chosen: list[str]) -> list[tuple[str
 def is_list(key: str, chosen: list[str]) -> bool:
     """Whether a comma is a part of this setting's value."""
     if key.startswith("recipe."):
-        return key.removeprefix("recipe.") in LISTS
+        return key.removeprefix("recipe.") in SEVERAL
     return any(isinstance(keyword_defaults(methods.require(name)).get(key), str) for name in chosen)

@@ -1,7 +1,5 @@
 """What the options of a command describe: runs, evaluators and places, every name checked before anything heavy is imported."""
 
-import ast
-import math
 import os
 from pathlib import Path
 
@@ -19,33 +17,8 @@ from bench.plan.names import check_all
 from bench.plan.plan import Plan, make_plan
 from bench.records.paths import stores
 from bench.records.store import ResultStore
+from bench.settings import read
 from bench.spec import Budget, RunSpec
-
-
-def parse_settings(settings: tuple[str, ...]) -> tuple[dict, dict]:
-    """('temperature=0.2', 'recipe.lr=0.1') -> hyper-parameters, recipe changes."""
-    hyper_parameters, recipe_changes = {}, {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        key = key.strip().replace("-", "_")
-        if not equals or not key:
-            raise UserError(f"cannot read --set '{setting}'; expected KEY=VALUE, as in temperature=0.2 or recipe.lr=0.1")
-        if key in (*hyper_parameters, *(f"recipe.{name}" for name in recipe_changes)):
-            raise UserError(f"--set {key} is given twice; expected one value, and not also '{text}'")
-        try:
-            value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.strip().lower(), text.strip()))
-        except (ValueError, SyntaxError):
-            value = text.strip()
-        if isinstance(value, tuple) and not key.startswith("recipe."):
-            value = text.strip()  # 1,0.5 is the text of a method that reads a list
-        finite = not isinstance(value, float) or math.isfinite(value)
-        if not isinstance(value, bool | int | float | str | None) or not finite or (isinstance(value, int) and abs(value) >= 2**63):
-            raise UserError(f"--set {key} takes a finite number, a word, true, false or none, not '{text}'")
-        if key.startswith("recipe."):
-            recipe_changes[key.removeprefix("recipe.")] = value
-        else:
-            hyper_parameters[key] = value
-    return hyper_parameters, recipe_changes
 
 
 def data_folder(data_root: str | None) -> Path | None:
@@ -169,7 +142,7 @@ class Request:
 
     def cell(self, settings: tuple[str, ...], batch_size: int | None) -> tuple[dict, dict]:
         """Hyper-parameters and recipe changes of one cell of the grid."""
-        hyper_parameters, recipe_changes = parse_settings(settings)
+        hyper_parameters, recipe_changes = read(settings)
         if batch_size and recipe_changes.get("batch_size", batch_size) != batch_size:
             other = recipe_changes["batch_size"]
             raise UserError(f"--batch-size {batch_size} and --set recipe.batch_size={other} are one setting; expected one of them")

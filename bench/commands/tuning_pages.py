@@ -1,5 +1,6 @@
 """What `tune` leaves behind: the choice as a file, the page and the figure, and what to type next."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from bench.machine import files
 from bench.records.store import ResultStore
 from bench.search.seeds import TRIAL_SEEDS
 from bench.search.trials import spec_at
+from bench.settings import written
 from bench.spec import RunSpec, method_name, settled
 from bench.suites._tuned import Setting, path_of, text
 from reports.pages import tuning as page
@@ -140,5 +142,5 @@ def command(outcome: Outcome, request, seeds: list[int]) -> str:
     settings = {**asked.hyper_parameters, **found.hyper_parameters}
     settings |= {f"recipe.{name}": value for name, value in {**asked.recipe_changes, **found.recipe_changes}.items()}
     where = f"--dataset {run.dataset} --encoder {run.encoder} --budget {found.budget} --precision {run.precision}"
-    given = " ".join(f"--set {name}={value}" for name, value in settings.items())
+    given = " ".join(f"--set {shlex.quote(written(name, value))}" for name, value in settings.items())
     return f"{COMMAND} run --method {asked.method} {where} --seeds {','.join(map(str, seeds))} --results {request.results} {given}".rstrip()

@@ -22,12 +22,13 @@ from bench.errors import UserError
 def views(method, dataset, image_size, encoder, recipe, settings, data_root, output):
     """Write a contact sheet of what a method really sees."""
     from bench.commands import grid
-    from bench.commands.request import data_folder, parse_settings, require_writable
+    from bench.commands.request import data_folder, require_writable
     from bench.data.catalogue import DataSets
     from bench.folder_name import shown
     from bench.plan import recipes
     from bench.plan.complete import complete
     from bench.plan.names import check_names
+    from bench.settings import read
     from bench.spec import Budget, RunSpec, method_name
 
     label = f"{method_name(method)}-{method_name(shown(dataset))}"
@@ -40,7 +41,7 @@ def views(method, dataset, image_size, encoder, recipe, settings, data_root, out
     check_names(spec, (), data)
     if not (modality := data.require(dataset).entry.modality).drawn:
         raise UserError(f"views draws no {modality.name}, which {shown(dataset)} has; expected a data set of images")
-    hyper_parameters, recipe_changes = parse_settings(grid.in_full(settings, [method]))
+    hyper_parameters, recipe_changes = read(grid.in_full(settings, [method]))
     own, _ = recipes.changes(method, recipe)  # its batches, which may be larger than the data set, are not seen
     spec = spec.replace(hyper_parameters=own | hyper_parameters, recipe_changes=recipe_changes)
     spec = complete(spec, data=data.require(dataset))

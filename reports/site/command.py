@@ -1,10 +1,10 @@
-"""The command that makes a run again, from its record: every setting that --set takes is said, so that no default that moved meanwhile
-changes it."""
+"""The command that makes a run again, from its record: every setting is said, so that no default that moved meanwhile changes it."""
 
 import shlex
 from collections.abc import Sequence
 
 from bench.records.record import RunRecord
+from bench.settings import RECIPE, written
 from bench.spec import RunSpec
 
 
@@ -23,16 +23,11 @@ def arguments(record: RunRecord, evals: Sequence[str]) -> str:
         "pretrain-split": spec.pretrain_split,
         "evals": ",".join(evals),
         "threads": record.environment.get("threads"),
+        "snapshots": ",".join(str(looked.asked) for looked in record.snapshots),
+        "snapshot-evals": ",".join(dict.fromkeys(name for looked in record.snapshots for name in looked.evals)),
     }
     words = [word for option, value in said.items() if value not in (None, "") for word in (f"--{option}", str(value))]
-    recipe = record.spec.get("recipe") or {}
+    words += ["--compile"] if record.environment.get("compiled") else []
     settings = dict(record.spec.get("hyper_parameters") or {})
-    # --set takes no list: betas, exclude and groups are what the method declares.
-    settings |= {f"recipe.{name}": value for name, value in recipe.items() if not isinstance(value, list)}
-    words += [word for name, value in settings.items() for word in ("--set", f"{name}={written(value)}")]
-    return shlex.join(words)
-
-
-def written(value: object) -> str:
-    """As --set reads it: none, true, a number as Python writes it, a word."""
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+    settings |= {f"{RECIPE}{name}": value for name, value in (record.spec.get("recipe") or {}).items()}
+    return shlex.join([*words, *(word for name, value in settings.items() for word in ("--set", written(name, value)))])

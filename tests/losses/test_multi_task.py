@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 import methods
-from bench.commands.request import parse_settings
 from bench.compute.randomness import Draws, seeded
 from bench.conformance.case import Case
 from bench.conformance.state import same_bits
@@ -17,6 +16,7 @@ from bench.errors import UserError
 from bench.method import Batch, Method
 from bench.parts.teachers import Teacher
 from bench.plan.complete import complete
+from bench.settings import read
 from bench.spec import Budget, DatasetInfo, Group, Recipe, RunSpec
 from bench.training.optim import build_optimizer
 from bench.views.view import View
@@ -233,9 +233,9 @@ def test_a_task_that_asks_for_other_encoders_is_refused(monkeypatch):
 
 
 def test_tasks_and_weights_can_be_typed():
-    assert parse_settings(("tasks=rotation,simclr", "weights=1,0.5"))[0] == {"tasks": "rotation,simclr", "weights": "1,0.5"}
-    with pytest.raises(UserError, match=r"recipe\.betas"):
-        parse_settings(("recipe.betas=0.9,0.99",))
+    assert read(("tasks=rotation,simclr", "weights=1,0.5"))[0] == {"tasks": "rotation,simclr", "weights": "1,0.5"}
+    with pytest.raises(UserError, match=r"recipe\.lr takes a finite number"):
+        read(("recipe.lr=0.9,0.99",))
 
 
 def test_a_tasks_version_is_part_of_its_own(monkeypatch):

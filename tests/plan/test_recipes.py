@@ -16,6 +16,7 @@ from bench.errors import UserError
 from bench.pages import recipes as recipes_page
 from bench.plan import recipes
 from bench.plan.complete import complete
+from bench.settings import written
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from places import ROOT
 
@@ -134,8 +135,7 @@ def test_the_small_recipe_is_the_default_and_a_recipe_is_its_numbers_alone():
     assert complete(default).id == complete(small).id and default == small
     (named,) = request(recipe="imagenet", batch_size=64).specs
     by_hand = [f"{name}={value}" for name, value in named.hyper_parameters.items()]
-    # betas and exclude are several values, which --set does not take: here exclude is the class's own.
-    by_hand += [f"recipe.{name}={value}" for name, value in named.recipe_changes.items() if name != "exclude"]
+    by_hand += [written(f"recipe.{name}", value) for name, value in named.recipe_changes.items()]
     (same,) = request(*by_hand).specs
     assert complete(named).id == complete(same).id
 

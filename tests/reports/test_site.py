@@ -1,17 +1,24 @@
 """The site as files: what is shown is escaped and is the tables' own, links lead somewhere, the same records give the same bytes, and what
 a person gives wrongly is refused before anything is written. In a browser: test_site_browser.py."""
 
-import dataclasses
-import json
 import posixpath
 import re
+import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from test_reports import run, spec
 
+from bench.commands.request import Request
+from bench.commands.run import run as command
 from bench.commands.site_source import collected
+from bench.data import catalogue
+from bench.data.catalogue import DataSets
+from bench.data.dataset import DataSet
+from bench.plan.complete import complete
+from bench.records.paths import stores
 from bench.records.record import SCHEMA, to_text
 from bench.records.store import ResultStore
 from places import ROOT
@@ -27,6 +34,13 @@ from reports.tables import columns as kinds
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img onerror>'
 CURVE = tuple((step / 10, 4.0 - step / 5) for step in range(11))
 FOLDER = {"dataset": f"folder:/data/{IMAGE}"}
+
+
+DESCRIBED = (
+    *("method", "dataset", "encoder", "image_size", "batch_size", "precision", "pretrain_split", "budget", "seeds", "recipe", "settings"),
+    *("suite", "results", "scratch", "requests", "threads", "processes"),
+)
+"""Of what `run` takes all that decides which runs it is asked for."""
 
 
 def records():
@@ -173,16 +187,26 @@ def test_a_losss_curve_fills_its_drawing_and_says_its_ends():
     assert drawing([CURVE[:1]]) is None and drawing([]) is None
 
 
-def test_the_command_on_a_runs_page_is_that_run(bench, tmp_path):
-    path = sorted((ROOT / "results/figures/mnist5k").glob("random-0-????????????????.json"))[0]
-    of_committed = ResultStore(ROOT / "results/figures").find(path.stem[-16:])[0]
-    code, out, _ = bench(
-        "plan", *arguments(of_committed, ["knn"]).split(), "--results", tmp_path / "r", "--scratch", tmp_path / "s", "--json"
-    )
-    assert code == 0 and [one["id"] for one in json.loads(out)["runs"]] == [of_committed.id]
-    said = arguments(run("simclr", 90.0, changes={"hyper_parameters": {"note": "two words", "deep": None, "big": True}}), ["knn"])
-    assert "--set 'note=two words' --set deep=none --set big=true" in said
-    assert "--budget 20000images" in said and "--set recipe.lr=0.1" in said and "betas" not in said
+def test_the_command_on_a_runs_page_says_all_of_the_run():
+    changes = {"hyper_parameters": {"note": "two words", "deep": None, "big": True}}
+    said = arguments(replace(run("simclr", 90.0, changes=changes), environment={"compiled": True, "threads": 2}), ["knn"])
+    assert "--set 'note=two words' --set deep=none --set big=true" in said and "--threads 2 --compile" in said
+    assert "--budget 20000images" in said and "--set recipe.lr=0.1" in said and "--set recipe.betas=0.9,0.999" in said
+
+
+def test_the_command_on_the_page_of_every_committed_record_plans_that_run(monkeypatch, tmp_path):
+    """As the data and the versions of methods and encoders were: those are not the command's to ask for."""
+    built, wrong, told, revision = {}, [], 0, ""
+    monkeypatch.setattr(DataSets, "require", lambda data, name: DataSet(replace(catalogue.entry(name), revision=revision), tmp_path))
+    for place in stores(ROOT / "results"):
+        for record in {one.id: one for one in ResultStore(place).files_of().values()}.values():
+            revision, words = record.spec["data_revision"], shlex.split(arguments(record, record.evals))
+            options = command.make_context("run", ["--results", str(tmp_path / "r"), "--scratch", str(tmp_path / "s"), *words]).params
+            (asked,) = Request(**{name: options[name] for name in DESCRIBED}).specs
+            planned = complete(asked, data=DataSets().require(asked.dataset), built=built, tried=False)
+            then = {"method_version": record.spec["method_version"], "encoder_version": record.spec.get("encoder_version", 1)}
+            told, wrong = told + 1, wrong + ([] if planned.replace(**then).id == record.id else [(record.id, words)])
+    assert told > 900 and not wrong, wrong[:3]
 
 
 @pytest.fixture
@@ -231,7 +255,7 @@ def test_what_a_site_cannot_be_made_of_is_refused_before_anything_is_written(ben
     (tmp_path / "empty").mkdir()
     assert f"{tmp_path / 'empty'} holds no record" in refused(tmp_path / "empty")
     assert "is not there" in refused(tmp_path / "nowhere")
-    other = dataclasses.replace(one, results=(dataclasses.replace(one.results[0], value=12.5), *one.results[1:]))
+    other = replace(one, results=(replace(one.results[0], value=12.5), *one.results[1:]))
     second = stored(tmp_path / "two", [other])
     below = ResultStore(results).path(spec()).relative_to(results)
     said = refused(results, second)
