@@ -33,15 +33,20 @@ FONT = 12
 def write_contact_sheet(spec: RunSpec, path: Path, data: DataSet) -> list[str]:
     """One row per image: the image, every view of it, and what the loss shows. Returns the columns' captions. `spec` must be complete,
     and of this data set."""
-    source, num_classes = load_source(spec, data)
-    method = build_method(spec, source, num_classes)
-    columns = seen(method, source, spec)
-    zoom = max(1, -(-ZOOM_TO // source.images.shape[-1]))
+    drawing, captions = sheet(spec, data)
     made = io.BytesIO()
-    sheet = drawn([(caption, [picture(cell, zoom) for cell in cells]) for caption, cells in columns])
-    sheet.save(made, path.suffix[1:].lower().replace("jpg", "jpeg"))
+    drawing.save(made, path.suffix[1:].lower().replace("jpg", "jpeg"))
     files.replace(path, made.getvalue())
-    return [caption for caption, _ in columns]
+    return captions
+
+
+def sheet(spec: RunSpec, data: DataSet, rows: int = IMAGES, height: int = ZOOM_TO) -> tuple[Image.Image, list[str]]:
+    """The sheet, and its captions. rows: of the images so many are drawn. height: in pixels, what each is enlarged to at least."""
+    source, num_classes = load_source(spec, data)
+    columns = seen(build_method(spec, source, num_classes), source, spec)
+    zoom = max(1, -(-height // source.images.shape[-1]))
+    drawing = drawn([(caption, [picture(cell, zoom) for cell in cells[:rows]]) for caption, cells in columns])
+    return drawing, [caption for caption, _ in columns]
 
 
 def seen(method: Method, source: Source, spec: RunSpec) -> list[tuple[str, Tensor]]:

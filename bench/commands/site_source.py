@@ -13,6 +13,7 @@ from bench.errors import UserError
 from bench.folder_name import shown
 from bench.records.paths import stores
 from bench.records.store import ResultStore
+from bench.records.verification import standing
 from reports.site.source import DataSetFacts, Folder, MethodFacts, Source, Stored
 from reports.tables.build import build
 
@@ -38,7 +39,7 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def read(path: Path, name: str) -> Folder:
-    """A folder's records and tables."""
+    """A folder's records and tables, and what came of making its runs again."""
     if not path.is_dir():
         raise UserError(f"the results folder '{path}' (--results) is not there{elsewhere(path)}")
     store = ResultStore(path)
@@ -49,7 +50,7 @@ def read(path: Path, name: str) -> Folder:
     say_problems(store)
     if not stored:
         raise UserError(f"there is nothing to show: {path} holds no record{elsewhere(path)}")
-    return Folder(name, tuple(build(store.frame(), *newest_versions(), size_units())), stored)
+    return Folder(name, tuple(build(store.frame(), *newest_versions(), size_units())), stored, standing(path))
 
 
 def require_agreement(folders: Sequence[Folder]) -> None:

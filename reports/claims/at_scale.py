@@ -17,6 +17,7 @@ import pandas
 from reports.claims.figure import Arm, Figure, Records, Scale
 from reports.claims.judge import Verdict, asked, judge, points_of
 from reports.claims.points import Points
+from reports.tables.provenance import Provenance, of
 from reports.tables.statistics import interval
 
 SHARED = ("linear", "knn")
@@ -139,6 +140,11 @@ class AtScale:
         runs = self._runs()
         training = [cpu if not math.isnan(cpu) else seconds for cpu, seconds in zip(runs.cpu_seconds, runs.seconds, strict=True)]
         return math.fsum([*training, *runs.setup_seconds, *runs.evaluation_seconds]) / 60
+
+    @property
+    def made_of(self) -> Provenance:
+        """The runs whose numbers it has."""
+        return of(self._runs())
 
     @property
     def hardware(self) -> str:

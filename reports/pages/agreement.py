@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.machine import files
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.tables.columns import Column
 from reports.tables.rank_correlation import Agreement, agreement, between_seeds
@@ -43,7 +44,7 @@ LEGEND = """\
 
 
 def write(tables: list[Table], folder: str | Path) -> list[Path]:
-    """agreement.md and agreement.csv in `folder`; nothing where no table has enough methods."""
+    """agreement.md, agreement.csv and agreement.json in `folder`; nothing where no table has enough methods."""
     told = [(table, found) for table in tables if (found := of_table(table))]
     if not told:
         return []
@@ -52,6 +53,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
     return [
         files.replace(Path(folder) / "agreement.md", page.encode()),
         files.replace(Path(folder) / "agreement.csv", tidy_csv(told).encode()),
+        files.replace(Path(folder) / "agreement.json", programs.twin(tidy_csv(told))),
     ]
 
 

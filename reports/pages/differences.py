@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.machine import files
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.tables.ranks import UNTRAINED
 from reports.tables.table import KEY, STANDINGS, Comparisons, Row, Table
@@ -36,7 +37,7 @@ LEGEND = """\
 
 
 def write(tables: list[Table], folder: str | Path) -> list[Path]:
-    """differences.md and differences.csv in `folder`; nothing where no table has two rows of which something can be said."""
+    """differences.md, .csv and .json in `folder`; nothing where no table has two rows of which something can be said."""
     told = [table for table in tables if table.ranked_by and np.isfinite(table.compared[table.ranked_by].half_width).any()]
     if not told:
         return []
@@ -44,6 +45,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
     return [
         files.replace(Path(folder) / "differences.md", page.encode()),
         files.replace(Path(folder) / "differences.csv", tidy_csv(told).encode()),
+        files.replace(Path(folder) / "differences.json", programs.twin(tidy_csv(told))),
     ]
 
 

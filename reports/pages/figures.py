@@ -1,6 +1,6 @@
 """The page of a paper's figure: the claim, its verdict at each scale, the picture, the rule and every number.
 
-    files(name, figure, [at_cpu])     {"simclr_temperature.md": bytes, ....svg, ....png, ....csv}
+    files(name, figure, [at_cpu])     {"simclr_temperature.md": bytes, ....svg, ....png, ....csv, ....json}
     index(every)                      docs/figures.md, made in figure_index.py
 
 A function of the records and of the figure's file: the same ones give the same bytes.
@@ -15,6 +15,7 @@ from reports.claims.at_scale import AtScale, Number
 from reports.claims.figure import Figure, Records
 from reports.claims.reference import Published, beside, published
 from reports.claims.rules import Rule
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.plots.cost import render
 from reports.plots.figures import agreement_of, draw, shown
@@ -42,7 +43,35 @@ def files(name: str, figure: Figure, scales: Sequence[AtScale]) -> dict[str, byt
     points = published(name)
     picture = draw(figure, points, scales)
     made = {f"{name}.{kind}": render(picture, kind) for kind in ("svg", "png")}
-    return {f"{name}.md": page(name, figure, points, scales).encode(), f"{name}.csv": table(figure, points, scales).encode()} | made
+    numbers = table(figure, points, scales)
+    made |= {f"{name}.csv": numbers.encode(), f"{name}.json": as_json(name, figure, scales, numbers)}
+    return {f"{name}.md": page(name, figure, points, scales).encode()} | made
+
+
+def as_json(name: str, figure: Figure, scales: Sequence[AtScale], numbers: str) -> bytes:
+    """The claim, its verdict at each scale with what it rests on and was made of, and every number. numbers: as `table` has them."""
+    return programs.text(
+        {
+            "figure": name,
+            "paper": figure.paper,
+            "place": figure.place,
+            "claim": figure.claim,
+            "rules": [rule.words() for rule in figure.rules],
+            "scales": [
+                {
+                    "scale": at.scale,
+                    "verdict": at.word,
+                    "why": at.why,
+                    "gate": [{"words": one.words, "passed": one.passed} for one in at.verdict.gate],
+                    "runs": at.count,
+                    "asked_for": at.total,
+                    "made_of": at.made_of.facts(),
+                }
+                for at in scales
+            ],
+            "numbers": programs.rows(numbers),
+        }
+    )
 
 
 def page(name: str, figure: Figure, points: Sequence[Published], scales: Sequence[AtScale]) -> str:

@@ -1,7 +1,7 @@
 """The leaderboard, rebuilt from the records alone: Markdown to read, CSV to compute with, a table for the terminal.
 
     tables = build(store.frame())   the tables as data (reports/tables/build.py)
-    write(tables, "reports/demo")   leaderboard.md and leaderboard.csv
+    write(tables, "reports/demo")   leaderboard.md, leaderboard.csv and leaderboard.json
     print_table(tables, console)
 
 The same records give the same bytes: no date, no commit, no order but that of the names and numbers.
@@ -16,6 +16,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.machine import files
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
@@ -63,10 +64,11 @@ WIDEST_METHOD, WIDEST_NOTES = 30, 22
 
 
 def write(tables: list[Table], folder: str | Path) -> list[Path]:
-    """leaderboard.md and leaderboard.csv in `folder`; returns their paths."""
+    """leaderboard.md, leaderboard.csv and leaderboard.json in `folder`; returns their paths."""
     return [
         files.replace(Path(folder) / "leaderboard.md", markdown(tables).encode()),
         files.replace(Path(folder) / "leaderboard.csv", tidy_csv(tables).encode()),
+        files.replace(Path(folder) / "leaderboard.json", programs.of_tables(tables)),
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas
 
 from bench.machine import files
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
@@ -42,10 +43,11 @@ LEGEND = """\
 
 
 def write(sections: Sequence[Section], frame: pandas.DataFrame, folder: str | Path) -> list[Path]:
-    """tuning.md and tuning.csv in `folder`; returns their paths. frame: all records of reported runs."""
+    """tuning.md, tuning.csv and tuning.json in `folder`; returns their paths. frame: all records of reported runs."""
     return [
         files.replace(Path(folder) / "tuning.md", page(sections, frame).encode()),
         files.replace(Path(folder) / "tuning.csv", tidy_csv(sections).encode()),
+        files.replace(Path(folder) / "tuning.json", programs.twin(tidy_csv(sections))),
     ]
 
 

@@ -13,8 +13,9 @@ from markupsafe import Markup
 from bench.folder_name import shown
 from bench.spec import Budget
 from reports.pages.leaderboard import LEGEND, rank
+from reports.site import trust
 from reports.site.documents import Documents
-from reports.site.source import Board, MethodFacts, Source
+from reports.site.source import Board, Source
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
 from reports.tables.table import Cell, Row
@@ -65,6 +66,8 @@ class RowView:
     """Of its method."""
     family: str
     year: str
+    verified: str
+    """Of its runs: trust.of_runs."""
     cells: tuple[CellView, ...]
     notes: tuple[tuple[str, str], ...]
     """(note, address of its explanation or '')."""
@@ -95,17 +98,18 @@ def columns_of(board: Board) -> list[Column]:
     return [column for column in board.table.columns if column.shown]
 
 
-def rows_of(board: Board, columns: list[Column], pages: Mapping[str, str], facts: Mapping[str, MethodFacts]) -> Iterator[RowView]:
+def rows_of(board: Board, columns: list[Column], source: Source) -> Iterator[RowView]:
     """In the table's order."""
     for row in board.table.rows:
-        known = facts.get(row.method)
+        known = source.methods.get(row.method)
         yield RowView(
             row,
             rank(row),
             NO_RANK if row.rank is None else row.rank[0] + row.rank[1] / NO_RANK,
-            pages.get(row.method),
+            source.method_pages.get(row.method),
             known.family if known else "",
             str(known.year or "") if known else "",
+            trust.of_runs(source, row.runs),
             tuple(cell(column, row.cells.get(column.key)) for column in columns),
             tuple((note, next((term for words, term in NOTED if words in note), "")) for note in row.notes),
         )

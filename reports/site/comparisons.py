@@ -4,11 +4,12 @@ The differences, their intervals and what is beyond chance are reports/tables/co
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from reports.site import outcomes
 from reports.site.source import Board
 from reports.tables.columns import Column
 from reports.tables.table import Comparisons, Table
@@ -20,15 +21,15 @@ MOST = 300
 """Rows of a table that is compared at all: its pairs are the square of them."""
 
 
-def data(boards: Sequence[Board]) -> dict[str, Any]:
-    """{methods, tables, left_out}; `left_out` names tables that are too large."""
+def data(boards: Sequence[Board], sprites: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """{methods, tables, left_out}; `left_out` names tables that are too large. sprites: as in outcomes.facts."""
     tables, left_out = [], []
     for board in boards:
         found = list(compared(board.table))
         if found and len(board.table.rows) > MOST:
             left_out.append(board.name)
         elif found:
-            tables.append(_table(board, found))
+            tables.append(_table(board, found, sprites or {}))
     methods = sorted({method for table in tables for method in table["methods"]})
     return {"methods": methods, "tables": tables, "left_out": left_out}
 
@@ -42,13 +43,14 @@ def compared(table: Table) -> Iterator[tuple[Column, Comparisons]]:
             yield column, found
 
 
-def _table(board: Board, found: list[tuple[Column, Comparisons]]) -> dict[str, Any]:
+def _table(board: Board, found: list[tuple[Column, Comparisons]], sprites: Mapping[str, object]) -> dict[str, Any]:
     rows = board.table.rows
     return {
         "title": board.name,
         "page": board.page,
         "labels": [row.label for row in rows],
         "methods": [row.method for row in rows],
+        "outcomes": outcomes.facts(board, sprites) if len(rows) <= WIDEST else None,
         "columns": [
             {
                 "header": column.header,

@@ -109,6 +109,12 @@ def images_of(root: Path | None, pages: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def first_table(text: str) -> str:
+    """The first table of Markdown; '' where it has none."""
+    found = re.search(r"(?m)^\|.*\n(?:\|.*(?:\n|\Z))+", text)
+    return found[0] if found else ""
+
+
 def section(text: str, title: str) -> str:
     """What stands below '### title' in Markdown, up to the next heading; '' where there is no such heading."""
     found = re.search(rf"^### {re.escape(title)}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)

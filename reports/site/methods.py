@@ -4,8 +4,13 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
 
 from bench.spec import method_name
+from reports.site import sprites
 from reports.site.curve import Drawing, drawing
 from reports.site.runs import training_of
 from reports.site.source import Board, Source
@@ -51,10 +56,38 @@ def figures(source: Source) -> dict[str, list[str]]:
     """Method -> figures that one of its runs stands in, by the runs that a figure's CSV names."""
     found: dict[str, set[str]] = {}
     for path in sorted(source.root.glob("docs/figures/*.csv")) if source.root else ():
+        if not path.with_suffix(".md").is_file():
+            continue
         for line in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))):
             if stored := source.runs.get(line.get("run") or ""):
                 found.setdefault(method_name(stored[0].record.spec["method"]), set()).add(path.stem)
     return {name: sorted(titles) for name, titles in found.items()}
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A paper's figure as the page of a method shows it."""
+
+    title: str
+    page: str
+    claim: str
+    picture: str | None
+    """Its copy below the site."""
+    verdicts: Markup
+    """At each scale, as its own page has them."""
+
+
+def claim_of(text: str) -> str:
+    """The sentence that a figure's page begins with; '' where it has none."""
+    found = re.search(r"(?m)^\*\*(.+?)\*\*", text)
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else ""
+
+
+def views(source: Source) -> dict[str, tuple[Path, str]]:
+    """Method -> (the picture of its views, its copy below the site), of those that `run_bench.py views all` has drawn."""
+    folder = source.root / sprites.FOLDER if source.root else None
+    paths = {name: folder / f"{name}.png" for name in source.methods} if folder else {}
+    return {name: (path, f"pictures/views-{name}.png") for name, path in paths.items() if path.is_file()}
 
 
 def counts(source: Source) -> Mapping[str, int]:

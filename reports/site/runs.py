@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench.folder_name import shown
 from bench.records.record import Result, RunRecord
 from bench.spec import method_name
-from reports.site import command
+from reports.site import command, trust
 from reports.site.curve import drawing
 from reports.site.source import Source, Stored
 
@@ -81,6 +81,7 @@ def values(source: Source, run: str) -> dict[str, object]:
         "record": record,
         "name": method_name(spec["method"]),
         "dataset": shown(spec["dataset"]),
+        "verified": [trust.sentence(one) for one in source.verified.get(run, ())],
         "boards": source.boards_of_run.get(run, ()),
         "files": files_of(stored),
         "results": [(result, shown(result.dataset), number(result.value), in_words(result.chosen)) for result in results_of(stored)],

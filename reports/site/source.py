@@ -4,12 +4,13 @@ A page reads these and nothing else; bench/commands/site_source.py collects them
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.folder_name import shown
 from bench.records.record import RunRecord
+from bench.records.verification import Verification
 from bench.spec import method_name
 from reports.site.addresses import slug
 from reports.tables.file_names import slugs
@@ -37,6 +38,8 @@ class Folder:
     tables: tuple[Table, ...]
     stored: tuple[Stored, ...]
     """By path, a run's parts in order."""
+    verified: Mapping[str, Sequence[Verification]] = field(default_factory=dict)
+    """Run -> what came of making it again, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,15 @@ class Source:
             for stored in folder.stored:
                 found.setdefault(stored.record.id, []).append(stored)
         return {run: tuple(stored) for run, stored in found.items()}
+
+    @functools.cached_property
+    def verified(self) -> dict[str, tuple[Verification, ...]]:
+        """Id -> what came of making a run again, of all folders; of those that nobody has made again nothing."""
+        found: dict[str, list[Verification]] = {}
+        for folder in self.folders:
+            for run, those in folder.verified.items():
+                found.setdefault(run, []).extend(one for one in those if one not in found.get(run, ()))
+        return {run: tuple(those) for run, those in found.items()}
 
     @functools.cached_property
     def boards_of_run(self) -> dict[str, tuple[tuple[Board, Row], ...]]:

@@ -15,6 +15,7 @@ import numpy as np
 from reports.tables.columns import Column
 from reports.tables.labels import labels
 from reports.tables.lines import title
+from reports.tables.provenance import Provenance, together
 from reports.tables.rank_correlation import Agreement, agreement, between_seeds
 from reports.tables.table import SETTING, Cell, Row, Table
 
@@ -98,6 +99,11 @@ class Course:
     def budgets(self) -> tuple[float, ...]:
         """[B] FLOPs."""
         return tuple(self.tables)
+
+    @property
+    def made_of(self) -> Provenance:
+        """All runs of its tables."""
+        return together(table.made_of for table in self.tables.values())
 
     @property
     def floors(self) -> tuple[Row, ...]:

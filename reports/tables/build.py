@@ -14,6 +14,7 @@ import pandas
 from bench.defaults import COMMAND
 from bench.errors import UserError
 from reports.tables import columns as kinds
+from reports.tables import provenance
 from reports.tables.cells import cells_of, with_aggregate
 from reports.tables.columns import Column
 from reports.tables.comparisons import compare
@@ -96,6 +97,7 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str, unit: str
         ranked_by,
         tuple(line for line in lines if line),
         compared,
+        provenance.of(frame).commits,
         tuple(sorted(within.values(), key=kinds.position)),
     )
 

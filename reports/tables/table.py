@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reports.tables.columns import Column
+from reports.tables.provenance import Provenance
 
 KEY = (
     *("dataset", "data_revision", "encoder", "encoder_version", "image_size", "budget_unit", "budget_amount"),
@@ -133,5 +134,13 @@ class Table:
     """What is to be said below: runs that are not done, other weights, the total cost."""
     compared: dict[str, Comparisons] = field(default_factory=dict)
     """Key of each column of accuracies -> its rows set against each other."""
+    commits: tuple[str, ...] = ()
+    """Of the checkouts that trained its runs, sorted."""
     on_the_way: tuple[Column, ...] = ()
     """Columns of what was measured within runs, which the rows have in their `on_the_way` alone."""
+
+    @property
+    def made_of(self) -> Provenance:
+        """All its runs, done or not."""
+        runs = {run for row in self.rows for _, run in row.runs}
+        return Provenance(tuple(sorted(runs)), self.commits, (int(str(self.key["protocol"])),))

@@ -8,12 +8,16 @@ from PIL import Image
 from torch import nn
 
 import methods
-from bench.commands import contact_sheet
+from bench.commands import contact_sheet, view_pictures
 from bench.data.catalogue import DataSets
+from bench.data.load import load
 from bench.method import LabelledBatch, build
 from bench.plan.complete import complete
 from bench.spec import Budget, DatasetInfo, RunSpec
 from loss_cases import narrow, random_batch
+from places import ROOT
+from reports.site import sprites
+from reports.site.sprites import COLUMNS
 
 SIZE, BATCH = 32, 8
 TRAINED = [name for name in methods.names() if methods.load(name).trained]
@@ -87,3 +91,60 @@ def test_a_loss_that_fails_only_with_numbers_is_named(tmp_path, monkeypatch):
     with pytest.raises(Exception, match="the loss of rotation: ZeroDivisionError"):
         contact_sheet.write_contact_sheet(spec, tmp_path / "sheet.png", data)
     assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """As if there were these methods alone."""
+    monkeypatch.setattr(methods, "names", lambda: ["colorization", "simclr", "pixels", "rotation", "mae"])
+
+
+@pytest.mark.usefixtures("few")
+def test_the_pictures_of_all_are_those_of_methods_that_see_such_images(bench, here):
+    code, out, err = bench("views", "all", "--dataset", "digits", "--output", "views")
+    assert code == 0 and "written: 4 of 4 pictures in views changed" in out and "no picture of colorization" in err and "grey" in err, err
+    assert "no picture of mae: vit_nano at 8 pixels" in err, "of digits of 8 pixels it has no patches"
+    assert {path.name for path in here.glob("views/*")} == {"simclr.png", "rotation.png", "images-digits.png", "images-mnist5k.png"}
+    with Image.open(here / "views/simclr.png") as sheet:
+        assert sheet.mode == "L" and 3 * 56 < sheet.height < 5 * 56, "three of its images, and as small as they can be kept"
+    images = load(DataSets(here).require("digits"), "test", 8, 1).images
+    with Image.open(here / "views/images-digits.png") as opened:
+        sprite = opened.copy()
+    assert sprite.width == 8 * COLUMNS and sprites.facts(here / "views/images-digits.png")["size"] == 8
+    for number in (0, COLUMNS - 1, COLUMNS, len(images) - 1):
+        left, top = 8 * (number % COLUMNS), 8 * (number // COLUMNS)
+        assert list(sprite.crop((left, top, left + 8, top + 8)).tobytes()) == images[number, 0].flatten().tolist()
+    before = {path.name: path.read_bytes() for path in here.glob("views/*")}
+    assert bench("views", "all", "--dataset", "digits", "--output", "views", "--check")[0] == 0
+    with Image.open(here / "views/rotation.png") as whole:
+        rounded = whole.point(lambda level: min(255, level + view_pictures.ROUNDING))
+    rounded.save(here / "views/rotation.png")
+    (here / "views/simclr.png").write_bytes(before["rotation.png"])
+    (here / "views/gone.png").write_bytes(before["rotation.png"])
+    code, _, err = bench("views", "all", "--dataset", "digits", "--output", "views", "--check")
+    assert (
+        code == 1 and err.count("is not as it would be drawn") == 1 and "simclr.png" in err and "views/gone.png is of no method here" in err
+    )
+    assert bench("views", "all", "--dataset", "digits", "--output", "views")[0] == 0
+    after = {path.name: path.read_bytes() for path in here.glob("views/*")}
+    assert after.pop("gone.png") == before["rotation.png"], "what is not ours stays"
+    assert after | {"rotation.png": before["rotation.png"]} == before
+
+
+def test_what_is_for_all_or_for_one_alone_is_refused(bench, here):
+    for arguments, said in {
+        ("all", "--encoder", "resnet8"): "views all draws every method as it is; leave out --encoder",
+        ("all", "--set", "temperature=1"): "leave out --set",
+        ("simclr", "--check"): "--check is for `",
+    }.items():
+        code, _, err = bench("views", *arguments)
+        assert code == 2 and said in err and not (here / "docs").exists()
+
+
+def test_every_method_and_set_that_can_be_shown_has_its_picture():
+    """Where it fails: run_bench.py views all. What is in them is compared by make drift."""
+    data = DataSets().require("mnist5k")
+    there = {path.stem for path in (ROOT / sprites.FOLDER).glob("*.png")}
+    assert there == {name for name in methods.names() if view_pictures.drawable(name, data)} - set(COLOURS_APART) | {
+        f"{sprites.PREFIX}{name}" for name in ("digits", "mnist5k")
+    }

@@ -197,9 +197,9 @@ def test_what_decides_a_run_decides_which_record_is_an_arms(hidden):
 def test_drawing_is_a_function_of_the_records(bench, hidden, here, monkeypatch):
     put(records())
     code, out, err = bench("figure", "draw", "all")
-    assert code == 0 and "5 of 5 files" in out, err
+    assert code == 0 and "6 of 6 files" in out, err
     drawn = files_below(here / "docs")
-    assert sorted(drawn) == ["figures.md", *(f"figures/hidden.{kind}" for kind in ("csv", "md", "png", "svg"))]
+    assert sorted(drawn) == ["figures.md", *(f"figures/hidden.{kind}" for kind in ("csv", "json", "md", "png", "svg"))]
     assert bench("figure", "draw", "all", "--check")[0] == 0
     # The same records, written in another order, elsewhere.
     put(reversed(records()), "others")
@@ -211,6 +211,9 @@ def test_drawing_is_a_function_of_the_records(bench, hidden, here, monkeypatch):
     rows = drawn["figures/hidden.csv"].decode().splitlines()
     assert rows[1].startswith('published,,,0.25,,"top-1, %",,60.5')
     assert sum(row.startswith("tiny,level 0.5,,0.5,linear,") for row in rows) == 3
+    said = json.loads(drawn["figures/hidden.json"])
+    tiny = next(scale for scale in said["scales"] if scale["scale"] == "tiny")
+    assert said["figure"] == "hidden" and len(said["numbers"]) == len(rows) - 1 and tiny["runs"] == len(tiny["made_of"]["runs"]) == 12
     # One page alone, and one that somebody changed.
     (here / "docs/figures/hidden.md").write_text("mine")
     code, _, err = bench("figure", "draw", "hidden", "--check")

@@ -44,7 +44,7 @@ def tables(tmp_path_factory):
 
 
 def test_correlations_are_scipys_over_the_means_of_methods(tables, tmp_path):
-    page, listed = agreement.write(tables, tmp_path)
+    page, listed, twin = agreement.write(tables, tmp_path)
     rows = {(row["first"], row["second"]): row for row in csv.DictReader(io.StringIO(listed.read_text()))}
     cells = [{key: cell.mean for key, cell in row.cells.items()} for row in tables[0].rows if row.kind == "method"]
     for pair, sign in ((("linear", "knn"), 1), (("linear", "alignment"), -1)):
@@ -56,7 +56,8 @@ def test_correlations_are_scipys_over_the_means_of_methods(tables, tmp_path):
     assert not any("collapsed" in pair for pair in rows)
     text = page.read_text()
     assert "| alignment, less is better |" in text and "over 9 methods: with it: alignment, less is better 1.00" in text
-    assert [path.read_bytes() for path in agreement.write(tables, tmp_path / "again")] == [page.read_bytes(), listed.read_bytes()]
+    again = [path.read_bytes() for path in agreement.write(tables, tmp_path / "again")]
+    assert again == [page.read_bytes(), listed.read_bytes(), twin.read_bytes()]
 
 
 def test_how_alike_two_seeds_of_one_measure_are_stands_beside_it(tables):
@@ -142,7 +143,7 @@ def test_a_table_of_many_columns_is_several_by_kind_of_evaluator(many, tables):
 
 
 def test_a_grid_of_many_measures_has_no_intervals_and_the_line_below_has_them(many, tmp_path):
-    page, listed = agreement.write(many, tmp_path)
+    page, listed, _ = agreement.write(many, tmp_path)
     text = page.read_text()
     rows = {(row["first"], row["second"]): row for row in csv.DictReader(io.StringIO(listed.read_text()))}
     grid = [line for line in text.splitlines() if line.startswith("|")]

@@ -314,7 +314,7 @@ def test_what_is_not_trained_needs_no_recipe(tmp_path):
     assert frame[frame.method == "random"].batch_size.isna().all()
     (table,) = build(frame)
     assert [(row.label, row.kind, row.seeds) for row in table.rows] == [("simclr", "method", 3), ("random", "floor", 3)]
-    assert len(write(build(frame), tmp_path / "out")) == 2 and len(cost.write(build(frame), tmp_path / "out")) == 4
+    assert len(write(build(frame), tmp_path / "out")) == 3 and len(cost.write(build(frame), tmp_path / "out")) == 4
     print_table(build(frame), Console(file=io.StringIO(), width=100))
 
 
@@ -333,7 +333,7 @@ def test_the_aggregate_over_targets_is_of_the_seeds(tmp_path):
 def test_equal_records_give_equal_bytes(frame, tmp_path):
     again = frame_of(tmp_path / "results", reversed(study()))
     for folder, records in (("first", frame), ("second", again)):
-        assert len(write(build(records), tmp_path / folder)) == 2
+        assert len(write(build(records), tmp_path / folder)) == 3
         assert len(cost.write(build(records), tmp_path / folder)) == 4
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert [name.rsplit(".")[-1] for name in names] == ["png", "svg", "png", "svg", "csv", "md"]
@@ -342,7 +342,7 @@ def test_equal_records_give_equal_bytes(frame, tmp_path):
 
 
 def test_the_csv_is_tidy_and_complete(frame, tmp_path):
-    _, path = write(build(frame), tmp_path)
+    _, path, _ = write(build(frame), tmp_path)
     table = pandas.read_csv(path)
     assert not table.duplicated(["dataset", "method", "column"]).any()
     row = table[(table.method == "simclr") & (table.column == "rankme")].iloc[0]
@@ -488,7 +488,7 @@ def test_the_trend_over_years_is_the_rank_correlation_that_scipy_has(frame):
 
 
 def test_every_two_methods_stand_on_the_page_once_each_way(frame, tmp_path):
-    page, listed = differences.write(build(frame), tmp_path / "first")
+    page, listed, twin = differences.write(build(frame), tmp_path / "first")
     (table,) = build(frame)
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.read_text().splitlines() if line.startswith("|")]
     assert lines[0][:5] == ["no.", "method", "linear", "over pixels", "over random"]
@@ -505,7 +505,8 @@ def test_every_two_methods_stand_on_the_page_once_each_way(frame, tmp_path):
     assert "±" in body["simclr"][3] and body["byol"][3].startswith("(+") and body["pixels"][3] == ""
     table_of = list(csv.DictReader(io.StringIO(listed.read_text())))
     assert len([row for row in table_of if row["column"] == "linear"]) == len(body) * (len(body) - 1) // 2
-    assert [path.read_bytes() for path in differences.write(build(frame), tmp_path / "again")] == [page.read_bytes(), listed.read_bytes()]
+    again = [path.read_bytes() for path in differences.write(build(frame), tmp_path / "again")]
+    assert again == [page.read_bytes(), listed.read_bytes(), twin.read_bytes()]
 
 
 def test_who_is_above_untrained_features_is_said_for_every_column_that_may_rank(frame):
@@ -524,7 +525,7 @@ def test_who_is_above_untrained_features_is_said_for_every_column_that_may_rank(
 
 def test_many_rows_make_no_square_and_one_row_no_page(frame, tmp_path, monkeypatch):
     monkeypatch.setattr(differences, "WIDEST", 3)
-    page, _ = differences.write(build(frame), tmp_path)
+    page, *_ = differences.write(build(frame), tmp_path)
     assert "too many for a square" in page.read_text() and "| over random |" in page.read_text()
     assert differences.write(build(frame[frame.method == "simclr"]), tmp_path / "none") == [] and not (tmp_path / "none").exists()
 

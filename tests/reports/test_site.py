@@ -1,9 +1,12 @@
 """The site as files: what is shown is escaped and is the tables' own, links lead somewhere, the same records give the same bytes, and what
 a person gives wrongly is refused before anything is written. In a browser: test_site_browser.py."""
 
+import base64
+import json
 import posixpath
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
@@ -18,16 +21,21 @@ from bench.data import catalogue
 from bench.data.catalogue import DataSets
 from bench.data.dataset import DataSet
 from bench.plan.complete import complete
+from bench.records import verification
 from bench.records.paths import stores
 from bench.records.record import SCHEMA, to_text
 from bench.records.store import ResultStore
+from bench.records.verification import Verification
+from bench.spec import Budget, RunSpec
 from places import ROOT
 from reports.bibliography import bibtex, paper
-from reports.site import comparisons, folder
+from reports.pages import leaderboard
+from reports.site import budget, comparisons, folder, outcomes
 from reports.site.addresses import slug
 from reports.site.build import pages
 from reports.site.command import arguments
 from reports.site.curve import HEIGHT, WIDTH, drawing
+from reports.site.documents import first_table
 from reports.site.source import Source
 from reports.tables import columns as kinds
 
@@ -63,9 +71,27 @@ def stored(path, some):
     return path
 
 
+def verified(results, run_of, outcome, **facts):
+    """Beside a run's record what came of making it again."""
+    path = ResultStore(results).path(RunSpec.from_json(run_of.spec))
+    facts = {"machine": "another", "finished": "2026-11-28T10:00:00+00:00"} | facts
+    verification.write(path, Verification(id=run_of.id, records={path.name: verification.digest(path)}, outcome=outcome, **facts))
+
+
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    return collected([str(stored(tmp_path_factory.mktemp("results"), records()))])
+def results(tmp_path_factory):
+    """With simclr's runs made again: one to the bit, one within; and one of rotation's, which is off."""
+    place, made = stored(tmp_path_factory.mktemp("results"), records()), records()
+    first, second = (one for one in made if one.spec["method"] == "simclr" and one.spec["dataset"] == "mnist5k" and one.spec["seed"] < 2)
+    verified(place, first, "bit-equal")
+    verified(place, second, "within", machine="of the same kind")
+    verified(place, next(one for one in made if one.spec["method"] == "rotation"), "off", findings=(SCRIPT,))
+    return place
+
+
+@pytest.fixture(scope="module")
+def source(results):
+    return collected([str(results)])
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +147,19 @@ def test_every_link_leads_to_a_file_of_the_site_and_to_a_place_in_it(made, parse
     assert seen > 1000
 
 
+def test_every_table_and_figure_has_its_csv_and_json(source, made, parsed):
+    for board in source.boards:
+        stem = board.page.removesuffix(".html")
+        assert made[f"{stem}.csv"].decode() == leaderboard.tidy_csv([board.table])
+        (table,) = json.loads(made[f"{stem}.json"])
+        assert {run["id"] for row in table["rows"] for run in row["runs"]} == {run for row in board.table.rows for _, run in row.runs}
+        linked = {attributes.get("href") for _, attributes in parsed[board.page].tags}
+        assert {posixpath.basename(f"{stem}.csv"), posixpath.basename(f"{stem}.json")} <= linked
+    there = [page for page in parsed if page.startswith("figures/") and page != "figures/index.html"]
+    assert there and all(made[page.replace(".html", ".csv")] for page in there)
+    assert "simclr_temperature.csv" in {attributes.get("href") for _, attributes in parsed["figures/simclr_temperature.html"].tags}
+
+
 def test_pages_of_every_kind_are_there_and_small(source, made):
     runs = {name for name in made if name.startswith("runs/")}
     assert runs == {f"runs/{one}.{kind}" for one in source.runs for kind in ("html", "json")}
@@ -135,10 +174,10 @@ def test_a_leaderboard_has_the_tables_rows_as_every_report_writes_them(source, m
     text = made[board.page].decode()
     head, *body = re.findall(r"<tr.*?</tr>", text, re.DOTALL)
     shown = [column for column in board.table.columns if column.shown]
-    assert [re.sub("<.*?>", "", cell) for cell in re.findall(r"<th.*?>.*?</th>", head)][6:-1] == [column.header for column in shown]
+    assert [re.sub("<.*?>", "", cell) for cell in re.findall(r"<th.*?>.*?</th>", head)][7:-1] == [column.header for column in shown]
     for row, line in zip(board.table.rows, body, strict=True):
         cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", line)]
-        assert cells[5:-1] == [kinds.text(column, row.cells.get(column.key)) for column in shown]
+        assert cells[6:-1] == [kinds.text(column, row.cells.get(column.key)) for column in shown]
         assert [f"../runs/{one}.html" in line for _, one in row.runs] == [True] * len(row.runs) and row.runs
     tied = sum(cell.tied for row in board.table.rows for key, cell in row.cells.items() if key in {column.key for column in shown})
     assert text.count('href="#tie"') == tied > 0
@@ -148,6 +187,91 @@ def test_a_methods_page_has_what_to_cite(source, made, parsed):
     assert bibtex(paper("arXiv:2002.05709")) in parsed["method/simclr.html"].text
     (own,) = (page for name, page in source.method_pages.items() if name not in source.methods)
     assert b"To cite" not in made["method/random.html"] + made[own]
+def test_a_run_says_whether_anybody_has_made_it_again(source, made, parsed):
+    board = source.boards[-1]
+    rows = {row.label: row for row in board.table.rows}
+    line = dict(zip(rows, re.findall(r'href="#verified">(.*?)</a>', made[board.page].decode()), strict=True))
+    assert line["simclr"] == "2 of 3" and line["rotation"] == "off" and line["byol"] == "unverified"
+
+    def said(label, seed):
+        return parsed[f"runs/{dict(rows[label].runs)[seed]}.html"].text
+
+    assert "Verified on 2026-11-28, by another machine: bit-equal." in said("simclr", 0) and "Unverified" not in said("simclr", 0)
+    assert "Verified on 2026-11-28, by a machine of the same kind: within." in said("simclr", 1)
+    assert f"Made again on 2026-11-28, by another machine: off ({SCRIPT})." in said("rotation", 0)
+    assert f"run_bench.py verify {dict(rows['byol'].runs)[0]}" in said("byol", 0)
+
+
+def test_what_a_changed_record_was_made_again_as_no_longer_counts(results, tmp_path):
+    shutil.copytree(results, tmp_path / "same")
+    assert len(collected([str(tmp_path / "same")]).verified) == 3
+    for path in (tmp_path / "same").rglob("simclr-0-*.json"):
+        path.write_text(path.read_text().replace('"suite": "demo"', '"suite": "deno"'))
+    assert len(collected([str(tmp_path / "same")]).verified) == 2
+
+
+def outcomes_of(made, board):
+    """Row -> seed -> bool [n], decoded from the script as the page does it, bit by bit."""
+    (said,) = re.findall(r"push\((.*)\);", made[outcomes.path_of(board)].decode())
+    rows = dict(zip((row.label for row in board.table.rows), json.loads(said)["rows"], strict=True))
+
+    def bits(text):
+        return [bool((byte >> place) & 1) for byte in base64.b64decode(text) for place in range(8)]
+
+    return {label: {seed: bits(text) for seed, text in row.items()} for label, row in rows.items() if row}
+
+
+def test_the_images_that_each_row_got_right_are_its_records(source, made):
+    board = source.boards[-1]
+    told = outcomes_of(made, board)
+    assert set(told) == {row.label for row in board.table.rows if "linear" in row.cells} and len(told) == 5
+    for row in board.table.rows:
+        for seed, right in zip(row.cells["linear"].values, row.cells["linear"].correct, strict=True) if "linear" in row.cells else ():
+            bits = told[row.label]["any" if row.constant else str(seed)]
+            assert bits[: len(right)] == right.tolist() and not any(bits[len(right) :])
+    (table,) = [one for one in comparisons.data(source.boards)["tables"] if one["title"] == board.name]
+    assert table["outcomes"]["images"] == board.table.rows[0].cells["linear"].correct.shape[1] and table["outcomes"]["header"] == "linear"
+
+
+def test_a_table_whose_rows_were_measured_on_other_images_says_nothing_of_them(source):
+    board = source.boards[-1]
+    first, *rest = board.table.rows
+    cell = first.cells["linear"]
+    shorter = replace(first, cells=first.cells | {"linear": replace(cell, correct=cell.correct[:, :-1])})
+    other = replace(board, table=replace(board.table, rows=(shorter, *rest)))
+    assert outcomes.facts(other, {}) is None and not list(outcomes.files([other]))
+
+
+def test_the_home_page_counts_verdicts_and_says_that_there_is_one_budget(source, made, parsed):
+    text = parsed["index.html"].text
+    table = first_table((ROOT / "docs/figures.md").read_text(encoding="utf-8")).splitlines()
+    for line in (table[0], *table[2:]):
+        assert re.sub(r"\s+", " ", " ".join(line.strip("|").split("|"))).strip() in re.sub(r"\s+", " ", text)
+    assert "reproduced" in table[0] and "No setting in these records was trained at two budgets" in re.sub(r"\s+", " ", text)
+
+
+def test_the_home_page_draws_what_was_trained_at_two_budgets(tmp_path):
+    budgets = {1e12: {"simclr": 60.0, "byol": 70.0}, 4e12: {"simclr": 80.0, "byol": 75.0}, 16e12: {"simclr": 90.0, "byol": 78.0}}
+    some = [
+        run(name, accuracy, seed, changes={"budget": Budget("flops", flops)})
+        for flops, levels in budgets.items() for name, accuracy in levels.items() for seed in range(3)
+    ]  # fmt: skip
+    source = collected([str(stored(tmp_path, some))])
+    drawn = budget.along(source)
+    assert drawn.budgets == ("1", "4", "16") and [label for label, _, _ in drawn.leading] == ["simclr", "byol"]
+    means = {row.label: row.cells["linear"].mean for row in source.boards[-1].table.rows}
+    places = [tuple(map(float, point.split(","))) for point in drawn.leading[0][1].split()]
+    assert [x for x, _ in places] == [0, WIDTH / 2, WIDTH] and places[0][1] == HEIGHT and places[-1][1] == 0
+    assert drawn.high == f"{max(means.values()):.1f}" and drawn.leading[0][2][0].startswith(drawn.low)
+    home = pages(Source(source.folders))["index.html"].decode()
+    assert home.count("<polyline") == 2 and all(number in home for number in drawn.leading[0][2])
+
+
+def test_a_method_shows_its_views_and_its_figures(made, parsed):
+    page = parsed["method/simclr.html"]
+    pictures = {attributes["src"]: attributes["alt"] for tag, attributes in page.tags if tag == "img"}
+    assert "../pictures/views-simclr.png" in pictures and all(pictures.values())
+    assert made["pictures/views-simclr.png"] == (ROOT / "docs/views/simclr.png").read_bytes()
 
 
 def test_what_any_two_methods_have_between_them_is_the_tables(source):
@@ -173,6 +297,8 @@ def test_a_table_of_too_many_rows_is_named_and_left_out(source, monkeypatch):
 
 def test_the_same_records_give_the_same_bytes(source, tmp_path):
     again = collected([str(stored(tmp_path / source.folders[0].name, records()[::-1]))])
+    again = Source(tuple(replace(one, verified=before.verified) for one, before in zip(again.folders, source.folders, strict=True)),
+                   again.methods, again.datasets)  # fmt: skip
     first, second = (pages(Source(one.folders, one.methods, one.datasets)) for one in (source, again))
     assert first == second
     # Without a checkout there is no page of docs, and none is linked.
@@ -278,4 +404,4 @@ def test_two_folders_of_one_name_and_one_run_are_one_page(source, tmp_path):
     assert [each.name for each in again.folders] == ["same", "same (2)"]
     made = pages(Source(again.folders))
     assert {name for name in made if name.startswith("runs/")} == {f"runs/{one.id}.html", f"runs/{one.id}.json"}
-    assert len([name for name in made if name.startswith("leaderboards/")]) == 3
+    assert len([name for name in made if name.startswith("leaderboards/") and name.endswith(".html")]) == 3

@@ -9,31 +9,38 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from test_site import IMAGE, records, stored
+from test_site import IMAGE, records, stored, verified
 
 from bench.commands.site_source import collected
 from places import ROOT
 from reports.site import folder
 from reports.site.build import pages
 from reports.site.runs import number, training_of
+from reports.site.sprites import COLUMNS
 from reports.tables import columns as kinds
 
 pytestmark = pytest.mark.slow
 
-DOCS = ("docs/protocol.md", "docs/statistics.md", "docs/figures.md", "docs/recipes.md", "CHANGELOG.md")
+DOCS = ("docs/protocol.md", "docs/statistics.md", "docs/figures.md", "docs/recipes.md", "docs/budgets.md", "CHANGELOG.md")
+VIEWS = ("docs/views/simclr.png", "docs/views/images-mnist5k.png")
 PICTURES = "docs/figures/simclr_temperature"
 WIDTHS = (360, 1440)
+PAIR = "#first=simclr&second=rotation"
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A handful of records, with a few pages of docs."""
+    """A handful of records, of which somebody has made one again, with a few pages of docs and methods' views."""
     root = tmp_path_factory.mktemp("checkout")
     (root / "docs" / "figures").mkdir(parents=True)
-    for name in (*DOCS, *(f"{PICTURES}.{kind}" for kind in ("md", "svg", "csv"))):
+    (root / "docs" / "views").mkdir()
+    for name in (*DOCS, *VIEWS, *(f"{PICTURES}.{kind}" for kind in ("md", "svg", "csv"))):
         shutil.copy(ROOT / name, root / name)
-    found = collected([str(stored(tmp_path_factory.mktemp("results"), records()))])
+    results = stored(tmp_path_factory.mktemp("results"), records())
+    verified(results, next(one for one in records() if one.spec["method"] == "byol"), "bit-equal")
+    found = collected([str(results)])
     return dataclasses.replace(found, root=root)
 
 
@@ -113,7 +120,10 @@ def test_axe_finds_nothing_serious_in_light_and_in_dark(opened, source):
     audit = """const [asked, done] = arguments; axe.run({preload: false, resultTypes: ["violations"], ...asked}).then((found) => done(
       found.violations.map((one) => [one.impact, one.id, one.nodes[0].html.slice(0, 200)])))"""
     for page in of_each_kind(source):
-        here = opened(page)
+        here = opened(page, fragment=PAIR if page == "compare.html" else "")
+        if page == "compare.html":
+            images_shown(here, "simclr", "rotation")
+            here.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         here.execute_script(axe)
         for scheme, asked in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
             here.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
@@ -201,6 +211,56 @@ def test_the_numbers_of_a_run_are_its_records(opened, source):
     assert [row[4] for row in rows] == [number(result.value) for result in record.results]
     assert here.find_element("css selector", "svg[role='img'] polyline").get_attribute("points").count(",") == len(record.loss_curve)
     assert f"{record.cost.steps:,}" in here.find_element("css selector", ".facts").text
+
+
+def test_the_verified_rows_can_be_filtered_and_their_runs_say_when(opened, source):
+    board = source.boards[-1]
+    here = opened(board.page)
+    press(here, "select[name='verified'] option[value='1 of 3']")
+    assert column(here, "method") == ["byol"] and "verified=1+of+3" in here.current_url
+    run = next(row for row in board.table.rows if row.label == "byol").runs[0][1]
+    assert "Verified on 2026-11-28, by another machine: bit-equal." in opened(f"runs/{run}.html").find_element("tag name", "main").text
+    assert "Unverified" in opened(f"runs/{board.table.rows[-1].runs[0][1]}.html").find_element("tag name", "main").text
+
+
+def test_encoders_and_data_sets_of_leaderboards_can_be_filtered(opened, source):
+    boards = [board for board in source.boards if board.table.key["dataset"] == "mnist5k"]
+    here = opened("leaderboards/index.html", fragment="#encoder=resnet8&data=mnist5k")
+    assert column(here, "table") == [board.table.title for board in boards] and len(boards) < len(source.boards)
+
+
+def images_shown(here, *chosen) -> list:
+    """The sections of images, once the scripts that they need are there."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(here, 60).until(lambda _: here.find_element("id", "images").get_attribute("data-of") == " ".join(chosen))
+    return here.find_elements("css selector", "#images section")
+
+
+def test_the_images_that_only_one_method_gets_right_are_those_of_the_records(opened, source):
+    board = source.boards[-1]
+    first, second = (next(row for row in board.table.rows if row.label == name).cells["linear"] for name in ("simclr", "rotation"))
+    here = opened("compare.html", fragment=PAIR)
+    (section,) = images_shown(here, "simclr", "rotation")
+    pictures = iter(section.find_elements("tag name", "details"))
+    for name, mine, theirs in (("simclr", first, second), ("rotation", second, first)):
+        alone = mine.correct & ~theirs.correct
+        mean = f"{alone.sum(axis=1).mean():,.1f}".removesuffix(".0")
+        said = f"Only {name}: {mean} a seed on average, {alone.all(axis=0).sum():,} at each of the seeds 0, 1, 2."
+        assert said in section.text
+        if not alone.all(axis=0).any():
+            continue
+        details = next(pictures)
+        details.find_element("tag name", "summary").click()
+        always = np.flatnonzero(alone.all(axis=0)).tolist()
+        assert details.find_element("class name", "indices").text == ", ".join(map(str, always))
+        tiles = details.find_elements("class name", "tile")
+        assert [tile.get_attribute("title") for tile in tiles] == [f"image {image}" for image in always]
+        place = f"{-28 * (always[-1] % COLUMNS)}px {-28 * (always[-1] // COLUMNS)}px"
+        assert tiles[-1].value_of_css_property("background-position").replace("-0px", "0px") == place.replace("-0px", "0px")
+    assert place and not list(pictures), "where there is no such image nothing is opened"
+    press(here, "select[name='second'] option[value='simclr']")
+    assert images_shown(here, "simclr", "simclr") == []
 
 
 def test_any_two_methods_are_compared_either_way(opened, source):

@@ -1,0 +1,93 @@
+"""What a report says for programs: every table as JSON, and beside every CSV the same rows as JSON.
+
+    of_tables(tables)     title, key, columns, rows with their runs, every seed's value, and what the table was made of
+    twin(csv_text)        a list of objects, numbers as numbers, what is empty as null
+
+The same records give the same bytes.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from reports.tables.table import Cell, Table
+
+IDENTIFIERS = ("run", "data_revision")
+"""Columns of hashes, of which one may happen to be digits alone."""
+
+
+def text(value: Any) -> bytes:
+    """A line for each entry of the outermost lists would be long, and one line for all cannot be compared: one space a level."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def of_tables(tables: Sequence[Table]) -> bytes:
+    """leaderboard.json."""
+    return text([facts(table) for table in tables])
+
+
+def facts(table: Table) -> dict[str, Any]:
+    """Of one table."""
+    return {
+        "title": table.title,
+        "key": dict(table.key),
+        "ranked_by": table.ranked_by,
+        "columns": [{"key": one.key, "header": one.header, "kind": one.kind} for one in table.columns],
+        "rows": [
+            {
+                "method": row.method,
+                "label": row.label,
+                "kind": row.kind,
+                "rank": row.rank and list(row.rank),
+                "seeds": "any" if row.constant else row.seeds,
+                "runs": [{"seed": seed, "id": run} for seed, run in row.runs],
+                "notes": list(row.notes),
+                "cells": {key: of_cell(cell) for key, cell in row.cells.items()},
+            }
+            for row in table.rows
+        ],
+        "lines": list(table.lines),
+        "made_of": table.made_of.facts(),
+    }
+
+
+def of_cell(cell: Cell) -> dict[str, Any]:
+    """A number with its interval, whether it can be told from the best, and every seed's."""
+    return {
+        "mean": number(cell.mean),
+        "half_width": number(cell.half_width),
+        "indistinguishable": cell.tied,
+        "values": {str(seed): number(value) for seed, value in cell.values.items()},
+    }
+
+
+def number(value: float | None) -> float | None:
+    """With as many digits as leaderboard.csv has; None for what is not a number."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+
+
+def rows(csv_text: str) -> list[dict[str, Any]]:
+    """Of a CSV with a header. A column is of numbers where all that stands in it are."""
+    head, *body = csv.reader(io.StringIO(csv_text))
+    columns = [typed(name, [row[place] for row in body]) for place, name in enumerate(head)]
+    return [dict(zip(head, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def twin(csv_text: str) -> bytes:
+    """The same rows as JSON."""
+    return text(rows(csv_text))
+
+
+def typed(name: str, values: Sequence[str]) -> list[Any]:
+    """Of one column; what is empty is null."""
+    for kind in (int, float) if name not in IDENTIFIERS else ():
+        try:
+            made = [kind(value) if value else None for value in values]
+        except ValueError:
+            continue
+        if all(one is None or math.isfinite(one) for one in made):
+            return made
+    return [value or None for value in values]
