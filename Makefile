@@ -3,8 +3,8 @@
 # make test-processors   the quick tests as other processors compute, as far as this one can imitate them
 # make lint   ruff, and the types that pyright finds wrong
 # make gpu    what is worth running on a GPU, in order, for at most MINUTES=60; goes on where it stopped; records to OUT=DIR too
-# make verify   three short committed records, drawn at random, made again: a few minutes
-# make drift  every committed page and figure beside what the records give
+# make verify   three short committed records, drawn at random, made again: a few minutes   (COUNT=1 one; SEED=N the same draw again)
+# make drift  every committed page, figure and picture beside what the records and the code give
 # make bench  speed of everything beside its bound and its peers
 # make slurm-test   SLURM on this machine, and every fault on it   (make torture: a hundred random kills)
 # PYTHON=python3.12 make demo picks the interpreter; it must be 3.11 or newer.
@@ -60,14 +60,20 @@ gpu: $(READY)
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[benchmarks]' || echo "without the libraries that speed is compared with: benchmarks will fail" >&2
 	$(VENV)/bin/python run_bench.py queue benchmarks/gpu.toml --minutes $(MINUTES) $(if $(OUT),--out $(OUT)) $(if $(TINY),--tiny $(TINY))
 
+# Of records that took no longer, in seconds, with their evaluation.
+COUNT := 3
+AT_MOST := 60
+SEED :=
+
 verify: $(READY)
-	$(VENV)/bin/python run_bench.py verify 3 --at-most 60 --unrecorded
+	$(VENV)/bin/python run_bench.py verify $(COUNT) --at-most $(AT_MOST) --unrecorded $(if $(SEED),--seed $(SEED))
 
 # Figures' bytes are their libraries' too, those of constraints.txt. Pages that are made of the code alone are compared by the tests.
 REPORTS := cifar10 tiny_imagenet50 cifar10_200epochs
 
 drift: $(READY)
 	$(VENV)/bin/python run_bench.py figure draw all --check
+	$(VENV)/bin/python run_bench.py views all --check
 	@for name in $(REPORTS); do \
 		$(VENV)/bin/python run_bench.py report --results results/$$name --output docs/$$name --check || exit 1; \
 	done

@@ -184,6 +184,14 @@ def test_images_widen_the_interval_and_alone_make_that_of_a_constant():
     assert of_repetition((1.0, 9.0), np.array([2.0]), difference) is None
 
 
+def test_ci_makes_a_record_again():
+    """Through the target that a person has, with a draw that can be had again."""
+    (said,) = re.findall(r"^make verify (.+)$", (ROOT / ".ci/run").read_text(), re.M)
+    assert said.startswith("COUNT=1 ") and "SEED=" in said
+    (recipe,) = re.findall(r"^\t.+ run_bench.py verify (.+)$", (ROOT / "Makefile").read_text(), re.M)
+    assert recipe == "$(COUNT) --at-most $(AT_MOST) --unrecorded $(if $(SEED),--seed $(SEED))"
+
+
 def test_the_readme_describes_every_field():
     section = (ROOT / "results/README.md").read_text().split("## Verification\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.+?`) \|", section, re.M)
