@@ -162,7 +162,7 @@ def plan_all(scale: str | None, places: dict) -> None:
 @FOLDER
 @OUTPUT
 def draw(name, check, results, output):
-    """Draw a figure's page, SVG, PNG and CSV from the records alone; of all figures the index too."""
+    """Draw a figure's page, SVG, PNG, CSV and JSON from the records alone; of all figures the index too."""
     if name != ALL:
         write(name, results, output, check)
         return

@@ -20,6 +20,7 @@ from reports.pages.markdown import escape, grid
 from reports.plots.cost import render
 from reports.plots.figures import agreement_of, draw, shown
 from reports.tables.columns import rounded
+from reports.tables.provenance import together
 
 RECORDS = "results/figures"
 """Where the records of scales lie that no suite has made."""
@@ -42,7 +43,8 @@ def files(name: str, figure: Figure, scales: Sequence[AtScale]) -> dict[str, byt
     """All files of one figure by their names. scales: those that it has, in its order, with records or without."""
     points = published(name)
     picture = draw(figure, points, scales)
-    made = {f"{name}.{kind}": render(picture, kind) for kind in ("svg", "png")}
+    made_of = together(at.made_of for at in scales)
+    made = {f"{name}.{kind}": render(picture, kind, made_of) for kind in ("svg", "png")}
     numbers = table(figure, points, scales)
     made |= {f"{name}.csv": numbers.encode(), f"{name}.json": as_json(name, figure, scales, numbers)}
     return {f"{name}.md": page(name, figure, points, scales).encode()} | made

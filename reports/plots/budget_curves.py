@@ -16,8 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, named, render
+from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, named, save
 from reports.plots.label_placement import write_beside
 from reports.tables.budgets import TERA, UNIT, Course, Curve, tera
 from reports.tables.file_names import numbered, slug
@@ -47,7 +46,7 @@ def write(found: Sequence[Course], folder: str | Path) -> list[Path]:
             continue
         figures = {"budgets": draw(course)} | ({"budgets-each": draw_each(course)} if len(methods(course)) > LEADING else {})
         for stem, figure in figures.items():
-            paths += [files.replace(Path(folder) / f"{stem}-{name}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += save(figure, folder, f"{stem}-{name}", course.made_of)
     return paths
 
 

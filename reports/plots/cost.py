@@ -18,6 +18,7 @@ from reports.plots.label_placement import place_labels, spread
 from reports.tables.costs import OTHER
 from reports.tables.drawable import undrawn
 from reports.tables.file_names import slugs
+from reports.tables.provenance import Provenance
 from reports.tables.table import Row, Table
 
 STYLE = {
@@ -36,6 +37,8 @@ REFERENCE_SIZE = 8
 MARKERS = "osD^vPX<>p"
 WIDE = 8
 """Ratio of the largest to the smallest cost from which on the axis is logarithmic."""
+IDS = "Made from the records of these runs by sslbench: {}"
+"""In a picture's metadata."""
 NARROWEST = 0.01
 """Least range of the cost axis, as a share of the cost. A budget in FLOPs leaves costs a few percent apart, by whole steps: a wider axis
 would draw all methods in one column, where they hide each other's intervals."""
@@ -48,7 +51,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
         for cost, title in (("tflop", "TFLOP per run, measured"), ("seconds", "training seconds per run")):
             figure = draw(table, cost, title)
             stem = f"accuracy-{'flops' if cost == 'tflop' else cost}-{name}"
-            paths += [files.replace(Path(folder) / f"{stem}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += save(figure, folder, stem, table.made_of)
     return paths
 
 
@@ -58,10 +61,18 @@ def drawn(tables: list[Table]) -> list[tuple[Table, str]]:
     return [(table, name) for table, name in zip(ranked, slugs(ranked), strict=True) if not undrawn(table.rows, table.ranked_by)]
 
 
-def render(figure: Figure, kind: str) -> bytes:
-    """The file's bytes, without the date and the version that matplotlib would sign it with."""
+def save(figure: Figure, folder: str | Path, stem: str, made_of: Provenance | None) -> list[Path]:
+    """As SVG and PNG into `folder`; returns the files."""
+    return [files.replace(Path(folder) / f"{stem}.{kind}", render(figure, kind, made_of)) for kind in ("svg", "png")]
+
+
+def render(figure: Figure, kind: str, made_of: Provenance | None = None) -> bytes:
+    """The file's bytes; its metadata say what it was made of, where that is given, and neither the date nor the version that matplotlib
+    would sign it with."""
     file = io.BytesIO()
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    if made_of:
+        metadata |= {"Source": made_of.text(), "Description": IDS.format(" ".join(made_of.runs))}
     with style.context(["default", STYLE]):
         figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     return file.getvalue()

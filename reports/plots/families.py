@@ -12,8 +12,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, render, right_of_axes
+from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, right_of_axes, save
 from reports.plots.label_placement import slanting, slanting_length
 from reports.tables.table import Row, Table
 
@@ -32,7 +31,7 @@ def write(tables: list[Table], folder: str | Path, families: dict[str, str]) -> 
         panels = grouped(table, families)
         if len(panels) > 1:
             figure = draw(table, panels)
-            paths += [files.replace(Path(folder) / f"families-{slug}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += save(figure, folder, f"families-{slug}", table.made_of)
     return paths
 
 

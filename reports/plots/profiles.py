@@ -14,8 +14,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, drawn, render
+from reports.plots.cost import DOTS_PER_INCH, STYLE, drawn, save
 from reports.plots.label_placement import spread
 from reports.tables.columns import Column, rounded
 from reports.tables.table import Row, Table
@@ -42,7 +41,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
         columns = evaluations(table)
         if len(columns) >= FEWEST_AXES:
             figure = draw(table, columns)
-            paths += [files.replace(Path(folder) / f"profiles-{slug}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += save(figure, folder, f"profiles-{slug}", table.made_of)
     return paths
 
 

@@ -13,8 +13,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, MARKERS, STYLE, render
+from reports.plots.cost import DOTS_PER_INCH, MARKERS, STYLE, save
 from reports.plots.label_placement import write_beside
 from reports.tables.columns import Column
 from reports.tables.drawable import MOST_POINTS
@@ -32,7 +31,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
         rows = [row for row in table.rows if row.on_the_way]
         if table.on_the_way and len(rows) <= MOST_POINTS:
             figure = draw(table, rows)
-            paths += [files.replace(Path(folder) / f"snapshots-{name}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += save(figure, folder, f"snapshots-{name}", table.made_of)
     return paths
 
 

@@ -16,8 +16,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, render
+from reports.plots.cost import DOTS_PER_INCH, STYLE, save
 from reports.tables.tuning import Searched, Section, expected_best
 
 MOST_COLUMNS = 6
@@ -35,7 +34,7 @@ def write(sections: Sequence[Section], folder: str | Path) -> list[Path]:
         if shown:
             stem = "expected-best-" + re.sub(r"[^\w.-]+", "_", section.title.replace(",", ""))
             figure = draw(section.title, shown)
-            paths += [files.replace(Path(folder) / f"{stem}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += save(figure, folder, stem, None)
     return paths
 
 

@@ -14,8 +14,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.machine import files
-from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, render, right_of_axes
+from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, right_of_axes, save
 from reports.plots.families import ORDER
 from reports.plots.label_placement import slanting, slanting_length
 from reports.tables.rank_correlation import agreement
@@ -42,7 +41,7 @@ def write(tables: list[Table], folder: str | Path, years: dict[str, int], famili
         by_year = grouped(table, years)
         if len(by_year) >= FEWEST_YEARS:
             figure = draw(table, by_year, families)
-            paths += [files.replace(Path(folder) / f"years-{slug}.{kind}", render(figure, kind)) for kind in ("svg", "png")]
+            paths += save(figure, folder, f"years-{slug}", table.made_of)
     return paths
 
 

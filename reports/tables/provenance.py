@@ -2,7 +2,7 @@
 
     of(frame).text()     '90 runs, SHA-256 of their ids 5d41…; commits 7c2b…, 9a01…; protocol 1'
 
-It stands in every JSON, so that it can be held against the records long after it left its folder.
+It stands in the metadata of every picture and in every JSON, so that either can be held against the records long after it left its folder.
 """
 
 import hashlib

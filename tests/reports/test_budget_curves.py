@@ -11,7 +11,7 @@ from test_reports import frame_of, run
 
 from bench.spec import Budget
 from reports.pages import budgets as page
-from reports.plots import budget_curves
+from reports.plots import budget_curves, cost
 from reports.tables.budgets import Curve, courses, first_at
 from reports.tables.build import build
 from reports.tables.table import Cell, Row
@@ -131,7 +131,7 @@ def test_every_curve_is_drawn_where_it_is(course, tmp_path, monkeypatch):
     assert {"late", "early", "supervised"} < named and any(name.startswith("random 2") for name in named)
     each = budget_curves.draw_each(course)
     assert [axes.get_title() for axes in each.axes if axes.axison] == [curve.label for curve in course.curves]
-    monkeypatch.setattr(budget_curves, "render", lambda figure, kind: b"drawn")
+    monkeypatch.setattr(cost, "render", lambda figure, kind, made_of: b"drawn")
     assert {path.name.split("-cifar")[0] for path in budget_curves.write([course], tmp_path)} == {
         f"{stem}-mnist5k-resnet8-28px-flops-train-bf16-protocol1.{kind}" for stem in ("budgets", "budgets-each") for kind in ("svg", "png")
     }
@@ -140,5 +140,5 @@ def test_every_curve_is_drawn_where_it_is(course, tmp_path, monkeypatch):
 
 
 def test_the_same_curves_give_the_same_bytes(course):
-    first, second = (budget_curves.render(budget_curves.draw(course), "svg") for _ in range(2))
+    first, second = (cost.render(budget_curves.draw(course), "svg") for _ in range(2))
     assert first == second

@@ -1,4 +1,4 @@
-"""What a report says for programs: numbers as they are, and the runs behind them."""
+"""What a report says for programs, and what its pictures say of where they are from: numbers as they are, and the runs behind them."""
 
 import csv
 import hashlib
@@ -6,9 +6,11 @@ import io
 import json
 
 import pytest
+from PIL import Image
 from test_reports import frame_of, study
 
 from reports.pages import leaderboard, programs
+from reports.plots import cost, families
 from reports.tables import provenance
 from reports.tables.build import build
 from reports.tables.provenance import Provenance, together
@@ -60,3 +62,13 @@ def test_provenance_is_a_function_of_the_records(frame):
     both = together([found, other])
     assert both.runs == ("0", *found.runs) and both.commits == ("a", "b" * 40, "unknown") and both.protocols == (1, 2)
     assert Provenance((), (), ()).text().endswith("commits none; protocol none") and together([]) == Provenance((), (), ())
+
+
+def test_every_picture_says_what_it_was_made_of(frame, tmp_path):
+    (table,) = build(frame.assign(commit="c" * 40))
+    paths = cost.write([table], tmp_path) + families.write([table], tmp_path, {"simclr": "a", "byol": "b"})
+    assert len(paths) == 6
+    for path in paths:
+        said = path.read_text() if path.suffix == ".svg" else "".join(Image.open(path).text.values())
+        assert table.made_of.text() in said and "c" * 40 in said and all(run in said for run in set(frame.id))
+    assert b"Date" not in paths[0].read_bytes() and cost.write([table], tmp_path)[0].read_bytes() == paths[0].read_bytes()

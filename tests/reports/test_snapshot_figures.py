@@ -7,7 +7,7 @@ from test_reports import frame_of, run
 
 from bench.commands.show import on_the_way
 from bench.records.record import Result, Snapshot
-from reports.plots import snapshots
+from reports.plots import cost, snapshots
 from reports.tables.build import build
 
 
@@ -51,9 +51,9 @@ def test_the_figure_has_a_panel_a_measure_in_the_same_bytes(table, tmp_path, mon
     assert list(bars.lines[0].get_ydata()) == [31, 61] and list(bars.lines[0].get_xdata()) == [10, 50]
     assert [line.get_markerfacecolor() == "white" for line in knn.lines if line.get_marker() not in ("None", "_", "|")] == [False, True]
     assert "linear" in linear.get_title() and [text.get_text() for text in knn.texts] == ["simclr"]
-    first, second = (snapshots.render(snapshots.draw(table, [table.rows[0]]), "svg") for _ in range(2))
+    first, second = (cost.render(snapshots.draw(table, [table.rows[0]]), "svg") for _ in range(2))
     assert first == second
-    monkeypatch.setattr(snapshots, "render", lambda figure, kind: b"drawn")
+    monkeypatch.setattr(cost, "render", lambda figure, kind, made_of: b"drawn")
     assert len(snapshots.write([table], tmp_path)) == 2
     assert snapshots.write([replace(table, on_the_way=())], tmp_path) == []
 
