@@ -11,7 +11,7 @@ from pathlib import Path
 
 import methods
 from bench.data.catalogue import DataSets
-from bench.defaults import data_root
+from bench.defaults import DEFAULT_EVALS, data_root
 from bench.encoders import table
 from bench.errors import UserError
 from bench.evaluation import registry
@@ -106,8 +106,10 @@ def make(record: RunRecord, evals: Sequence[str], made: Path, data: DataSets, fo
     spec, root = RunSpec.from_json(record.spec), data_root(data.root).absolute()
     compiled = bool(record.environment.get("compiled"))
     place = Place(made / "results", made / "scratch", root, "verify", threads_of(record), compile=compiled)
+    # A run that diverged was never measured, and one of which nothing is asked is not trained.
+    asked = tuple(evals) or tuple(DEFAULT_EVALS.split(","))
     with in_folder_of(spec, folder):
-        problems = launch((spec,), tuple(evals), place, "debug", 1, None)
+        problems = launch((spec,), asked, place, "debug", 1, None)
     found = ResultStore(place.results).find(spec.id)
     if not found:
         raise UserError("; ".join(said for _, said in problems) or f"{spec.name} left no record in {place.results}")

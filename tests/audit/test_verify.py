@@ -132,6 +132,19 @@ def test_a_strangers_method_is_run_only_when_asked_for(bench, here):
     assert "not made again: mine.py is not the file that made it" in out
 
 
+def test_a_run_that_diverged_diverges_again(bench, here):
+    told = ("--method", "rotation", "--dataset", "digits", "--image-size", "16", "--budget", "1000images", "--seeds", "0")
+    code, _, err = bench("run", *told, "--set", "recipe.lr=1e30", "--set", "recipe.warmup=0", *QUICK)
+    (path,) = (here / "results/digits").glob("*.json")
+    record = from_text(path.read_bytes())
+    assert record.status == "diverged" and not record.evals, err
+    code, out, _ = bench("verify", record.id, "--unrecorded")
+    assert code == 0 and "bit-equal, by a machine of the same kind" in out, out
+    changed(path, error="loss is nan at step 1000")
+    code, out, _ = bench("verify", record.id, "--unrecorded")
+    assert "'loss is nan at step 1000', and made again" in out and "bit-equal" not in out
+
+
 QUICK = ("--evals", "knn", "--launcher", "debug")
 FLOOR = '''"""A floor that leaves a trace."""
 from pathlib import Path

@@ -187,6 +187,8 @@ def test_a_methods_page_has_what_to_cite(source, made, parsed):
     assert bibtex(paper("arXiv:2002.05709")) in parsed["method/simclr.html"].text
     (own,) = (page for name, page in source.method_pages.items() if name not in source.methods)
     assert b"To cite" not in made["method/random.html"] + made[own]
+
+
 def test_a_run_says_whether_anybody_has_made_it_again(source, made, parsed):
     board = source.boards[-1]
     rows = {row.label: row for row in board.table.rows}
