@@ -1,19 +1,23 @@
 """The page of budgets: accuracy along the budget, which curves cross, what a level takes, and whether a small budget foretells a large one.
 
-    write(courses(build(store.frame())), "reports/cifar10_budgets")      budgets.md, where records have a setting at several budgets
+    write(courses(build(store.frame())), "reports/cifar10_budgets")      budgets.md, .csv and .json, of settings at several budgets
 
 The figures are in reports/plots/budget_curves.py, what stands here in reports/tables/budgets.py. The same records give the same bytes.
 """
 
+import csv
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.machine import files
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.budgets import TERA, Course, Crossing, Curve, tera
 from reports.tables.rank_correlation import FEWEST
+from reports.tables.table import KEY
 
 LEVELS = (50, 60, 70)
 """Percent whose budget is asked for."""
@@ -38,11 +42,29 @@ LEGEND = """\
 
 
 def write(found: Sequence[Course], folder: str | Path) -> list[Path]:
-    """budgets.md in `folder`; nothing where no setting has two budgets."""
+    """budgets.md, .csv and .json in `folder`; nothing where no setting has two budgets."""
     if not found:
         return []
     page = "\n".join(["# The budget as an axis\n", *map(section, found), "## How to read it\n", LEGEND])
-    return [files.replace(Path(folder) / "budgets.md", page.encode())]
+    numbers = tidy_csv(found)
+    made = {"md": page.encode(), "csv": numbers.encode(), "json": programs.twin(numbers)}
+    return [files.replace(Path(folder) / f"budgets.{kind}", content) for kind, content in made.items()]
+
+
+def tidy_csv(found: Sequence[Course]) -> str:
+    """A row for each curve at each of its budgets: `runs` are its seeds' there."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    key = [name for name in KEY if name != "budget_amount"]
+    writer.writerow([*key, "column", "kind", "method", "flops", "mean", "half_width", "seeds", "runs"])
+    for course in found:
+        for curve in course.curves:
+            for flops, row in curve.rows.items():
+                cell, runs = curve.cell(flops), " ".join(run for _, run in row.runs)
+                half = "" if cell.half_width is None else f"{cell.half_width:.6g}"
+                numbers = [f"{flops:.17g}", f"{cell.mean:.6g}", half, len(cell.values), runs]
+                writer.writerow([*(course.key[name] for name in key), course.column.key, curve.kind, curve.label, *numbers])
+    return file.getvalue()
 
 
 def section(course: Course) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from reports.tables.table import Cell, Table
 
-IDENTIFIERS = ("run", "data_revision")
+IDENTIFIERS = ("run", "runs", "data_revision")
 """Columns of hashes, of which one may happen to be digits alone."""
 
 

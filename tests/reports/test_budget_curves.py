@@ -1,5 +1,6 @@
 """The budget as an axis: which rows make a curve, what is read off it, which cross, and whether one order foretells another."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -103,7 +104,7 @@ def test_kendalls_tau_between_budgets_is_scipys(course):
 
 
 def test_the_page_says_all_of_it_in_the_same_bytes(course, tmp_path):
-    (written,) = page.write([course], tmp_path)
+    written, *_ = page.write([course], tmp_path)
     text = written.read_text()
     assert f"tau {course.foretells(1e12, 3e13)} over 10 methods" in text
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| early")]
@@ -142,3 +143,14 @@ def test_every_curve_is_drawn_where_it_is(course, tmp_path, monkeypatch):
 def test_the_same_curves_give_the_same_bytes(course):
     first, second = (cost.render(budget_curves.draw(course), "svg") for _ in range(2))
     assert first == second
+
+
+def test_the_numbers_of_curves_are_there_for_programs(course, tmp_path):
+    assert [path.name for path in page.write([course], tmp_path)] == ["budgets.md", "budgets.csv", "budgets.json"]
+    rows = json.loads((tmp_path / "budgets.json").read_text())
+    assert len(rows) == sum(len(curve.rows) for curve in course.curves) == len((tmp_path / "budgets.csv").read_text().splitlines()) - 1
+    for row in rows:
+        (curve,) = [curve for curve in course.curves if curve.label == row["method"]]
+        cell = curve.cell(row["flops"])
+        assert row["mean"] == float(f"{cell.mean:.6g}") and row["kind"] == curve.kind and row["seeds"] == len(cell.values)
+        assert row["runs"].split() == [run for _, run in curve.rows[row["flops"]].runs]
