@@ -244,6 +244,13 @@ def test_a_table_whose_rows_were_measured_on_other_images_says_nothing_of_them(s
     assert outcomes.facts(other, {}) is None and not list(outcomes.files([other]))
 
 
+def test_only_a_known_sets_images_are_shown_and_not_those_of_a_folder_of_its_name(source):
+    board, sprites = source.boards[-1], {"mnist5k": {"path": "pictures/images-mnist5k.png"}}
+    assert outcomes.facts(board, sprites)["sprite"] == sprites["mnist5k"]
+    mine = replace(board, table=replace(board.table, key=board.table.key | {"dataset": "mnist5k=folder:/data/mine"}))
+    assert outcomes.facts(mine, sprites)["sprite"] is None
+
+
 def test_the_home_page_counts_verdicts_and_says_that_there_is_one_budget(source, made, parsed):
     text = parsed["index.html"].text
     table = first_table((ROOT / "docs/figures.md").read_text(encoding="utf-8")).splitlines()
