@@ -92,7 +92,7 @@ class Method(nn.Module):
     version: int = 1
     """Raised when a change may move its numbers; part of a run's id."""
     needs: str = "features"
-    """What it needs of an encoder: features | feature_map | tokens | words."""
+    """What it needs of an encoder: features | feature_map | tokens | words | frames."""
     takes: tuple[str, ...] = ("images",)
     """What it learns from, by the names of modalities (bench/data/modality.py); none where it takes whatever its encoder takes."""
     phases: tuple[float, ...] = ()

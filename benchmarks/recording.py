@@ -37,7 +37,7 @@ def difference(one: Bound, other: Bound) -> float:
 def rows(quick: bool = False) -> list[dict]:
     """One row per trained method: whether it was captured, the losses' and the weights' difference, seconds of ten further steps."""
     found = []
-    for method in [name for name in methods.names() if methods.load(name).trained][: 2 if quick else None]:
+    for method in [name for name in methods.takers("images") if methods.load(name).trained][: 2 if quick else None]:
         (single, _), (captured, said) = bound(method, False), bound(method, True)
         losses = abs(single.trainer.loss - captured.trainer.loss) / abs(single.trainer.loss)
         row = {"measure": "recording", "method": method, "recorded": captured.trainer.captured_steps.captured is not None, "said": said}

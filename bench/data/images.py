@@ -4,7 +4,7 @@ N images, C channels, H height, W width.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -32,14 +32,19 @@ def channel_stats(images: "Tensor | Rows") -> "tuple[Tensor, Tensor]":
 
     images: uint8 [N, C, H, W]. From the counts of the 256 levels, so exact, small, and the same for any number of threads.
     """
+    return level_stats(images.split(1024))
+
+
+def level_stats(pieces: "Iterable[Tensor]") -> "tuple[Tensor, Tensor]":
+    """`channel_stats` of images that come in pieces, uint8 [n, C, H, W] each."""
     import torch
 
     def of_each_level(piece):
         return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in piece.unbind(1)])
 
-    counts = sum((of_each_level(piece) for piece in images.split(1024)), start=torch.zeros((), dtype=torch.long)).double()
+    counts = sum(map(of_each_level, pieces), start=torch.zeros((), dtype=torch.long)).double()
     shares = counts / counts.sum(1, keepdim=True)
-    levels = torch.arange(256, dtype=torch.float64, device=images.device) / 255
+    levels = torch.arange(256, dtype=torch.float64, device=counts.device) / 255
     mean = (shares * levels).sum(1)
     deviation = (shares * (levels - mean[:, None]) ** 2).sum(1).sqrt()
     deviation = torch.where((counts > 0).sum(1) > 1, deviation, 1.0)

@@ -37,6 +37,8 @@ class Modality:
     """Whether two crops of an item, as images have them, still show the same thing; what else there is, is trained on as it is stored."""
     sizes: tuple[int, int]
     """The smallest and the largest that is accepted."""
+    served: tuple[str, ...] = ()
+    """Other modalities whose items, as they are stored, `prepare` takes too: their sets can be transferred to."""
 
     def learned_from(self, data: "DataSet") -> "Modality":
         """The same with what makes items and has to be learned of a set's train split first, as a vocabulary is; itself where nothing has.

@@ -53,7 +53,8 @@ class Rows(ABC):
         if isinstance(index, slice):
             return self.reordered(index)
         rows = self.rows[torch.as_tensor(index).cpu()]
-        return self.read(rows.reshape(-1)).reshape(*rows.shape, *self.shape[1:])
+        found = self.read(rows.reshape(-1))
+        return found.reshape(*rows.shape, *found.shape[1:])
 
     def split(self, size: int) -> "Pieces":
         """Tensors of `size` images, the last one of what is left."""
@@ -115,7 +116,8 @@ class Changed(Rows):
 
     def __init__(self, images: Tensor | Rows, change: Callable[[np.ndarray, np.ndarray], np.ndarray], rows: Tensor | None = None):
         """images: uint8 [M, C, H, W]; rows: int64 [N] in [0, M), by default all. change: (uint8 [B, C, H, W], int64 [B]) -> as many of the
-        same shape and dtype; the second says which of `images` they are."""
+        same dtype and shape, but for what an item has along its first dimension, as a clip its frames; the second says which of `images`
+        they are."""
         super().__init__(torch.arange(len(images)) if rows is None else rows, torch.device("cpu"))
         self.images, self.change = images, change
 
@@ -126,7 +128,7 @@ class Changed(Rows):
     def read(self, rows: Tensor) -> Tensor:
         before = self.images[rows].cpu().numpy()
         after = self.change(before, rows.numpy())
-        if after.shape != before.shape or after.dtype != before.dtype:
+        if len(after) != len(before) or after.shape[2:] != before.shape[2:] or after.dtype != before.dtype:
             raise ValueError(f"images uint8 {list(before.shape)} were changed to {after.dtype} {list(after.shape)}")
         return torch.from_numpy(np.ascontiguousarray(after))
 

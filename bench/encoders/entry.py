@@ -23,7 +23,7 @@ class EncoderEntry:
     family: str
     """The file of networks/ that builds it, or of libraries/; 'own' of a user's own file."""
     offers: tuple[str, ...]
-    """features | feature_map | tokens: of the family's class."""
+    """features | feature_map | tokens | frames: of the family's class."""
     summary: str
     facts: Facts | None
     """None of one that is none of ours."""

@@ -67,7 +67,7 @@ class Features(Protocol):
     ) -> np.ndarray:
         """Features float32 [N, D] of a split, in index order, or of some of its images, `rows` int64 [N]; each changed first: `change`
         gets some of them, uint8 [B, C, H, W] of the size at which the encoder is measured, with their indices in the split, int64 [B],
-        and returns as many of the same shape and dtype. Extracted anew at every call; nothing is kept."""
+        and returns as many of the same shape and dtype, clips of any number of frames. Extracted anew at every call; nothing is kept."""
         ...
 
     def two_crops(self) -> tuple[np.ndarray, np.ndarray]:

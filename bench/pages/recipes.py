@@ -8,7 +8,7 @@ import sys
 import methods
 from bench.encoders import factory
 from bench.method import build, on_paper
-from bench.pages.methods import DATA, encoder_for, paper_link
+from bench.pages.methods import DATA, paper_link, setting
 from bench.plan import recipes
 from bench.plan.recipes import Published
 from bench.spec import Recipe
@@ -49,7 +49,7 @@ FIELDS = ("batch_size", "optimizer", "lr", "weight_decay", "warmup")
 def small(name: str) -> Recipe:
     """What is in the method's class."""
     with on_paper():
-        return build(methods.load(name), factory.factory(encoder_for(name), DATA.image_size), DATA, 10, {}).recipe
+        return build(methods.load(name), factory.factory(setting(name)[0], DATA.image_size), DATA, 10, {}).recipe
 
 
 def cells(recipe: dict) -> dict[str, str]:
@@ -102,7 +102,7 @@ def details(name: str) -> str:
 
 def page(reference: str) -> str:
     """All of docs/recipes.md; its example is the reference."""
-    names = [name for name in methods.names() if methods.load(name).trained]
+    names = [name for name in methods.names() if name in recipes.published()]
     table = "\n".join(row for name in names for row in rows(name)) + "\n"
     return HEADER.format(method=reference) + table + DETAILS + "".join(details(name) for name in names)
 

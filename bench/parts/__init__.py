@@ -21,7 +21,7 @@ from bench.parts.distillation import (
     phases_from,
     warmed_up,
 )
-from bench.parts.heads import encode_crops, mlp, reverse_gradient, scale_norm, whole_patches
+from bench.parts.heads import encode_crops, encode_segments, mlp, reverse_gradient, scale_norm, whole_patches
 from bench.parts.losses import classify, cross_view_loss, find_first, find_own, full_precision, info_nce, nt_xent
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
@@ -64,6 +64,7 @@ __all__ = [
     "distance_to_centre",
     "distillation_mlp",
     "encode_crops",
+    "encode_segments",
     "find_first",
     "find_own",
     "full_precision",

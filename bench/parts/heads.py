@@ -63,6 +63,15 @@ def encode_crops(encoder: nn.Module, crops: tuple[Tensor, ...]) -> Tensor:
     return torch.cat([encoder(images) for images in sizes])
 
 
+def encode_segments(encoder: nn.Module, clips: Tensor, segments: int) -> Tensor:
+    """Clips [B, T, 3, H, W] in segments of equal length, each encoded by itself, and what is found of all of them in their order:
+    [B, segments * D]. ValueError where nothing of the order would be left: one mean over frames is the same for any."""
+    if clips.shape[1] % segments or (segments == 1 and "frames" in getattr(encoder, "offers", ())):
+        why = "or, as its features are a mean over frames, more than one" if clips.shape[1] % segments == 0 else "that divide them"
+        raise ValueError(f"segments={segments} of {clips.shape[1]} frames: expected as many {why}")
+    return encoder(clips.unflatten(1, (segments, -1)).flatten(0, 1)).unflatten(0, (-1, segments)).flatten(1)
+
+
 def whole_patches(encoder: "Encoder", image_size: int, size: float) -> float:
     """A view's size, as a fraction of the image's, rounded so that the view is a whole number of a ViT's patches wide, one at least;
     for another encoder a whole number of pixels."""

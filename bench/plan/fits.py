@@ -30,7 +30,7 @@ def require_evaluator(request: str, data: DataSet, found: DataSet) -> None:
     if (takes := registry.takes(name)) and there not in takes:
         able = [other for other in registry.names() if not registry.takes(other) or there in registry.takes(other)]
         raise refusal(f"the evaluator '{name}'", takes, data, able)
-    if (other := found.entry.modality.name) != there:
+    if (other := found.entry.modality.name) not in (there, *data.entry.modality.served):
         raise UserError(f"'{request}': {shown(found.name)} has {other}, and {shown(data.name)}, which is trained on, has {there}")
 
 

@@ -8,6 +8,7 @@ A user's own method imports from here.
 """
 
 from bench.data.levels import normalise, prepare
+from bench.views.clips import Frames, take_frames
 from bench.views.colours import lightness
 from bench.views.ops import (
     Blur,
@@ -28,6 +29,7 @@ __all__ = [
     "Blur",
     "ColorJitter",
     "Flip",
+    "Frames",
     "Grayscale",
     "Op",
     "PaddedCrop",
@@ -42,4 +44,5 @@ __all__ = [
     "render_views",
     "resize_matrix",
     "separable",
+    "take_frames",
 ]

@@ -55,24 +55,27 @@ class View:
         return max(1, round(self.size * data.image_size))
 
     def shape(self, data: DatasetInfo) -> tuple[int, ...]:
-        """Of one image as a method sees it in this view."""
-        return 3, self.pixels(data), self.pixels(data)
+        """Of one image as a method sees it in this view; of several in a row, as a clip's frames are, of as many."""
+        return *data.shape[:-3], 3, self.pixels(data), self.pixels(data)
 
     def ready(self, images: Tensor, draws: list[Draws], data: DatasetInfo, mean: Tensor, std: Tensor) -> tuple[Tensor, ...]:
         """`render_together`, normalised: float32 [B, 3, h, w] for each of several draws of the ops."""
-        return tuple(normalise(rendered, mean, std) for rendered in self.render_together(images, draws, data))
+        several = self.render_together(images, draws, data)
+        return tuple(normalise(rendered.flatten(0, -4), mean, std).unflatten(0, rendered.shape[:-3]) for rendered in several)
 
     def render(self, images: Tensor, draws: Draws, data: DatasetInfo) -> Tensor:
         """uint8 [B, C, H, W] -> float32 [B, C, h, w] in [0, 1], one draw of the ops."""
         return self.render_together(images, [draws], data)[0]
 
     def render_together(self, images: Tensor, draws: list[Draws], data: DatasetInfo) -> tuple[Tensor, ...]:
-        """The same for several draws of the ops, as one large batch."""
-        images = unit_range(images)
-        images = images.repeat(len(draws), 1, 1, 1) if len(draws) > 1 else images
+        """The same for several draws of the ops, as one large batch. Images of one item, [B, T, C, H, W], are changed alike."""
+        images, each = unit_range(images), images.shape[1:-3]
+        images = images.repeat(len(draws), *[1] * (images.ndim - 1)) if len(draws) > 1 else images
+        images = images.flatten(0, -4)
         for op in self.ops:
-            images = op.apply(images, joined([op.draw(own, data) for own in draws]), self.pixels(data))
-        return images.chunk(len(draws))
+            parameters = joined([op.draw(own, data) for own in draws])
+            images = op.apply(images, for_each(parameters, each.numel()), self.pixels(data))
+        return images.unflatten(0, (-1, *each)).chunk(len(draws))
 
 
 def joined(parameters: list) -> Any:
@@ -82,6 +85,15 @@ def joined(parameters: list) -> Any:
     if isinstance(parameters[0], Tensor):
         return torch.cat(parameters)
     return tuple(torch.cat(same) for same in zip(*parameters, strict=True))
+
+
+def for_each(parameters: Any, count: int) -> Any:
+    """The parameters of one draw an item, as those of its `count` images."""
+    if count == 1:
+        return parameters
+    if isinstance(parameters, Tensor):
+        return parameters.repeat_interleave(count, 0)
+    return tuple(own.repeat_interleave(count, 0) for own in parameters)
 
 
 def render_views(

@@ -20,7 +20,7 @@ from reports.site import sprites
 from reports.site.sprites import COLUMNS
 
 SIZE, BATCH = 32, 8
-TRAINED = [name for name in methods.names() if methods.load(name).trained]
+TRAINED = [name for name in methods.takers("images") if methods.load(name).trained]
 COLOURS_APART = ("colorization", "split_brain")
 """Their encoders see one or two channels, which are shown as grey images."""
 

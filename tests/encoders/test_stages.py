@@ -46,7 +46,7 @@ def test_it_is_the_encoder_that_encode_uses():
     torch.testing.assert_close(student(IMAGES)[:, -64 * 16 :].unflatten(1, (64, 16)).mean(2), method.encode_also()["student"](IMAGES))
 
 
-@pytest.mark.parametrize("method", sorted(set(methods.names()) - {"pixels", "pca"}))
+@pytest.mark.parametrize("method", sorted(set(methods.takers("images")) - {"pixels", "pca"}))
 @torch.no_grad()
 def test_whatever_encode_does_before_its_encoder_is_done(method):
     made = make(method, "resnet8" if methods.can_use(method, "resnet8") else "vit_nano", size=32)

@@ -19,7 +19,7 @@ from bench.spec import Budget, DatasetInfo, RunSpec
 GIVE_NONE = {"jigsaw": "of a patch, nine of which make an answer", "multi_task": "a space for each task"}
 """Methods with a projector that have no projection of an image, and why."""
 
-GIVE = [name for name in methods.names() if projection_of(methods.load(name))]
+GIVE = [name for name in methods.takers("images") if projection_of(methods.load(name))]
 
 
 def make(method):
@@ -33,7 +33,7 @@ def spec(method, **facts):
     return RunSpec(method=method, dataset="digits", budget=Budget("steps", 1), seed=0, precision="float32", **facts)
 
 
-@pytest.mark.parametrize("method", sorted(set(methods.names()) - set(GIVE)))
+@pytest.mark.parametrize("method", sorted(set(methods.takers("images")) - set(GIVE)))
 def test_a_method_that_has_a_projector_gives_its_projection(method):
     heads = [name for name, _ in make(method).named_modules() if name.split(".")[-1] in ("projector", "expander")]
     assert not heads or method in GIVE_NONE

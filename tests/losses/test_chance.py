@@ -183,7 +183,7 @@ def test_exemplar_with_candidates():
 
 
 def test_what_has_none():
-    trained = {name for name in methods.names() if methods.load(name).trained}
+    trained = {name for name in methods.takers("images") if methods.load(name).trained}
     assert trained == {*CASES, *NONE}
     for name in NONE:
         assert made(name)[0].chance_loss(BATCH) is None

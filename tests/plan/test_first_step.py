@@ -18,7 +18,7 @@ from bench.records.store import ResultStore
 from bench.spec import Budget, DatasetInfo, RunSpec
 
 DATA = DatasetInfo(500, 32)
-TRAINED = [name for name in methods.names() if methods.load(name).trained]
+TRAINED = [name for name in methods.takers("images") if methods.load(name).trained]
 
 
 def spec_of(method, batch_size=None, dataset="digits", **fields) -> RunSpec:

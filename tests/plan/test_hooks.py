@@ -20,7 +20,7 @@ from plan.test_first_step import mine, refused, spec_of
 TOO_SMALL = {"colorization", "multi_task"}
 """Digits of 8 pixels have no colours, and no room for two patches of the default tasks, which have no hook anyway."""
 
-HOOKED = [name for name in methods.names() if methods.load(name).before_epoch is not Method.before_epoch and name not in TOO_SMALL]
+HOOKED = [name for name in methods.takers("images") if methods.load(name).before_epoch is not Method.before_epoch and name not in TOO_SMALL]
 
 
 def run_of(method: str, budget: Budget, **changes):

@@ -20,7 +20,7 @@ from bench.settings import written
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from places import ROOT
 
-TRAINED = [name for name in methods.names() if methods.load(name).trained]
+TRAINED = [name for name in methods.takers("images") if methods.load(name).trained]
 
 FACTS = ("encoder", "image_size", "epochs", "steps")
 

@@ -87,7 +87,7 @@ def test_the_demo_has_what_was_searched_for_it_and_the_floors_three_seeds_each()
 
 
 def test_base_learning_rates_are_the_recipes():
-    assert set(BASE_LR) == {name for name in methods.names() if methods.load(name).trained}
+    assert set(BASE_LR) == {name for name in methods.takers("images") if methods.load(name).trained}
     for name, lr in BASE_LR.items():
         encoder = next(encoder for encoder in cifar10_search.ENCODERS if methods.can_use(name, encoder))
         with torch.device("meta"):

@@ -15,9 +15,11 @@ from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as reference
 
 from bench.compute.randomness import Draws
+from bench.data.clips import ClipInfo
 from bench.spec import DatasetInfo
+from bench.views.clips import Frames
 from bench.views.colours import adjust_brightness_, adjust_contrast_, adjust_hue_, adjust_saturation_, jitter_all, jitter_chosen
-from bench.views.ops import Blur, ColorJitter, Flip, Grayscale, PaddedCrop, ResizedCrop, Solarize
+from bench.views.ops import Blur, ColorJitter, Flip, Grayscale, PaddedCrop, ResizedCrop, Solarize, color_distortion
 from bench.views.view import View, normalise, render_views
 
 SIZES = (32, 64)
@@ -366,3 +368,31 @@ def test_rows_of_a_view_do_not_depend_on_the_number_of_devices(size):
 def test_what_an_operation_cannot_be_is_refused(op, wrong, told):
     with pytest.raises(ValueError, match=re.escape(f"{op.__name__}'s {told}")):
         op(**wrong)
+
+
+def test_frames_of_a_clip_are_changed_alike():
+    """One draw of the ops for all frames: each is what the view makes of it as an image of its own, with the clip's parameters."""
+    clips, view = torch.randint(256, (4, 5, 3, 16, 16), dtype=torch.uint8), View((ResizedCrop((0.3, 1)), Flip(), color_distortion(1)))
+    data = ClipInfo(4, 16, frames=5)
+    together = view.render(clips, Draws("clips", total=4), data)
+    assert together.shape == (4, 5, 3, 16, 16) and view.shape(data) == (5, 3, 16, 16)
+    for time in range(5):
+        torch.testing.assert_close(together[:, time], view.render(clips[:, time], Draws("clips", total=4), data))
+    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.3, 0.4])
+    first, second = view.ready(clips, [Draws("clips", total=4), Draws("others", total=4)], data, mean, std)
+    torch.testing.assert_close(first * std[:, None, None] + mean[:, None, None], together)
+    assert not torch.allclose(first, second)
+
+
+def test_frames_are_taken_in_order_with_a_stride_wherever_they_fit():
+    clips = torch.arange(8, dtype=torch.uint8)[None, :, None, None, None].expand(4_000, -1, 1, 1, 1)
+    found = Frames(frames=3, strides=(1, 3)).taken(clips, Draws("frames", total=4_000)).flatten(1).long()
+    steps = found.diff(dim=1)
+    assert (steps[:, 0] == steps[:, 1]).all() and set(steps[:, 0].tolist()) == {1, 3}
+    assert set(found[steps[:, 0] == 1, 0].tolist()) == set(range(6)) and set(found[steps[:, 0] == 3, 0].tolist()) == {0, 1}
+    half = Frames(frames=3, strides=(1, 3)).taken(clips[:2_000], Draws("frames", total=4_000, rows=slice(0, 2_000)))
+    assert torch.equal(half.flatten(1).long(), found[:2_000]), "two devices see what one sees"
+    with pytest.raises(ValueError, match="which span 10; expected fewer frames, or a stride of at most 2"):
+        Frames(frames=4, strides=(1, 3)).shape(ClipInfo(4, 16, frames=8))
+    with pytest.raises(ValueError, match="expected 1 or more of each"):
+        Frames(frames=0)

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 
 from bench.data.entry import Entry, split_sizes
+from bench.data.images import IMAGES
+from bench.data.modality import Modality
 from bench.data.splits import TEST_FRACTION, held_out
 from bench.errors import UserError
 
@@ -44,6 +46,8 @@ class KnownSet:
     compared: str = "pixels and labels, by a hash"
     by_hand: str = ""
     papers: tuple[str, ...] = ()
+    encoder: str = "resnet8"
+    modality: Modality = IMAGES
 
     def entry(self, name: str, summary: str) -> Entry:
         """What the rest of the harness sees of it."""
@@ -66,6 +70,8 @@ class KnownSet:
             compared=self.compared,
             by_hand=self.by_hand,
             papers=self.papers,
+            encoder=self.encoder,
+            modality=self.modality,
         )
 
 
