@@ -12,6 +12,7 @@ import torch
 import bench.parts
 import methods
 from bench.compute.randomness import Draws
+from bench.data.text import CLS, PAD, SEP, SPECIAL
 from bench.encoders.factory import factory
 from bench.encoders.networks.resnet import ResNet
 from bench.method import Batch
@@ -47,6 +48,21 @@ def random_batch(method, count, size, key=0):
     sizes = [view.pixels(data) for view in method.views for _ in range(view.count)]
     source = Draws("crops", key, total=count)
     return Batch(tuple(source.randn(3, pixels, pixels) for pixels in sizes), torch.arange(count), Draws("test", key, total=count))
+
+
+def texts(count, length, kinds, key=0, shortest=1):
+    """Windows int64 [B, L]: [CLS], `shortest` words or more, drawn, [SEP], and padding."""
+    source, found = Draws("texts", key, total=count), torch.full((count, length), PAD)
+    words = len(SPECIAL) + source.randint(kinds - len(SPECIAL), length)
+    for row, drawn, end in zip(found, words, shortest + source.rand() * max(0, length - 1 - shortest), strict=True):
+        many = min(int(end), length - 2)
+        row[0], row[1 : 1 + many], row[1 + many] = CLS, drawn[:many], SEP
+    return found
+
+
+def text_batch(count, length, kinds, key=0, **options):
+    """A batch of `texts`, and draws."""
+    return Batch((texts(count, length, kinds, key, **options),), torch.arange(count), Draws("test", key, total=count))
 
 
 def pictures(count, key=0, size=16):

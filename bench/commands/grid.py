@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import methods
 from bench.defaults import COMMAND
+from bench.encoders import table
 from bench.errors import UserError, unknown
 from bench.registry import keyword_defaults
 from bench.settings import SEVERAL
@@ -78,6 +79,7 @@ def names(text: str, encoder: str, note: Callable[[str], None] = lambda text: No
     found: list[str] = []
     for item in comma_list(text, "--method"):
         if (wanted := meant(item)) is not None:
+            wanted = [name for name in wanted if name in methods.takers(table.require(encoder).takes)]
             able = [name for name in wanted if methods.can_use(name, encoder)]
             if able != wanted:
                 note(f"{encoder} does not offer what {', '.join(name for name in wanted if name not in able)} needs; left out of '{item}'")

@@ -20,10 +20,8 @@ import numpy
 from torch import Tensor, nn
 
 from bench.compute.randomness import seeded
+from bench.conformance.examples import modality_of
 from bench.conformance.state import copied, plain_fingerprints
-from bench.data import catalogue
-from bench.data.images import IMAGES
-from bench.data.modality import Modality
 from bench.data.source import Source
 from bench.encoders import factory, table
 from bench.errors import UserError
@@ -45,7 +43,6 @@ TRAINING_IMAGES = 40
 """Two batches and a rest of 8; as many times more as the batch is larger."""
 
 STEPS = 5
-DEFAULT_ENCODERS = "resnet8", "vit_micro"
 NARROW = 0.25
 """Part of an encoder's width; the checks look at behaviour, not at accuracy. What is none of ours has one width."""
 
@@ -88,20 +85,6 @@ class EndedRun:
     """Fingerprints of what is outside the state_dict, after construction and at the end."""
     keys_before: tuple[str, ...]
     """Names in the state_dict after construction."""
-
-
-def modality_of(method: type[Method], encoder: str | None) -> tuple[Modality, tuple[str, ...]]:
-    """What a method is checked with, and the encoders for it that come first: what the encoder takes, or else the method: images, or what
-    some data set has. A UserError where that is nothing that has examples, or the encoder takes what the method does not."""
-    takes = (table.require(encoder).takes,) if encoder else method.takes or (IMAGES.name,)
-    if method.takes and not set(takes) & set(method.takes):
-        raise UserError(f"{method.__name__} takes {' or '.join(method.takes)}, and {encoder} takes {takes[0]}")
-    if IMAGES.name in takes:
-        return IMAGES, DEFAULT_ENCODERS
-    for entry in map(catalogue.entry, catalogue.names()):
-        if entry.modality.name in takes and entry.modality.examples(1):
-            return entry.modality, (entry.encoder,)
-    raise UserError(f"check has no {' or '.join(takes)} to try {method.__name__} on; expected what a data set of ours has, with examples")
 
 
 class Case:

@@ -15,8 +15,9 @@ class Encoder(nn.Module):
     offers: tuple[str, ...]
     """features: the call itself. feature_map: `feature_map`, `stages` and `stage_modules`. tokens: also
     `tokens(images, keep, replace, mask_token)`, which a transformer alone has (networks/vit.py), and where a method wants what each of its
-    blocks makes `block_tokens(images)`. words: `word_vectors()`. frames: `frames(clips)`, the features of every frame of a clip. Every
-    class gives them as a literal, which is read in its text before torch is imported."""
+    blocks makes `block_tokens(images)`; of text `tokens(words, drop)`, and the call itself with `drop` too (networks/text_transformer.py).
+    words: `word_vectors()`. frames: `frames(clips)`, the features of every frame of a clip. Every class gives them as a literal, which is
+    read in its text before torch is imported."""
     takes: str = "images"
     """The name of the modality that it is for (bench/data/modality.py); of another a literal too."""
     dim: int

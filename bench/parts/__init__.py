@@ -21,6 +21,7 @@ from bench.parts.distillation import (
     phases_from,
     warmed_up,
 )
+from bench.parts.dropout import dropout
 from bench.parts.heads import encode_crops, encode_segments, mlp, reverse_gradient, scale_norm, whole_patches
 from bench.parts.losses import classify, cross_view_loss, find_first, find_own, full_precision, info_nce, nt_xent
 from bench.parts.sketches import SketchedCrops, distance_to_centre
@@ -63,6 +64,7 @@ __all__ = [
     "cross_view_loss",
     "distance_to_centre",
     "distillation_mlp",
+    "dropout",
     "encode_crops",
     "encode_segments",
     "find_first",

@@ -57,7 +57,7 @@ def complete(
     hyper_parameters = check_hyper_parameters(spec.method, cls, spec.hyper_parameters)
     encoder = entry.name
     if cls.needs not in entry.offers:
-        able = [name for name in table.names() if cls.needs in table.require(name).offers]
+        able = [other.name for other in map(table.require, table.names()) if cls.needs in other.offers and other.takes == modality.name]
         raise UserError(
             f"{spec.method} needs {cls.needs} of its encoder, which {encoder} does not offer; expected one of {', '.join(able)}"
         )

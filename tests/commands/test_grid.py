@@ -43,8 +43,10 @@ def test_of_a_suite_some_methods_and_seeds_can_be_asked_for():
 def test_all_methods_are_those_that_the_encoder_serves():
     noted = []
     on_resnet, on_vit = grid.names("all", "resnet8", noted.append), grid.names("all", "vit_micro")
-    assert set(grid.every()) - set(on_resnet) == {name for name in methods.names() if methods.needs(name) == "tokens"} != set()
-    assert len(noted) == 1 and "mae" in noted[0] and "resnet8 does not offer" in noted[0]
+    of_images = set(methods.takers("images")) & set(grid.every())
+    assert of_images - set(on_resnet) == {name for name in of_images if methods.needs(name) == "tokens"} != set()
+    assert set(grid.names("all", "text_transformer_nano")) == {name for name in methods.takers("text") if not methods.takes_weights(name)}
+    assert len(noted) == 1 and "bert" not in noted[0] and "mae" in noted[0] and "resnet8 does not offer" in noted[0]
     assert on_vit == [name for name in grid.every() if methods.can_use(name, "vit_micro")]
     assert set(methods.names()) - set(grid.every()) == {name for name in methods.names() if methods.takes_weights(name)} != set()
 
