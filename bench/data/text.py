@@ -11,7 +11,7 @@ N texts, L tokens of a window, V words of the vocabulary, the special tokens inc
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -93,7 +93,7 @@ class Text(Modality):
         """The words [V] in the order of their numbers."""
         return vocabulary_of(self.tokenizer())
 
-    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+    def tokens(self, texts: Iterable[str]) -> list[list[int]]:
         """Of every text its words, all of them, without special tokens."""
         return [encoding.ids for encoding in self.tokenizer().encode_batch(list(texts), add_special_tokens=False)]
 

@@ -148,9 +148,10 @@ class FrozenEncoder:
 
     def words(self) -> tuple[tuple[str, ...], np.ndarray] | None:
         """A vector for each word; see bench.evaluation.features."""
-        if "words" not in getattr(getattr(self.method, "encoder", None), "offers", ()):
+        encoder: Any = getattr(self.method, "encoder", None)
+        if "words" not in getattr(encoder, "offers", ()):
             return None
-        return self.source.modality.vocabulary(), self.method.encoder.word_vectors().detach().float().cpu().numpy()
+        return self.source.modality.vocabulary(), encoder.word_vectors().detach().float().cpu().numpy()
 
     def changed(
         self,

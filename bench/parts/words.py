@@ -79,6 +79,10 @@ def negative_sampling(scores: Tensor, counted: Tensor, against: Tensor, how_ofte
 class Neighbourhoods(nn.Module):
     """What is drawn of a batch of texts, by the counts of the training words, which it has to be shown first: `count`."""
 
+    counts: Tensor
+    keep: Tensor
+    sums: Tensor
+
     def __init__(self, kinds: int, window: int, drawn: int, threshold: float):
         """window: the largest radius. drawn: M. threshold: of `keep_probabilities`. Before it has counted, all words are alike and kept."""
         super().__init__()

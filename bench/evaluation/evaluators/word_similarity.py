@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,10 @@ def similarity(words: dict[str, int], unit: np.ndarray, name: str) -> tuple[floa
         return None, len(known)
     first, second, scores = (np.array(column) for column in zip(*known, strict=True))
     cosines = (unit[first] * unit[second]).sum(axis=1)
-    return (float(spearmanr(cosines, scores).statistic) if np.ptp(cosines) else None), len(known)
+    if not np.ptp(cosines):  # all alike, as where no vector was learned: there is no order
+        return None, len(known)
+    found: Any = spearmanr(cosines, scores)  # whose fields SciPy does not say
+    return float(found.statistic), len(known)
 
 
 def analogies(words: dict[str, int], unit: np.ndarray) -> tuple[float | None, int]:
