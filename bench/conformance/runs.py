@@ -88,7 +88,7 @@ def check_only_batch_randomness(case: Case) -> None:
         case.undisturbed,
         case.run(lambda trainer: scramble(trainer.meter.steps)),
         "the run depends on global random generators: in loss draw with batch.rand, randn, randint and permutation, in "
-        "before_epoch with its generator, and leave dropout at 0",
+        "before_epoch with its generator, and drop with bench.parts.dropout, not torch's",
     )
 
 

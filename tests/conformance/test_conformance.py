@@ -33,7 +33,7 @@ QUICK_METHOD = "simclr"
 
 OF_EACH_KIND = {
     *("simclr", "moco", "rotation", "jigsaw", "deepcluster", "swav", "mae", "dino", "multi_task", "denoising_ae"),
-    *("supervised", "pca", "random"),
+    *("supervised", "pca", "random", "bert"),
 }
 """A method of every kind: the others' checks are no quick tests. `run_bench.py check` has them all for the one that is worked on."""
 

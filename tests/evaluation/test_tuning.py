@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score
 from torch.nn import functional as F
 
 import methods
+from bench.data import catalogue
 from bench.data.catalogue import DataSets
 from bench.data.rows import RowsInMemory
 from bench.data.source import load_source
@@ -22,7 +23,7 @@ from bench.evaluation.evaluate import evaluate
 from bench.evaluation.evaluators import finetune, finetune_few, finetune_last, linear_sgd, scratch
 from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.evaluation.tuning import classifier, descent
-from bench.evaluation.tuning.images import Part
+from bench.evaluation.tuning.images import Images, Part
 from bench.evaluation.tuning.trainable import trainable
 from bench.machine.signals import Interrupted, StopSignals
 from bench.method import build
@@ -200,6 +201,30 @@ def test_the_last_stages_are_tuned_as_all_are(features, short, monkeypatch):
     assert [result.metric for result in (*few, *frozen)] == ["top1_last3", "tflop_last3", "top1_last0", "tflop_last0"]
     assert frozen[0].correct != whole.correct and frozen[1].value < cost.value / 2, "without a backward pass"
     assert {result.evaluator for result in few} == {"finetune_last"}
+
+
+def test_text_is_tuned_as_it_is_stored(short, monkeypatch):
+    """Without crops; and of a transformer of words the last blocks alone, what comes after them with them."""
+    modality = catalogue.entry("sst2").modality
+    items, labels, info = modality.examples(96)
+    method = build(methods.load("random"), factory.factory("text_transformer_nano", info.image_size, kinds=info.kinds), info, 2, {})
+
+    def make():
+        return trainable(method, info, *modality.statistics(items), "float32", modality)
+
+    monkeypatch.setattr(classifier, "cropped", None)
+    monkeypatch.setattr(finetune, "DECAYS", (0.0,))
+    parts = [Part((items[rows],), labels[rows].numpy()) for rows in (slice(0, 48), slice(48, 72), slice(72, 96))]
+    accuracy, cost = finetune.measure("finetune", make, Images("examples", info, 2, "top1", *parts, modality), lambda done: None)
+    assert accuracy.n == 24 and accuracy.chosen["lr"] == 0.1 and cost.value > 0
+    own = make()
+    assert torch.equal(own.eval()(own.prepare(items)), method.eval().encode(items.long()))
+    whole = trained_of(own)
+    own.freeze_all_but(2)
+    trained = trained_of(own)
+    assert (
+        trained == whole[len(whole) - len(trained) :] and trained[0].startswith("encoder.blocks.2") and trained[-1] == "encoder.norm.bias"
+    )
 
 
 def test_a_number_of_stages_may_be_none():

@@ -21,7 +21,7 @@ class Part:
     """One split, or several one after the other."""
 
     images: tuple[Tensor | Rows, ...]
-    """Of each split uint8 [N, C, H, W], read as they are indexed; in index order."""
+    """Of each split uint8 [N, C, H, W], or items of another modality as they are stored, read as they are indexed; in index order."""
     labels: np.ndarray
     """int64 [N], of all of them; where an image shows a set of classes int64 [N, K]: 1 of a class that it shows, 0 of one that it does not,
     -1 of one that does not count for it."""
