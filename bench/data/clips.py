@@ -61,7 +61,7 @@ class Clips(Modality):
         """uint8 [N, T, C, H, W], paths of frames [N, T] or of videos [N] -> uint8 [N, T, C, size, size]. Images stay what they are."""
         import torch
 
-        if entry.modality.name in self.served:  # until `prepare`
+        if entry.modality != self:  # images, until `prepare`; and videos with a stride of their own
             return entry.modality.stored(items, rows, size, entry, threads)
         items = items if rows is None else items[rows]
         if items.dtype != np.uint8 and items.ndim == 1:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,9 +23,9 @@ def pictures(file: str) -> Iterator[np.ndarray]:
     """Every frame of the first video stream, in the order in which they are shown: uint8 [H, W, 3]. A UserError where the file is none."""
     try:
         import av
+        from av.error import FFmpegError
     except ImportError as error:
         raise UserError("videos are decoded by PyAV, which is not installed; expected `pip install av`") from error
-    error_of_av: Any = av.error.FFmpegError
     try:
         with av.open(file) as container:
             if not container.streams.video:
@@ -34,7 +34,7 @@ def pictures(file: str) -> Iterator[np.ndarray]:
             container.streams.video[0].thread_type = "NONE"
             for frame in container.decode(video=0):
                 yield frame.to_ndarray(format="rgb24")
-    except (error_of_av, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise UserError(f"'{file}' cannot be decoded ({said(error)})") from error
 
 

@@ -36,7 +36,8 @@ each image, with {encoder} at 32 pixels ({vit} where a method needs tokens), ove
 {others}.
 Teachers, extra crops and heads are in them, hooks before an epoch are not. State is what a checkpoint holds beside the optimizer, for
 45,000 images (of other items as many as the set has) and default hyper-parameters: weights, teachers, queues, memories. A view's size is in
-pixels, or tokens; a task that is made in the loss needs one view. Code is what the method was read in, at a commit; file names in its docstring are those of that commit.
+pixels, or tokens; a task that is made in the loss needs one view. Code is what the method was read in, at a commit; file names in its
+docstring are those of that commit.
 
 | method | family | paper | code | views | needs | FLOPs | state, MiB | idea |
 | :--- | :--- | :--- | :--- | :--- | :--- | ---: | ---: | :--- |
