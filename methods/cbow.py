@@ -42,7 +42,7 @@ class CBOW(Method):
         self.views = (Words(),)
         self.recipe = Recipe(
             "adam",
-            lr=0.01,
+            lr=0.01,  # our own, for Adam: neither searched nor from a source
             lr_per_batch=None,
             batch_size=64,
             schedule="linear",  # word2vec.c
