@@ -47,6 +47,7 @@ class KnownTexts:
     """Times that train must have a word to be kept in the vocabulary."""
     own_val: bool = False
     licence: str = "none stated"
+    papers: tuple[str, ...] = ()
 
     def entry(self, name: str, summary: str) -> Entry:
         """What the rest of the harness sees of it."""
@@ -65,6 +66,7 @@ class KnownTexts:
             classes=self.classes,
             licence=self.licence,
             source=self.source,
+            papers=self.papers,
             compared=EVERY_FILE,
             by_hand=PACKED_BY_HAND,
             modality=Text(self.words, self.at_least, self.content["vocabulary"]),

@@ -42,6 +42,7 @@ class VideoSet:
     source: str
     clips: Clips
     image_size: int = 64
+    papers: tuple[str, ...] = ()
 
     def entry(self, name: str, summary: str) -> Entry:
         """What the rest of the harness sees of it."""
@@ -60,6 +61,7 @@ class VideoSet:
             encoder="frames_resnet8",
             classes=self.classes,
             source=self.source,
+            papers=self.papers,
             compared="the number of videos and classes of its lists",
             by_hand=f"put its videos into {self.videos} and its lists of splits into {self.lists} by hand (docs/data.md)",
             modality=self.clips,

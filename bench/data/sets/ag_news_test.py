@@ -25,6 +25,7 @@ SET = KnownTexts(
     content=CONTENT,
     read=read,
     source="http://groups.di.unipi.it/~gulli/AG_corpus_of_news_articles.html, test.csv of github.com/mhjabreel/CharCnn_Keras",
+    papers=("arXiv:1509.01626",),
     classes=4,
     files=("text/ag_news_test.csv",),
     licence="non-commercial",

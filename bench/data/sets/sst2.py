@@ -28,6 +28,7 @@ SET = KnownTexts(
     content=CONTENT,
     read=read,
     source="https://nlp.stanford.edu/sentiment/, sentences as github.com/clairett/pytorch-sentiment-classification has them",
+    papers=("https://aclanthology.org/D13-1170",),
     classes=2,
     files=tuple(f"text/{file}" for file in FILES.values()),
     own_val=True,

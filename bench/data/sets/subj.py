@@ -22,6 +22,7 @@ SET = KnownTexts(
     content=CONTENT,
     read=read,
     source="https://www.cs.cornell.edu/people/pabo/movie-review-data/, subjectivity 1.0, as github.com/harvardnlp/sent-conv-torch has it",
+    papers=("doi:10.3115/1218955.1218990",),
     classes=2,
     files=tuple(f"{FOLDER}/{file}" for file in CONTENT if file != "vocabulary"),
 )

@@ -23,6 +23,7 @@ SET = KnownTexts(
     content=CONTENT,
     read=read,
     source="https://cogcomp.seas.upenn.edu/Data/QA/QC/, as github.com/harvardnlp/sent-conv-torch has it",
+    papers=("https://aclanthology.org/C02-1150",),
     classes=6,
     files=tuple(f"{FOLDER}/{file}" for file in CONTENT if file != "vocabulary"),
 )

@@ -11,5 +11,6 @@ SET = VideoSet(
     videos="UCF-101",
     lists="ucfTrainTestlist",
     source="https://www.crcv.ucf.edu/data/UCF101.php",
+    papers=("arXiv:1212.0402",),
     clips=Clips(8, stride=2),
 )

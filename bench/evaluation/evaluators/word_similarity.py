@@ -25,6 +25,7 @@ from bench.records.record import Result
 
 ARGUMENT: str | None = None
 READS_TEST: bool = False
+PAPERS: tuple[str, ...] = ("doi:10.1145/503104.503110", "arXiv:1408.3456", "arXiv:1301.3781")
 TAKES: tuple[str, ...] = ("text",)
 NEEDS: str = "words"
 NEEDS_CLASSES: bool = False
