@@ -107,10 +107,10 @@ def embedded(x: np.ndarray) -> np.ndarray:
     """UMAP (McInnes et al. 2018, arXiv:1802.03426) of features [N, D] by cosine distance, its defaults, one seed: float32 [N, 2]."""
     import warnings
 
-    import umap
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of n_jobs, which a seed sets to 1, and of the libraries that it is made of
+        import umap
+
         return umap.UMAP(metric="cosine", random_state=0, n_neighbors=min(15, len(x) - 1)).fit_transform(x)
 
 

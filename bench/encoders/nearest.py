@@ -21,11 +21,11 @@ OF_LIBRARIES = (
 """Others that published weights are of."""
 
 
-def nearest(published: Mapping[str, Tensor], ours: bool, build: Callable[[str, int], Encoder]) -> str:
+def nearest(published: Mapping[str, Tensor], ours: bool, build: Callable[[str, int], Encoder], takes: str) -> str:
     """'resnet18 at 32 pixels fits', or which comes nearest and by how much. published: by a library's names, or by ours.
-    build: makes an encoder by its name and image size."""
+    build: makes an encoder by its name and image size. takes: what it must be an encoder of, the name of a modality."""
     best, most = "", -1
-    for name in (*table.names(), *OF_LIBRARIES):
+    for name in (name for name in (*table.names(), *OF_LIBRARIES) if table.require(name).takes == takes):
         for size in SIZES if ":" not in name else SIZES[:1]:
             try:
                 with torch.device("meta"):

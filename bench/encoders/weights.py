@@ -125,7 +125,7 @@ def fill(encoder: Encoder, digest: str, format: str, scratch: Path, name: str, b
     given |= {key: torch.zeros_like(value, device="cpu") for key, value in own.items() if key.endswith(COUNTS) and key not in given}
     problems = differences(given, own)
     if problems:
-        raise UserError(f"the weights do not fit {name}: {'; '.join(problems)}. {nearest(published, rule.ours, build)}")
+        raise UserError(f"the weights do not fit {name}: {'; '.join(problems)}. {nearest(published, rule.ours, build, encoder.takes)}")
     for key, value in given.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise UserError(f"the weights have a number that is not finite, in {key}; expected a training that did not diverge")

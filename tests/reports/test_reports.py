@@ -336,7 +336,7 @@ def test_equal_records_give_equal_bytes(frame, tmp_path):
         assert len(write(build(records), tmp_path / folder)) == 3
         assert len(cost.write(build(records), tmp_path / folder)) == 4
     names = sorted(path.name for path in (tmp_path / "first").iterdir())
-    assert [name.rsplit(".")[-1] for name in names] == ["png", "svg", "png", "svg", "csv", "md"]
+    assert [name.rsplit(".")[-1] for name in names] == ["png", "svg", "png", "svg", "csv", "json", "md"]
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
 
