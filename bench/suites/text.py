@@ -4,8 +4,9 @@ Word vectors (skip_gram, cbow) with embedding_bag, whose features are their mean
 transformer; untrained encoders of both kinds; and TF-IDF, of which nothing is drawn, so one seed says it all.
 
 Every method has its own recipe: learning rates are those of their files, which say where each is from, or that it is our own, and were not
-searched (`tune text` does that). The budget is reckoned: skip_gram made 142 GFLOP in 5.5 s of one core, 26 GFLOP/s, so that 3 TFLOP are two minutes of it and 64
-epochs; BERT, with about 110 MFLOP a sentence, has four epochs of them. A table has one encoder: set the two beside each other.
+searched (`tune text` does that). The budget is reckoned: skip_gram made 142 GFLOP in 5.5 s of one core, 26 GFLOP/s, so that 3 TFLOP are two
+minutes of it and 64 epochs; BERT, with about 110 MFLOP a sentence, has four epochs of them. A table has one encoder: set the two beside
+each other.
 """
 
 from bench.spec import Budget, RunSpec

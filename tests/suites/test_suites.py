@@ -68,7 +68,17 @@ def test_every_run_of_a_suite_can_be_completed_and_is_listed_once(name, root, re
 def test_a_file_of_the_folder_is_a_suite():
     assert suites.names() == [
         *("cifar10", "cifar10_200epochs", "cifar10_20epochs", "cifar10_budgets", "cifar10_finetuned", "cifar10_frozen"),
-        *("cifar10_new_seeds", "cifar10_search", "cifar10_vit", "demo", "demo_search", "published_cifar10", "tiny_imagenet50"),
+        *(
+            "cifar10_new_seeds",
+            "cifar10_search",
+            "cifar10_vit",
+            "demo",
+            "demo_search",
+            "published_cifar10",
+            "text",
+            "time",
+            "tiny_imagenet50",
+        ),
     ]
     assert all(suites.load(name).results == f"results/{name}" for name in suites.names())
     with pytest.raises(UserError, match=r"unknown suite 'demo1'. Did you mean 'demo'\?  All suites: run_bench.py list suites"):
