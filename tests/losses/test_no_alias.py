@@ -11,9 +11,11 @@ from bench.encoders import factory
 from bench.method import Batch, LabelledBatch, build
 from bench.pages import methods as methods_page
 from bench.parts import Queue
+from bench.spec import DatasetInfo
 from bench.views.view import render_views
 
 IMAGES = 16
+DATA = DatasetInfo(45_000, 32)
 FIRST = 8
 """Parameters whose gradients are compared: the encoder's first, which all methods have."""
 
@@ -22,11 +24,11 @@ def loss_and_gradients(name):
     """On the same images, from the same generator's weights: what tells two methods apart. (Views are declared, so they may differ.)"""
     encoder = methods_page.encoder_for(name)
     with seeded("alias", encoder):
-        method = build(methods.load(name), factory.factory(encoder, 32), methods_page.DATA, 10, {}).train()
+        method = build(methods.load(name), factory.factory(encoder, 32), DATA, 10, {}).train()
     count = max(IMAGES, method.smallest_batch)
     images = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     mean, std = torch.full((3,), 0.5), torch.full((3,), 0.25)
-    views = render_views(method.views, images, methods_page.DATA, mean, std, lambda number: Draws("alias", number, total=count))
+    views = render_views(method.views, images, DATA, mean, std, lambda number: Draws("alias", number, total=count))
     facts = (views, torch.arange(count), Draws("alias", "loss", total=count))
     batch = LabelledBatch(*facts, torch.arange(count) % 10) if method.uses_labels else Batch(*facts)
     for module in method.modules():
