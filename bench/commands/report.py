@@ -67,7 +67,7 @@ def report(output, beside, as_json, columns, sort, written_as, check, **describe
         if as_json:
             say_json({"results": request.results, "tables": printed, "written": []})
         return
-    reported = Reported(frame, tables, versions, units, planned, others)
+    reported = Reported(store, frame, tables, versions, units, planned, others)
     if check:
         compared(reported, folder)
         return

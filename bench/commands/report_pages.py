@@ -9,6 +9,7 @@ import pandas
 
 from bench.commands.request import Request
 from bench.errors import UserError
+from bench.records.store import ResultStore
 from reports.tables.build import build
 from reports.tables.table import Table
 
@@ -16,7 +17,9 @@ from reports.tables.table import Table
 class Reported(NamedTuple):
     """What is written about."""
 
+    store: ResultStore
     frame: pandas.DataFrame
+    """Of it, or of a part."""
     tables: list[Table]
     """Of the frame."""
     versions: tuple[dict[str, int], dict[str, int]]
@@ -34,7 +37,7 @@ def write_pages(reported: Reported, folder: Path) -> list[Path]:
     import methods
     from bench.data import catalogue
     from reports.pages import agreement, budgets, differences, leaderboard, met, overview, published
-    from reports.plots import budget_curves, cost, families, profiles, snapshots, years
+    from reports.plots import budget_curves, cost, families, losses, profiles, snapshots, years
     from reports.tables.budgets import courses
 
     frame, tables, versions = reported.frame, reported.tables, reported.versions
@@ -48,6 +51,8 @@ def write_pages(reported: Reported, folder: Path) -> list[Path]:
     written += overview.write([*tables, *more], folder, overview.Facts(family, year_of, settings, searches))
     along = courses(tables)
     written += budgets.write(along, folder) + budget_curves.write(along, folder) + snapshots.write(tables, folder)
+    curves = {record.id: record.loss_curve for record in reported.store.records() if record.loss_curve}
+    written += losses.write(tables, folder, curves)
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     return written + published.write(tables, folder, frame, sizes, versions) + met.write(tables, folder, frame, sizes, versions)
 

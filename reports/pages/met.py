@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas
 
-from bench.machine import files
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.pages.published import MEASURES, load, of_known_methods, train_images
 from reports.tables import columns as kinds
@@ -72,6 +72,11 @@ class Met:
         return None if self.cell.half_width is None else abs(self.difference) <= self.cell.half_width
 
 
+HEAD = [
+    *("method", "ours", "measure", "theirs", "their measure", "difference", "within", "epochs", "what differs", "source", "confidence"),
+]
+
+
 def met(tables: list[Table], found: list[dict[str, str]], sizes: Mapping[str, Mapping[str, int | None]]) -> list[tuple[Table, list[Met]]]:
     """Every table that is on the setting of a published value, with the pairs, in the order of our rows and columns, then of the file.
     found: rows of published.csv. sizes: images in each split of the data sets that are known."""
@@ -100,9 +105,10 @@ def write(
     sizes: Mapping[str, Mapping[str, int | None]],
     versions: Sequence[Mapping[str, int]] = (),
 ) -> list[Path]:
-    """met.md in `folder`, or nothing where no table is on a published setting. frame, versions, sizes: as of published.md."""
+    """met.md, .csv and .json in `folder`, or nothing where no table is on a published setting. The rest as of published.md."""
     made = met(of_known_methods(tables, frame, versions), load()[0], sizes)
-    return [files.replace(Path(folder) / "met.md", markdown(made).encode())] if made else []
+    sections = [(table.title, HEAD, [_line(pair) for pair in pairs]) for table, pairs in made]
+    return programs.write_page(folder, "met", markdown(made), sections) if made else []
 
 
 def markdown(made: list[tuple[Table, list[Met]]]) -> str:
@@ -112,20 +118,7 @@ def markdown(made: list[tuple[Table, list[Met]]]) -> str:
         said = [pair.within for pair in pairs if pair.within is not None]
         parts.append(f"## {escape(table.title)}\n")
         parts.append(f"{said.count(True)} of {len(said)} published numbers lie within our intervals.\n" if said else "No interval yet.\n")
-        head = [
-            "method",
-            "ours",
-            "measure",
-            "theirs",
-            "their measure",
-            "difference",
-            "within",
-            "epochs",
-            "what differs",
-            "source",
-            "confidence",
-        ]
-        parts.append(grid(head, [_line(pair) for pair in pairs], TEXT))
+        parts.append(grid(HEAD, [_line(pair) for pair in pairs], TEXT))
     sources = dict.fromkeys((pair.theirs["title"], pair.theirs["source"]) for _, pairs in made for pair in pairs)
     listed = [f"- {escape(title)}: {escape(source)}" for title, source in sources]
     return "\n".join([*parts, "## How to read it\n", LEGEND, "## Sources\n", *listed, ""])

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.folder_name import shown
-from bench.machine import files
 from bench.spec import Budget
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
@@ -50,15 +50,19 @@ class Facts:
 
 
 def write(tables: Sequence[Table], folder: str | Path, facts: Facts) -> list[Path]:
-    """overview.md in `folder`; returns its path."""
-    return [files.replace(Path(folder) / "overview.md", markdown(tables, facts).encode())]
+    """overview.md, .csv and .json in `folder`; returns their paths."""
+    return programs.write_page(folder, "overview", markdown(tables, facts), sections(tables, facts))
+
+
+def sections(tables: Sequence[Table], facts: Facts) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Title, head and lines of a grid for each budget."""
+    return [(title(together), *part(together, facts)) for together in side_by_side(tables)]
 
 
 def markdown(tables: Sequence[Table], facts: Facts) -> str:
     """A table for each budget, on one page."""
     parts = ["# Overview\n"]
-    for together in side_by_side(tables):
-        parts.append(f"## {escape(title(together))}\n\n{part(together, facts)}")
+    parts += [f"## {escape(name)}\n\n{grid(head, body, TEXT)}" for name, head, body in sections(tables, facts)]
     return "\n".join([*parts, "## How to read it\n", LEGEND])
 
 
@@ -78,8 +82,8 @@ def title(together: Sequence[Table]) -> str:
     return " · ".join([shown(str(key["dataset"])), encoders, f"budget {Budget(key['budget_unit'], key['budget_amount'])}"])
 
 
-def part(together: Sequence[Table], facts: Facts) -> str:
-    """One grid: a line for each method and setting, columns of each encoder."""
+def part(together: Sequence[Table], facts: Facts) -> tuple[list[str], list[list[str]]]:
+    """Head and lines of one grid: a line for each method and setting, columns of each encoder."""
     lines: dict[tuple[str, str], list[Row | None]] = {}
     for at, table in enumerate(together):
         for row in table.rows:
@@ -98,7 +102,7 @@ def part(together: Sequence[Table], facts: Facts) -> str:
             cells += [of_search(row, setting, str(table.key["encoder"]), facts)] * was
         notes = dict.fromkeys(note for row in rows if row for note in (*([row.kind] if row.kind != "method" else []), *row.notes))
         body.append([*cells, "; ".join(notes)])
-    return grid([*head, "notes"], body, TEXT)
+    return [*head, "notes"], body
 
 
 def setting_of(row: Row, facts: Facts) -> str:

@@ -1,6 +1,7 @@
 """What a report says for programs: every table as JSON, and beside every CSV the same rows as JSON.
 
     of_tables(tables)     title, key, columns, rows with their runs, every seed's value, and what the table was made of
+    sheet(sections)       the grids of a page as one CSV
     twin(csv_text)        a list of objects, numbers as numbers, what is empty as null
 
 The same records give the same bytes.
@@ -10,10 +11,18 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from bench.machine import files
 from reports.tables.table import Cell, Table
+
+Section = tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""A grid of a page: what stands above it, its head, its lines as text."""
+
+INTERVAL = re.compile(r"(\S+) ± (\S+)(?: =)?")
 
 IDENTIFIERS = ("run", "runs", "data_revision")
 """Columns of hashes, of which one may happen to be digits alone."""
@@ -22,6 +31,41 @@ IDENTIFIERS = ("run", "runs", "data_revision")
 def text(value: Any) -> bytes:
     """A line for each entry of the outermost lists would be long, and one line for all cannot be compared: one space a level."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_page(folder: str | Path, name: str, page: str, sections: Sequence[Section]) -> list[Path]:
+    """name.md in `folder`, and its grids as name.csv and name.json; the files."""
+    told = sheet(sections)
+    made = {"md": page.encode(), "csv": told.encode(), "json": twin(told)}
+    return [files.replace(Path(folder) / f"{name}.{kind}", content) for kind, content in made.items()]
+
+
+def sheet(sections: Sequence[Section]) -> str:
+    """A line for each of theirs, with `table` in front: which of them it is of. '42.1 ± 0.9 =' becomes two numbers, in a column of the same
+    name and in one that ends in ±; a dash is nothing."""
+    lines = []
+    for title, head, body in sections:
+        for cells in body:
+            line = {"table": title}
+            for name, cell in zip(head, cells, strict=True):
+                found = INTERVAL.fullmatch(cell)
+                line[name] = plain(found[1] if found else cell)
+                if found:
+                    line[f"{name} ±"] = plain(found[2])
+            lines.append(line)
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def plain(cell: str) -> str:
+    """Without what a person reads more easily: '1,200' -> '1200', '–' -> ''."""
+    if cell == "–":
+        return ""
+    return cell.replace(",", "") if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", cell) else cell
 
 
 def of_tables(tables: Sequence[Table]) -> bytes:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas
 from scipy import stats
 
-from bench.machine import files
+from reports.pages import programs
 from reports.pages.markdown import escape, grid
 from reports.tables import columns as kinds
 from reports.tables.build import build
@@ -126,12 +126,30 @@ def write(
     sizes: Mapping[str, Mapping[str, int | None]],
     versions: Sequence[Mapping[str, int]] = (),
 ) -> list[Path]:
-    """published.md in `folder`, or nothing where no method of the tables has a published value on its data set.
+    """published.md, .csv and .json in `folder`, or nothing where no method of the tables has a published value on its data set.
 
     frame, versions: what the tables were built from. sizes: images in each split of the data sets that are known.
     """
     comparisons = beside(of_known_methods(tables, frame, versions), *load(), sizes)
-    return [files.replace(Path(folder) / "published.md", markdown(comparisons).encode())] if comparisons else []
+    sections = [(one.table.title, HEAD, lines(one)) for one in comparisons]
+    return programs.write_page(folder, "published", markdown(comparisons), sections) if comparisons else []
+
+
+HEAD = [
+    *(
+        "method",
+        "ours",
+        "measure",
+        "our epochs or images",
+        "theirs",
+        "their measure",
+        "encoder",
+        "epochs",
+        "batch",
+        "what differs",
+        "source",
+    ),
+]
 
 
 def of_known_methods(tables: list[Table], frame: pandas.DataFrame, versions: Sequence[Mapping[str, int]] = ()) -> list[Table]:
@@ -222,13 +240,7 @@ def markdown(comparisons: list[Comparison]) -> str:
     for comparison in comparisons:
         parts.append(f"## {escape(comparison.table.title)}\n")
         unit = "our epochs" if comparison.train_images else "our images"
-        head = ["method", "ours", "measure", unit, "theirs", "their measure", "encoder", "epochs", "batch", "what differs", "source"]
-        body = [
-            [*_ours(value, comparison), row["value"], MEASURES[row["measure"]][1], *_setting(row), row["differs"], row["title"]]
-            for value in comparison.values
-            for row in value.theirs
-        ]
-        parts.append(grid(head, body, TEXT))
+        parts.append(grid([unit if name == HEAD[3] else name for name in HEAD], lines(comparison), TEXT))
         if comparison.curves:
             parts.append("Along the way of longer runs:\n")
             head = ["method", "ours", "measure", unit, "at their epochs", "encoder", "of", "batch", "what differs", "source"]
@@ -241,6 +253,15 @@ def markdown(comparisons: list[Comparison]) -> str:
             parts.append(f"The order of the methods. {_budgets(comparison)}\n")
             parts.append(grid(ORDERS, [_order(order) for order in comparison.orders], TEXT))
     return "\n".join([*parts, "## How to read it\n", LEGEND, "## Sources\n", *_sources(comparisons), ""])
+
+
+def lines(comparison: Comparison) -> list[list[str]]:
+    """Of its first grid, whose head is HEAD."""
+    return [
+        [*_ours(value, comparison), row["value"], MEASURES[row["measure"]][1], *_setting(row), row["differs"], row["title"]]
+        for value in comparison.values
+        for row in value.theirs
+    ]
 
 
 def _ours(value: Value, comparison: Comparison) -> list[str]:

@@ -72,3 +72,17 @@ def test_every_picture_says_what_it_was_made_of(frame, tmp_path):
         said = path.read_text() if path.suffix == ".svg" else "".join(Image.open(path).text.values())
         assert table.made_of.text() in said and "c" * 40 in said and all(run in said for run in set(frame.id))
     assert b"Date" not in paths[0].read_bytes() and cost.write([table], tmp_path)[0].read_bytes() == paths[0].read_bytes()
+
+
+def test_the_grids_of_a_page_are_one_sheet_of_numbers():
+    """Intervals and thousands are written for people; columns that a grid lacks are empty."""
+    first = ("3 TFLOP", ["method", "ours", "images"], [["simclr", "42.1 ± 0.9 =", "1,200"], ["pixels", "–", "0"]])
+    second = ("1 TFLOP", ["method", "theirs"], [["a, b", "12.5"]])
+    told = programs.sheet([first, second])
+    assert told.splitlines() == [
+        "table,method,ours,ours ±,images,theirs",
+        "3 TFLOP,simclr,42.1,0.9,1200,",
+        "3 TFLOP,pixels,,,0,",
+        '1 TFLOP,"a, b",,,,12.5',
+    ]
+    assert programs.rows(told)[0] == {"table": "3 TFLOP", "method": "simclr", "ours": 42.1, "ours ±": 0.9, "images": 1200, "theirs": None}

@@ -156,11 +156,12 @@ def test_a_users_own_file_is_left_out_of_the_table_that_it_shares_with_ours(fram
 
 
 def test_equal_records_give_equal_bytes(frame, tmp_path):
-    (path,) = published.write(build(frame), tmp_path / "first", frame, SIZES)
+    first = published.write(build(frame), tmp_path / "first", frame, SIZES)
     again = frame_of(tmp_path / "results", reversed(study()))
-    (second,) = published.write(build(again), tmp_path / "second", again, SIZES)
-    assert path.name == "published.md" and path.read_bytes() == second.read_bytes()
-    text = path.read_text()
+    second = published.write(build(again), tmp_path / "second", again, SIZES)
+    assert [path.name for path in first] == ["published.md", "published.csv", "published.json"]
+    assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))
+    text = first[0].read_text()
     for known in ("82.6", "MoCo CIFAR-10 demo", "EMP-SSL README", "lightly benchmarks", "github:facebookresearch/moco@f736491"):
         assert known in text
     assert "survey of pretext tasks" not in text, "none of its methods is in the frame"
