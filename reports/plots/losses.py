@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.plots.cost import DOTS_PER_INCH, STYLE, save
+from reports.tables.drawable import MOST_POINTS
 from reports.tables.file_names import slugs
 from reports.tables.table import Row, Table
 
@@ -24,7 +25,6 @@ Curve = Sequence[tuple[float, float]]
 ACROSS = 6
 PANEL = (1.75, 1.3)
 """Inches."""
-MOST_PANELS = 120
 
 
 def write(tables: list[Table], folder: str | Path, curves: Mapping[str, Curve]) -> list[Path]:
@@ -32,7 +32,7 @@ def write(tables: list[Table], folder: str | Path, curves: Mapping[str, Curve]) 
     paths = []
     for table, name in zip(tables, slugs(tables), strict=True):
         rows = sorted((row for row in table.rows if any(run in curves for _, run in row.runs)), key=lambda row: row.label)
-        if 0 < len(rows) <= MOST_PANELS:
+        if 0 < len(rows) <= MOST_POINTS:
             paths += save(draw(table, rows, curves), folder, f"losses-{name}", table.made_of)
     return paths
 

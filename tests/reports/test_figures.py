@@ -169,7 +169,7 @@ def test_the_report_of_the_demos_search_has_its_pages_and_says_why_it_has_no_fig
     arguments = ["report", "--results", str(ROOT / "results" / "demo_search"), "--output", str(tmp_path)]
     done = CliRunner().invoke(run_bench.cli, arguments)
     assert done.exit_code == 0, done.output
-    assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".csv"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".csv", ".json"}
     said = re.compile(r"No figure: \d+ rows, and 40 at most can be told apart in one; leaderboard.csv has every number\.")
     assert said.search((tmp_path / "leaderboard.md").read_text()) and said.search(" ".join(done.output.split()))
 
