@@ -50,7 +50,7 @@ def few(digits) -> Arrays:
 class FakeSubject:
     """What the harness offers an evaluator."""
 
-    dataset = "digits"
+    dataset, cropped = "digits", True
 
     def __init__(self, arrays):
         self.kept = arrays
@@ -440,8 +440,8 @@ def test_transfer_is_linear_and_knn_on_the_other_data_set(few):
 OF_IMAGES = {"detection", "finetune", "finetune_few", "finetune_last", "linear_sgd", "scratch", "segmentation"}
 """Train on images, and say themselves where a loss or a feature is not finite."""
 
-OF_SETS = {"multilabel"}
-"""Reads images of several classes: its own tests have this."""
+WITH_OWN_TESTS = {"frame_order", "multilabel"}
+"""Read frames, or images of several classes: their own tests have this."""
 
 
 @pytest.mark.parametrize("measure", [linear.measure, lambda arrays: few_labels.measure(arrays, 3)[1:]], ids=["linear", "few_labels"])
@@ -471,7 +471,7 @@ def test_few_labels_have_the_data_sets_metric(few, monkeypatch):
 
 def parts_read() -> list[tuple[str, str]]:
     """(evaluator, split) of every split whose features an evaluator reads."""
-    names = [name for name in registry.names() if name not in OF_IMAGES | OF_SETS]
+    names = [name for name in registry.names() if name not in OF_IMAGES | WITH_OWN_TESTS]
     return [(name, part) for name in names for part in sorted({*registry.splits(name), *registry.splits_of_pretraining(name)})]
 
 

@@ -50,7 +50,7 @@ class WithSquares(Registry):
         return sorted([*super().names(), "squares"])
 
     def require(self, name):
-        return ROOT / "tests/modality/test_clips.py" if name == "squares" else super().require(name)
+        return ROOT / "tests/modality/test_clip_runs.py" if name == "squares" else super().require(name)
 
     def load(self, name):
         return SimpleNamespace(SET=SQUARES) if name == "squares" else super().load(name)
