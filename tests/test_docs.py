@@ -132,7 +132,9 @@ def text_of(path: Path) -> str:
 def files_of_ours() -> frozenset[str]:
     """The name of every Python file, page and TOML file here, and of every page that a report writes."""
     writers = "".join(path.read_text() for path in (ROOT / "reports" / "pages").glob("*.py"))
-    return frozenset((*(path.name for path in (*TEXTS, *ROOT.glob("docs/**/*.md"))), *re.findall(r'Path\(folder\) / "(\w+\.md)"', writers)))
+    written = re.findall(r'Path\(folder\) / "(\w+\.md)"', writers)
+    written += [f"{name}.md" for name in re.findall(r'write_page\(folder, "(\w+)"', writers)]
+    return frozenset((*(path.name for path in (*TEXTS, *ROOT.glob("docs/**/*.md"))), *written))
 
 
 def stands_for_a_file(mention: str, text: str) -> bool:

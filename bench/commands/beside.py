@@ -3,6 +3,7 @@
 import click
 
 from bench.commands.completion import names_from, of_loggers
+from bench.errors import UserError
 
 KEEP = click.option(
     "--keep-weights", type=click.Choice(["none", "encoder"]), default="none", show_default=True, help="What lies beside each record."
@@ -15,6 +16,17 @@ LOG = click.option(
     shell_complete=names_from(of_loggers, several=True),
     help="Also tell losses, learning rates, meters and results to: tensorboard, wandb, mlflow, csv.",
 )
+
+
+def require_kept(keep_weights: str, request) -> None:
+    """A UserError where weights are to be kept of what is not exported, before anything is trained."""
+    from bench.plan.fits import require_exported
+
+    for name in dict.fromkeys(spec.dataset for spec in request.specs) if keep_weights != "none" else ():
+        try:
+            require_exported(request.data.require(name))
+        except UserError as error:
+            raise UserError(f"--keep-weights {keep_weights}: {error}") from error
 
 
 def loggers_of(names: str | None) -> dict[str, tuple]:

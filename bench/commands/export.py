@@ -84,12 +84,15 @@ def trained_method(record, weights: Path | None, scratch: Path, data_root) -> tu
 
     from bench.data.catalogue import DataSets
     from bench.data.source import load_source
+    from bench.plan.fits import require_exported
     from bench.run import export as parts
     from bench.run.build import build_method
     from bench.spec import RunSpec
 
     spec = RunSpec.from_json(record.spec)
-    source, num_classes = load_source(spec, DataSets(data_root).require(spec.dataset), 1)
+    data = DataSets(data_root).require(spec.dataset)
+    require_exported(data)
+    source, num_classes = load_source(spec, data, 1)
     method = build_method(spec, source, num_classes, scratch).to("cpu")
     encoder, alone = parts.evaluated(method, spec, torch.device("cpu"))
     if weights is not None:

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import click
 
-from bench.commands.beside import KEEP, LOG, loggers_of
+from bench.commands.beside import KEEP, LOG, loggers_of, require_kept
 from bench.commands.console import Stopped, console, describe, note, plan_of, request_of, require_images, say_estimate, say_of_data
 from bench.commands.options import RUNS, SLURM, WORKERS
 from bench.commands.snapshots import SNAPSHOTS, snapshots_of
@@ -70,6 +70,7 @@ def start(request, workers, how, dry_run, options, chosen=None, alike=None, time
         raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
     if request.launcher == "slurm" and workers:
         raise UserError("--workers is for --launcher local; expected --parallel")
+    require_kept(how["keep_weights"], request)
     from bench.launch.shared_folders import require_logs
 
     cluster = None

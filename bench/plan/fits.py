@@ -43,6 +43,12 @@ def require_offer(request: str, encoder: EncoderEntry) -> None:
         raise UserError(f"{what}; expected one of {able}")
 
 
+def require_exported(data: DataSet) -> None:
+    """A UserError where no encoder of the data set's items is written for other programs."""
+    if not data.entry.modality.exported:
+        raise UserError(f"encoders of {data.entry.modality.name}, which {shown(data.name)} has, are not exported; expected images")
+
+
 def refusal(what: str, takes: tuple[str, ...], data: DataSet, able: list[str]) -> UserError:
     """One line: what it takes, what there is, and what takes that."""
     expected = f"one of {', '.join(able)}" if able else "a file of your own that takes them"

@@ -33,6 +33,17 @@ def test_what_does_not_fit_is_refused_by_name(what, bench, real_set):
         assert {"cbow", "random", "skip_gram", "tfidf"} <= set(error.replace(",", "").split())
 
 
+def test_weights_are_kept_beside_no_record_of_text(bench, tmp_path, real_set):
+    """Its encoders have no name elsewhere: said before anything is trained."""
+    real_set("sst2")
+    places = ("--results", tmp_path / "results", "--scratch", tmp_path / "scratch")
+    described = ("--method", "skip_gram", "--dataset", "sst2", "--budget", "10steps", "--evals", "knn")
+    code, _, error = bench("run", *described, *places, "--keep-weights", "encoder")
+    assert (
+        code == 2 and "encoders of text, which sst2 has, are not exported" in error.splitlines()[-1] and not (tmp_path / "results").exists()
+    )
+
+
 @pytest.mark.slow
 def test_words_are_trained_evaluated_and_reported(bench, tmp_path, real_set):
     real_set("sst2"), real_set("trec")
