@@ -34,7 +34,7 @@ def text(value: Any) -> bytes:
 
 
 def write_page(folder: str | Path, name: str, page: str, sections: Sequence[Section]) -> list[Path]:
-    """name.md in `folder`, and its grids as name.csv and name.json; the files."""
+    """NAME.md in `folder`, and its grids as NAME.csv and NAME.json; the files."""
     told = sheet(sections)
     made = {"md": page.encode(), "csv": told.encode(), "json": twin(told)}
     return [files.replace(Path(folder) / f"{name}.{kind}", content) for kind, content in made.items()]

@@ -135,21 +135,8 @@ def write(
     return programs.write_page(folder, "published", markdown(comparisons), sections) if comparisons else []
 
 
-HEAD = [
-    *(
-        "method",
-        "ours",
-        "measure",
-        "our epochs or images",
-        "theirs",
-        "their measure",
-        "encoder",
-        "epochs",
-        "batch",
-        "what differs",
-        "source",
-    ),
-]
+OURS = ("method", "ours", "measure")
+HEAD = [*OURS, "our epochs or images", "theirs", "their measure", "encoder", "epochs", "batch", "what differs", "source"]
 
 
 def of_known_methods(tables: list[Table], frame: pandas.DataFrame, versions: Sequence[Mapping[str, int]] = ()) -> list[Table]:
@@ -240,7 +227,7 @@ def markdown(comparisons: list[Comparison]) -> str:
     for comparison in comparisons:
         parts.append(f"## {escape(comparison.table.title)}\n")
         unit = "our epochs" if comparison.train_images else "our images"
-        parts.append(grid([unit if name == HEAD[3] else name for name in HEAD], lines(comparison), TEXT))
+        parts.append(grid([*OURS, unit, *HEAD[4:]], lines(comparison), TEXT))
         if comparison.curves:
             parts.append("Along the way of longer runs:\n")
             head = ["method", "ours", "measure", unit, "at their epochs", "encoder", "of", "batch", "what differs", "source"]
