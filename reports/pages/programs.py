@@ -12,7 +12,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ def write_page(folder: str | Path, name: str, page: str, sections: Sequence[Sect
     """NAME.md in `folder`, and its grids as NAME.csv and NAME.json; the files."""
     told = sheet(sections)
     made = {"md": page.encode(), "csv": told.encode(), "json": twin(told)}
+    return [files.replace(Path(folder) / f"{name}.{kind}", content) for kind, content in made.items()]
+
+
+def write_numbers(folder: str | Path, name: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> list[Path]:
+    """What a figure is drawn from: NAME.csv and NAME.json in `folder`; the files."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([head, *body])
+    made = {"csv": file.getvalue().encode(), "json": twin(file.getvalue())}
     return [files.replace(Path(folder) / f"{name}.{kind}", content) for kind, content in made.items()]
 
 

@@ -1,6 +1,6 @@
 """How losses fell: a figure per table, a panel for each method, a line for each seed over the share of its budget that was spent.
 
-    write(build(store.frame()), "reports/adhoc", {"1f0e…": ((0.01, 5.2), …)})      losses-<table>.svg and .png
+    write(build(store.frame()), "reports/adhoc", {"1f0e…": ((0.01, 5.2), …)})      losses-<table>.svg and .png, .csv and .json
 
 A loss is the method's own, so no two panels have one axis: what is read is whether it fell, broke off, or still falls at the end. A line
 that ends before its panel does is of a run that diverged. The same records give the same bytes.
@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reports.pages import programs
 from reports.plots.cost import DOTS_PER_INCH, STYLE, save
 from reports.tables.drawable import MOST_POINTS
 from reports.tables.file_names import slugs
@@ -34,6 +35,9 @@ def write(tables: list[Table], folder: str | Path, curves: Mapping[str, Curve]) 
         rows = sorted((row for row in table.rows if any(run in curves for _, run in row.runs)), key=lambda row: row.label)
         if 0 < len(rows) <= MOST_POINTS:
             paths += save(draw(table, rows, curves), folder, f"losses-{name}", table.made_of)
+            runs = [(row.label, seed, run) for row in rows for seed, run in sorted(row.runs)]
+            body = [(*each, share, loss) for each in runs for share, loss in curves.get(each[-1], ())]
+            paths += programs.write_numbers(folder, f"losses-{name}", ["setting", "seed", "run", "share", "loss"], body)
     return paths
 
 

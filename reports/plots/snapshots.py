@@ -1,6 +1,6 @@
 """Accuracy within runs: a figure per table of runs that were looked at on their way, a panel for each measure.
 
-    write(build(store.frame()), "reports/adhoc")      snapshots-<table>.svg and .png
+    write(build(store.frame()), "reports/adhoc")      snapshots-<table>.svg and .png, .csv and .json
 
 A line is a method over the share of its budget that was spent, mean over seeds with 95 % interval; a hollow point one where features of a
 seed had collapsed. All points of a line are of the same runs, whose learning rate still falls: what a shorter budget comes to is another
@@ -13,6 +13,7 @@ from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from reports.pages import programs
 from reports.plots.cost import DOTS_PER_INCH, MARKERS, STYLE, save
 from reports.plots.label_placement import write_beside
 from reports.tables.columns import Column
@@ -32,7 +33,19 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
         if table.on_the_way and len(rows) <= MOST_POINTS:
             figure = draw(table, rows)
             paths += save(figure, folder, f"snapshots-{name}", table.made_of)
+            head = ["setting", "share", "column", "mean", "half_width", "seeds", "collapsed"]
+            paths += programs.write_numbers(folder, f"snapshots-{name}", head, numbers(rows))
     return paths
+
+
+def numbers(rows: list[Row]) -> list[tuple[object, ...]]:
+    """A line for each point: the mean over seeds, and of how many of them features had collapsed."""
+    return [
+        (row.label, look.share, key, cell.mean, cell.half_width, len(cell.values), look.collapsed)
+        for row in rows
+        for look in row.on_the_way
+        for key, cell in look.cells.items()
+    ]
 
 
 def draw(table: Table, rows: list[Row]) -> Figure:

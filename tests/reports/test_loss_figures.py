@@ -1,6 +1,7 @@
 """How losses fell: a panel for each method that has a curve, its seeds' own points, and the same bytes for the same records."""
 
 import numpy as np
+import pandas
 import pytest
 
 from bench.records.store import ResultStore
@@ -39,7 +40,12 @@ def test_every_method_with_a_curve_has_a_panel_with_a_line_a_seed(tables, curves
 
 def test_equal_records_give_equal_bytes_and_none_without_curves(tables, curves, tmp_path):
     first, second = (losses.write(tables, tmp_path / name, curves) for name in ("first", "second"))
-    assert [path.suffix for path in first] == [".svg", ".png"] and first[0].name.startswith("losses-cifar10-resnet8-")
+    assert [path.suffix for path in first] == [".svg", ".png", ".csv", ".json"]
+    told = pandas.read_csv(first[2])
+    assert {run: list(zip(part.share, part.loss, strict=True)) for run, part in told.groupby("run")} == {
+        run: [tuple(point) for point in curve] for run, curve in curves.items()
+    }
+    assert first[0].name.startswith("losses-cifar10-resnet8-")
     assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))
     assert "mean" not in first[0].read_text() and losses.write(tables, tmp_path / "none", {}) == []
     assert not (tmp_path / "none").exists()

@@ -1,5 +1,6 @@
 """What was measured within runs: the figure of it, and what `show` says; no table has it among its numbers."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -54,7 +55,11 @@ def test_the_figure_has_a_panel_a_measure_in_the_same_bytes(table, tmp_path, mon
     first, second = (cost.render(snapshots.draw(table, [table.rows[0]]), "svg") for _ in range(2))
     assert first == second
     monkeypatch.setattr(cost, "render", lambda figure, kind, made_of: b"drawn")
-    assert len(snapshots.write([table], tmp_path)) == 2
+    written = snapshots.write([table], tmp_path)
+    assert [path.suffix for path in written] == [".svg", ".png", ".csv", ".json"]
+    points = json.loads(written[-1].read_text())
+    cells = {(look.share, key): cell for row in table.rows for look in row.on_the_way for key, cell in look.cells.items()}
+    assert {(one["share"], one["column"]): one["mean"] for one in points} == {key: cell.mean for key, cell in cells.items()} != {}
     assert snapshots.write([replace(table, on_the_way=())], tmp_path) == []
 
 
