@@ -44,9 +44,13 @@ def sheet(spec: RunSpec, data: DataSet, rows: int = IMAGES, height: int = ZOOM_T
     """The sheet, and its captions. rows: of the images so many are drawn. height: in pixels, what each is enlarged to at least."""
     source, num_classes = load_source(spec, data)
     columns = seen(build_method(spec, source, num_classes), source, spec)
+    return arranged(columns, source, rows, height), [caption for caption, _ in columns]
+
+
+def arranged(columns: list[tuple[str, Tensor]], source: Source, rows: int, height: int) -> Image.Image:
+    """What is `seen` of the first images of a source, of so many, each enlarged to at least this height."""
     zoom = max(1, -(-height // source.images.shape[-1]))
-    drawing = drawn([(caption, [picture(cell, zoom) for cell in cells[:rows]]) for caption, cells in columns])
-    return drawing, [caption for caption, _ in columns]
+    return drawn([(caption, [picture(cell, zoom) for cell in cells[:rows]]) for caption, cells in columns])
 
 
 def seen(method: Method, source: Source, spec: RunSpec) -> list[tuple[str, Tensor]]:

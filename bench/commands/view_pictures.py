@@ -14,7 +14,8 @@ from torchvision.transforms.functional import to_pil_image
 from torchvision.utils import make_grid
 
 import methods
-from bench.commands.contact_sheet import sheet
+from bench.commands.contact_sheet import arranged, seen, sheet
+from bench.conformance.case import Case
 from bench.data import catalogue
 from bench.data.catalogue import DataSets
 from bench.data.dataset import DataSet
@@ -37,13 +38,14 @@ ROUNDING = 4
 
 def every(datasets: DataSets, dataset: str, hear: Callable[[str], None]) -> dict[str, bytes]:
     """All pictures by their files' names. dataset: what the methods' views are of. hear: is told which methods cannot learn from it, as one
-    that predicts colours from grey, and why: they have no picture. UserError where the data set is not here."""
+    that predicts colours from grey, and why: theirs are of pieces of photographs. UserError where the data set is not here."""
     data, made = datasets.require(dataset), {}
     for name in filter(lambda name: drawable(name, data), methods.names()):
         try:
             made[f"{name}.png"] = views_of(name, data)
         except UserError as error:
-            hear(f"no picture of {name}: {error}")
+            hear(f"{name} sees pieces of photographs: {error}")
+            made[f"{name}.png"] = views_of_photographs(name)
     inside = [name for name in catalogue.names() if (entry := catalogue.entry(name)).source.startswith("inside ") and entry.modality.drawn]
     return made | {f"{PREFIX}{name}.png": test_images(datasets.require(name)) for name in inside}
 
@@ -59,6 +61,15 @@ def views_of(method: str, data: DataSet) -> bytes:
     spec = RunSpec(method=method, dataset=data.name, budget=Budget("steps", 1), encoder=encoder_for(method, data))
     drawing, _ = sheet(complete(spec, data=data, tried=False), data, ROWS, HEIGHT)
     return png(drawing)
+
+
+def views_of_photographs(method: str) -> bytes:
+    """Of the images that need no data set, which `check` tries methods on: they have colours, and room for a ViT's patches."""
+    case = Case(method)
+    made = case.build()
+    source = case.source(case.labels[: case.training_images] if made.uses_labels else None)
+    spec = RunSpec(method=method, dataset="photographs", budget=Budget("steps", 1))
+    return png(arranged(seen(made, source, spec), source, ROWS, HEIGHT))
 
 
 def encoder_for(method: str, data: DataSet) -> str:
