@@ -70,7 +70,7 @@ def start(request, workers, how, dry_run, options, chosen=None, alike=None, time
         raise UserError(f"--{given[0].replace('_', '-')} is for --launcher slurm")
     if request.launcher == "slurm" and workers:
         raise UserError("--workers is for --launcher local; expected --parallel")
-    require_kept(how["keep_weights"], request)
+    require_kept(how.get("keep_weights", "none"), request)
     from bench.launch.shared_folders import require_logs
 
     cluster = None
