@@ -57,7 +57,7 @@ COMMANDS = (
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="sslbench", message="%(prog)s %(version)s", help="Show the version and exit.")
 def cli():
-    """Compare self-supervised methods for images under one budget and one protocol."""
+    """Compare self-supervised methods under one budget and one protocol."""
 
 
 for command in COMMANDS:
