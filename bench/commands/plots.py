@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from bench.commands import contact_sheet
 from bench.commands.export import trained_method, weights_of
@@ -27,6 +28,7 @@ from bench.records.record import RunRecord
 from bench.spec import RunSpec
 from bench.views import prepare
 from reports.plots import of_run
+from reports.tables.provenance import UNKNOWN, Provenance
 
 QUERIES, NEIGHBOURS = 10, 6
 
@@ -55,12 +57,14 @@ def write_plots(record: RunRecord, path: Path, scratch: Path, data_root, folder:
     test_x, test_y = arrays.test_split()
     train, test = (getattr(features.images(), split).images[0] for split in ("train", "test"))
     sheet = neighbours(arrays.train_x, arrays.train_y, train, test_x, test_y, test)
-    made = io.BytesIO()
-    sheet.save(made, "png")
+    commit = record.environment.get("commit") or UNKNOWN
+    made_of, made, said = Provenance((record.id,), (str(commit),), (spec.protocol,)), io.BytesIO(), PngInfo()
+    said.add_text("Source", made_of.text())
+    sheet.save(made, "png", pnginfo=said)
     written.append(files.replace(folder / "neighbours.png", made.getvalue()))
     _, probe = linear.refit(arrays)
     counts = confusion(test_y, predict(probe, test_x)[0], arrays.num_classes)
-    written += [files.replace(folder / f"confusion.{kind}", of_run.confusion(counts, names, kind)) for kind in ("svg", "png")]
+    written += [files.replace(folder / f"confusion.{kind}", of_run.confusion(counts, names, kind, made_of)) for kind in ("svg", "png")]
     written.append(files.replace(folder / "confusion.csv", table(["true", *names], zip(names, *counts.T.tolist(), strict=True))))
     if find_spec("umap") is None:
         lacking.append("no map of the features: it needs a library, pip install umap-learn")
@@ -68,7 +72,7 @@ def write_plots(record: RunRecord, path: Path, scratch: Path, data_root, folder:
         chosen = evenly(len(test_x), MOST_POINTS)
         points = embedded(test_x[chosen])
         labels = [names[label] for label in test_y[chosen]]
-        written += [files.replace(folder / f"umap.{kind}", of_run.scatter(points, labels, names, kind)) for kind in ("svg", "png")]
+        written += [files.replace(folder / f"umap.{kind}", of_run.scatter(points, labels, names, kind, made_of)) for kind in ("svg", "png")]
         rows = zip(chosen.tolist(), labels, *points.T.tolist(), strict=True)
         written.append(files.replace(folder / "umap.csv", table(["test_image", "class", "x", "y"], rows)))
     return written, lacking

@@ -18,6 +18,8 @@ from bench.spec import RunSpec, method_name, settled
 from bench.suites._tuned import Setting, path_of, text
 from reports.pages import tuning as page
 from reports.plots import tuning as figure
+from reports.tables import provenance
+from reports.tables.provenance import Provenance
 from reports.tables.tuning import Searched, Section
 
 
@@ -39,7 +41,7 @@ def finish(tuning: Tuning, reported: tuple[RunSpec, ...], request, suite: str | 
         say(outcome)
     path = path_of(suite) if suite else folder / "choice.json"
     files.replace(path, text(how, chosen).encode())
-    written = [path, *page.write(told, frame, folder), *figure.write(told, folder)]
+    written = [path, *page.write(told, frame, folder), *figure.write(told, folder, of_trials(tuning, request.results))]
     tuning.completions.keep()
     click.echo(f"written: {', '.join(map(str, written))}")
     if suite:
@@ -48,6 +50,12 @@ def finish(tuning: Tuning, reported: tuple[RunSpec, ...], request, suite: str | 
         for outcome in tuning.outcomes:
             if outcome.chosen:
                 click.echo(f"then   {command(outcome, request, seeds)}")
+
+
+def of_trials(tuning: Tuning, results: Path) -> Provenance:
+    """What the search was made of, by the records of its trials."""
+    frame, mine = ResultStore(results).frame(), {tuning.complete(spec).id for spec in tuning.specs}
+    return provenance.of(frame[frame["id"].isin(list(mine))])
 
 
 def title(run: RunSpec) -> str:

@@ -6,12 +6,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.plots.cost import DOTS_PER_INCH, STYLE, render
+from reports.tables.provenance import Provenance
 
 MOST_NUMBERS = 20
 """Classes up to which each cell has its number, and each class its name."""
 
 
-def confusion(counts: np.ndarray, names: tuple[str, ...], kind: str) -> bytes:
+def confusion(counts: np.ndarray, names: tuple[str, ...], kind: str, made_of: Provenance) -> bytes:
     """A heat map of int64 [C, C], as svg or png: rows are the true classes, shares of a row the colours."""
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     few = len(names) <= MOST_NUMBERS
@@ -29,10 +30,10 @@ def confusion(counts: np.ndarray, names: tuple[str, ...], kind: str) -> bytes:
         axes.set_ylabel("true class")
         right = 100 * counts.trace() / max(counts.sum(), 1)
         axes.set_title(f"{right:.1f} % of {counts.sum():,} test images right")
-        return render(figure, kind)
+        return render(figure, kind, made_of)
 
 
-def scatter(points: np.ndarray, labels: list[str], names: tuple[str, ...], kind: str) -> bytes:
+def scatter(points: np.ndarray, labels: list[str], names: tuple[str, ...], kind: str, made_of: Provenance) -> bytes:
     """A map [N, 2] with a colour a class, as svg or png; its axes have no unit."""
     few = len(names) <= MOST_NUMBERS
     import seaborn
@@ -49,7 +50,7 @@ def scatter(points: np.ndarray, labels: list[str], names: tuple[str, ...], kind:
         axes.set_title(f"UMAP of the features of {len(points):,} test images: only who is near whom means something", fontsize=8)
         axes.set_xticks([])
         axes.set_yticks([])
-        return render(figure, kind)
+        return render(figure, kind, made_of)
 
 
 def _blank(width: float, height: float):

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.plots.cost import DOTS_PER_INCH, STYLE, save
+from reports.tables.provenance import Provenance
 from reports.tables.tuning import Searched, Section, expected_best
 
 MOST_COLUMNS = 6
@@ -26,15 +27,15 @@ EDGES = (0.7, 0.9)
 """Inches beside and above the panels, for titles."""
 
 
-def write(sections: Sequence[Section], folder: str | Path) -> list[Path]:
-    """Draw each section that has a sound trial into `folder`; returns the files."""
+def write(sections: Sequence[Section], folder: str | Path, made_of: Provenance | None = None) -> list[Path]:
+    """Draw each section that has a sound trial into `folder`; returns the files. made_of: the trials of all of them."""
     paths = []
     for section in sections:
         shown = [one for one in section.searched if one.best_of_studies]
         if shown:
             stem = "expected-best-" + re.sub(r"[^\w.-]+", "_", section.title.replace(",", ""))
             figure = draw(section.title, shown)
-            paths += save(figure, folder, stem, None)
+            paths += save(figure, folder, stem, made_of)
     return paths
 
 

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from bench.commands import plots
 from bench.commands.cli import cli
@@ -47,6 +48,9 @@ def test_confusions_add_up_to_the_record_with_weights_of_either_place(made, tmp_
         counts = np.array([row[1:] for row in rows], dtype=int)
         assert head[1:] == [row[0] for row in rows] and counts.sum() == linear.n
         assert 100 * counts.trace() / counts.sum() == pytest.approx(linear.value)
+    assert record.id in (tmp_path / "scratch" / "confusion.svg").read_text()
+    with Image.open(tmp_path / "scratch" / "neighbours.png") as sheet:
+        assert sheet.text["Source"].startswith("1 run, SHA-256 of their ids") and "protocol" in sheet.text["Source"]
     for name in ("neighbours.png", "confusion.svg"):
         assert (tmp_path / "scratch" / name).read_bytes() == (tmp_path / "elsewhere" / name).read_bytes()
 
