@@ -114,6 +114,9 @@ def test_what_is_chosen_is_written_and_reported_runs_stand_beside_it(bench, here
     assert f"--set padding={best['padding']} --set recipe.lr={best['lr']}" in out and "--seeds 0,1,2" in out
     written = {path.name: path.read_bytes() for path in Path("reports/tune").iterdir()}
     assert {"choice.json", "tuning.md", "tuning.csv"} < set(written) and any(name.endswith(".svg") for name in written)
+    (drawing,) = (content.decode() for name, content in written.items() if name.endswith(".svg"))
+    recorded = {path.stem[-16:] for path in Path("results").rglob("*.json")}
+    assert recorded and sum(run in drawing for run in recorded) == len(recorded), "the picture says which trials it is of"
     page = written["tuning.md"].decode()
     assert "| default" in page and "| tuned" in page and "0.024" in page, "12 runs of 2 GFLOP"
     for trial, accuracy in ((outcome.trials[0], 40.0), (outcome.chosen.scored.trial, 70.0)):
