@@ -5,13 +5,9 @@ pixels it is averaged down to 32 x 32. Of a clip of one frame all are 0.
 B clips, T frames, H and W their height and width, D = 3 H W features.
 """
 
-from torch.nn import functional as F
-
 from bench.domains import Count
 from bench.method import Floor
-
-LARGEST = 64
-"""Pixels up to which a frame keeps its size."""
+from bench.parts.pixels import as_vectors
 
 
 class FrameDifferences(Floor):
@@ -26,6 +22,4 @@ class FrameDifferences(Floor):
     def encode(self, clips):
         """[B, T, 3, H, W] -> [B, D]"""
         moved = (clips[:, 1:] - clips[:, :-1]).abs().sum(1) / max(1, clips.shape[1] - 1)
-        if max(moved.shape[2:]) > LARGEST:
-            moved = F.adaptive_avg_pool2d(moved, self.reduced)
-        return moved.flatten(1)
+        return as_vectors(moved, self.reduced)

@@ -5,13 +5,9 @@ does with images.
 B clips, T frames, H and W their height and width, D = 3 H W features.
 """
 
-from torch.nn import functional as F
-
 from bench.domains import Count
 from bench.method import Floor
-
-LARGEST = 64
-"""Pixels up to which a frame keeps its size."""
+from bench.parts.pixels import as_vectors
 
 
 class OneFrame(Floor):
@@ -25,7 +21,4 @@ class OneFrame(Floor):
 
     def encode(self, clips):
         """[B, T, 3, H, W] -> [B, D]"""
-        frame = clips[:, clips.shape[1] // 2]
-        if max(frame.shape[2:]) > LARGEST:
-            frame = F.adaptive_avg_pool2d(frame, self.reduced)
-        return frame.flatten(1)
+        return as_vectors(clips[:, clips.shape[1] // 2], self.reduced)

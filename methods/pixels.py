@@ -5,13 +5,9 @@ probe on 224 x 224 x 3 = 150,528 features would measure the probe.
 B images, H and W their height and width, D = 3 H W features; of a grey image all three channels are the same.
 """
 
-from torch.nn import functional as F
-
 from bench.domains import Count
 from bench.method import Floor
-
-LARGEST = 64
-"""Pixels up to which an image keeps its size."""
+from bench.parts.pixels import as_vectors
 
 
 class Pixels(Floor):
@@ -24,6 +20,4 @@ class Pixels(Floor):
 
     def encode(self, images):
         """[B, 3, H, W] -> [B, D]"""
-        if max(images.shape[2:]) > LARGEST:
-            images = F.adaptive_avg_pool2d(images, self.reduced)
-        return images.flatten(1)
+        return as_vectors(images, self.reduced)
