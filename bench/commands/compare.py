@@ -34,7 +34,7 @@ def compare(first, second, columns, as_json):
         frames.append((store := ResultStore(folder)).frame())
         say_problems(store)
         if frames[-1].empty:
-            raise UserError(f"'{folder}' holds no record; expected a folder of records, as results/cifar10_new_seeds")
+            raise UserError(f"'{folder}' holds no record; expected a folder of records, as results/cifar10")
     found = side_by_side(*frames)
     wanted = grid.comma_list(columns, "--columns") if columns else None
     known = {name for pair in found.pairs for name in (pair.column, pair.header)}

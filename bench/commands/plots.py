@@ -4,7 +4,6 @@ It looks at test images that the run's evaluation has read before, with the weig
 N test images, D features, C classes.
 """
 
-import csv
 import io
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +26,7 @@ from bench.machine import files
 from bench.records.record import RunRecord
 from bench.spec import RunSpec
 from bench.views import prepare
+from reports.pages.programs import csv_of
 from reports.plots import of_run
 from reports.tables.provenance import UNKNOWN, Provenance
 
@@ -65,7 +65,7 @@ def write_plots(record: RunRecord, path: Path, scratch: Path, data_root, folder:
     _, probe = linear.refit(arrays)
     counts = confusion(test_y, predict(probe, test_x)[0], arrays.num_classes)
     written += [files.replace(folder / f"confusion.{kind}", of_run.confusion(counts, names, kind, made_of)) for kind in ("svg", "png")]
-    written.append(files.replace(folder / "confusion.csv", table(["true", *names], zip(names, *counts.T.tolist(), strict=True))))
+    written.append(files.replace(folder / "confusion.csv", csv_of(["true", *names], zip(names, *counts.T.tolist(), strict=True)).encode()))
     if find_spec("umap") is None:
         lacking.append("no map of the features: it needs a library, pip install umap-learn")
     else:
@@ -74,7 +74,7 @@ def write_plots(record: RunRecord, path: Path, scratch: Path, data_root, folder:
         labels = [names[label] for label in test_y[chosen]]
         written += [files.replace(folder / f"umap.{kind}", of_run.scatter(points, labels, names, kind, made_of)) for kind in ("svg", "png")]
         rows = zip(chosen.tolist(), labels, *points.T.tolist(), strict=True)
-        written.append(files.replace(folder / "umap.csv", table(["test_image", "class", "x", "y"], rows)))
+        written.append(files.replace(folder / "umap.csv", csv_of(["test_image", "class", "x", "y"], rows).encode()))
     return written, lacking
 
 
@@ -116,12 +116,3 @@ def embedded(x: np.ndarray) -> np.ndarray:
         import umap
 
         return umap.UMAP(metric="cosine", random_state=0, n_neighbors=min(15, len(x) - 1)).fit_transform(x)
-
-
-def table(head: list[str], rows) -> bytes:
-    """CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue().encode()

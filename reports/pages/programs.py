@@ -42,10 +42,16 @@ def write_page(folder: str | Path, name: str, page: str, sections: Sequence[Sect
 
 def write_numbers(folder: str | Path, name: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> list[Path]:
     """What a figure is drawn from: NAME.csv and NAME.json in `folder`; the files."""
+    told = csv_of(head, body)
+    made = {"csv": told.encode(), "json": twin(told)}
+    return [files.replace(Path(folder) / f"{name}.{kind}", content) for kind, content in made.items()]
+
+
+def csv_of(head: Sequence[str], body: Iterable[Sequence[object]]) -> str:
+    """A CSV with this header."""
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([head, *body])
-    made = {"csv": file.getvalue().encode(), "json": twin(file.getvalue())}
-    return [files.replace(Path(folder) / f"{name}.{kind}", content) for kind, content in made.items()]
+    return file.getvalue()
 
 
 def sheet(sections: Sequence[Section]) -> str:

@@ -53,8 +53,6 @@ class SideBySide:
     """What came of it."""
 
     pairs: list[Pair] = field(default_factory=list)
-    of_table: dict[str, dict[str, object]] = field(default_factory=dict)
-    """Setting -> the values of KEY that its pairs stand in."""
     versions: list[str] = field(default_factory=list)
     """'cifar10 resnet8 3e+12 flops simclr: method_version 1 and 2', for what is of other code in the two."""
     alone: tuple[int, int] = (0, 0)
@@ -81,7 +79,6 @@ def side_by_side(first: pandas.DataFrame, second: pandas.DataFrame) -> SideBySid
             if apart:
                 found.versions.append(f"{name}: {', '.join(apart)}")
             own = name if len(pairs) == 1 else f"{name} of {', '.join(f'{what} {was}' for what, was in zip(CODE, before, strict=True))}"
-            found.of_table[own] = dict(zip(SAME, key, strict=True))
             found.pairs += _pairs(own, ours[before], theirs[after])
     return found
 
