@@ -3,13 +3,16 @@
 python -m bench.pages.methods simclr > docs/methods.md      costs are relative to this method's
 """
 
+import copy
+import functools
 import re
 import sys
+from collections.abc import Callable
 
 import torch
 
 import methods
-from bench.compute.flops import count_flops
+from bench.compute.flops import count_flops, count_flops_by_shapes
 from bench.compute.randomness import Draws, seeded
 from bench.data import catalogue
 from bench.domains import domains
@@ -54,6 +57,7 @@ of these is refused before anything is trained.
 """
 
 
+@functools.cache
 def measured_on(name: str) -> str:
     """The data set that the method is measured on: the first whose items it takes."""
     return next(each for each in MEASURED_ON if name in methods.takers(catalogue.entry(each).modality.name))
@@ -93,7 +97,15 @@ def made(name: str, encoder: str) -> Method:
 
 
 def flops_per_image(method: Method, data: DatasetInfo) -> float:
-    """Of loss and backward."""
+    """Of loss and backward; by shapes where no shape depends on a number."""
+    try:
+        return counted_by(count_flops_by_shapes, copy.deepcopy(method), data)
+    except RuntimeError:
+        return counted_by(count_flops, method, data)
+
+
+def counted_by(counter: Callable[[Callable[[], object]], float], method: Method, data: DatasetInfo) -> float:
+    """FLOPs an image of loss and backward of a made-up batch."""
     count = max(BATCH, method.smallest_batch)
     source, views = Draws("catalogue", 0, total=count), []
     for view in method.views:
@@ -101,7 +113,7 @@ def flops_per_image(method: Method, data: DatasetInfo) -> float:
         views += [source.randint(data.kinds, *shape) if data.kinds else source.rand(*shape) for _ in range(view.count)]
     facts = (tuple(views), torch.arange(count), Draws("catalogue", 1, total=count))
     batch = LabelledBatch(*facts, torch.arange(count) % 2) if method.uses_labels else Batch(*facts)
-    return count_flops(lambda: method.loss(batch, 0.5).backward()) / count
+    return counter(lambda: method.loss(batch, 0.5).backward()) / count
 
 
 def views_in_words(method: Method, data: DatasetInfo) -> str:

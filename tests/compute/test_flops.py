@@ -1,13 +1,16 @@
 """FLOPs: of known layers to the last one, of every encoder against a count by hand, and of what is said beside torch's counter."""
 
+import copy
+
 import pytest
 import timm.layers
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.compute.flops import add_flops, count_flops
+from bench.compute.flops import add_flops, count_flops, count_flops_by_shapes
 from bench.encoders import factory, table
+from bench.pages import methods as methods_page
 
 B, FIRST, SECOND, THIRD = 8, 5, 7, 3
 
@@ -166,3 +169,15 @@ def test_a_recurrent_layer_counts():
     with torch.no_grad():
         assert count_flops(lambda: layer(rows)) == once
     assert count_flops(lambda: layer(rows)[0].sum().backward()) == 3 * once
+
+
+@pytest.mark.parametrize("name", ["simclr", "dino", "mae", "cpc", "bert"])
+def test_shapes_alone_give_the_flops_of_a_real_call(name):
+    method, data = methods_page.made(name, methods_page.encoder_for(name)), methods_page.data_for(name)
+    followed = methods_page.counted_by(count_flops_by_shapes, copy.deepcopy(method), data)
+    assert followed == methods_page.counted_by(count_flops, method, data) > 0
+
+
+def test_a_shape_that_depends_on_numbers_is_not_followed():
+    with pytest.raises(RuntimeError, match="nonzero"):
+        count_flops_by_shapes(lambda: torch.eye(2) @ torch.rand(2, 2)[torch.rand(2) > 0.5].T)
