@@ -53,7 +53,7 @@ OTHERS = (
     ("Few labels", ("few_labels",)),
     ("Retrieval, and probabilities of the linear probe", ("retrieval", "calibration")),
     ("Images that were changed or are from elsewhere", ("robustness", "shift", "ood")),
-    ("Linear probe by SGD, and all weights trained", ("linear_sgd", "finetune", "finetune_last", "scratch")),
+    ("Linear probe by SGD, and all weights trained", ("linear_sgd", "finetune", "finetune_adamw", "finetune_last", "scratch")),
     ("Pixels and boxes", ("segmentation", "detection")),
     ("After the projector", ("projection",)),
 )

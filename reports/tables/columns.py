@@ -144,6 +144,10 @@ WRITTEN = {
     "multilabel": (("mAP", "linear mAP → {}", "number", 44),),
     "linear_sgd": ((OF_IMAGES + r"_epochs\d+", "linear by SGD {}", "accuracy", 43),),
     "finetune": ((OF_IMAGES, "fine-tuned {}", "accuracy", 51), ("mAP", "fine-tuned mAP {}", "number", 51.1)),
+    "finetune_adamw": (
+        (OF_IMAGES, "fine-tuned by AdamW {}", "accuracy", 51.11),
+        ("mAP", "fine-tuned by AdamW mAP {}", "number", 51.12),
+    ),
     "finetune_last": tuple(
         (
             f"{OF_IMAGES}_last{count}",

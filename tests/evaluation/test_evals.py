@@ -437,7 +437,7 @@ def test_transfer_is_linear_and_knn_on_the_other_data_set(few):
     assert [r.value for r in results] == [r.value for r in (*linear.measure(few), *knn.measure(few))]
 
 
-OF_IMAGES = {"detection", "finetune", "finetune_few", "finetune_last", "linear_sgd", "scratch", "segmentation"}
+OF_IMAGES = {"detection", "finetune", "finetune_adamw", "finetune_few", "finetune_last", "linear_sgd", "scratch", "segmentation"}
 """Train on images, and say themselves where a loss or a feature is not finite."""
 
 WITH_OWN_TESTS = {"frame_order", "multilabel"}

@@ -20,7 +20,7 @@ from bench.encoders.encoder import Encoder
 from bench.errors import UserError
 from bench.evaluation import registry
 from bench.evaluation.evaluate import evaluate
-from bench.evaluation.evaluators import finetune, finetune_few, finetune_last, linear_sgd, scratch
+from bench.evaluation.evaluators import finetune, finetune_adamw, finetune_few, finetune_last, linear_sgd, scratch
 from bench.evaluation.frozen_encoder import FrozenEncoder
 from bench.evaluation.tuning import classifier, descent
 from bench.evaluation.tuning.images import Images, Part
@@ -201,6 +201,22 @@ def test_the_last_stages_are_tuned_as_all_are(features, short, monkeypatch):
     assert [result.metric for result in (*few, *frozen)] == ["top1_last3", "tflop_last3", "top1_last0", "tflop_last0"]
     assert frozen[0].correct != whole.correct and frozen[1].value < cost.value / 2, "without a backward pass"
     assert {result.evaluator for result in few} == {"finetune_last"}
+
+
+def test_adamw_is_another_descent_of_the_same_tuning(features, short, monkeypatch):
+    """Warmup, rates of its own chosen on val, no decay of biases and norms; all else is `finetune`'s."""
+    seen = []
+    monkeypatch.setattr(
+        classifier, "descend", lambda network, recipe, *rest: seen.append(recipe) or descent.descend(network, recipe, *rest)
+    )
+    monkeypatch.setattr(finetune_adamw, "RATES", (1e-9, 3e-3))
+    accuracy, cost = finetune_adamw.evaluate(features)
+    assert (accuracy.evaluator, accuracy.metric, accuracy.split, cost.metric) == ("finetune_adamw", "top1", "test", "tflop")
+    assert [recipe.lr for recipe in seen] == [1e-9, 3e-3, accuracy.chosen["lr"]] and accuracy.chosen["weight_decay"] == 0.05
+    assert {(r.optimizer, r.weight_decay, r.warmup, r.schedule, r.exclude, r.batch_size) for r in seen} == {
+        ("adamw", 0.05, 0.1, "cosine", ("bias", "norm"), 64)
+    }
+    assert accuracy.correct != finetune.evaluate(features)[0].correct
 
 
 def test_text_is_tuned_as_it_is_stored(short, monkeypatch):

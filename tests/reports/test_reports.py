@@ -170,6 +170,8 @@ def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(
         ("finetune", "top1", "fine-tuned voc2012", "accuracy"),
         ("finetune", "mean_per_class", "fine-tuned voc2012 (per class)", "accuracy"),
         ("finetune", "mAP", "fine-tuned mAP voc2012", "number"),
+        ("finetune_adamw", "top1", "fine-tuned by AdamW voc2012", "accuracy"),
+        ("finetune_adamw", "mAP", "fine-tuned by AdamW mAP voc2012", "number"),
         ("scratch", "top1", "from scratch voc2012", "accuracy"),
         ("linear_sgd", "mean_per_class_epochs100", "linear by SGD voc2012 (per class)", "accuracy"),
         ("multilabel", "mAP", "linear mAP → voc2012", "number"),

@@ -7,16 +7,16 @@ metrics             top1 (mean_per_class where that is the data set's; mAP where
 As ssl-transfer (linusericsson/ssl-transfer@4e9b9c2, finetune.py): SGD with Nesterov momentum 0.9, a cosine to 0, batches of 64, crops and
 flips, every setting of the grid trained on train and measured on val, the best one trained again on train + val. Differs from it: 200 steps
 (5,000 there); a grid of 2 x 2 (4 x 5 there); images have the size of the pretraining (224 there). What are not images are trained on as
-they are, without crops and flips.
+they are, without crops and flips. Transformers want AdamW: `finetune_adamw`.
 The same items, crops and first linear layer for every method and seed. A method without an encoder (raw pixels) has no results.
 N images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.evaluation.features import Features
 from bench.evaluation.tuning.classifier import Trainings, judged
-from bench.evaluation.tuning.descent import sgd
+from bench.evaluation.tuning.descent import Descent, sgd
 from bench.evaluation.tuning.grid import choose
 from bench.evaluation.tuning.images import Images
 from bench.evaluation.tuning.trainable import Trainable
@@ -37,20 +37,27 @@ STEPS, BATCH = 200, 64
 
 
 def measure(
-    evaluator: str, make: Callable[[], Trainable | None], images: Images, check: Callable[[float], None], ending: str = ""
+    evaluator: str,
+    make: Callable[[], Trainable | None],
+    images: Images,
+    check: Callable[[float], None],
+    ending: str = "",
+    *,
+    descent: Descent = sgd,
+    settings: Sequence[tuple[float, float]] = (),
 ) -> list[Result]:
     """The data set's metric on test, percent, and `tflop`, with which a record says what it took. make: gives a new copy of the encoder at
-    every call, or None, and then there are no results. check: see Features.check. ending: of both metrics' names. ValueError where no
-    setting has a finite loss."""
+    every call, or None, and then there are no results. check: see Features.check. ending: of both metrics' names. settings: (rate,
+    decay) for `descent`, those above where there are none. ValueError where no setting has a finite loss."""
     if make() is None:
         return []
-    settings = [(rate, decay) for rate in RATES for decay in DECAYS]
+    settings = settings or [(rate, decay) for rate in RATES for decay in DECAYS]
     trainings = Trainings(make, images, STEPS, len(settings) + 1, check)
     best, on_val, network = choose(
         settings,
         images.train,
         images.fitting_split,
-        lambda part, setting: trainings.train(part, sgd(*setting, BATCH)),
+        lambda part, setting: trainings.train(part, descent(*setting, BATCH)),
         lambda network: judged(images.metric, network.scores(images.val), images.val.labels)[0],
     )
     if not best or not network:

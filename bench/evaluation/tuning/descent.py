@@ -44,6 +44,15 @@ def sgd(rate: float, weight_decay: float, batch_size: int) -> Recipe:
     )
 
 
+def adamw(rate: float, weight_decay: float, batch_size: int) -> Recipe:
+    """The first tenth a warmup, then a cosine to 0; biases and norms do not decay: as transformers are fine-tuned."""
+    return Recipe("adamw", lr=rate, lr_per_batch=None, batch_size=batch_size, weight_decay=weight_decay, warmup=0.1, schedule="cosine")
+
+
+Descent = Callable[[float, float, int], Recipe]
+"""Of a learning rate, a weight decay and a batch size."""
+
+
 def descend(network: nn.Module, recipe: Recipe, steps: int, loss: Callable[[int], Tensor], check: Callable[[float], None]) -> float | None:
     """Train what of `network` has `requires_grad`, in train mode, by so many steps on `loss(step)`, a float32 scalar. FLOPs of all of them,
     from those of the first; None, and no further step, where a loss is not finite.
