@@ -322,7 +322,7 @@ def name_of(method, encoder, seed, hyper_parameters, **rest):
     return (method, encoder, hyper_parameters.get("normalise", True), hyper_parameters.get("components", 128)), seed
 
 
-@pytest.mark.parametrize("name", WITH_RECORDS)
+@pytest.mark.parametrize("name", (*WITH_RECORDS, "text"))
 def test_the_committed_records_are_those_of_the_suite(name):
     """One of each run that the suite lists and of no other, from code that was committed."""
     suite = suites.load(name)
