@@ -127,8 +127,9 @@ def count_flops(function: Callable[[], object]) -> float:
 
 
 def count_flops_by_shapes(function: Callable[[], object]) -> float:
-    """FLOPs of one call of which no number is computed: shapes alone are followed, which takes a tenth of the time. What the call keeps of
-    it has no numbers either: hand it a copy. RuntimeError where a shape depends on numbers (nonzero, item)."""
+    """FLOPs of one call of which no number is computed: shapes alone are followed, which takes a tenth of the time. Unlike on torch's
+    meta device, attention is the call that the real device makes of it. What is kept has no numbers: hand it a copy. RuntimeError where
+    a shape depends on numbers (nonzero, item)."""
     with FakeTensorMode(allow_non_fake_inputs=True):
         return count_flops(function)
 

@@ -9,15 +9,14 @@ import re
 import sys
 from collections.abc import Callable
 
-import torch
-
 import methods
 from bench.compute.flops import count_flops, count_flops_by_shapes
-from bench.compute.randomness import Draws, seeded
+from bench.compute.randomness import seeded
 from bench.data import catalogue
 from bench.domains import domains
 from bench.encoders import factory
-from bench.method import FAMILIES, Batch, LabelledBatch, Method, build
+from bench.method import FAMILIES, Method, build
+from bench.plan.step import batch_of
 from bench.spec import DatasetInfo
 
 MEASURED_ON = {
@@ -107,12 +106,7 @@ def flops_per_image(method: Method, data: DatasetInfo) -> float:
 def counted_by(counter: Callable[[Callable[[], object]], float], method: Method, data: DatasetInfo) -> float:
     """FLOPs an image of loss and backward of a made-up batch."""
     count = max(BATCH, method.smallest_batch)
-    source, views = Draws("catalogue", 0, total=count), []
-    for view in method.views:
-        shape = view.shape(data)
-        views += [source.randint(data.kinds, *shape) if data.kinds else source.rand(*shape) for _ in range(view.count)]
-    facts = (tuple(views), torch.arange(count), Draws("catalogue", 1, total=count))
-    batch = LabelledBatch(*facts, torch.arange(count) % 2) if method.uses_labels else Batch(*facts)
+    batch = batch_of(method, count, data, 2, "cpu")
     return counter(lambda: method.loss(batch, 0.5).backward()) / count
 
 

@@ -6,8 +6,8 @@ metrics             top1 (mean_per_class where that is the data set's; mAP where
 Under the SGD of `finetune`, which is ssl-transfer's for ResNets, a transformer hardly moves in so few steps. As MAE fine-tunes a ViT
 (facebookresearch/mae@efb2a80, main_finetune.py: AdamW, weight decay 0.05 but for biases and norms, a cosine to 0) and BERT a text
 transformer (google-research/bert@eedf571, run_classifier.py: AdamW, the first tenth of the steps a warmup). Differs from both: a short
-training at rates for small networks (2e-5 to 5e-5 in BERT's paper, 5e-4 for each 256 images in MAE's code); neither layer-wise decay of the
-rate nor mixtures of images. All else is `finetune`'s: five trainings, the choice on val, the one reading of test.
+training at rates for small networks (2e-5 to 5e-5 in BERT's paper, 5e-4 for each 256 images of a ViT-B in MAE's FINETUNE.md); neither
+layer-wise decay of the rate nor mixtures of images. All else is `finetune`'s: five trainings, the choice on val, the one reading of test.
 """
 
 from bench.evaluation.evaluators import finetune
