@@ -197,9 +197,13 @@ def test_the_second_pca_has_as_many_components_as_the_encoder_has_features():
         assert run.hyper_parameters == {"components": width}
 
 
-def test_budgets_are_an_axis_for_every_method_at_seeds_that_nothing_searched():
+def test_budgets_are_an_axis_for_methods_of_every_kind_at_seeds_that_nothing_searched():
     suite = suites.load("cifar10_budgets")
-    names = {name for name in methods.names() if methods.load(name).trained and methods.can_use(name, "resnet8")}
+    names = set(cifar10_budgets.METHODS)
+    able = {name for name in methods.names() if methods.load(name).trained and methods.can_use(name, "resnet8")}
+    assert names <= able and len(names) == 12
+    kinds = {methods.load(name).family for name in able}
+    assert {methods.load(name).family for name in names} == kinds, "each kind that the encoder can carry is there"
     for amount in (1e12, 3e12, 1e13, 3e13):
         at = [run for run in suite.runs if run.budget.amount == amount]
         assert {run.method for run in at} == names | {"random", "random_rescaled", "pixels"}

@@ -48,41 +48,65 @@ def read(name: str) -> list[str]:
     return [line for line in content.decode().lower().splitlines() if line and not line.startswith(("#", ":"))]
 
 
-def similarity(words: dict[str, int], unit: np.ndarray, name: str) -> tuple[float | None, int]:
-    """Spearman's correlation for a list of pairs, and how many of them there are vectors for. words: row of each; unit: [V, D]."""
+def likenesses(words: dict[str, int], unit: np.ndarray, name: str) -> dict[int, tuple[float, float]]:
+    """Of the pairs of a list that there are vectors for, by their place in it: the cosine and people's score.
+
+    words: row of each; unit: [V, D]."""
+    pairs = enumerate(line.split("\t") for line in read(name))
+    known = {place: (words[a], words[b], float(score)) for place, (a, b, score) in pairs if a in words and b in words}
+    if not known:
+        return {}
+    first, second, scores = (np.array(column) for column in zip(*known.values(), strict=True))
+    cosines = (unit[first] * unit[second]).sum(axis=1)
+    return dict(zip(known, zip(cosines.tolist(), scores.tolist(), strict=True), strict=True))
+
+
+def correlation(pairs: np.ndarray) -> float | None:
+    """Spearman's, of [N, 2]; None of fewer than two pairs, and where cosines are all alike, as where no vector was learned."""
     from scipy.stats import spearmanr
 
-    pairs = [line.split("\t") for line in read(name)]
-    known = [(words[a], words[b], float(score)) for a, b, score in pairs if a in words and b in words]
-    if len(known) < 2:
-        return None, len(known)
-    first, second, scores = (np.array(column) for column in zip(*known, strict=True))
-    cosines = (unit[first] * unit[second]).sum(axis=1)
-    if not np.ptp(cosines):  # all alike, as where no vector was learned: there is no order
-        return None, len(known)
-    found: Any = spearmanr(cosines, scores)  # whose fields SciPy does not say
-    return float(found.statistic), len(known)
+    if len(pairs) < 2 or not np.ptp(pairs[:, 0]):
+        return None
+    found: Any = spearmanr(pairs[:, 0], pairs[:, 1])  # whose fields SciPy does not say
+    return float(found.statistic)
 
 
-def analogies(words: dict[str, int], unit: np.ndarray) -> tuple[float | None, int]:
-    """Percent of questions that are answered right, and how many there are vectors for."""
-    questions = (line.split() for line in read("questions-words.txt"))
-    known = [[words[word] for word in question] for question in questions if all(word in words for word in question)]
+def similarity(words: dict[str, int], unit: np.ndarray, name: str) -> tuple[float | None, int]:
+    """Spearman's correlation for a list of pairs, and how many of them there are vectors for."""
+    known = likenesses(words, unit, name)
+    return correlation(np.array([*known.values()]).reshape(-1, 2)), len(known)
+
+
+def answers(words: dict[str, int], unit: np.ndarray) -> dict[int, bool]:
+    """Of the questions that there are vectors for, by their place in the list, whether the answer is right."""
+    questions = enumerate(line.split() for line in read("questions-words.txt"))
+    known = {place: [words[word] for word in four] for place, four in questions if all(word in words for word in four)}
     if not known:
-        return None, 0
-    asked, right = np.array(known), 0
+        return {}
+    asked, right = np.array([*known.values()]), []
     for a, b, c, expected in (part.T for part in np.array_split(asked, -(-len(asked) // QUESTIONS_AT_ONCE))):
         near = (unit[b] - unit[a] + unit[c]) @ unit.T
         for given in (a, b, c):
             near[np.arange(len(a)), given] = -np.inf
-        right += int((near.argmax(axis=1) == expected).sum())
-    return 100 * right / len(asked), len(asked)
+        right += (near.argmax(axis=1) == expected).tolist()
+    return dict(zip(known, right, strict=True))
+
+
+def analogies(words: dict[str, int], unit: np.ndarray) -> tuple[float | None, int]:
+    """Percent of questions that are answered right, and how many there are vectors for."""
+    right = answers(words, unit)
+    return (100 * sum(right.values()) / len(right) if right else None), len(right)
+
+
+def vectors_of_words(words: tuple[str, ...], vectors: np.ndarray) -> tuple[dict[str, int], np.ndarray]:
+    """Row of each word, and the rows, of unit length; what is in brackets is no word."""
+    rows = [row for row, word in enumerate(words) if not re.fullmatch(r"\[[A-Z]+\]", word)]
+    return {words[row]: place for place, row in enumerate(rows)}, normalise(vectors[rows])
 
 
 def measure(dataset: str, words: tuple[str, ...], vectors: np.ndarray) -> list[Result]:
-    """All of them, from words [V] and their vectors [V, D]; what is in brackets is no word."""
-    rows = [row for row, word in enumerate(words) if not re.fullmatch(r"\[[A-Z]+\]", word)]
-    unit, places = normalise(vectors[rows]), {words[row]: place for place, row in enumerate(rows)}
+    """All of them, from words [V] and their vectors [V, D]."""
+    places, unit = vectors_of_words(words, vectors)
     found = {
         "spearman_wordsim353": similarity(places, unit, "wordsim353.tsv"),
         "spearman_simlex999": similarity(places, unit, "simlex999.txt"),
