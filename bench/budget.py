@@ -13,7 +13,13 @@ from pydantic.dataclasses import dataclass
 from bench.errors import UserError, unknown
 
 UNITS = ("steps", "images", "flops", "seconds")
-"""The four meters; each can be the unit of a budget."""
+"""The four meters; each can be the unit of a budget. A person reads and may write items for images, which texts and clips are not."""
+
+WRITTEN = {
+    **{"steps": "steps", "items": "images", "images": "images", "flops": "flops", "seconds": "seconds", "epochs": "epochs"},
+    **{"step": "steps", "item": "images", "image": "images", "flop": "flops", "s": "seconds", "epoch": "epochs"},
+}
+"""How a person may write a unit -> its name in records."""
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Of every part of a spec: a field that is unknown is refused, and so is a number that JSON cannot hold."""
@@ -28,14 +34,18 @@ class Budget:
 
     def __post_init__(self):
         if self.amount <= 0:
-            raise UserError(f"a budget must be a positive, finite amount, not {self.amount:g} {self.unit}")
+            raise UserError(f"a budget must be a positive, finite amount, not {self.amount:g} {self.shown_unit}")
         if self.unit in ("steps", "images") and self.amount != int(self.amount):
-            raise UserError(f"a budget in {self.unit} must be a whole number, not {self.amount:g}")
+            raise UserError(f"a budget in {self.shown_unit} must be a whole number, not {self.amount:g}")
+
+    @property
+    def shown_unit(self) -> str:
+        return "items" if self.unit == "images" else self.unit
 
     @classmethod
     def parse(cls, text: str) -> "Budget":
-        """Read '20000images', '2e15flops', '600s', '500steps' or '10epochs'."""
-        example = "expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs"
+        """Read '20000items' or '20000images', '2e15flops', '600s', '500steps' or '10epochs'."""
+        example = "expected a number and a unit: 20000items, 500steps, 2e15flops, 600s or 10epochs"
         match = re.fullmatch(r"\s*([-+]?[\w.+-]*?[\d.]|[-+]?nan|[-+]?inf)\s*([a-zA-Z]*)\s*", text)
         if not match:
             raise UserError(f"cannot read the budget '{text}'; {example}")
@@ -46,12 +56,11 @@ class Budget:
             raise UserError(f"cannot read the budget '{text}'; {example}") from None
         if not unit:
             raise UserError(f"the budget '{text}' has no unit; {example}")
-        unit = {"s": "seconds", "step": "steps", "image": "images", "epoch": "epochs", "flop": "flops"}.get(unit, unit)
-        if unit not in (*UNITS, "epochs"):
-            raise unknown("budget unit", unit, (*UNITS, "epochs"))
+        if unit not in WRITTEN:
+            raise unknown("budget unit", unit, [known for known in WRITTEN if known.endswith("s") and known != "s"])
         if not math.isfinite(amount):
             raise UserError(f"a budget must be a positive, finite amount, not '{text}'")
-        return cls(unit, amount)
+        return cls(WRITTEN[unit], amount)
 
     def in_images(self, num_images: int) -> "Budget":
         """An epoch is as many images as the pretraining split holds, for every batch size; other units stay."""
@@ -61,4 +70,4 @@ class Budget:
         if self.unit == "flops":
             return f"{self.amount:.3g}".replace("e+", "e") + " flops"
         amount = f"{self.amount:,.0f}" if self.amount == int(self.amount) else f"{self.amount:g}"
-        return f"{amount} {self.unit}"
+        return f"{amount} {self.shown_unit}"

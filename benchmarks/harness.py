@@ -107,7 +107,7 @@ def sweep(quick: bool) -> list[dict]:
     from bench.commands.request import Request
 
     seeds, methods = range(10 if quick else 1000), "simclr,byol,moco,dino,swav,npid,pcl,rotation,deepcluster,supervised"
-    described = {"method": methods, "dataset": "mnist5k", "budget": "20000images", "seeds": ",".join(map(str, seeds))}
+    described = {"method": methods, "dataset": "mnist5k", "budget": "20000items", "seeds": ",".join(map(str, seeds))}
     with tempfile.TemporaryDirectory() as folder:
         places = {"results": f"{folder}/results", "scratch": f"{folder}/scratch"}
         rest = dict.fromkeys(("encoder", "image_size", "batch_size", "precision", "pretrain_split", "recipe"))

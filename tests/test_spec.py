@@ -37,6 +37,8 @@ def complete(**changes):
         ("20000images", "images", 20000),
         ("20000 images", "images", 20000),
         ("1image", "images", 1),
+        ("20000items", "images", 20000),
+        ("1item", "images", 1),
         ("500steps", "steps", 500),
         ("1e3steps", "steps", 1000),
         ("2e15flops", "flops", 2e15),
@@ -62,7 +64,8 @@ def test_budget_is_read(text, unit, amount):
         ("10epocks", "unknown budget unit 'epocks'. Did you mean 'epochs'?"),
         ("10Steps", "unknown budget unit 'Steps'. Did you mean 'steps'?"),
         ("-5steps", "not -5 steps"),
-        ("0images", "not 0 images"),
+        ("0images", "not 0 items"),
+        ("10itens", "unknown budget unit 'itens'. Did you mean 'items'?"),
         ("infs", "not 'infs'"),
         ("nansteps", "not 'nansteps'"),
         ("1e999flops", "not '1e999flops'"),
@@ -84,11 +87,11 @@ def test_an_epoch_is_the_split_in_images():
 @pytest.mark.parametrize(
     ("budget", "text"),
     [
-        (Budget("images", 20000), "20,000 images"),
+        (Budget("images", 20000), "20,000 items"),
         (Budget("flops", 2e15), "2e15 flops"),
         (Budget("epochs", 0.25), "0.25 epochs"),
         (Budget("seconds", 1.5), "1.5 seconds"),
-        (Budget("images", 123456789), "123,456,789 images"),
+        (Budget("images", 123456789), "123,456,789 items"),
     ],
 )
 def test_budget_prints_its_amount(budget, text):

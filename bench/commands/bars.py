@@ -62,7 +62,7 @@ class Watch:
             amount, unit = spec.budget.amount, spec.budget.unit
             spent = f"{beat['spent']:.2e}/{amount:.2e}" if unit == "flops" else f"{beat['spent']:,.0f}/{amount:,.0f}"
             fields |= {"completed": beat["progress"], "spent": f"{spent} {unit}", "loss": f"loss {beat['loss']:.3f}"}
-            fields |= {"rate": f"{beat['images_per_second']:,.0f} images/s"}
+            fields |= {"rate": f"{beat['images_per_second']:,.0f} items/s"}
             if beat["state"] == "training":
                 fields["left"] = clock(beat["seconds_left"])
         self.progress.update(self.tasks[spec.id], **fields)
@@ -74,7 +74,7 @@ class Watch:
             self.progress.remove_task(self.tasks.pop(spec.id))
         # A run that was only evaluated, from its last checkpoint, has made no loss here.
         loss = f"  loss {beat['loss']:.3f}" if math.isfinite(beat.get("loss", math.nan)) else ""
-        detail = f"{loss}  {beat['images_per_second']:,.0f} images/s" if "progress" in beat else ""
+        detail = f"{loss}  {beat['images_per_second']:,.0f} items/s" if "progress" in beat else ""
         records = self.store.parts(spec)
         if beat["state"] in ("failed", "diverged") and records:
             detail = f"  {records[-1].reason}"

@@ -62,7 +62,7 @@ def results(records: list) -> list[list[str]]:
 def costs(cost) -> list[list[str]]:
     """What training spent."""
     memory = f"{cost.peak_memory_bytes / 2**20:,.0f}"
-    spent = {"steps": f"{cost.steps:,}", "images": f"{cost.images:,}", "FLOPs": f"{cost.flops:.4g}", "seconds": f"{cost.seconds:,.1f}"}
+    spent = {"steps": f"{cost.steps:,}", "items": f"{cost.images:,}", "FLOPs": f"{cost.flops:.4g}", "seconds": f"{cost.seconds:,.1f}"}
     return [[name, value] for name, value in (spent | {"peak memory, MiB": memory}).items()]
 
 

@@ -66,7 +66,7 @@ DESCRIBED = options(
     click.option("--batch-size", type=int, metavar="N", help="Images in the global batch.  [default: the method's]"),
     click.option("--precision", metavar="|".join(PRECISIONS), help="[default: bf16 where the device has it]"),
     click.option("--pretrain-split", metavar="|".join(PRETRAIN_SPLITS), help="[default: train]"),
-    click.option("--budget", metavar="AMOUNT+UNIT", help="20000images, 500steps, 2e15flops, 600s or 10epochs."),
+    click.option("--budget", metavar="AMOUNT+UNIT", help="20000items, 500steps, 2e15flops, 600s or 10epochs."),
     click.option("--seeds", metavar="0,1,2", help=f"Or a range, as 0-4. Of a suite: these of it.  [default: {DEFAULT_SEEDS}]"),
     RECIPE,
     SETTINGS,

@@ -122,7 +122,7 @@ class Request:
                 raise UserError(f"{name} must be a whole number from 1 up, not {value}")
         cells = [self.cell(combination, batch_size) for combination in grid.combinations(grid.in_full(settings, names), names)]
         if not budget:
-            raise UserError("no --budget; expected a number and a unit: 20000images, 500steps, 2e15flops, 600s or 10epochs")
+            raise UserError("no --budget; expected a number and a unit: 20000items, 500steps, 2e15flops, 600s or 10epochs")
         common = {
             "dataset": dataset,
             "budget": Budget.parse(budget),

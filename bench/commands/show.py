@@ -106,7 +106,7 @@ def described(run_id: str, records: dict, beat: dict | None) -> dict[str, list[s
         "loss": curve(first.loss_curve),
         "snapshots": on_the_way(first.snapshots),
         "cost": [
-            f"{cost.steps:,} steps, {cost.images:,} images, {cost.flops:.3g} FLOPs, {cost.seconds:,.1f} s of training",
+            f"{cost.steps:,} steps, {cost.images:,} items, {cost.flops:.3g} FLOPs, {cost.seconds:,.1f} s of training",
             f"{cost.setup_seconds:,.1f} s of set-up, {evaluated:,.1f} s of evaluation, {cost.peak_memory_bytes / 2**20:,.0f} MiB at most",
         ],
         "evaluated": [f"{name:<18} {taken:,.1f} s" for record in records.values() for name, taken in record.cost.evaluators.items()],

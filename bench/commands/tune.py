@@ -1,7 +1,7 @@
 """The command `tune`: settings of methods searched at equal effort on val alone, what was chosen, and what that cost.
 
 run_bench.py tune cifar10_budgets --workers 2
-run_bench.py tune simclr,byol --dataset mnist5k --budget 20000images
+run_bench.py tune simclr,byol --dataset mnist5k --budget 20000items
 """
 
 from pathlib import Path

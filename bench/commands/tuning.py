@@ -108,7 +108,7 @@ class Tuning:
         """A UserError where the run cannot be completed, or its method declares no search."""
         if asked.budget.unit == "seconds":
             raise UserError(
-                f"a search at {asked.budget} would find another setting on each machine: expected steps, images, FLOPs or epochs"
+                f"a search at {asked.budget} would find another setting on each machine: expected steps, items, FLOPs or epochs"
             )
         cls, run = methods.load(asked.method), self.complete(asked)
         return Search(asked, run, space_of(run, cls), cls)

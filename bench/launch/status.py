@@ -87,7 +87,7 @@ def of_open(spec: RunSpec, requests: tuple[str, ...], scratch: Path, store: Resu
 
 def state_of(beat: dict | None, who: dict | None, task: Task | None, record) -> tuple[str, str]:
     """(state, detail) of a run that the store lacks something of."""
-    spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} images/s" if beat and "progress" in beat else ""
+    spent = f"{beat['progress']:.0%} of the budget, {beat['images_per_second']:,.0f} items/s" if beat and "progress" in beat else ""
     if who:
         left = clock(beat.get("seconds_left")) if beat and beat["state"] == "training" else stage(beat or {})
         return "running", f"{spent}  {left}".strip()

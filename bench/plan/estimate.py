@@ -180,7 +180,7 @@ def job_hours(
         total += hours * len(runs)
         images = settled(runs[0].recipe).batch_size / max(rate.seconds, 1e-9)
         what = f"{runs[0].method}, {runs[0].encoder}, {runs[0].budget}"
-        lines.append(f"{what}: {hours:.2g} {unit} a run, {len(runs)} runs ({rate.flops:.3g} FLOPs a step, {images:,.0f} images/s: {how})")
+        lines.append(f"{what}: {hours:.2g} {unit} a run, {len(runs)} runs ({rate.flops:.3g} FLOPs a step, {images:,.0f} items/s: {how})")
     return [*lines, f"together about {total:.2g} {unit}: an estimate, without hooks, start-up, or evaluations never run before"]
 
 

@@ -167,7 +167,7 @@ def folder(at: AtScale) -> str:
 
 
 def setting(at: AtScale) -> str:
-    """'mnist5k, resnet8, 20,480 images, float32, 5 seeds'"""
+    """'mnist5k, resnet8, 20,480 items, float32, 5 seeds'"""
     chosen, seeds = at.chosen, len({seed for wanted in at.wanted.values() for seed in wanted})
     if isinstance(chosen, Records):
         return ", ".join(part for part in (f"the suite {chosen.suite}", chosen.encoder, f"{seeds} seeds") if part)
@@ -178,7 +178,7 @@ def setting(at: AtScale) -> str:
 def numbers(figure: Figure, points: Sequence[Published], at: AtScale) -> str:
     """The table of arms and floors."""
     measures = [measure for measure in at.measures if any(at.cell(arm, measure) for arm in (*at.arms, *at.floors))]
-    head = ["arm", *measures, "published", "seeds", "images", "TFLOP", "s"]
+    head = ["arm", *measures, "published", "seeds", "items", "TFLOP", "s"]
     body = []
     for name, arm in (at.arms | at.floors).items():
         theirs = beside(arm, tuple(points), figure.unit) if name in at.arms else ()

@@ -39,7 +39,7 @@ LEGEND = """\
 - **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded. TFLOP: mean per run.
 - **s** wall clock, **CPU s** of all threads: the median of a setting's seeds on one processor, which a line under the table names where
   there are two; **†** of another one, and not to be compared with the rest. leaderboard.csv has every seed's.
-- **images** source images that were trained on. **MiB** peak memory. **RankMe** effective rank of the features.
+- **items** source images, texts or clips that were trained on. **MiB** peak memory. **RankMe** effective rank of the features.
 """
 
 ASCII = str.maketrans({"±": "+-", "†": "*", "·": "|", "→": "->", "–": "-", "…": "..."})

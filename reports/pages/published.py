@@ -257,7 +257,7 @@ def _ours(value: Value, comparison: Comparison) -> list[str]:
 
 
 def _length(row: Row, comparison: Comparison) -> str:
-    """Epochs where the training images are known, else images; nothing for what is not trained."""
+    """Epochs where the training images are known, else items; nothing for what is not trained."""
     images = row.cells["images"].mean
     return "–" if not images else kinds.rounded(images / (comparison.train_images or 1))
 
@@ -276,7 +276,7 @@ def _budgets(comparison: Comparison) -> str:
     lengths = sorted(row.cells["images"].mean for row in comparison.table.rows if row.kind == "method" and row.method in compared)
     low, high = (kinds.rounded(length / (comparison.train_images or 1)) for length in (lengths[0], lengths[-1]))
     span = low if low == high else f"{low} to {high}"
-    unit = "epochs" if comparison.train_images else "images"
+    unit = "epochs" if comparison.train_images else "items"
     return f"Budgets differ: ours trained for {span} {unit}, theirs for those in the table; an early order need not be the late one."
 
 

@@ -35,7 +35,7 @@ TERMS = {
     "→ name": "transfer",
     "TFLOP": "measured",
     "s": "seconds",
-    "images": "work",
+    "items": "work",
 }
 """What an entry of the legend begins with -> its address on the page."""
 

@@ -67,7 +67,7 @@ def values(source: Source, run: str) -> dict[str, object]:
     cost, spec = record.cost, record.spec
     costs = {
         "steps": f"{cost.steps:,}",
-        "images": f"{cost.images:,}",
+        "items": f"{cost.images:,}",
         "FLOPs": f"{cost.flops:.4g}",
         "seconds of training": f"{cost.seconds:,.1f}",
         "CPU seconds of training": "not measured" if cost.cpu_seconds is None else f"{cost.cpu_seconds:,.1f}",

@@ -53,7 +53,7 @@ COSTS = (
     (Column("tflop", "TFLOP", "cost", 60, "terminal"), "flops", 1e12),
     (Column("seconds", "s", "cost", 61, "terminal", of_time=True), "seconds", 1),
     (Column("cpu_seconds", "CPU s", "cost", 61.5, "report", of_time=True), "cpu_seconds", 1),
-    (Column("images", "images", "cost", 62, "report"), "images", 1),
+    (Column("images", "items", "cost", 62, "report"), "images", 1),
     (Column("peak_memory", "MiB", "cost", 63, "report"), "peak_memory_bytes", 2**20),
     (Column("steps", "steps", "cost", 64), "steps", 1),
 )
@@ -157,6 +157,7 @@ WRITTEN = {
         )
         for count in range(100)
     ),
+    "frame_order": (("top1", "frame order", "accuracy", 46.3),),
     "scratch": ((OF_IMAGES, "from scratch {}", "accuracy", 51.2), ("mAP", "from scratch mAP {}", "number", 51.3)),
     "segmentation": (("frozen_mIoU", "linear mIoU {}", "number", 52), ("finetuned_mIoU", "fine-tuned mIoU {}", "number", 52.1)),
     "detection": tuple(

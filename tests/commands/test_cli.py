@@ -71,7 +71,7 @@ WRONG = [
     (["views", "simclr", "--recipe", "big"], "unknown recipe 'big'."),
     ([*ONE, "--set", "recipe.lr=-1"], "a recipe needs lr > 0"),
     ([*ONE, "--set", "recipe.optimizer=lion"], "recipe: optimizer = 'lion'"),
-    ([*ONE, "--budget", "0images"], "a budget must be a positive, finite amount, not 0 images"),
+    ([*ONE, "--budget", "0images"], "a budget must be a positive, finite amount, not 0 items"),
     ([*ONE, "--budget", "-5steps"], "a budget must be a positive, finite amount, not -5 steps"),
     ([*ONE, "--budget", "nansteps"], "a budget must be a positive, finite amount"),
     ([*ONE, "--budget", "20000"], "the budget '20000' has no unit"),
@@ -235,7 +235,7 @@ def test_the_plan_says_what_and_how_long(bench, here):
 
 def test_epochs_are_images(bench, here):
     _, out, _ = bench("plan", "--method", "simclr", *SMALL, "--budget", "2epochs", "--seeds", "0")
-    assert "2,590 images" in out
+    assert "2,590 items" in out
 
 
 @pytest.mark.slow

@@ -475,16 +475,16 @@ def beat(state):
     [
         ((None, None, None), ("to do", "")),
         ((None, None, task("PENDING")), ("pending", "Priority")),
-        ((beat("interrupted"), None, task("PENDING")), ("pending", "Priority; 40% of the budget, 100 images/s done")),
+        ((beat("interrupted"), None, task("PENDING")), ("pending", "Priority; 40% of the budget, 100 items/s done")),
         ((None, None, task("CONFIGURING")), ("starting", "SLURM says CONFIGURING")),
-        ((beat("training"), {"pid": 1}, task("RUNNING")), ("running", "40% of the budget, 100 images/s  1:00 left")),
-        ((beat("training"), {"pid": 1}, task(submissions.UNASKED)), ("running", "40% of the budget, 100 images/s  1:00 left")),
+        ((beat("training"), {"pid": 1}, task("RUNNING")), ("running", "40% of the budget, 100 items/s  1:00 left")),
+        ((beat("training"), {"pid": 1}, task(submissions.UNASKED)), ("running", "40% of the budget, 100 items/s  1:00 left")),
         ((None, None, task(submissions.UNASKED)), ("submitted", "Priority")),
-        ((beat("training"), None, task()), ("lost", "at 40% of the budget, 100 images/s, training; its last sign was 3 min ago")),
-        ((beat("evaluating"), None, None), ("lost", "at 40% of the budget, 100 images/s, evaluating; its last sign was 3 min ago")),
+        ((beat("training"), None, task()), ("lost", "at 40% of the budget, 100 items/s, training; its last sign was 3 min ago")),
+        ((beat("evaluating"), None, None), ("lost", "at 40% of the budget, 100 items/s, evaluating; its last sign was 3 min ago")),
         ((None, None, task()), ("lost", "its job ended before the run began")),
-        ((beat("training"), None, task(cancelled=True)), ("cancelled", "at 40% of the budget, 100 images/s")),
-        ((beat("interrupted"), None, None), ("stopped", "at 40% of the budget, 100 images/s; run it again to go on")),
+        ((beat("training"), None, task(cancelled=True)), ("cancelled", "at 40% of the budget, 100 items/s")),
+        ((beat("interrupted"), None, None), ("stopped", "at 40% of the budget, 100 items/s; run it again to go on")),
     ],
 )
 def test_states(facts, expected, monkeypatch):

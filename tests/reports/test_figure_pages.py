@@ -179,13 +179,13 @@ def test_the_page_has_every_number(frame):
     )
     assert all(rule.words() in text for rule in RULES) and "- cpu: 0.5 beside floor random +20.0 ± 5.0\n" in text
     rows = {cells[0]: cells for line in text.splitlines() if (cells := [cell.strip() for cell in line.strip("|").split("|")])}
-    assert rows["arm"] == ["arm", "linear", "knn", "published", "seeds", "images", "TFLOP", "s"]
+    assert rows["arm"] == ["arm", "linear", "knn", "published", "seeds", "items", "TFLOP", "s"]
     assert rows["0.5"] == ["0.5", "80.0 ± 2.5", "3.25 ± 2.48", "60.7", "3", "20,000", "2.4", "16"]
     assert rows["1"][3] == "–" and rows["floor random"][1] == "40.0 ± 0.0"
     assert rows["cpu"] == ["cpu", "reproduced", "inside over 0.1 +20.0 ± 2.5"] and rows["records"][1] == "not run"
     assert "What differs from the paper: digits.\n" in text and "on Xeon" in text and "read off the picture" in text
     assert "    run_bench.py figure run t --scale cpu\n" in text and "](../../results/figures)" in text
-    assert "mnist5k, resnet8, 20,000 images, float32, 3 seeds." in text
+    assert "mnist5k, resnet8, 20,000 items, float32, 3 seeds." in text
     assert "## records: not run\n\nShorter. Cost: nothing: the records are there.\n" in text
 
 

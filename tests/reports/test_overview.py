@@ -51,13 +51,13 @@ def test_a_method_has_a_line_for_each_setting_with_what_the_search_cost(page):
 
 
 def test_encoders_stand_side_by_side_and_budgets_one_below_the_other(tables, page):
-    assert "## mnist5k · resnet8, vit_nano · budget 20,000 images" in page
+    assert "## mnist5k · resnet8, vit_nano · budget 20,000 items" in page
     head = line(page, "method", "setting")
     mae = line(page, "mae")
     assert mae[head.index("linear resnet8")] == "" and mae[head.index("linear vit_nano")].startswith("60.")
     floor = line(page, "random")
     assert floor[-1].startswith("floor") and floor[head.index("# resnet8")] == ""
-    other = page.partition("40,000 images")[2]
+    other = page.partition("40,000 items")[2]
     assert "| byol" in other and "linear resnet8" not in other, "one encoder needs no name"
     assert len(tables) == 3
 

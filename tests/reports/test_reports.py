@@ -255,7 +255,7 @@ def test_ranks_references_and_notes(frame):
     assert any("byol seed 0 diverged (NaN loss at step 12)" in line and "1 of 36 runs" in line for line in table.lines)
     assert any(line.startswith("Other weights: dino student: linear 85.0 ±") for line in table.lines)
     assert any(line.startswith("Total: 36 runs,") and "on Xeon" in line for line in table.lines)
-    assert table.title == "mnist5k · resnet8 · 28 px · budget 20,000 images · bf16 · protocol 1 · 2 to 3 seeds, mean with 95 % interval"
+    assert table.title == "mnist5k · resnet8 · 28 px · budget 20,000 items · bf16 · protocol 1 · 2 to 3 seeds, mean with 95 % interval"
 
 
 def test_a_search_is_in_order_of_val_and_says_so(tmp_path):

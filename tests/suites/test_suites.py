@@ -43,7 +43,7 @@ from reports.pages import agreement, differences, leaderboard, published
 from reports.tables.build import build as build_tables
 from reports.tables.rank_correlation import FEWEST
 
-WITH_RECORDS = ("cifar10", "tiny_imagenet50", "text")
+WITH_RECORDS = ("cifar10", "tiny_imagenet50", "text", "time")
 
 
 @pytest.fixture(scope="module")
@@ -321,9 +321,9 @@ def test_the_page_of_200_epochs_is_that_of_its_record(tmp_path):
     assert record.status == "done" and record.environment["dirty"] is False and record.hardware["gpu"]
 
 
-def name_of(method, encoder, seed, hyper_parameters, **rest):
+def name_of(dataset, method, encoder, seed, hyper_parameters, **rest):
     """What tells the runs of a suite apart, as planned and as recorded with every default filled in: (row, seed)."""
-    return (method, encoder, hyper_parameters.get("normalise", True), hyper_parameters.get("components", 128)), seed
+    return (dataset, method, encoder, hyper_parameters.get("normalise", True), hyper_parameters.get("components", 128)), seed
 
 
 @pytest.mark.parametrize("name", WITH_RECORDS)
