@@ -68,7 +68,7 @@ def _half_width(sums: np.ndarray, terms: Sequence[tuple[float, Point]], seeds: S
     squares = of_seeds**2
     if with_images(terms):
         for weighted in _by_image(terms, seeds).values():
-            squares += (of_images(weighted, confidence) or 0.0) ** 2
+            squares += (of_images(weighted, confidence=confidence) or 0.0) ** 2
     return math.sqrt(squares)
 
 

@@ -30,7 +30,7 @@ def cells_of(results: Sequence[Measured], found: dict[str, Column], constant: bo
     cells = {}
     for key, part in sorted(groups.items()):
         images = _of_draws(draws[key]) if key in draws else _images(part)
-        cell = _cell(constant, [each.seed for each in part], [each.value for each in part], images)
+        cell = _cell(constant, part, images, _by_draw(part, draws.get(key, ())))
         column = kinds.column(*key, paired=images is not None)
         if column.kind == "number" or column.key not in found:  # of a column's rows, one without images decides for all
             found[column.key] = column
@@ -53,10 +53,21 @@ def _of_draws(draws: Sequence[Sequence[Measured]]) -> np.ndarray | None:
     return np.mean(known, axis=0) if len(known) == len(draws) and len({images.shape for images in known}) == 1 else None
 
 
-def _cell(constant: bool, seeds: Sequence[int], values: Sequence[float], images: np.ndarray | None) -> Cell:
+def _by_draw(part: Sequence[Measured], draws: Sequence[Sequence[Measured]]) -> np.ndarray | None:
+    """[S, K]: what each of the draws that a number is the mean of gave; None where there are not two, or one lacks a seed."""
+    seeds = [each.seed for each in part]
+    known = [{each.seed: each.value for each in draw} for draw in draws]
+    if len(known) < 2 or any(draw.keys() != set(seeds) for draw in known):
+        return None
+    return np.array([[draw[seed] for draw in known] for seed in seeds])
+
+
+def _cell(constant: bool, part: Sequence[Measured], images: np.ndarray | None, draws: np.ndarray | None) -> Cell:
     """Over the seeds of one column."""
-    half = of_images(images) if constant else interval(np.array(values), images)
-    return Cell(float(np.mean(values)), half, dict(zip(seeds, values, strict=True)), images)
+    values = {each.seed: each.value for each in part}
+    numbers = np.array(list(values.values()))
+    half = of_images(images, draws) if constant else interval(numbers, images, draws)
+    return Cell(float(np.mean(numbers)), half, values, images, draws)
 
 
 def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:

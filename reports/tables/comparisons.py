@@ -3,10 +3,11 @@
     compare(rows, "linear").standing(first, second)      above | alike | below | no statement
 
 A family is all pairs of a column's methods (Tukey), or its methods beside one floor or ceiling (Dunnett). The variance between seeds is
-that of all rows of the family, what a seed does to all of them left out. R rows, S seeds, n test images.
+that of all rows of the family, what a seed does to all of them left out. R rows, S seeds, n test images, K draws of labels.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,13 +43,17 @@ def compare(rows: Sequence[Row], key: str) -> Comparisons:
     sound = np.array([not row.lost and len(cell.values) >= FEWEST_SEEDS for row, cell in zip(rows, cells, strict=True)], dtype=bool)
     constant = np.array([row.constant for row in rows], dtype=bool)
     # A search has one seed of each setting: nothing can be said of any two, and there may be hundreds.
-    images = _image_variances(cells, constant) if sound.any() else np.zeros((len(rows), len(rows)))
+    nothing = np.zeros((len(rows), len(rows)))
+    images = _image_variances(cells, constant) if sound.any() else nothing
+    labels, draws = _draw_variances(cells, constant) if sound.any() else (nothing, 0)
     squares = np.full((len(rows), len(rows)), np.nan)
 
     def fill(first: np.ndarray, second: np.ndarray, variance: np.ndarray, freedom: float, quantile, also: np.ndarray | float = 0.0):
         """The squared half widths of rows `first` beside rows `second`."""
         here = np.ix_(first, second)
         found = variance / np.maximum(seeds[here], 1) * quantile(freedom) ** 2 + also + images[here] * quantile(math.inf) ** 2
+        if draws:
+            found = found + labels[here] * quantile(draws - 1) ** 2
         squares[here] = np.where(seeds[here] >= FEWEST_SEEDS, found, np.nan)
         squares[here[1].T, here[0].T] = squares[here].T
 
@@ -141,11 +146,28 @@ def _image_variances(cells: Sequence[Cell], constant: np.ndarray) -> np.ndarray:
     return found
 
 
+def _draw_variances(cells: Sequence[Cell], constant: np.ndarray) -> tuple[np.ndarray, int]:
+    """[R, R] variance of a difference's mean over draws of labels, of each draw's mean over the seeds that both have, and K; 0 where
+    there are no draws, or not the same number."""
+    found, count = np.zeros((len(cells), len(cells))), max((cell.draws.shape[1] for cell in cells if cell.draws is not None), default=0)
+    of = {place: cell.draws for place, cell in enumerate(cells) if cell.draws is not None and cell.draws.shape[1] == count}
+    for first, second in itertools.combinations(of, 2):
+        seeds, others = (() if constant[place] else cells[place].values for place in (first, second))
+        common = frozenset(seeds or others) & frozenset(others or seeds)
+        left, right = (of[place][_chosen(cells[place], common)].mean(axis=0) for place in (first, second))
+        found[first, second] = found[second, first] = float(np.var(left - right, ddof=1)) / count
+    return found, count
+
+
+def _chosen(cell: Cell, seeds: frozenset[int]) -> list[int] | slice:
+    """The rows of a cell that are of these seeds; all of a constant's, which has none of its own."""
+    return [number for number, seed in enumerate(cell.values) if seed in seeds] or slice(None)
+
+
 def _image_means(cells: Sequence[Cell], group: Sequence[int], seeds: frozenset[int]) -> np.ndarray:
     """[rows of the group, n] percent, each image's mean over these seeds, less the row's mean."""
     means = []
     for place in group:
         cell = cells[place]
-        chosen = [number for number, seed in enumerate(cell.values) if seed in seeds] or slice(None)
-        means.append(100 * cell.correct[chosen].mean(axis=0))
+        means.append(100 * cell.correct[_chosen(cell, seeds)].mean(axis=0))
     return np.stack(means) - np.mean(means, axis=1, keepdims=True)

@@ -1,12 +1,12 @@
 """Intervals, quantiles of families of comparisons, and aggregates, as functions of arrays. What they assume: docs/statistics.md.
 
-    interval(values, correct)                     half width of the 95 % interval of a mean over seeds
+    interval(values, correct, draws)              half width of the 95 % interval of a mean over seeds
     of_repetition(pair, others, images)           of what a run and the same run made again differ by
     moderated(variances, freedom)                 each drawn towards all of them, as far as they look alike
     all_pairs(count, freedom), many_to_one(...)   how many standard errors a difference must have, so that a whole family errs in 5 %
     interquartile_mean(scores)                    one number for many tasks
 
-S seeds, n test images, T tasks. Accuracies and half widths are in percent.
+S seeds, n test images, K draws of labels, T tasks. Accuracies and half widths are in percent.
 """
 
 import functools
@@ -25,10 +25,13 @@ _DENSITY = stats.norm.pdf(_Z) * (_Z[1] - _Z[0])
 _PARTS, _WEIGHTS = special.roots_legendre(48)
 
 
-def interval(values: np.ndarray, correct: np.ndarray | None = None, confidence: float = CONFIDENCE) -> float | None:
+def interval(
+    values: np.ndarray, correct: np.ndarray | None = None, draws: np.ndarray | None = None, confidence: float = CONFIDENCE
+) -> float | None:
     """Half width of the interval of the mean of `values` [S]; None for fewer than three seeds.
 
-    `correct` [S, n] bool says which test images each seed got right; without it only seeds count as a source of chance.
+    `correct` [S, n] bool says which test images each seed got right, `draws` [S, K] what each draw of labels gave; without them only
+    seeds count as a source of chance.
     """
     values = np.asarray(values, dtype=np.float64)
     if len(values) < FEWEST_SEEDS:
@@ -39,15 +42,20 @@ def interval(values: np.ndarray, correct: np.ndarray | None = None, confidence: 
     images = None if correct is None else 100 * np.asarray(correct).mean(axis=0, dtype=np.float64)
     if images is not None and len(images) > 1:
         squares += _own_half_width(images, confidence) ** 2
+    if draws is not None:
+        squares += _own_half_width(draws.mean(axis=0), confidence) ** 2
     return float(np.sqrt(squares))
 
 
-def of_images(correct: np.ndarray | None, confidence: float = CONFIDENCE) -> float | None:
-    """Half width of the interval of what is the same at every seed, `correct` [S, n] as above: test images alone are drawn. None where
-    it is not known which were right."""
+def of_images(correct: np.ndarray | None, draws: np.ndarray | None = None, confidence: float = CONFIDENCE) -> float | None:
+    """Half width of the interval of what is the same at every seed, `correct` and `draws` as above: test images alone are drawn, and
+    labels. None where it is not known which images were right."""
     if correct is None or correct.shape[1] < 2:
         return None
-    return _own_half_width(100 * np.asarray(correct).mean(axis=0, dtype=np.float64), confidence)
+    squares = _own_half_width(100 * np.asarray(correct).mean(axis=0, dtype=np.float64), confidence) ** 2
+    if draws is not None:
+        squares += _own_half_width(draws.mean(axis=0), confidence) ** 2
+    return float(np.sqrt(squares))
 
 
 def of_repetition(

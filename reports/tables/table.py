@@ -41,6 +41,8 @@ class Cell:
     """Seed -> value."""
     correct: np.ndarray | None = None
     """[S, n], rows in the order of `values`: which images were right, or in what share of the draws that a number is the mean of."""
+    draws: np.ndarray | None = None
+    """[S, K] percent: what each draw of labels gave, where a number is the mean of K, the same for every row."""
     tied: bool = False
     """Not distinguishable from the best of the column."""
     mark: str = ""

@@ -131,7 +131,10 @@ def _pair(name: str, column: Column, first: Cell, second: Cell) -> Pair:
     if first.correct is not None and second.correct is not None and first.correct.shape[1] == second.correct.shape[1]:
         rows = [cell.correct[[list(cell.values).index(seed) for seed in seeds]].astype(np.float64) for cell in (first, second)]
         images = rows[1] - rows[0]
-    half = interval(apart, images) if seeds else None
+    labels = None
+    if first.draws is not None and second.draws is not None and first.draws.shape[1] == second.draws.shape[1]:
+        labels = np.subtract(*(cell.draws[[list(cell.values).index(seed) for seed in seeds]] for cell in (second, first)))
+    half = interval(apart, images, labels) if seeds else None
     difference = float(apart.mean()) if seeds else 0.0
     if seeds and not apart.any() and (images is None or not images.any()):
         standing = "equal"

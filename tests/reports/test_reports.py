@@ -144,7 +144,7 @@ def test_columns_of_shares_of_labels_of_corruptions_and_of_shifts():
     assert (shifted.key, shifted.header, shifted.kind) == ("shift:cifar10_1", "shifted to cifar10_1", "accuracy")
 
 
-def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(tmp_path):
+def test_few_labels_are_one_column_whose_interval_knows_the_draws_and_the_images_of_all(tmp_path):
     def record(method, seed):
         draws = [result("few_labels", "mnist5k", f"top1_n20_draw{draw}", 60 + draw, seed) for draw in range(1, 6)]
         mean = Result(evaluator="few_labels", dataset="mnist5k", split="test", metric="top1_n20", n=N,
@@ -157,9 +157,10 @@ def test_few_labels_are_one_column_whose_interval_knows_the_images_of_all_draws(
     assert (column.key, column.header, column.kind) == ("few_labels:20", "20 labels a class", "accuracy") and column.key in table.compared
     cell = table.rows[0].cells[column.key]
     bits = [[unpack(each.correct, N) for each in record("simclr", seed).results[1:]] for seed in range(3)]
-    assert np.allclose(cell.correct, np.mean(bits, axis=1)) and cell.half_width == interval(
-        np.array(list(cell.values.values())), cell.correct
-    )
+    values = np.array(list(cell.values.values()))
+    assert np.allclose(cell.correct, np.mean(bits, axis=1))
+    assert cell.draws.shape == (3, 5) and np.allclose(cell.draws.mean(axis=1), values)
+    assert cell.half_width == interval(values, cell.correct, cell.draws) > interval(values, cell.correct)
     keys = [columns.column("few_labels", "x", "test", f"mean_per_class_n{count}") for count in (1000, 20, 100)]
     assert [each.key for each in sorted(keys, key=columns.position)] == [f"few_labels:{count}" for count in (20, 100, 1000)]
 
