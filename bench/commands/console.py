@@ -102,15 +102,15 @@ def say_of_data(plan, request) -> None:
 
 
 def require_images(plan, request) -> None:
-    """A UserError where an image that the plan's runs will read cannot be decoded; what was found well before is not looked at again."""
+    """A UserError where a file that the plan's runs will read cannot be decoded; what was found well before is not looked at again."""
     from bench.data.unread import require_all_readable
     from bench.evaluation.registry import target
-    from bench.machine.hardware import cores
 
     targets = {name for text in plan.evals if (name := target(text))}
     with console().status("") as status:
-        say = lambda name, count: status.update(literal(f"decoding {count:,} images of {shown(name)}, once"))  # noqa: E731
-        require_all_readable(plan.todo, targets, request.data, request.scratch, cores(), say)
+        called = lambda name: request.data.require(name).entry.modality.name  # noqa: E731
+        say = lambda name, count: status.update(literal(f"decoding {count:,} {called(name)} of {shown(name)}, once"))  # noqa: E731
+        require_all_readable(plan.todo, targets, request.data, request.scratch, say)
 
 
 def say_estimate(plan, store, request, wanted) -> float:

@@ -10,6 +10,7 @@ from bench.data.dataset import DataSet
 from bench.data.load import load
 from bench.data.readers.video_lists import hmdb51_group, ucf101_group
 from bench.data.sets import hmdb51, ucf101
+from bench.data.unread import require_readable
 from bench.errors import UserError
 from tests.data.test_clips import video
 
@@ -67,6 +68,22 @@ def test_splits_are_the_lists_and_val_is_whole_groups(name, tmp_path):
     assert not groups["train"] & groups["val"] and not groups["train"] & groups["test"] and len(groups["val"]) == 2
     assert data.num_classes == 2 and len(data.revision) == 12 and data.info("train").shape == (8, 3, 64, 64)
     assert data.info("train").num_images == 8
+
+
+def test_videos_are_decoded_before_a_run_and_what_cannot_be_is_named_and_counted(tmp_path):
+    ucf(tmp_path)
+    counts = []
+    for _ in range(2):
+        require_readable(small("ucf101", tmp_path), 16, tmp_path / "scratch", counts.append)
+    assert counts == [16], "once, and they are videos and not images"
+    bad = tmp_path / "UCF-101/Archery/v_Archery_g02_c01.avi"
+    bad.write_bytes(b"this is no video")
+    video(tmp_path / "UCF-101/Bowling/v_Bowling_g02_c01.avi", [(32, 24)] * 14)
+    with pytest.raises(UserError, match=r"v_Archery_g02_c01.avi' cannot be decoded .* \(2 of 16 clips cannot; .* data check ucf101` names"):
+        require_readable(small("ucf101", tmp_path), 16, tmp_path / "scratch")
+    video(bad, [(32, 24)] * 20)
+    with pytest.raises(UserError, match=r"has 14 frames, and 8 with a stride of 2 span 15; .* \(1 of 16 clips cannot"):
+        require_readable(small("ucf101", tmp_path), 16, tmp_path / "scratch")
 
 
 def test_groups_are_the_recordings():

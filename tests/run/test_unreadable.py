@@ -13,7 +13,6 @@ from bench.data.load import read_split
 from bench.data.packing import pack
 from bench.data.unread import require_readable
 from bench.errors import UserError
-from bench.machine.hardware import cores
 from bench.plan.plan import make_plan
 from bench.records.store import ResultStore
 from bench.run.execute import execute
@@ -87,7 +86,7 @@ def test_a_command_looks_before_it_launches_anything(folders, place, damaged):
 def looked_at(data, scratch) -> list[int]:
     """How many files were decoded: none where all were found well before."""
     counts = []
-    require_readable(data, 16, scratch, cores(), counts.append)
+    require_readable(data, 16, scratch, counts.append)
     return counts
 
 
