@@ -89,9 +89,10 @@ def test_what_cannot_be_text_is_said_with_its_place(tmp_path):
         b"one line\n": "is one line; expected a text in each of two lines or more",
     }.items():
         file.write_bytes(content)
-        with pytest.raises(UserError, match=says) as raised:
-            texts.lines(file)
-        assert str(file) in str(raised.value)
+        for expected in ((), ("utf-8", "0" * 16, "sst2")):  # before anything is said of a known set's content
+            with pytest.raises(UserError, match=says) as raised:
+                texts.lines(file, *expected)
+            assert str(file) in str(raised.value)
     file.write_bytes(b"a\x85b\nc\x0cd\n")
     assert texts.lines(file, "latin-1") == ["a\x85b", "c\x0cd"], "a line ends at a line feed alone"
     with pytest.raises(UserError, match="refused, not the text of sst2: content"):

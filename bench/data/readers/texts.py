@@ -79,25 +79,29 @@ def digest(content: bytes) -> str:
 
 
 def decoded(path: Path, encoding: str = "utf-8", expected: str = "", name: str = "") -> str:
-    """A file's text; a UserError that names the byte where it is not of this encoding, or the digest of set `name` where that is given
-    and another one was expected."""
+    """A file's text; a UserError that names the byte where it is not of this encoding, that says where it has not two lines, or that has
+    the digest of set `name` where that is given and another one was expected."""
     content = path.read_bytes()
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise UserError(f"'{path}': byte 0x{content[error.start]:02x} at offset {error.start:,} is not {encoding.upper()}") from error
+    if len(found := split(text)) < 2:
+        there = "one line" if found[0] else "empty"
+        raise UserError(f"'{path}' is {there}; expected a text in each of two lines or more")
     if expected:
         compare(name, expected, f"'{path}' is", digest(content), "text")
     return text
 
 
 def lines(path: Path, encoding: str = "utf-8", expected: str = "", name: str = "") -> list[str]:
-    """The lines of a file, as `decoded`, ended by a line feed and by nothing else; a UserError where it has not two."""
-    found = decoded(path, encoding, expected, name).removesuffix("\n").split("\n")
-    if len(found) < 2:
-        there = "one line" if found[0] else "empty"
-        raise UserError(f"'{path}' is {there}; expected a text in each of two lines or more")
-    return found
+    """The lines of a file, as `decoded`."""
+    return split(decoded(path, encoding, expected, name))
+
+
+def split(text: str) -> list[str]:
+    """Its lines, ended by a line feed and by nothing else."""
+    return text.removesuffix("\n").split("\n")
 
 
 def as_read(texts: list[str], labels: list[int], classes: tuple[str, ...]) -> Read:
