@@ -52,7 +52,8 @@ def explain(error: BaseException, trainer: Trainer | None) -> str:
     fits = largest_batch(trainer) if trainer.origin["hardware"]["processes"] == 1 else None
     advice = f"a batch of {fits} fits here, by a step that was tried: --batch-size {fits}" if fits else "no smaller batch was found to fit"
     lower = "--image-size, or a smaller --encoder" + ("" if spec.precision == "bf16" else ", or --precision bf16")
-    return f"out of memory with {batch} images of {spec.image_size} pixels; {advice}, lower {lower}; each is another run ({said})"
+    items = f"{trainer.source.modality.name} of {spec.image_size} {trainer.source.modality.unit}"
+    return f"out of memory with {batch} {items}; {advice}, lower {lower}; each is another run ({said})"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -28,7 +28,7 @@ LEGEND = """\
 - Intervals hold for a whole family of comparisons at once in 95 % of cases (docs/statistics.md): all pairs of the methods (Tukey), or all
   methods beside one floor or ceiling (Dunnett). Of twenty equal methods one pair or more lacks its **=** in 5 % of tables. A table, a
   column and a floor are each a family of their own.
-- Differences are paired by seed and by test image, with the variance between seeds of all methods together, so they may tell apart what
+- Differences are paired by seed and by test item, with the variance between seeds of all methods together, so they may tell apart what
   the intervals of two means do not.
 - **Above, below, alike** on the lines under a table: of the methods beside untrained features; the best stage is chosen on val, of
   untrained features too. Of an encoder with BatchNorm those of random_rescaled are what a training begins with: random has the statistics

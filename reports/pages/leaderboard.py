@@ -23,19 +23,22 @@ from reports.tables.columns import Column
 from reports.tables.table import KEY, Row, Table
 
 LEGEND = """\
-- **±** half width of the 95 % interval of the mean, over seeds and test images together, and over draws of labels where there are few;
+- **±** half width of the 95 % interval of the mean, over seeds and test items together, and over draws of labels where there are few;
   none is given below 3 seeds.
-- **=** cannot be told from the best of its column. Comparisons are paired by seed and by test image, with the variance between seeds of
+- **=** cannot be told from the best of its column. Comparisons are paired by seed and by test item, with the variance between seeds of
   all methods together, and allow for their number: of equal methods one or more lacks its mark in 5 % of columns.
 - **#** the ranks that a method may have by the first accuracy column, from comparisons of all pairs: "3 to 27" has two above it that are
   better, and none below that is worse. None below 3 seeds, nor where a seed diverged or failed.
-- **any** seed has the same numbers: nothing in it is drawn, and its interval is of test images alone.
+- **any** seed has the same numbers: nothing in it is drawn, and its interval is of test items alone.
 - **floor** no training at all: what comes for free. **ceiling** trained with labels at the same budget. Neither ranks.
 - **below …** worse than that floor, beyond the interval of the difference; of untrained features those that have seen as many statistics
   of images as a training's first steps give (random_rescaled), where they are in the table.
 - **loss at chance** over the last tenth of training the loss was no better than a guess's. **collapsed** around
   their mean, features differ in (nearly) one direction, or not at all.
 - **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).
+- **N labels a class** the linear probe on so few, by five draws of them. **frame order** percent of clips of which is told whether they are
+  shuffled, 50 by chance. **WordSim-353**, **SimLex-999** correlation of words' cosines with people's scores; **analogies** in percent. Of all
+  evaluators: docs/protocol.md.
 - **→ name** linear probe on another data set. **transfer IQM** mean over seeds of the middle half of a seed's scores.
 - **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded. TFLOP: mean per run.
 - **s** wall clock, **CPU s** of all threads: the median of a setting's seeds on one processor, which a line under the table names where

@@ -32,6 +32,7 @@ TERMS = {
     "below …": "below",
     "loss at chance": "sound",
     "linear": "accuracies",
+    "N labels a class": "further",
     "→ name": "transfer",
     "TFLOP": "measured",
     "s": "seconds",
