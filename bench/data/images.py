@@ -105,7 +105,7 @@ class Images(Modality):
     """Photographs and drawings, squares of `image_size` pixels a side."""
 
     name, size, unit, short = "images", "an image size", "pixels", "px"
-    sizes, drawn, exported, cropped = (8, 4096), True, True, True
+    sizes, drawn, exported, packed, cropped = (8, 4096), True, True, True, True
 
     def info(self, count: int, size: int, entry: "Entry") -> DatasetInfo:
         return DatasetInfo(count, size, entry.channels, entry.mirror_safe)

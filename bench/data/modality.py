@@ -35,6 +35,8 @@ class Modality:
     """Whether a contact sheet can show them, as it shows images."""
     exported: bool = False
     """Whether their encoders are written for other programs, which know some by name; of whatever else the weights lie in scratch alone."""
+    packed: bool = False
+    """Whether their files may be decoded once and for all into a pack, whose rows are images'."""
     cropped: bool = False
     """Whether two crops of an item, as images have them, still show the same thing; what else there is, is trained on as it is stored."""
     sizes: tuple[int, int]

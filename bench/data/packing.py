@@ -44,6 +44,8 @@ def pack(
     what cannot be packed, an image that cannot be read and a shard that is damaged, OSError where the disk is full or read-only.
     """
     data = catalogue.require(name, root)
+    if not data.entry.modality.packed:
+        raise UserError(f"{data.name} has no image files to pack: its items are {data.entry.modality.name}; expected a data set of images")
     size = data.check_split("train", data.entry.sizes, image_size)
     parts = {part: data.part(part)[0] for part in data.entry.parts}
     if any(np.issubdtype(files.dtype, np.number) for files in parts.values()):

@@ -8,6 +8,7 @@ import pytest
 from bench.data import catalogue
 from bench.data.dataset import DataSet
 from bench.data.load import load
+from bench.data.packing import pack
 from bench.data.readers.video_lists import hmdb51_group, ucf101_group
 from bench.data.sets import hmdb51, ucf101
 from bench.data.unread import require_readable
@@ -84,6 +85,14 @@ def test_videos_are_decoded_before_a_run_and_what_cannot_be_is_named_and_counted
     video(bad, [(32, 24)] * 20)
     with pytest.raises(UserError, match=r"has 14 frames, and 8 with a stride of 2 span 15; .* \(1 of 16 clips cannot"):
         require_readable(small("ucf101", tmp_path), 16, tmp_path / "scratch")
+
+
+def test_files_of_what_are_not_images_are_not_packed(tmp_path, monkeypatch):
+    ucf(tmp_path)
+    monkeypatch.setattr(catalogue, "require", small)
+    with pytest.raises(UserError, match="ucf101 has no image files to pack: its items are clips; expected a data set of images"):
+        pack("ucf101", 16, tmp_path)
+    assert not (tmp_path / "packed").exists()
 
 
 def test_groups_are_the_recordings():
