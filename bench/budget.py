@@ -15,7 +15,9 @@ from bench.errors import UserError, unknown
 UNITS = ("steps", "images", "flops", "seconds")
 """The four meters; each can be the unit of a budget. A person reads and may write items for images, which texts and clips are not."""
 
-WRITTEN = {
+Unit = Literal["steps", "images", "flops", "seconds", "epochs"]
+
+WRITTEN: dict[str, Unit] = {
     **{"steps": "steps", "items": "images", "images": "images", "flops": "flops", "seconds": "seconds", "epochs": "epochs"},
     **{"step": "steps", "item": "images", "image": "images", "flop": "flops", "s": "seconds", "epoch": "epochs"},
 }
@@ -29,7 +31,7 @@ STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 class Budget:
     """How much a method may spend on pretraining: `amount` of `unit`, counted by the meter (bench/training/meter.py)."""
 
-    unit: Literal["steps", "images", "flops", "seconds", "epochs"]
+    unit: Unit
     amount: float
 
     def __post_init__(self):
