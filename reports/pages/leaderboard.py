@@ -37,8 +37,8 @@ LEGEND = """\
   their mean, features differ in (nearly) one direction, or not at all.
 - **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).
 - **N labels a class** the linear probe on so few, by five draws of them. **frame order** percent of clips of which is told whether they are
-  shuffled, 50 by chance. **WordSim-353**, **SimLex-999** correlation of words' cosines with people's scores; **analogies** in percent. Of all
-  evaluators: docs/protocol.md.
+  shuffled, 50 by chance. **WordSim-353**, **SimLex-999** correlation of words' cosines with people's scores; **analogies** in percent.
+  Of all evaluators: docs/protocol.md.
 - **→ name** linear probe on another data set. **transfer IQM** mean over seeds of the middle half of a seed's scores.
 - **TFLOP**, **s** measured in training, forward and backward, teachers and extra views included; evaluation excluded. TFLOP: mean per run.
 - **s** wall clock, **CPU s** of all threads: the median of a setting's seeds on one processor, which a line under the table names where
