@@ -11,6 +11,7 @@ N texts, L tokens of a window, V words of the vocabulary, the special tokens inc
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -76,10 +77,14 @@ class Text(Modality):
         return 4 * size
 
     def stored(self, items: np.ndarray, rows: np.ndarray | None, size: int, entry: "Entry", threads: int) -> "Tensor | Rows":
-        """Texts, str [N], -> int32 [N, size]."""
+        """Texts, str [N], -> int32 [N, size]; it is said how many are cut."""
         import torch
 
-        return torch.from_numpy(windows(self.tokens(items if rows is None else items[rows]), size))
+        tokens = self.tokens(items if rows is None else items[rows])
+        if cut := sum(len(text) > words_of(size) for text in tokens):
+            what = f"{cut:,} of {len(tokens):,} texts of {entry.name} have more words than the {words_of(size)} of a window and are cut"
+            warnings.warn(f"{what} (`data check` counts those of each split)", stacklevel=2)
+        return torch.from_numpy(windows(tokens, size))
 
     def prepare(self, items: "Tensor", mean: "Tensor", std: "Tensor") -> "Tensor":
         return items.long()
@@ -123,19 +128,24 @@ class Text(Modality):
         for split in (split for split in self.source.entry.sizes if split != "train+val"):
             tokens = self.tokens(self.source.items(split)[0])
             lengths, unknown = np.array([len(text) for text in tokens]), sum(text.count(UNK) for text in tokens)
-            cut, empty = (lengths > size - 2).sum(), (lengths == 0).sum()
+            cut, empty = (lengths > words_of(size)).sum(), (lengths == 0).sum()
             yield (
-                f"{cut:,} of {len(tokens):,} texts of {split} have more words than the {size - 2} of a window and are cut; "
+                f"{cut:,} of {len(tokens):,} texts of {split} have more words than the {words_of(size)} of a window and are cut; "
                 f"{100 * unknown / max(lengths.sum(), 1):.1f} % of its {lengths.sum():,} words are unknown; {empty:,} texts are empty"
             )
         yield f"vocabulary {digest_of(self.vocabulary())} of {self.words:,} words, {len(SPECIAL)} special tokens among them"
+
+
+def words_of(size: int) -> int:
+    """How many fit into a window of so many tokens, between [CLS] and [SEP]."""
+    return size - 2
 
 
 def windows(tokens: Sequence[Sequence[int]], size: int) -> np.ndarray:
     """Of every text's words the first window: int32 [N, size]."""
     found = np.full((len(tokens), size), PAD, np.int32)
     for row, words in zip(found, tokens, strict=True):
-        kept = words[: size - 2]
+        kept = words[: words_of(size)]
         row[: len(kept) + 2] = (CLS, *kept, SEP)
     return found
 
