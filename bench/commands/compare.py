@@ -43,7 +43,8 @@ def compare(first, second, columns, as_json):
             raise unknown("column", name, known, "Columns that both have: " + ", ".join(sorted({pair.header for pair in found.pairs})))
     pairs = [pair for pair in found.pairs if (pair.shown if wanted is None else {pair.column, pair.header} & set(wanted))]
     if as_json:
-        say_json({"first": first, "second": second, "versions": found.versions, "alone": found.alone, "pairs": pairs})
+        told = {"versions": found.versions, "ambiguous": found.ambiguous, "alone": found.alone, "pairs": pairs}
+        say_json({"first": first, "second": second, **told})
         return
     if not found.pairs:
         raise UserError(f"'{first}' and '{second}' have no setting and seed in common: {found.alone[0]} and {found.alone[1]} of their own")

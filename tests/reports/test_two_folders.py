@@ -98,7 +98,7 @@ def test_the_command_lists_what_differs_and_counts_what_is_equal(tmp_path):
     said = CliRunner().invoke(cli, ["compare", str(ROOT / "results" / "cifar10"), str(tmp_path / "B")])
     assert said.exit_code == 0 and "-7" in said.output and "below" in said.output and " equal" in said.output, said.output
     facts = json.loads(CliRunner().invoke(cli, ["compare", str(ROOT / "results" / "cifar10"), str(tmp_path / "B"), "--json"]).output)
-    assert {pair["difference"] for pair in facts["pairs"] if pair["standing"] == "below"} == {-7.0}
+    assert {pair["difference"] for pair in facts["pairs"] if pair["standing"] == "below"} == {-7.0} and facts["ambiguous"] == []
     for arguments, text in (
         ([str(tmp_path / "A"), str(tmp_path / "B")], "A' is not there"),
         ([str(tmp_path / "B"), str(tmp_path / "B"), "--columns", "linaer"], "Did you mean 'linear'"),
