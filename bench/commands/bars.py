@@ -59,7 +59,7 @@ class Watch:
             self.tasks[spec.id] = self.progress.add_task(self.names[spec.id], total=1.0, **blank)
         fields = {"left": printable(stage(beat))}
         if "progress" in beat:
-            amount, unit = spec.budget.amount, spec.budget.unit
+            amount, unit = spec.budget.amount, spec.budget.shown_unit
             spent = f"{beat['spent']:.2e}/{amount:.2e}" if unit == "flops" else f"{beat['spent']:,.0f}/{amount:,.0f}"
             fields |= {"completed": beat["progress"], "spent": f"{spent} {unit}", "loss": f"loss {beat['loss']:.3f}"}
             fields |= {"rate": f"{beat['images_per_second']:,.0f} items/s"}

@@ -17,7 +17,7 @@ def arguments(record: RunRecord, evals: Sequence[str]) -> str:
         "dataset": spec.dataset,
         "encoder": spec.encoder,
         "image-size": spec.image_size,
-        "budget": f"{spec.budget.amount:.17g}{spec.budget.unit}",
+        "budget": f"{spec.budget.amount:.17g}{spec.budget.shown_unit}",
         "seeds": spec.seed,
         "precision": spec.precision,
         "pretrain-split": spec.pretrain_split,

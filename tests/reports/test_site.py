@@ -326,7 +326,7 @@ def test_the_command_on_a_runs_page_says_all_of_the_run():
     changes = {"hyper_parameters": {"note": "two words", "deep": None, "big": True}}
     said = arguments(replace(run("simclr", 90.0, changes=changes), environment={"compiled": True, "threads": 2}), ["knn"])
     assert "--set 'note=two words' --set deep=none --set big=true" in said and "--threads 2 --compile" in said
-    assert "--budget 20000images" in said and "--set recipe.lr=0.1" in said and "--set recipe.betas=0.9,0.999" in said
+    assert "--budget 20000items" in said and "--set recipe.lr=0.1" in said and "--set recipe.betas=0.9,0.999" in said
 
 
 def test_the_command_on_the_page_of_every_committed_record_plans_that_run(monkeypatch, tmp_path):
