@@ -142,12 +142,16 @@ def column(here, key) -> list[str]:
     return here.execute_script(rows, key)
 
 
+SETTLED = "const done = arguments[0]; setTimeout(() => requestAnimationFrame(() => setTimeout(done, 50)))"
+
+
 def press(here, selector, key=None):
-    """Click, or press a key on what has the focus."""
+    """Click, or press a key on what has the focus, and wait until the page has followed: tables sort in a later turn than the event's."""
     from selenium.webdriver.common.by import By
 
     one = here.find_element(By.CSS_SELECTOR, selector)
     one.send_keys(key) if key else one.click()
+    here.execute_async_script(SETTLED)
     return one
 
 
