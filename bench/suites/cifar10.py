@@ -114,14 +114,19 @@ WIDTH = 64
 EVALS = ("knn", "linear", "transfer:tiny_imagenet50", "transfer:dtd10", "label_free")
 
 
-def runs_at(seeds: tuple[int, ...]) -> tuple[RunSpec, ...]:
-    """Every method that was searched, at its learning rate, and the floors."""
-    runs = [
+def trained_at(seeds: tuple[int, ...], chosen: dict[str, dict[str, float]]) -> list[RunSpec]:
+    """Methods at their learning rates, by encoder."""
+    return [
         run(method, encoder, seed, **setting(method, encoder, lr))
         for seed in seeds
-        for encoder, chosen in CHOSEN.items()
-        for method, lr in chosen.items()
+        for encoder, rates in chosen.items()
+        for method, lr in rates.items()
     ]
+
+
+def runs_at(seeds: tuple[int, ...]) -> tuple[RunSpec, ...]:
+    """Every method of CHOSEN, at its learning rate, and the floors."""
+    runs = trained_at(seeds, CHOSEN)
     runs += [run(method, encoder, seed) for method in FLOORS for encoder in CHOSEN for seed in seeds]
     # Of these nothing is drawn, so one seed says it all; pixels last, since their evaluation takes longer than any run.
     runs += [run("pca", encoder, 0).replace(hyper_parameters={"components": WIDTH}) for encoder in CHOSEN]

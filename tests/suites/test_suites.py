@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from bench.evaluation import registry
 from bench.method import build
 from bench.plan.complete import complete
 from bench.plan.plan import make_plan
+from bench.records.record import unpack
 from bench.records.store import ResultStore
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from bench.suites import (
@@ -28,6 +30,7 @@ from bench.suites import (
     cifar10_budgets,
     cifar10_finetuned,
     cifar10_frozen,
+    cifar10_new_seeds,
     cifar10_search,
     cifar10_vit,
     demo,
@@ -42,6 +45,7 @@ from places import ROOT
 from reports.pages import agreement, differences, leaderboard, published
 from reports.tables.build import build as build_tables
 from reports.tables.rank_correlation import FEWEST
+from reports.tables.statistics import interval
 
 WITH_RECORDS = ("cifar10", "tiny_imagenet50", "text", "time")
 
@@ -149,7 +153,7 @@ def test_the_settings_on_cifar10_are_the_best_of_the_committed_search():
             newest[record.spec["encoder"], record.spec["method"]] = version
         trials.setdefault(record.spec["method"], []).append(trial)
     assert not store.problems
-    for encoder, chosen in cifar10.CHOSEN.items():
+    for encoder, chosen in (*cifar10.CHOSEN.items(), *cifar10_new_seeds.NEWEST.items()):
         assert all(len(found[encoder][method]) == len(cifar10_search.FACTORS) for method in chosen)
         assert {method: max(found[encoder][method])[2] for method in chosen} == chosen
 
@@ -219,10 +223,14 @@ def test_new_seeds_are_cifar10_without_the_seed_that_was_searched():
     drawn = [run for run in new.runs if run.method not in ("pca", "pixels") or run.seed]
     searched = {run.seed for run in suites.load("cifar10_search").runs}
     assert {run.seed for run in drawn} & searched == set() and new.evals == old.evals
+    both = [run for run in new.runs if run.method not in cifar10_search.NEWEST]
     known = {run.canonical() for run in old.runs}
-    assert {run.seed for run in new.runs if run.canonical() not in known} == {3}, "all others have records"
-    kinds = [{run.replace(seed=0).canonical() for run in suite.runs} for suite in (new, old)]
-    assert kinds[0] == kinds[1] and len(new.runs) == len(old.runs)
+    assert {run.seed for run in both if run.canonical() not in known} == {3}, "all others have records"
+    kinds = [{run.replace(seed=0).canonical() for run in runs} for runs in (both, old.runs)]
+    assert kinds[0] == kinds[1] and len(both) == len(old.runs)
+    for encoder, rates in cifar10_new_seeds.NEWEST.items():
+        assert set(rates) == {name for name in cifar10_search.NEWEST if methods.can_use(name, encoder)}
+        assert all({run.seed for run in new.runs if (run.method, run.encoder) == (name, encoder)} == {1, 2, 3} for name in rates)
 
 
 def test_a_method_that_was_tuned_stands_beside_itself_where_it_was_searched():
@@ -340,6 +348,19 @@ def test_the_committed_records_are_those_of_the_suite(name):
         assert record.status == "done" and set(record.evals) == set(suite.evals)
         assert record.spec["budget"]["amount"] == run.budget.amount and not record.environment["dirty"]
         assert not run.recipe_changes or record.spec["recipe"]["lr"] == run.recipe_changes["lr"]
+
+
+def test_word_vectors_are_so_far_above_bert_as_the_readme_says():
+    """Two encoders, so two tables: no page compares them."""
+    found = {}
+    for record in ResultStore(f"{ROOT}/results/text").records():
+        (linear,) = (result for result in record.results if (result.evaluator, result.metric) == ("linear", "top1"))
+        found[record.spec["method"], record.spec["seed"]] = linear.value, unpack(linear.correct, linear.n).astype(float)
+    values, right = zip(
+        *([of - to for of, to in zip(found["skip_gram", seed], found["bert", seed], strict=True)] for seed in (0, 1, 2)), strict=True
+    )
+    said = f"{np.mean(values):.1f} ± {interval(np.array(values), np.array(right)):.1f} below skip_gram"
+    assert said in " ".join(Path(ROOT, "README.md").read_text().split())
 
 
 def newest(records):
