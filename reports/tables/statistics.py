@@ -38,13 +38,7 @@ def interval(
         return None
     # Each source with its own t, not one t for both by Welch and Satterthwaite: their degrees of freedom are estimated too,
     # and three seeds that agree by luck then pass for a thousand.
-    squares = _own_half_width(values, confidence) ** 2
-    images = None if correct is None else 100 * np.asarray(correct).mean(axis=0, dtype=np.float64)
-    if images is not None and len(images) > 1:
-        squares += _own_half_width(images, confidence) ** 2
-    if draws is not None:
-        squares += _own_half_width(draws.mean(axis=0), confidence) ** 2
-    return float(np.sqrt(squares))
+    return float(np.sqrt(_own_half_width(values, confidence) ** 2 + _beside_seeds(correct, draws, confidence)))
 
 
 def of_images(correct: np.ndarray | None, draws: np.ndarray | None = None, confidence: float = CONFIDENCE) -> float | None:
@@ -52,10 +46,18 @@ def of_images(correct: np.ndarray | None, draws: np.ndarray | None = None, confi
     labels. None where it is not known which images were right."""
     if correct is None or correct.shape[1] < 2:
         return None
-    squares = _own_half_width(100 * np.asarray(correct).mean(axis=0, dtype=np.float64), confidence) ** 2
+    return float(np.sqrt(_beside_seeds(correct, draws, confidence)))
+
+
+def _beside_seeds(correct: np.ndarray | None, draws: np.ndarray | None, confidence: float) -> float:
+    """What test images and draws of labels add to a squared half width, each where it is known."""
+    squares = 0.0
+    images = None if correct is None else 100 * np.asarray(correct).mean(axis=0, dtype=np.float64)
+    if images is not None and len(images) > 1:
+        squares += _own_half_width(images, confidence) ** 2
     if draws is not None:
         squares += _own_half_width(draws.mean(axis=0), confidence) ** 2
-    return float(np.sqrt(squares))
+    return squares
 
 
 def of_repetition(

@@ -123,18 +123,20 @@ def _pairs(name: str, first: Setting, second: Setting) -> list[Pair]:
     return [pair for pair in pairs if pair.seeds]
 
 
+def _apart(first: np.ndarray | None, second: np.ndarray | None, of_first: list[int], of_second: list[int]) -> np.ndarray | None:
+    """[S, n or K]: by how much the second has more of each image or draw, seeds in one order; None where that is not known of both."""
+    if first is None or second is None or first.shape[1] != second.shape[1]:
+        return None
+    return second[of_second].astype(np.float64) - first[of_first]
+
+
 def _pair(name: str, column: Column, first: Cell, second: Cell) -> Pair:
     """Over the seeds that both have."""
     seeds = tuple(seed for seed in first.values if seed in second.values)
     values = [np.array([cell.values[seed] for seed in seeds]) for cell in (first, second)]
-    apart, images = values[1] - values[0], None
-    if first.correct is not None and second.correct is not None and first.correct.shape[1] == second.correct.shape[1]:
-        rows = [cell.correct[[list(cell.values).index(seed) for seed in seeds]].astype(np.float64) for cell in (first, second)]
-        images = rows[1] - rows[0]
-    labels = None
-    if first.draws is not None and second.draws is not None and first.draws.shape[1] == second.draws.shape[1]:
-        labels = np.subtract(*(cell.draws[[list(cell.values).index(seed) for seed in seeds]] for cell in (second, first)))
-    half = interval(apart, images, labels) if seeds else None
+    apart, rows = values[1] - values[0], [[list(cell.values).index(seed) for seed in seeds] for cell in (first, second)]
+    images = _apart(first.correct, second.correct, *rows)
+    half = interval(apart, images, _apart(first.draws, second.draws, *rows)) if seeds else None
     difference = float(apart.mean()) if seeds else 0.0
     if seeds and not apart.any() and (images is None or not images.any()):
         standing = "equal"
