@@ -142,7 +142,7 @@ def test_the_suite_is_planned(checkout):
     """Fifteen different runs, every hyper-parameter known."""
     printed = call(checkout, "plan", "digits_temperature")
     assert (
-        "15 runs (2 methods x 3 seeds) on digits, resnet8, 20,000 images" in printed
+        "15 runs (2 methods x 3 seeds) on digits, resnet8, 20,000 items" in printed
         and "0 in the store (results/digits_temperature)" in printed
     )
     lines = re.findall(r"^  to do +([0-9a-f]{16})  (.*)$", printed, re.M)

@@ -45,6 +45,7 @@ def test_weights_are_kept_beside_no_record_of_text(bench, tmp_path, real_set):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*and are cut")
 def test_words_are_trained_evaluated_and_reported(bench, tmp_path, real_set):
     real_set("sst2"), real_set("trec")
     evaluators = "knn,label_free,transfer:trec,word_similarity"
