@@ -11,7 +11,7 @@ from bench.data.dataset import DataSet
 from bench.data.source import load_source
 from bench.encoders import factory
 from bench.machine import hardware
-from bench.machine.memory import keep_freed_memory
+from bench.machine.memory import give_back_freed_memory, keep_freed_memory
 from bench.method import build, on_paper
 from bench.parts.budgets import short_of
 from bench.plan.complete import own_code
@@ -68,8 +68,16 @@ def rates_of_records(store: ResultStore, threads: int, on_gpu: bool = False) -> 
 
 def time_one_step(spec: RunSpec, data: DataSet, threads: int) -> Rate:
     """Of one step on the real data; counting its FLOPs first warms everything up. A UserError with the method's own
-    line where that fails."""
+    line where that fails. What the step took of memory is given back: who plans and launches may live for hours beside the runs."""
     keep_freed_memory()
+    try:
+        return timed(spec, data, threads)
+    finally:
+        give_back_freed_memory()
+
+
+def timed(spec: RunSpec, data: DataSet, threads: int) -> Rate:
+    """The step itself; of what it needs nothing is left when it returns."""
     source, num_classes = load_source(spec, data, threads)
     with own_code(f"{spec.method} fails in its first step"):
         method = build_method(spec, source, num_classes)
