@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from bench.machine import files
 from reports.plots.label_placement import place_labels, spread
 from reports.tables.costs import OTHER
-from reports.tables.drawable import undrawn
+from reports.tables.drawable import MOST_POINTS, undrawn
 from reports.tables.file_names import slugs
 from reports.tables.provenance import Provenance
 from reports.tables.table import Row, Table
@@ -55,10 +55,10 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
     return paths
 
 
-def drawn(tables: list[Table]) -> list[tuple[Table, str]]:
-    """The tables that a figure can show, each with its file name. Of the others their lines say why there is none."""
+def drawn(tables: list[Table], most: int = MOST_POINTS) -> list[tuple[Table, str]]:
+    """The tables that a figure of so many rows can show, each with its file name. Of the others their lines say why there is none."""
     ranked = [table for table in tables if table.ranked_by]
-    return [(table, name) for table, name in zip(ranked, slugs(ranked), strict=True) if not undrawn(table.rows, table.ranked_by)]
+    return [(table, name) for table, name in zip(ranked, slugs(ranked), strict=True) if not undrawn(table.rows, table.ranked_by, most)]
 
 
 def save(figure: Figure, folder: str | Path, stem: str, made_of: Provenance | None) -> list[Path]:

@@ -13,13 +13,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, right_of_axes, save
-from reports.plots.label_placement import slanting, slanting_length
+from reports.plots.label_placement import slanting, slanting_length, wide_enough
+from reports.tables.drawable import MOST_NAMES
 from reports.tables.table import Row, Table
 
 ORDER = ("pretext", "contrastive", "joint embedding", "clustering")
 """As history had them; any other family comes after."""
 SIZE = (8.6, 4.4)
-"""Inches."""
+"""Inches; it is wider where that many methods do not stand side by side."""
+SLANT = 45, 8
+"""Degrees, and points, of the methods' names."""
 LABEL = 0.0115
 """Height of a slanting label's character, as a share of the figure's."""
 
@@ -27,7 +30,7 @@ LABEL = 0.0115
 def write(tables: list[Table], folder: str | Path, families: dict[str, str]) -> list[Path]:
     """Draw every table that has methods of two families or more, and few enough rows, into `folder`. families: each method's."""
     paths = []
-    for table, slug in drawn(tables):
+    for table, slug in drawn(tables, MOST_NAMES):
         panels = grouped(table, families)
         if len(panels) > 1:
             figure = draw(table, panels)
@@ -55,9 +58,9 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
 
     references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
-        figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
-        FigureCanvasAgg(figure)
         widths = [len(rows) + 0.6 for rows in panels.values()]
+        figure = Figure(figsize=(wide_enough(SIZE[0], sum(widths), *SLANT), SIZE[1]), dpi=DOTS_PER_INCH)
+        FigureCanvasAgg(figure)
         right = min(0.8, right_of_axes(figure, references, table.ranked_by))
         bottom = 0.05 + min(0.5, max(0.17, LABEL * slanting_length([row.label for rows in panels.values() for row in rows])))
         grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=right, bottom=bottom, top=0.82, wspace=0.06)
@@ -68,7 +71,12 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
                 draw_point(axes, row, place, table.ranked_by, colours[number % 10], "o")
             axes.set_xlim(-0.8, len(rows) - 0.2)
             axes.set_xticks(
-                range(len(rows)), [slanting(row.label) for row in rows], rotation=45, ha="right", rotation_mode="anchor", fontsize=8
+                range(len(rows)),
+                [slanting(row.label) for row in rows],
+                rotation=SLANT[0],
+                ha="right",
+                rotation_mode="anchor",
+                fontsize=SLANT[1],
             )
             axes.set_title(family, fontsize=9, color=colours[number % 10], fontweight="bold")
             axes.grid(axis="y", color="0.92", linewidth=0.7, zorder=0)

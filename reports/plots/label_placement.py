@@ -18,6 +18,9 @@ LINE = 0.038
 WIDEST = 28
 """Characters of a slanting label's line."""
 
+ROOM = 1.15
+"""Distance of two slanting labels, at right angles to them, in heights of their letters."""
+
 
 def slanting(label: str) -> str:
     """A label below an axis: long ones, of settings, in several lines."""
@@ -28,6 +31,11 @@ def slanting_length(labels: list[str]) -> int:
     """Of the longest slanting label, in characters; a line more counts as two."""
     lines = [slanting(label).splitlines() for label in labels]
     return max(max(map(len, of_one)) + 2 * (len(of_one) - 1) for of_one in lines)
+
+
+def wide_enough(least: float, names: float, degrees: float, points: float) -> float:
+    """Inches of a figure in which so many labels, slanting by these degrees, stand side by side below axes that take seven tenths of it."""
+    return max(least, names * ROOM * points / 72 / math.sin(math.radians(degrees)) / 0.7)
 
 
 def place_labels(axes, points: list[tuple[float, float, str, tuple]]):

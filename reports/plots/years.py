@@ -16,18 +16,21 @@ from matplotlib.figure import Figure
 
 from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, right_of_axes, save
 from reports.plots.families import ORDER
-from reports.plots.label_placement import slanting, slanting_length
+from reports.plots.label_placement import slanting, slanting_length, wide_enough
+from reports.tables.drawable import MOST_NAMES
 from reports.tables.rank_correlation import agreement
 from reports.tables.table import Row, Table
 
 FEWEST_YEARS = 3
 """Of which there must be methods; else there is nothing to see over years."""
 SIZE = (8.6, 5.2)
-"""Inches."""
+"""Inches; it is wider where that many methods do not stand side by side."""
 GAP = 0.8
 """Between two years, in distances of methods."""
 TOP = 0.84
 """Of the axes, as a share of the figure's height."""
+SLANT = 60, 7
+"""Degrees, and points, of the methods' names."""
 LABEL = 0.0105
 """Height of a slanting label's character, as a share of the figure's."""
 
@@ -37,7 +40,7 @@ def write(tables: list[Table], folder: str | Path, years: dict[str, int], famili
 
     years, families: each method's; one without a year is not drawn."""
     paths = []
-    for table, slug in drawn(tables):
+    for table, slug in drawn(tables, MOST_NAMES):
         by_year = grouped(table, years)
         if len(by_year) >= FEWEST_YEARS:
             figure = draw(table, by_year, families)
@@ -69,7 +72,8 @@ def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) 
     there = {families.get(row.method, "") for rows in by_year.values() for row in rows}
     known = [*(family for family in ORDER if family in there), *sorted(there - set(ORDER))]
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
-        figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
+        across = sum(map(len, by_year.values())) + GAP * (len(by_year) - 1)
+        figure = Figure(figsize=(wide_enough(SIZE[0], across, *SLANT), SIZE[1]), dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
         right = min(0.84, right_of_axes(figure, references, table.ranked_by))
         bottom = 0.05 + min(0.4, LABEL * slanting_length([row.label for rows in by_year.values() for row in rows]))
@@ -81,12 +85,14 @@ def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) 
             for row in rows:
                 draw_point(axes, row, end, table.ranked_by, colours[families.get(row.method, "")], "o")
                 places, names, end = [*places, end], [*names, row], end + 1
-            across = axes.get_xaxis_transform()  # x in methods, y in heights of the axes
-            axes.text((start + end - 1) / 2, 1.02, str(year), transform=across, ha="center", fontsize=7, color="0.35")
+            place = axes.get_xaxis_transform()  # x in methods, y in heights of the axes
+            axes.text((start + end - 1) / 2, 1.02, str(year), transform=place, ha="center", fontsize=7, color="0.35")
             axes.axvspan(start - 0.5, end - 0.5, color="0.96", zorder=0, linewidth=0)
             end += GAP
         axes.set_xlim(-0.9, end - GAP - 0.1)
-        axes.set_xticks(places, [slanting(row.label) for row in names], rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
+        axes.set_xticks(
+            places, [slanting(row.label) for row in names], rotation=SLANT[0], ha="right", rotation_mode="anchor", fontsize=SLANT[1]
+        )
         for tick, row in zip(axes.get_xticklabels(), names, strict=True):
             tick.set_color([0.8 * channel for channel in colours[families.get(row.method, "")]])
         axes.set_ylabel(accuracy_label(table))

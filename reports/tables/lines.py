@@ -11,7 +11,7 @@ from bench.folder_name import shown
 from bench.spec import Budget
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
-from reports.tables.drawable import undrawn
+from reports.tables.drawable import MOST_NAMES, undrawn
 from reports.tables.settings import ELSEWHERE, Setting
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import PIXELS, SETTING, Cell, Row
@@ -70,9 +70,12 @@ def listed(cells: dict[str, Cell], columns: tuple[Column, ...]) -> str:
 
 
 def not_drawn(rows: Sequence[Row], ranked_by: str | None) -> str:
-    """The line that says why a table of accuracies has no figure."""
+    """The line that says why a table of accuracies has no figure, or none but those that name its methods below an axis."""
     reason = ranked_by and undrawn(rows, ranked_by)
-    return f"No figure: {reason}; leaderboard.csv has every number." if reason else ""
+    if not reason:
+        return ""
+    which = "No figure" if undrawn(rows, ranked_by or "", MOST_NAMES) else "No figure but those of families and years"
+    return f"{which}: {reason}; leaderboard.csv has every number."
 
 
 def total(frame: pandas.DataFrame) -> str:

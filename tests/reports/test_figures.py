@@ -1,8 +1,9 @@
 """Figures: every point where its row's numbers are, within its axes; every name within the picture; too many rows are not drawn."""
 
 import functools
+import math
 import re
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from places import ROOT
 from reports.plots import cost, families, years
 from reports.plots.label_placement import spread
 from reports.tables.build import build
-from reports.tables.drawable import MOST_CHARACTERS, MOST_POINTS, undrawn
+from reports.tables.drawable import CHARACTERS, MOST_NAMES, MOST_POINTS, undrawn
 
 COMMITTED = sorted(path.name for path in (ROOT / "results").iterdir() if path.is_dir())
 LARGE = "cifar10_search"
@@ -144,13 +145,33 @@ def settings(count, **names):
 def test_a_table_of_more_rows_than_can_be_read_says_so_and_is_not_drawn(tmp_path):
     (few,) = build(frame_of(tmp_path / "few", settings(MOST_POINTS)))
     (many,) = build(frame_of(tmp_path / "many", settings(MOST_POINTS + 1)))
+    (most,) = build(frame_of(tmp_path / "most", settings(MOST_NAMES + 1)))
     assert [line for line in few.lines if "figure" in line] == []
     assert [line for line in many.lines if "figure" in line] == [
-        "No figure: 41 rows, and 40 at most can be told apart in one; leaderboard.csv has every number."
+        "No figure but those of families and years: 41 rows, and 40 at most can be told apart in one; leaderboard.csv has every number."
     ]
+    assert "No figure: 65 rows, and 40 at most can be told apart in one; leaderboard.csv has every number." in most.lines
     assert [table for table, _ in cost.drawn([few, many])] == [few]
-    assert families.write([many], tmp_path / "out", {row.method: "ab"[i % 2] for i, row in enumerate(many.rows)}) == []
-    assert cost.write([many], tmp_path / "out") == [] and not (tmp_path / "out").exists()
+    assert cost.write([many, most], tmp_path / "out") == [] and not (tmp_path / "out").exists()
+    for table, files in ((many, 2), (most, 0)):
+        known = [{row.method: of[i % 3] for i, row in enumerate(table.rows)} for of in ("abc", (2006, 2016, 2020))]
+        assert [len(families.write([table], tmp_path / "out", known[0])), len(years.write([table], tmp_path / "out", *known[::-1]))] == [
+            files
+        ] * 2
+
+
+@pytest.mark.parametrize("count", [27, MOST_POINTS + 1, MOST_NAMES])
+def test_names_below_an_axis_do_not_cover_each_other(count, tmp_path):
+    """Slanting at 60 and 45 degrees, neighbours stand further apart, at right angles to a line, than a line is high."""
+    (table,) = build(frame_of(tmp_path, settings(count)))
+    by_year = {year: table.rows[start::10] for start, year in enumerate(range(2010, 2020))}
+    of_years, of_families = years.draw(table, by_year, {}), families.draw(table, {"a": table.rows[::2], "b": table.rows[1::2]})
+    for figure, angle in ((of_years, years.SLANT[0]), (of_families, families.SLANT[0])):
+        for axes in figure.axes:
+            labels = [tick.get_position()[0] for tick in axes.get_xticklabels()]
+            inches = axes.get_position().width * figure.get_size_inches()[0] / (axes.get_xlim()[1] - axes.get_xlim()[0])
+            apart = min(right - left for left, right in pairwise(labels)) * inches * math.sin(math.radians(angle))
+            assert apart * 72 > axes.get_xticklabels()[0].get_fontsize()
 
 
 def test_labels_that_would_cover_the_picture_are_not_drawn(tmp_path):
@@ -160,7 +181,7 @@ def test_labels_that_would_cover_the_picture_are_not_drawn(tmp_path):
     ]
     (table,) = build(frame_of(tmp_path, records))
     characters = sum(len(row.label) for row in table.rows)
-    assert len(table.rows) < MOST_POINTS and characters > MOST_CHARACTERS
+    assert len(table.rows) < MOST_POINTS and characters > MOST_POINTS * CHARACTERS
     assert undrawn(table.rows, "linear") == f"labels of {characters:,} characters together, and one has room for 600"
     assert cost.drawn([table]) == [] and undrawn(table.rows[:4], "linear") == ""
 
