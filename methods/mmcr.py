@@ -3,7 +3,7 @@ which makes the views of an image agree and images differ.
 
 Differs from the paper:
 - Numbers of the authors' code for CIFAR-10 (pretrain_cifar_stl.py, mmcr/cifar_stl), but for 4 views of 256 images a step instead of 40 of
-  32, which are as many, so that a short run sees more images. Crops of 8 % and more, and colours, as there.
+  32, 1,024 and not 1,280, so that a short run sees more images. Crops of 8 % and more, and colours, as there.
 - Their code for ImageNet has a momentum teacher by default, whose embeddings are in the mean too; here is its form without
   (--objective MMCR).
 B images in the global batch, V views, D features, P projection.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.domains import Count, Fraction, NonNegative, Probability
+from bench.domains import Count, Fraction, NonNegative, Probability, Several
 from bench.method import Method
 from bench.parts import full_precision, gather, mlp
 from bench.spec import Recipe
@@ -41,7 +41,7 @@ class MMCR(Method):
         make_encoder,
         data,
         *,
-        views: Count = 4,
+        views: Several = 4,
         compression: NonNegative = 0.0,
         projection: Count = 128,
         hidden: Count = 512,
@@ -51,7 +51,7 @@ class MMCR(Method):
         blur: Probability = 0.0,
         solarize: Probability = 0.0,
     ):
-        """views: V, of an image, 40 on CIFAR-10 and 8 on ImageNet; with one there is nothing that has to agree. compression: lambda, the
+        """views: V, of an image, 40 on CIFAR-10 and 8 on ImageNet; of one there is nothing that has to agree. compression: lambda, the
         weight of the views' own nuclear norm, 0. projection: P, 128 (ImageNet: 512). hidden: width of the projector, 512 (8192).
         head_layers: of the projector, 2 (3). crop_min: smallest area of a crop, 0.08. saturation: of the colour jitter, 0.4 (0.2).
         blur, solarize: probabilities, 0 and 0 (of every other view on ImageNet 1 and 0, of the others 0.1 and 0.2)."""

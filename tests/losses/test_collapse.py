@@ -198,7 +198,7 @@ def likeness(cls, *arguments, **hyper_parameters):
 @pytest.mark.parametrize(("cls", "lr", "views"), [(methods.mmcr.MMCR, 1e-2, "views"), (methods.frossl.FroSSL, 0.3, "crops")])
 def test_of_one_view_nothing_agrees(cls, lr, views):
     """arXiv:2303.03307 and arXiv:2310.02903: single views can be spread out whatever they are of. That is no collapse, but two views of an
-    image end up less than half as alike as by four. (A plan refuses FroSSL of one view.)"""
+    image end up less than half as alike as by four. (A plan refuses one view of both.)"""
     by_one, by_four = (likeness(cls, 150, lr, **HEAD, **{views: count}) for count in (1, 4))
     assert by_four > 2 * by_one
 

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 import methods.mmcr
+from bench.domains import domains
 from bench.spec import DatasetInfo
 from loss_cases import TOLERANCE, close, dot, from_lightly, make_encoder, mutate, random_batch, rows_of, unit
 
@@ -85,13 +86,15 @@ def test_images_that_differ_and_views_that_agree_are_best():
 
 
 def test_with_one_view_nothing_has_to_agree():
-    """The loss of a batch is then the same however its images are paired with views of others."""
+    """The loss of a batch is then the same however its images are paired with views of others; so one view is refused."""
     rows = torch.randn(8, 4, 5, generator=torch.Generator().manual_seed(1))
     alone = [methods.mmcr.manifold_capacity(view[:, None], 0.0) for view in rows.unbind(1)]
     mixed = torch.stack([view.roll(number, 0) for number, view in enumerate(rows.unbind(1))], 1)
     for view, before in zip(mixed.unbind(1), alone, strict=True):
         torch.testing.assert_close(methods.mmcr.manifold_capacity(view[:, None], 0.0), before)
     assert not torch.isclose(methods.mmcr.manifold_capacity(mixed, 0.0), methods.mmcr.manifold_capacity(rows, 0.0), rtol=1e-3)
+    views = domains(methods.mmcr.MMCR)["views"]
+    assert not views.holds(1) and views.holds(2) and views.expected(1) == "a whole number, 2 or more"
 
 
 def test_everything_is_float64_in_a_float64_run():
