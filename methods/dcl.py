@@ -97,6 +97,6 @@ class DCL(Method):
         return math.log(2 * batch_size - 2) if batch_size > 1 else None
 
     def loss(self, batch, progress):
-        # One encoder call for both views, as in lightly's benchmark: BatchNorm sees 2B images.
+        # One encoder call for both views, as in lightly's resnet50/dcl.py (its CIFAR-10 benchmark has two): BatchNorm sees 2B images.
         first, second = self.project(torch.cat(batch.views)).chunk(2)
         return decoupled(gather(first), gather(second), self.temperature, self.sigma)

@@ -5,9 +5,10 @@ Differs from the paper:
 - Numbers of the authors' recipe for small images (MINIMAL.md: 128 pixels, a ViT-S/8) where it has them: four large crops and no small
   ones, which section 5.1 has for networks that are no ViT, lambda of 0.02, 256 directions, 16 dimensions; 2 and 8 crops, 0.05 and 1024 on
   ImageNet. A projector 512 wide instead of 2048, which would outweigh a small encoder.
-- Colours, grey and solarization as README.md's recipe; those of MINIMAL.md are twice as strong. No blur up to 64 pixels, where its sigma is
-  below 0.6 pixel.
-- Weight decay of 0.05 for a ViT and 5e-4 for other encoders, as README.md. Learning rate to 0, not a thousandth; no stochastic depth.
+- Colours, grey and solarization as README.md's recipe; MINIMAL.md has 0.8, 0.8, 0.8 and 0.2 in the place of 0.4, 0.4, 0.2 and 0.1, and
+  solarizes every tenth crop, since it tosses twice. No blur up to 64 pixels, where its sigma is below 0.6 pixel.
+- Weight decay of 0.05 for a ViT and 5e-4 for other encoders, as README.md. The learning rate goes to 0; in README.md to a thousandth, in
+  MINIMAL.md, whose 2e-3 this is, to 1e-3 (eta_min), the half. No stochastic depth.
 - The integral is taken to 3, as the authors' code does; section 6.1 advises 5 and says that it makes no difference.
 - Directions are one draw for all crops of a step, as in the authors' code.
 The paper's linear probe joins the last two layers; here it is the last. Weight averaging, an option of the paper, is left out.

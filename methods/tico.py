@@ -6,8 +6,8 @@ of the paper here is what these two say of it.
 Differs from the paper: recipe of lightly's benchmark on ImageNet, which has the rates of BYOL's authors for 100 epochs; batches of 256
 instead of 4096. No blur, as SimCLR on CIFAR-10 (arXiv:2002.05709, B.9); solarization of the second view stays. Colour jitter and crops
 differ from BYOL's, which the paper takes, as methods/byol.py lists.
-Differs from lightly's benchmark (resnet50/tico.py): the first view is the student's and the second the teacher's, as in
-lightly's examples and in sayannag's code; there it is the other way round, which leaves the covariance term without a gradient.
+The first view is the student's and the second the teacher's, as in lightly's benchmark (resnet50/tico.py), in its examples and in
+sayannag's code. The teacher moves at the end of a step, theirs at the start of the next: the same targets.
 Differs from sayannag's code: the new batch's part of the second moment is a constant, as in lightly's; rho of 8 instead of 20.
 B images in the global batch, D features, P projection.
 """

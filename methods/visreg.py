@@ -4,8 +4,8 @@ must look Gaussian on random directions, by the sliced Wasserstein distance.
 Differs from the paper:
 - Numbers of the authors' configuration for small images (configs/imagenette.yaml: 128 pixels, a ViT-S/8), but for 256 directions instead of
   4096, whose sorting would outweigh a small encoder, and batches of 256 instead of 64. A projector 512 wide instead of 2048, likewise.
-- Colours of their configuration for ImageNet, but for a hue of 0.1 instead of 0.05; those for small images are twice as strong. No blur up
-  to 64 pixels, where its sigma is below 0.6 pixel.
+- Colours of their configuration for ImageNet, but for a hue of 0.1 instead of 0.05; for small images they have 0.8 for brightness, contrast
+  and saturation, here 0.4, 0.4 and 0.2. No blur up to 64 pixels, where its sigma is below 0.6 pixel.
 - Crops are solarized with probability 0.2, as LeJEPA's; their code tosses twice, which makes 0.1.
 - Learning rate to 0, not a thousandth; no stochastic depth. Their probe of a ViT joins the last two layers; here it is the last.
 - All devices have the same directions, and the statistics are those of the global batch; theirs have each its own directions.
