@@ -79,6 +79,17 @@ class EMPSSL(Method):
         output of the head's first layer or that of the encoder. blur: its probability, 0.1. blur_max: its largest sigma, in pixels of a
         view of 224: 14 is 2 pixels of CIFAR-10's 32; 2 on ImageNet."""
         super().__init__()
+        side = round(math.sqrt(area) * data.image_size)
+        places = data.image_size - side + 1
+        if not side:
+            raise ValueError(
+                f"area = {area:g} of an image {data.image_size} pixels wide is no pixel; expected {data.image_size**-2:.2g} or more"
+            )
+        if grid > places:
+            raise ValueError(
+                f"patches {side} pixels wide have {places} places in a row of {data.image_size}, and grid = {grid}; "
+                f"expected a grid of {places} or fewer, or a smaller area than {area:g}"
+            )
         # dataset/aug.py: patches are square, and as large as an image once they are cut out.
         colours = ColorJitter(0.4, 0.4, 0.4, 0.2, p=0.8), Grayscale(0.2)
         blurred = (Blur(blur, (blur_max / 20, blur_max)),) if blur else ()

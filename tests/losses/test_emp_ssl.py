@@ -127,6 +127,21 @@ def test_the_grid_reaches_every_border():
     assert seen[0, 0] and seen[0, -1] and seen[-1, 0] and seen[-1, -1] and seen.sum() > 16
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"area": 1e-3}, "area = 0.001 of an image 8 pixels wide is no pixel; expected 0.016 or more"),
+        ({"grid": 6}, "patches 4 pixels wide have 5 places in a row of 8, and grid = 6; expected a grid of 5 or fewer"),
+        ({"area": 1.0, "grid": 2}, "patches 8 pixels wide have 1 places in a row of 8"),
+    ],
+)
+def test_patches_that_do_not_fit_are_refused(settings, told):
+    """Training would see the whole image in the place of a patch that is no pixel, and a patch would be evaluated twice."""
+    with pytest.raises(ValueError, match=told):
+        make(**settings)
+    make(area=1 / SIZE**2, grid=SIZE)
+
+
 def test_a_training_view_is_a_patch_of_a_quarter_of_the_image():
     (view,) = make(patches=20).views
     assert view.count == 20 and view.ops[0].scale == (0.25, 0.25) and view.ops[0].ratio == (1.0, 1.0) and view.size == 1
