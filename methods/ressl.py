@@ -3,8 +3,11 @@ a weakly changed view of it, and whose answer is sharpened.
 
 Differs from the paper:
 - For small images the authors follow MoCo's CIFAR-10 demo (issue 5 of their repository) and have code behind a link (README.md) that was
-  not at hand: queue, momentum, learning rate and head are those of pc-cp/MSVQ, which has the augmentations of issue 5 line by line; the
-  decay is the paper's, as issue 11 cites it. One crop of each kind; ressl_multi.py has five of the strong one.
+  not at hand: queue, momentum, learning rate and head are those of pc-cp/MSVQ, which has issue 5's strong augmentation line by line (its
+  weak view is mirrored with probability 0.9, here 0.5); the decay is the paper's, as issue 11 cites it. One crop of each kind;
+  ressl_multi.py has five of the strong one.
+- Blur's sigma of 0.1 to 2 is in pixels of a view of 224, as in every method here: on CIFAR-10 below 0.3 pixel, which is next to none. Issue
+  5 has it in pixels of the 32.
 - The key encoder moves at the end of a step, in the authors' code at the start of the next; BatchNorm groups are runs of consecutive
   images: as methods/moco.py says.
 - The queue begins empty, and what is empty is in no relation; the authors' begins with random vectors.
