@@ -4,7 +4,8 @@ up as many directions as they can (total coding rate); no teacher, no predictor,
 Differs from the paper:
 - Heads are 512 wide and end in 256 dimensions instead of 4096 and 1024, which would outweigh a small encoder.
 - What is evaluated is the mean over a grid of patches that are not changed, 16 by default; in evaluate.py over 128 random ones, drawn and
-  changed as in training. It is the output of the head's first layer, as there; `representation="encoder"` is what stands before it.
+  changed as in training. It is the output of the head's first layer, as there; `representation="encoder"` is what stands before it. An
+  image's features cost as many passes of the encoder as it has patches, which no budget pays.
 - The loss is multiplied by 0.005, one over lambda, and decay with it, as in methods/barlow_twins.py. Under LARS that changes no weight's
   step, but those of biases and BatchNorm, which are not adapted. At 1 these alone make a short training a matter of rounding: in float64
   the last bit of the first weights is 1e-6 of the loss after 20 steps of a narrow network, and stays a last bit with 0.005, or where
