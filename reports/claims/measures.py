@@ -12,6 +12,7 @@ images, steps, flops, seconds      what the training took
 evaluator:metric                   any other: knn:top1_k200_T0.1
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from bench.data.splits import draw_of
 from bench.errors import unknown
 from bench.records.record import unpack
 from reports.claims.points import Point
+from reports.tables.columns import best_of
 
 ACCURACIES = ("top1", "mean_per_class")
 """A data set has one or the other."""
@@ -88,6 +90,13 @@ def parse(measure: str) -> Found | str:
     if head in OF_ACCURACIES and any(metric in rest for metric in ACCURACIES):
         return Found(head, (rest,))
     raise unknown("measure", measure, KNOWN)
+
+
+def best(measure: str) -> float | None:
+    """The best value that it can have, as `Column.best` of reports/tables/columns.py has it: of accuracies more is better, of what a
+    training took less."""
+    metric = measure.rpartition(":")[2]
+    return best_of(metric) if metric in LABEL_FREE else -math.inf if measure in OF_TRAINING else math.inf
 
 
 class Results:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.claims.contrasts import common_seeds
+from reports.claims.measures import best
 from reports.claims.points import At, Place, Points
 from reports.claims.rule import CONTRADICTED, REPRODUCED, UNDECIDED, Outcome, Rule
+from reports.tables.columns import goodness, said
 from reports.tables.rank_correlation import FEWEST, Statistic, correlation, counts_of, of_resamples, quantiles, resamples, tau
 from reports.tables.statistics import interval
 
@@ -22,7 +24,8 @@ FEWEST_GROUPS = 3
 
 @dataclass(frozen=True)
 class Agrees(Rule):
-    """Two measures order the arms alike: their rank correlation over the arms is above the level.
+    """Two measures order the arms alike, the better by the one being the better by the other (reports/claims/measures.py says which way
+    that is): their rank correlation over the arms is above the level.
 
     over: arms, or several groups of them (the settings of one method each), within each of which the correlation is taken; then the mean
     over groups is judged, by the t interval of as many numbers as there are groups, since those are what is independent."""
@@ -31,14 +34,15 @@ class Agrees(Rule):
     first: str
     second: str
     level: float = 0.0
-    opposite: bool = False
-    """The second measure is one of which less is better, as alignment."""
     statistic: Statistic = "spearman"
 
     def __post_init__(self) -> None:
         groups = self.groups()
         if (len(groups) == 1 and len(groups[0]) < FEWEST) or 1 < len(groups) < FEWEST_GROUPS:
             raise ValueError(f"Agrees needs {FEWEST} arms, or {FEWEST_GROUPS} groups of them, and has {[len(arms) for arms in groups]}")
+        for measure in (self.first, self.second):
+            if best(measure) is None:
+                raise ValueError(f"Agrees needs measures of which some values are better than others, and {measure} is none")
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The lists of arms."""
@@ -48,11 +52,11 @@ class Agrees(Rule):
         return tuple(At(arm, by) for group in self.groups() for arm in group for by in (self.first, self.second))
 
     def words(self) -> str:
-        second = f"{self.second}, less of which counts as more," if self.opposite else self.second
+        first, second = _named(self.first), _named(self.second)
         where = (
             f"over {len(self.groups()[0])} arms" if len(self.groups()) == 1 else f"within {len(self.groups())} groups of arms, on average,"
         )
-        alike = f"{self.first} and {second} order the arms alike"
+        alike = f"{first} and {second} order the arms alike"
         name = self.statistic.capitalize()
         return f"{alike}: {name}'s correlation {where} is above {self.level:g}. Contradicted if it is below."
 
@@ -75,9 +79,20 @@ class Agrees(Rule):
         )
 
     def _means(self, points: Points, arms: Sequence[str]) -> np.ndarray:
-        """[2, M] of both measures, over seeds; turned where less of the second is more."""
+        """[2, M] of both measures, over seeds; more is better."""
         both = [[np.mean(list(points.of(At(arm, by)).values.values())) for arm in arms] for by in (self.first, self.second)]
-        return np.array(both) * np.array([[1], [-1 if self.opposite else 1]])
+        return np.stack([goodness(np.array(means), _best(by)) for means, by in zip(both, (self.first, self.second), strict=True)])
+
+
+def _best(measure: str) -> float:
+    found = best(measure)
+    assert found is not None, "refused before"
+    return found
+
+
+def _named(measure: str) -> str:
+    """With which way it counts, where that is not by more."""
+    return f"{measure}{told}," if (told := said(best(measure))) else measure
 
 
 @dataclass(frozen=True)

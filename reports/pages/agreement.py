@@ -9,6 +9,7 @@ them: no other measure can be expected to do better. The same records give the s
 import csv
 import io
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from bench.machine import files
 from reports.pages import programs
 from reports.pages.markdown import escape, grid
-from reports.tables.columns import Column
+from reports.tables.columns import Column, Numbers, goodness, said
 from reports.tables.rank_correlation import Agreement, agreement, between_seeds
 from reports.tables.table import KEY, Cell, Table
 
@@ -36,7 +37,8 @@ LEGEND = """\
   how well a measure foretells itself.
 - **1, 2, …** Spearman's rank correlation with the measure of that number, over the means of the methods' seeds, and its 95 % interval by a
   bootstrap over methods. Means have less noise than single seeds, so a correlation may be above both measures' own.
-- Of measures of which less is better the sign is turned: above 0 always says that what is good by the one is good by the other.
+- Of measures of which less is better the sign is turned, and one that is best at a number within its range counts by how near to that it
+  is: above 0 always says that what is good by the one is good by the other. What has no better and no worse is not compared.
 - Each interval stands for itself: of twenty pairs that have nothing to do with each other one is expected to lie beyond 0. Methods of one
   family are no independent draws, and measures on the same test images share what these images favour: both make intervals look narrower
   than they are. Floors and ceilings are not counted: they would make everything agree.
@@ -64,15 +66,15 @@ def of_table(table: Table) -> dict[tuple[str, str], Agreement]:
         return found
     for first, second in itertools.combinations([column for column in table.columns if column.of_features], 2):
         both = [(one.mean, other.mean) for one, other in zip(_cells(table, first), _cells(table, second), strict=True) if one and other]
-        means = np.array(both).reshape(-1, 2).T * [[_sign(first)], [_sign(second)]]
-        if its := agreement(*means, "spearman"):
+        means = zip(np.array(both).reshape(-1, 2).T, (first, second), strict=True)
+        if its := agreement(*(_goodness(column, numbers) for numbers, column in means), "spearman"):
             found[first.key, second.key] = its
     return found
 
 
 def own_seeds(table: Table, column: Column) -> float | None:
     """Mean correlation between two seeds' orders of the methods that have both; None where no two seeds have enough methods."""
-    return between_seeds(_cells(table, column), "spearman")
+    return between_seeds([cell and _good(column, cell) for cell in _cells(table, column)], "spearman")
 
 
 def section(table: Table, found: dict[tuple[str, str], Agreement]) -> str:
@@ -141,10 +143,15 @@ def _cells(table: Table, column: Column) -> list[Cell | None]:
     return [row.cells.get(column.key) for row in table.rows if row.kind == "method"]
 
 
-def _sign(column: Column) -> int:
-    return -1 if column.less else 1
+def _goodness(column: Column, numbers: Numbers) -> Numbers:
+    assert column.best is not None, f"{column.key} has no better and no worse, and is not compared"
+    return goodness(numbers, column.best)
+
+
+def _good(column: Column, cell: Cell) -> Cell:
+    """A cell whose seeds have more the better they are."""
+    return replace(cell, values={seed: _goodness(column, value) for seed, value in cell.values.items()})
 
 
 def _name(column: Column) -> str:
-    turned = column.less and "less is better" not in column.header
-    return f"{column.header}{', less is better' if turned else ''}"
+    return column.header.removesuffix(said(column.best)) + said(column.best)

@@ -3,17 +3,19 @@
 chosen(tables, ("linear", "TFLOP"), "TFLOP")    a column is named by its header, or by its key in leaderboard.csv
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.errors import unknown
-from reports.tables.columns import Column
+from reports.tables.columns import Column, goodness
 from reports.tables.table import Row, Table
 
 
 def chosen(tables: Sequence[Table], columns: Sequence[str] = (), sort: str | None = None) -> list[Table]:
-    """The tables with these columns alone, all of them shown, or with all where none is named; rows by `sort`, the better first and of
-    costs the cheaper, within methods, floors and ceilings. A table that lacks a column is shown without it. UserError where none has it."""
+    """The tables with these columns alone, all of them shown, or with all where none is named; rows by `sort`, the better first, of costs
+    the cheaper, and of what has no better the larger, within methods, floors and ceilings. A table that lacks a column is shown without it.
+    UserError where none has it."""
     for name in (*columns, *([sort] if sort else [])):
         if not any(_named(table, name) for table in tables):
             raise unknown("column", name, {column.header for table in tables for column in table.columns if column.shown})
@@ -35,10 +37,10 @@ def _chosen(table: Table, columns: Sequence[str], sort: str | None) -> Table:
 def _sorted(rows: Sequence[Row], by: Column) -> tuple[Row, ...]:
     """What has no such number comes last; what is equal stays in its order."""
     groups = list(dict.fromkeys(row.kind for row in rows))
-    sign = 1 if by.less or by.kind == "cost" else -1
+    best = math.inf if by.best is None else by.best
 
     def place(row: Row) -> tuple[int, bool, float]:
         cell = row.cells.get(by.key)
-        return groups.index(row.kind), cell is None, sign * cell.mean if cell else 0.0
+        return groups.index(row.kind), cell is None, -goodness(cell.mean, best) if cell else 0.0
 
     return tuple(sorted(rows, key=place))

@@ -4,8 +4,12 @@ A result that no rule names still gets a column of its own in leaderboard.csv: n
 """
 
 import itertools
+import math
 import re
 from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
 
 from bench.folder_name import shown
 
@@ -29,20 +33,37 @@ class Column:
     """A transfer target, which the aggregate is over."""
     of_time: bool = False
     """Seconds, which depend on the processor."""
-    less: bool = False
-    """Less is better. Never of an accuracy or an aggregate: ranks, comparisons and the best of a column go by more."""
+    optimum: float | None = None
+    """Of a number: its best value as BEST has it, or None, and then nothing is ordered by it."""
     label_free: bool = False
     percent: bool = False
     """A share in percent by labels, of which more is better and no image is right or wrong: a number without an interval over images."""
 
     @property
+    def best(self) -> float | None:
+        """The best value that there can be: infinity where more is better, minus infinity where less is, another where it lies between;
+        None where no value is said to be better than another."""
+        return {"accuracy": math.inf, "aggregate": math.inf, "cost": -math.inf}.get(self.kind, self.optimum)
+
+    @property
+    def less(self) -> bool:
+        """Less is better. Never of an accuracy or an aggregate: ranks, comparisons and the best of a column go by more."""
+        return self.best == -math.inf
+
+    @property
     def of_features(self) -> bool:
         """Whether it says how good features are, by labels or without: agreement.md sets every two such columns against each other."""
-        return self.kind in ("accuracy", "number") and bool(self.shown or self.label_free)
+        return self.kind in ("accuracy", "number") and bool(self.shown or self.label_free) and self.best is not None
 
 
-LESS_IS_BETTER = re.compile(r"alignment|uniformity|fpr95_k\d+|(ece|brier|nll)(_scaled)?")
-"""Metrics of which less is better, whichever evaluator's."""
+BEST = {
+    r"alignment|uniformity|fpr95_k\d+|(ece|brier|nll)(_scaled)?": -math.inf,
+    # Of eigenvalues that fall like rank^-alpha. Its authors find features good in a range of alpha, and by theory 1 to be the best of it.
+    "alpha_req": 1.0,
+    r"rankme|lidar|nesum|spearman_\w+|analogies": math.inf,
+    r".*(top1|mean_per_class).*|(\w+_)?(mAP(_\d+|_at_R)?|mIoU|AP\d*)": math.inf,
+}
+"""Patterns of metrics, whichever evaluator's -> their best value, see `Column.best`. A metric that none of them names has none."""
 
 FORETELLERS = ("alignment", "alpha_req", "rankme", "uniformity")
 """Metrics of the evaluator label_free that papers propose to judge features by; the rest of them tell whether they collapsed."""
@@ -60,9 +81,34 @@ COSTS = (
 """(column, the frame's column, how many of it make one)."""
 
 
+def best_of(metric: str) -> float | None:
+    """The best value of a number, as `Column.best` has it."""
+    return next((best for pattern, best in BEST.items() if re.fullmatch(pattern, metric)), None)
+
+
+Numbers = TypeVar("Numbers", float, np.ndarray)
+
+
+def goodness(numbers: Numbers, best: float) -> Numbers:
+    """A number, or many, whose best value is `best` -> more where it is better: itself, or turned, or less the farther from there."""
+    if math.isinf(best):
+        return numbers if best > 0 else -numbers
+    return -abs(numbers - best)
+
+
+def said(best: float | None) -> str:
+    """', less is better'; ', nearer 1 is better'; '' where more is better or nothing is said."""
+    return "" if best in (None, math.inf) else ", less is better" if best == -math.inf else f", nearer {best:g} is better"
+
+
 def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool = False) -> Column:
     """The column of a result. Accuracies on test rank; those of a search, on val, do where there are no others; the rest
     goes to the CSV. paired: which images were right is known of every seed, as it is not of the stages of older records."""
+    return replace(_column(evaluator, dataset, split, metric, paired), optimum=best_of(metric))
+
+
+def _column(evaluator: str, dataset: str, split: str, metric: str, paired: bool) -> Column:
+    """The same, without what its best value is."""
     # A mean over classes stands where a plain accuracy would: a data set has one or the other.
     per_class = " (per class)" if "mean_per_class" in metric else ""
     plain = metric.replace("mean_per_class", "top1")
@@ -72,7 +118,7 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
         if metric == "rankme":
             return Column(metric, "RankMe", "number", 70, "terminal")
         foretells = metric in FORETELLERS
-        return Column(metric, metric, "number", 71, less=bool(LESS_IS_BETTER.fullmatch(metric)), label_free=foretells)
+        return Column(metric, metric, "number", 71, label_free=foretells)
     if evaluator == "validation":
         title, order = {"linear_top1": ("linear (val)", 55), "knn_top1": ("kNN (val)", 56)}[plain]
         return Column(f"val:{metric}", title + per_class, "accuracy", order, "terminal", ranks=True)
@@ -85,9 +131,9 @@ def column(evaluator: str, dataset: str, split: str, metric: str, paired: bool =
     if evaluator == "projection":
         return _of_projection(metric, plain, per_class)
     if evaluator in FEW and (few := re.fullmatch(r"top1_n(\d+%?)(_draw\d+)?", plain)):
-        amount, (said, first) = few[1].removesuffix("%"), FEW[evaluator]
+        amount, (begins, first) = few[1].removesuffix("%"), FEW[evaluator]
         title = f"{amount} % of labels" if few[1] != amount else f"{amount} labels a class"
-        title, order = said + title + per_class, first + int(amount) / 1e9
+        title, order = begins + title + per_class, first + int(amount) / 1e9
         if few[2]:
             return Column(f"{evaluator}:{few[1]}:{few[2][1:]}", f"{title}, {few[2][1:]}", "number", 81)
         return Column(f"{evaluator}:{few[1]}", title, "accuracy", order, "report")
@@ -136,9 +182,9 @@ WRITTEN = {
     ),
     "ood": ((r"auroc_k\d+", "AUROC not {}", "accuracy", 49), (r"fpr95_k\d+", "FPR95 not {}", "number", 49.1)),
     "calibration": tuple(
-        (f"{name}{suffix}", f"{title}{said}", "number", 58 + place / 10 + bool(suffix) / 20)
+        (f"{name}{suffix}", f"{title}{scaled}", "number", 58 + place / 10 + bool(suffix) / 20)
         for place, (name, title) in enumerate((("ece", "ECE"), ("brier", "Brier"), ("nll", "NLL")))
-        for suffix, said in (("", ""), ("_scaled", ", scaled"))
+        for suffix, scaled in (("", ""), ("_scaled", ", scaled"))
     ),
     # Of mean average precision and the like no image is right or wrong: no interval over images, so none at all.
     "multilabel": (("mAP", "linear mAP → {}", "number", 44),),
@@ -161,8 +207,8 @@ WRITTEN = {
     "scratch": ((OF_IMAGES, "from scratch {}", "accuracy", 51.2), ("mAP", "from scratch mAP {}", "number", 51.3)),
     "segmentation": (("frozen_mIoU", "linear mIoU {}", "number", 52), ("finetuned_mIoU", "fine-tuned mIoU {}", "number", 52.1)),
     "detection": tuple(
-        (f"{kind}_{metric}", f"{said} {metric} {{}}", "number", 53 + place / 10)
-        for place, ((kind, said), metric) in enumerate(
+        (f"{kind}_{metric}", f"{weights} {metric} {{}}", "number", 53 + place / 10)
+        for place, ((kind, weights), metric) in enumerate(
             itertools.product((("frozen", "frozen"), ("finetuned", "fine-tuned")), ("AP", "AP50", "AP75"))
         )
     ),
@@ -175,10 +221,9 @@ def _written(evaluator: str, dataset: str, metric: str) -> Column | None:
     for pattern, header, kind, order in WRITTEN[evaluator]:
         if re.fullmatch(pattern, metric):
             key = f"{evaluator}:{dataset}:{metric}" if "{}" in header else f"{evaluator}:{metric}"
-            less = bool(LESS_IS_BETTER.fullmatch(metric))
-            said = " (per class)" * ("mean_per_class" in metric) + ", less is better" * less
+            ending = " (per class)" * ("mean_per_class" in metric) + said(best_of(metric) if kind == "number" else None)
             percent = bool(re.fullmatch(r"(\w+_)?(mAP|mIoU|AP\d*)", metric)) and kind == "number"
-            return Column(key, header.format(shown(dataset)) + said, kind, order, "report", less=less, percent=percent)
+            return Column(key, header.format(shown(dataset)) + ending, kind, order, "report", percent=percent)
     return None
 
 

@@ -16,9 +16,13 @@ from bench.records.record import Result
 from reports.pages import agreement, leaderboard
 from reports.plots import profiles
 from reports.tables.build import build
+from reports.tables.chosen import chosen
 
 LINEAR = {f"method{place}": 50.0 + 4 * place for place in range(9)}
 KNN = {name: 20 + (accuracy * 7) % 61 for name, accuracy in LINEAR.items()}
+
+ALPHA = {name: 1 + (accuracy - 90) * (-1) ** place / 20 for place, (name, accuracy) in enumerate(LINEAR.items())}
+"""On both sides of 1, nearer the higher the accuracy."""
 
 
 def record(method, seed, results, **facts):
@@ -38,7 +42,8 @@ def run(name, seed, extra=()):
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    runs = [run(name, seed) for name in LINEAR for seed in range(3)]
+    facts = {"evaluator": "label_free", "dataset": "mnist5k", "split": "train", "metric": "alpha_req", "n": 400}
+    runs = [run(name, seed, [Result(**facts, value=ALPHA[name])]) for name in LINEAR for seed in range(3)]
     runs += [record("random", seed, [result("linear", "mnist5k", "top1", 10, seed)], trained=False) for seed in range(3)]
     return build(frame_of(tmp_path_factory.mktemp("results"), runs))
 
@@ -53,11 +58,19 @@ def test_correlations_are_scipys_over_the_means_of_methods(tables, tmp_path):
         assert float(its["spearman"]) == pytest.approx(expected, abs=1e-5) and its["methods"] == "9"
         assert float(its["low"]) <= expected <= float(its["high"])
     assert float(rows["linear", "alignment"]["spearman"]) == pytest.approx(1), "less of it is better, and the floor is not counted"
+    assert float(rows["linear", "alpha_req"]["spearman"]) == pytest.approx(1), "it is best at 1, not where it is largest"
+    assert float(rows["alpha_req", "alpha_req"]["spearman"]) == pytest.approx(1), "so do its seeds"
     assert not any("collapsed" in pair for pair in rows)
     text = page.read_text()
-    assert "| alignment, less is better |" in text and "over 9 methods: with it: alignment, less is better 1.00" in text
+    assert "| alignment, less is better " in text and "| alpha_req, nearer 1 is better " in text
+    assert "over 9 methods: with it: alignment, less is better 1.00" in text and "alpha_req, nearer 1 is better 1.00" in text
     again = [path.read_bytes() for path in agreement.write(tables, tmp_path / "again")]
     assert again == [page.read_bytes(), listed.read_bytes(), twin.read_bytes()]
+
+
+def test_rows_are_sorted_by_what_is_better(tables):
+    by = {key: [row.cells[key].mean for row in chosen(tables, sort=key)[0].rows if key in row.cells] for key in ("alignment", "alpha_req")}
+    assert by["alignment"] == sorted(by["alignment"]) and by["alpha_req"] == sorted(by["alpha_req"], key=lambda alpha: abs(alpha - 1))
 
 
 def test_how_alike_two_seeds_of_one_measure_are_stands_beside_it(tables):
@@ -142,6 +155,14 @@ def test_a_table_of_many_columns_is_several_by_kind_of_evaluator(many, tables):
     assert "### " not in leaderboard.markdown(tables), "few columns stay together"
 
 
+def test_whatever_is_shown_of_features_says_what_is_better(many):
+    shown = [column for column in many[0].columns if (column.shown or column.label_free) and column.kind == "number"]
+    assert len(shown) == 16 and all(column.best is not None for column in shown)
+    assert {column.key for column in shown if column.best == 1} == {"alpha_req"}
+    turned = {column.key for column in shown if column.less}
+    assert turned == {"alignment", "calibration:ece", "ood:dtd10:fpr95_k50"}
+
+
 def test_a_grid_of_many_measures_has_no_intervals_and_the_line_below_has_them(many, tmp_path):
     page, listed, _ = agreement.write(many, tmp_path)
     text = page.read_text()
@@ -150,7 +171,13 @@ def test_a_grid_of_many_measures_has_no_intervals_and_the_line_below_has_them(ma
     assert agreement.IN_SHORT in text and not any("[" in line for line in grid) and max(map(len, grid)) < 340
     told = next(line for line in text.splitlines() if line.startswith("- **linear**"))
     named = {"finetune:mnist5k:top1": "fine-tuned mnist5k", "segmentation:voc2012_part:frozen_mIoU": "linear mIoU voc2012_part"}
-    for key, header in {**named, "rankme": "RankMe", "alpha_req": "alpha_req", "lidar": "LiDAR", "nesum": "NESum"}.items():
+    for key, header in {
+        **named,
+        "rankme": "RankMe",
+        "alpha_req": "alpha_req, nearer 1 is better",
+        "lidar": "LiDAR",
+        "nesum": "NESum",
+    }.items():
         its = rows["linear", key]
         correlation, low, high = (float(its[name]) for name in ("spearman", "low", "high"))
         assert low < high and f"{header} {correlation:.2f} \\[{low:.2f}, {high:.2f}\\]" in told

@@ -187,13 +187,13 @@ def test_a_collapse_is_no_collapse_above_untrained_features_or_without_its_sign(
     assert "loss of it -0.9 at most, -0.95 asked for" in judged(Collapses("bare", "whole", sign="loss", at_most=-0.95), losses).words
 
 
-def measured(first, second, arms) -> Points:
-    """Two measures of arms, three seeds each."""
+def measured(first, second, arms, by="knn") -> Points:
+    """Two measures of arms, linear and another, three seeds each."""
     return Points.given(
         "linear",
         {
             (arm, by): {0: x - 0.1, 1: x, 2: x + 0.1}
-            for by, its in (("linear", first), ("knn", second))
+            for by, its in (("linear", first), (by, second))
             for arm, x in zip(arms, its, strict=True)
         },
     )
@@ -214,8 +214,32 @@ def test_agreement_is_scipys_correlation_with_a_bootstrap_over_arms():
         assert found.verdict == "reproduced" and f"{name.capitalize()}'s correlation over 20 arms" in found.words
     assert Agrees(arms, "linear", "knn", level=0.98).judge(points).verdict == "contradicted"
     assert Agrees(arms, "linear", "knn", level=found.estimate).judge(points).verdict == "undecided"
-    assert Agrees(arms, "linear", "knn", opposite=True).judge(points).verdict == "contradicted"
-    assert Agrees(arms, "linear", "knn", opposite=True).judge(measured(first, -second, arms)).verdict == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("by", "good", "bad", "words"),
+    [
+        ("alignment", 9 - np.arange(9.0), np.arange(9.0), "linear and alignment, less is better, order the arms alike: Spearman's"),
+        ("projection:rankme", np.arange(9.0), -np.arange(9.0), "linear and projection:rankme order the arms alike: Spearman's"),
+        # Nearer 1 from both sides; and larger from 1 on.
+        (
+            "alpha_req",
+            1 + np.resize([1, -1], 9) * (9 - np.arange(9.0)),
+            1 + np.arange(9.0),
+            "linear and alpha_req, nearer 1 is better, order",
+        ),
+    ],
+)
+def test_agreement_is_of_what_is_better_and_not_of_size(by, good, bad, words):
+    rule = Agrees(tuple("abcdefghi"), "linear", by)
+    for second, verdict in ((good, "reproduced"), (bad, "contradicted")):
+        assert rule.judge(measured(np.arange(9.0), second, "abcdefghi", by)).verdict == verdict
+    assert rule.words().startswith(words)
+
+
+def test_agreement_of_what_has_no_better_is_refused():
+    with pytest.raises(ValueError, match="Agrees needs measures of which some values are better than others, and feature_std is none"):
+        Agrees(tuple("abcdefgh"), "linear", "feature_std")
 
 
 def test_agreement_within_groups_has_the_interval_of_their_correlations():
