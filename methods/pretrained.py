@@ -34,9 +34,11 @@ class Pretrained(Floor):
         super().__init__()
         self.encoder = make_encoder(weights=weights, format=format) if weights else make_encoder()
         self.weights, self.deterministic = ("elsewhere", True) if weights else ("encoder", False)
-        their_mean, their_std = numbers(mean, data.mean), numbers(std, data.std)
-        if min(their_std) <= 0:
-            raise ValueError(f"std = {std}: a standard deviation is more than 0")
+        their_mean, their_std = numbers("mean", mean, data.mean), numbers("std", std, data.std)
+        if not all(0 <= number <= 1 for number in their_mean):
+            raise ValueError(f"mean = {mean}: expected 0 to 1, where 1 is white; of 0 to 255 divide by 255")
+        if not all(0 < number <= 1 for number in their_std):
+            raise ValueError(f"std = {std}: a standard deviation is more than 0; expected at most 1, of channels in 0 to 1")
         # Views come as (image - data.mean) / data.std.
         scale = [here / there for here, there in zip(data.std, their_std, strict=True)]
         shift = [(here - there) / by for here, there, by in zip(data.mean, their_mean, their_std, strict=True)]
@@ -48,9 +50,12 @@ class Pretrained(Floor):
         return self.encoder(images * self.scale + self.shift)
 
 
-def numbers(text, own):
+def numbers(name, text, own):
     """'0.5,0.5,0.5' -> three numbers; the data set's where nothing is said."""
-    found = tuple(float(part) for part in text.split(",")) if text else tuple(own)
+    try:
+        found = tuple(float(part) for part in text.split(",")) if text else tuple(own)
+    except ValueError:
+        found = ()
     if len(found) != 3:
-        raise ValueError(f"'{text}' has {len(found)} numbers; expected three, one for each channel")
+        raise ValueError(f"{name} = {text}: expected three numbers, one for each channel, as 0.5,0.5,0.5")
     return found

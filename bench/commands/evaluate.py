@@ -1,5 +1,6 @@
 """The command `evaluate`: an encoder that somebody else trained, measured as ours are."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ BUDGET = "1images"
 @click.option("--format", "written", default="auto", metavar="NAME", help="Who wrote the file.  [default: auto, by its keys]")
 @click.option("--mean", metavar="R,G,B", help="Of the channels in 0..1, in their training.  [default: the format's]")
 @click.option("--std", metavar="R,G,B", help="[default: the format's]")
-@click.option("--input-size", type=int, metavar="PX", help="Pixels a side.  [default: the format's]")
+@click.option("--input-size", type=click.IntRange(1), metavar="PX", help="Pixels a side.  [default: the format's]")
 @click.option("--dataset", metavar="NAME", shell_complete=names_from(of_datasets), help=f"[default: {DEFAULT_DATASET}]")
 @click.option(
     "--evals", "requests", metavar="A,B", shell_complete=names_from(of_evaluators, several=True), help=f"[default: {DEFAULT_EVALS}]"
@@ -42,7 +43,7 @@ def evaluate(weights, encoder, pretrained, written, mean, std, input_size, **des
     if written != formats.AUTO:
         formats.require(written)
     if weights and not Path(weights).is_file():
-        raise UserError(f"there is no file of weights '{weights}'")
+        raise no_file(Path(weights))
     scratch, entry = scratch_root(described["scratch"]), table.require(foreign.normal(encoder))
     if pretrained and entry.family not in foreign.LIBRARIES.names():
         raise UserError(f"--pretrained is for timm:NAME or torchvision:NAME, not {encoder}; expected a file of weights")
@@ -51,6 +52,7 @@ def evaluate(weights, encoder, pretrained, written, mean, std, input_size, **des
     file = Path(weights) if weights else files.downloaded(entry, scratch)
     written = entry.family if pretrained else formats.found(written, files.tensors_in(file))
     statistics, size = trained_with(entry, written)
+    size = size if input_size is None else input_size
     chosen = {
         "weights": files.sha256(file),
         "format": written,
@@ -60,7 +62,13 @@ def evaluate(weights, encoder, pretrained, written, mean, std, input_size, **des
     method = next(name for name in methods.names() if methods.takes_weights(name))
     settings = tuple(f"{name}={value!r}" for name, value in chosen.items())
     unsaid = dict.fromkeys(("batch_size", "pretrain_split", "recipe"))
-    described |= {"method": method, "encoder": encoder, "image_size": input_size or size, "settings": settings, "seeds": "0"}
+    described |= {
+        "method": method,
+        "encoder": encoder,
+        "image_size": size,
+        "settings": settings,
+        "seeds": "0",
+    }
     # One run that trains nothing: in this process.
     request = request_of(**described, **unsaid, launcher="debug")
     # The suite of a record says where it comes from, and is no part of its id.
@@ -74,6 +82,16 @@ def evaluate(weights, encoder, pretrained, written, mean, std, input_size, **des
         if new:
             files.kept(chosen["weights"], scratch).unlink(missing_ok=True)
         raise
+
+
+def no_file(weights: Path) -> UserError:
+    """What is wrong with a path of weights that is no file, with the nearest name beside it."""
+    if weights.is_dir():
+        return UserError(f"'{weights}' is a folder; expected a file of weights")
+    beside = [path.name for path in weights.parent.iterdir() if path.is_file()] if weights.parent.is_dir() else []
+    near = get_close_matches(weights.name, beside, n=1)
+    meant = f" Did you mean '{weights.parent / near[0]}'?" if near else ""
+    return UserError(f"there is no file of weights '{weights}'.{meant}  Expected safetensors, or what torch.save wrote")
 
 
 def trained_with(entry, written: str):

@@ -78,14 +78,15 @@ class DataSet:
         items, rows, labels, classes = reading.read_items(self.entry, split, self.part)
         return items if rows is None else items[rows], labels, classes
 
-    def require_evaluable(self, splits: Collection[str], classes: bool, evaluator: str) -> None:
+    def require_evaluable(self, splits: Collection[str], classes: bool, evaluator: str, able: Collection[str] = ()) -> None:
         """A UserError where an evaluator lacks images or classes here, before anything is trained. splits: what it reads of this set;
-        classes: it measures how well classes are told apart, one of each image."""
+        classes: it measures how well classes are told apart, one of each image; able: evaluators that measure such a set, to be named."""
+        expected = f"; expected one of {', '.join(able)}" if able else ""
         if "train" not in self.entry.sizes and not {"train", "val"}.isdisjoint(splits):
-            raise UserError(f"{self.name} is a test alone, without train and val, which {evaluator} needs")
+            raise UserError(f"{self.name} is a test alone, without train and val, which {evaluator} needs{expected}")
         if classes and not self.entry.one_class:
             there = ", ".join(KINDS[kind] for kind in self.entry.annotations)
-            raise UserError(f"{self.name} has not one class of each image, which {evaluator} needs, but {there}")
+            raise UserError(f"{self.name} has not one class of each image, which {evaluator} needs, but {there}{expected}")
         if not self.is_folder:
             return
         if "test" in splits:

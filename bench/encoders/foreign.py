@@ -68,6 +68,8 @@ def entry(name: str) -> EncoderEntry:
 def own_entry(path: str) -> EncoderEntry:
     """Of a user's own file."""
     file = require_file(path)
+    if not registry.declared(file, "offers", ()):
+        raise UserError(f"'{path}' does not say what it offers; expected an Encoder with `offers`, as docs/add_an_encoder.md has it")
     offers, version = registry.declared(file, "offers"), registry.declared(file, "version", 1)
     facts = {"version": version, "takes": registry.declared(file, "takes", "images")}
     return EncoderEntry(f"{path}@{digest(path)}", "own", offers, registry.summary(file), None, {"file": path}, **facts)

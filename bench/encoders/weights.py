@@ -13,6 +13,7 @@ import os
 import pickle
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from bench.errors import UserError, said
 
 FOLDER = "weights"
 """Of scratch."""
+
+VARIANCE = "running_var"
+"""Of a BatchNorm: what the root is taken of."""
 
 LISTED = 4
 """Names of each kind in a message."""
@@ -82,8 +86,10 @@ def tensors_in(path: Path) -> dict[str, Tensor]:
     except safetensors.SafetensorError:
         pass
     try:
-        # Checkpoints of DINO and MAE hold the arguments that they were made with: a Namespace holds values and runs nothing.
-        with torch.device("cpu"), torch.serialization.safe_globals([argparse.Namespace]):
+        # Checkpoints of DINO and MAE hold the arguments that they were made with: a Namespace holds values and runs nothing. What torch
+        # thinks of a pickle's age is of no use to who asked for its tensors.
+        with torch.device("cpu"), torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
@@ -92,7 +98,8 @@ def tensors_in(path: Path) -> dict[str, Tensor]:
             f"'{path}' is not read: {what}, and a pickle can run any code; expected safetensors, or a file of tensors alone, "
             "which who trusts it can make: torch.save(checkpoint['state_dict'], NEW)"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    # torch reads what is called .safetensors as that, too, and so fails as safetensors do.
+    except (RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
         what = f"'{path}' cannot be read as weights ({type(error).__name__})"
         raise UserError(f"{what}; expected safetensors, or what torch.save wrote") from error
     found: dict[str, Tensor] = {}
@@ -127,8 +134,12 @@ def fill(encoder: Encoder, digest: str, format: str, scratch: Path, name: str, b
     if problems:
         raise UserError(f"the weights do not fit {name}: {'; '.join(problems)}. {nearest(published, rule.ours, build, encoder.takes)}")
     for key, value in given.items():
+        if own[key].is_floating_point() and not value.is_floating_point():
+            raise UserError(f"the weights have {value.dtype} in {key}; expected floating-point numbers, as before they were quantised")
         if value.is_floating_point() and not value.isfinite().all():
             raise UserError(f"the weights have a number that is not finite, in {key}; expected a training that did not diverge")
+        if key.endswith(VARIANCE) and value.min() < 0:
+            raise UserError(f"the weights have a variance of {value.min():g} in {key}; expected 0 or more")
     if rule.small_stem_padding is not None:
         pad_small_stem(encoder, rule.small_stem_padding)
     if not next(iter(own.values())).is_meta:

@@ -121,7 +121,8 @@ def parse(request: str) -> tuple[str, str | None]:
         raise UserError(f"the evaluator '{name}' takes no argument: write '{name}', not '{request}'")
     least = smallest(name)
     if needed is not None and not given and (colon or not may_be_left_out(name)):
-        example = f"write '{name}:NAME', as in '{name}:digits'" if least is None else f"write '{name}:N', as in '{name}:20'"
+        known = "voc2012" if annotation(name) else "digits"
+        example = f"write '{name}:NAME', as in '{name}:{known}'" if least is None else f"write '{name}:N', as in '{name}:20'"
         raise UserError(f"the evaluator '{name}' needs {needed}: {example}")
     # One text for one number: what was measured is looked up by it.
     share = fewest_labels(name) is not None and re.fullmatch("[1-9][0-9]?%", given)

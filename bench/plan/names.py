@@ -24,13 +24,15 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
         name, _ = registry.parse(request)
         evaluator = f"the evaluator '{name}'"
         # An evaluator without a target measures the pretraining data set itself.
-        found = data.require(registry.target(request) or spec.dataset)
+        target = registry.target(request)
+        found = data.require(target or spec.dataset)
         require_evaluator(request, dataset, found)
         require_offer(request, encoder)
         if kind := registry.annotation(name):
             found.require_annotation(kind, evaluator, annotated(kind))
         served = kind or (registry.takes_sets(name) and "classes" in found.entry.annotations)
-        found.require_evaluable(registry.splits(name), registry.needs_classes(name) and not served, evaluator)
+        able = _serving(found, target is not None)
+        found.require_evaluable(registry.splits(name), registry.needs_classes(name) and not served, evaluator, able)
         found.require_labels(_labels_a_class(request, found), f"the evaluator '{request}'")
         found.require_in_test(*registry.fewest_in_test(name), f"the evaluator '{request}'")
         if beside := registry.splits_of_pretraining(name):
@@ -40,6 +42,19 @@ def check_names(spec: RunSpec, requests: tuple[str, ...], data: DataSets) -> Non
                 raise UserError(f"'{request}': {shown(found.name)} is what was trained on; expected another data set")
             if registry.same_classes(name):
                 found.require_known_to(pretraining, request)
+
+
+def _serving(found: DataSet, named: bool) -> list[str]:
+    """The evaluators that measure such a data set. named: those alone whose requests can name it."""
+    able = []
+    for name in registry.names():
+        kind, takes = registry.annotation(name), registry.takes(name)
+        classes = found.entry.one_class or kind or not registry.needs_classes(name) or registry.takes_sets(name)
+        there = "train" in found.entry.sizes or {"train", "val"}.isdisjoint(registry.splits(name))
+        fits = kind in (None, *found.entry.annotations) and (not takes or found.entry.modality.name in takes)
+        if fits and classes and there and (not named or (registry.argument(name) and registry.smallest(name) is None)):
+            able.append(name)
+    return able
 
 
 def _labels_a_class(request: str, found: DataSet) -> int:

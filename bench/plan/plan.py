@@ -71,7 +71,8 @@ def make_plan(
 
 
 def _require_projectors(specs: list[RunSpec], requests: tuple[str, ...]) -> None:
-    """A UserError for a method without a projector, where an evaluator measures that. A floor may stand in a grid: it has no results."""
+    """A UserError for a method without a projector, where an evaluator measures that. A floor may stand in a grid: it has no results.
+    Weights that others trained stand in none."""
     wanting = [request for request in requests if registry.needs_projector(registry.parse(request)[0])]
     if not wanting:
         return
@@ -79,7 +80,7 @@ def _require_projectors(specs: list[RunSpec], requests: tuple[str, ...]) -> None
 
     for name in dict.fromkeys(spec.method for spec in specs):
         cls = methods.load(name)
-        if cls.trained and not projection_of(cls):
+        if (cls.trained or methods.takes_weights(name)) and not projection_of(cls):
             able = ", ".join(other for other in methods.names() if projection_of(methods.load(other)))
             raise UserError(f"{name} has no projector, which the evaluator '{wanting[0]}' measures; expected one of {able}")
 

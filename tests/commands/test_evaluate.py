@@ -1,6 +1,7 @@
 """`evaluate`: a stranger's checkpoint from a file to a row that stands apart."""
 
 import json
+import pickle
 import re
 
 import pytest
@@ -74,18 +75,47 @@ def test_what_does_not_fit_leaves_nothing_behind(here, resnet8, bench):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nowhere.pth", "--encoder", "resnet8"), "there is no file of weights 'nowhere.pth'"),
+        (("nowhere.pth", "--encoder", "resnet8"), "there is no file of weights 'nowhere.pth'.  Expected safetensors"),
+        (
+            ("their.safetensors", "--encoder", "resnet8"),
+            "weights 'their.safetensors'. Did you mean 'theirs.safetensors'?",
+        ),
+        ((".", "--encoder", "resnet8"), "'.' is a folder; expected a file of weights"),
+        (("theirs.safetensors", "--encoder", "resnet8", "--input-size", "0"), "'--input-size': 0 is not in the range"),
+        (("theirs.safetensors", "--encoder", "resnet8", "--mean", "a,b,c"), "mean = a,b,c: expected three numbers"),
+        (("theirs.safetensors", "--encoder", "resnet8", "--mean", "nan,0,0"), "mean = nan,0,0: expected 0 to 1"),
+        (("theirs.safetensors", "--encoder", "resnet8", "--mean", "123,116,103"), "of 0 to 255 divide by 255"),
+        (("theirs.safetensors", "--encoder", "resnet8", "--std", "58,57,57"), "expected at most 1"),
+        (("theirs.safetensors", "--encoder", "resnet8", "--evals", "projection"), "pretrained has no projector"),
         (("--encoder", "resnet8"), "expected a file of weights, or --pretrained"),
         (("--encoder", "resnet8", "--pretrained"), "--pretrained is for timm:NAME or torchvision:NAME"),
         (("theirs.safetensors", "--encoder", "resnet88"), "Did you mean 'resnet8'"),
         (("theirs.safetensors", "--encoder", "resnet8", "--format", "mocoo"), "Did you mean 'moco'"),
         (("theirs.safetensors", "--encoder", "resnet8", "--std", "0,1,1"), "a standard deviation is more than 0"),
-        (("theirs.safetensors", "--encoder", "resnet8", "--mean", "0.5"), "expected three, one for each channel"),
+        (("theirs.safetensors", "--encoder", "resnet8", "--mean", "0.5"), "expected three numbers, one for each channel"),
     ],
 )
 def test_mistakes_are_one_line(resnet8, bench, arguments, said):
-    code, _, err = bench("evaluate", *arguments, *SMALL)
+    code, _, err = bench("evaluate", *SMALL, *arguments)
     assert code == 2 and said in err.splitlines()[-1] and not (resnet8.parent / "results").exists()
+
+
+def test_numbers_that_no_training_gives_and_broken_files_are_refused(here, resnet8, bench, recwarn):
+    """Integers would be taken for floating-point numbers, and a negative variance makes features that are no numbers."""
+    state = safetensors.torch.load_file(resnet8)
+    (here / "cut.safetensors").write_bytes(resnet8.read_bytes()[:2000])
+    torch.save(state | {"stem.0.weight": state["stem.0.weight"].to(torch.int8)}, here / "int.pth")
+    torch.save(state | {"stem.1.running_var": -state["stem.1.running_var"]}, here / "variance.pth")
+    (here / "old.pkl").write_bytes(pickle.dumps({"code": print}, protocol=4))
+    for file, said in (
+        ("cut.safetensors", "'cut.safetensors' cannot be read as weights"),
+        ("int.pth", "the weights have torch.int8 in stem.0.weight; expected floating-point numbers"),
+        ("variance.pth", "in stem.1.running_var; expected 0 or more"),
+        ("old.pkl", "'old.pkl' is not read"),
+    ):
+        code, _, err = bench("evaluate", file, "--encoder", "resnet8", *SMALL)
+        assert code == 2 and said in err.splitlines()[-1] and "Traceback" not in err, err
+    assert not recwarn.list and not (here / "results").exists()
 
 
 def test_what_a_library_downloads_is_measured_as_a_file_is(here, bench, monkeypatch, fixed_weights):

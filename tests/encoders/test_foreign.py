@@ -105,9 +105,11 @@ def test_a_plan_pins_the_structure_and_refuses_another():
         ("torchvision:squeezenet1_0", "no linear layer of classes"),
         ("tim:resnet18", "unknown library of encoders 'tim'. Did you mean 'timm'"),
         ("nowhere.py", "there is no file 'nowhere.py'"),
+        ("nothing.py", "'nothing.py' does not say what it offers; expected an Encoder"),
     ],
 )
 def test_a_wrong_name_is_one_line(here, name, said):
+    (here / "nothing.py").write_text("size = 1\n")
     with pytest.raises(UserError) as error:
         table.require(name)
     assert said in str(error.value) and "\n" not in str(error.value)
