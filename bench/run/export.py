@@ -46,7 +46,7 @@ def evaluated(method: Method, spec: RunSpec, device: torch.device) -> tuple[Enco
     called: list[Encoder] = []
     hooks = [module.register_forward_hook(telling(called, module)) for module in found]
     # Stages and tokens are read without a call of the whole: then the first layer tells.
-    hooks += [first_layer(module).register_forward_hook(telling(called, module)) for module in found]
+    hooks += [layer.register_forward_hook(telling(called, module)) for module in found if (layer := first_layer(module))]
     size = settled(spec.image_size)
     images = torch.rand(IMAGES, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     method.eval()
@@ -58,19 +58,25 @@ def evaluated(method: Method, spec: RunSpec, device: torch.device) -> tuple[Enco
     used = list(dict.fromkeys(called))
     if len(used) != 1:
         raise UserError(f"{spec.method} is evaluated with {len(used) or 'no'} encoder{'s' * (len(used) != 1)}: there is not one to export")
-    alone = first_layer(used[0]).in_channels == 3 and used[0](images)
+    alone = channels(used[0]) == 3 and used[0](images)
     return used[0], isinstance(alone, Tensor) and alone.shape == features.shape and bool(torch.equal(alone, features))
 
 
-def first_layer(encoder: Encoder) -> nn.Conv2d:
-    """The first convolution."""
-    return next(module for module in encoder.modules() if isinstance(module, nn.Conv2d))
+def first_layer(encoder: Encoder) -> nn.Conv2d | None:
+    """The first convolution; None where there is none, as in an encoder of one's own that is a perceptron."""
+    return next((module for module in encoder.modules() if isinstance(module, nn.Conv2d)), None)
+
+
+def channels(encoder: Encoder) -> int:
+    """Of the images that it takes."""
+    layer = first_layer(encoder)
+    return layer.in_channels if layer else 3
 
 
 def counterpart(entry: EncoderEntry, encoder: Encoder, image_size: int, library: str) -> tuple[str, dict]:
     """The library's name of the same network, and what else its constructor must be told; a UserError where it has none."""
     whole: Any = encoder  # whose layers the base class does not know
-    taken = first_layer(encoder).in_channels
+    taken = channels(encoder)
     if taken != 3 and library != "timm":
         raise UserError(f"the encoder takes images of {taken} channel(s), and {library}'s 3; expected --format safetensors")
     more = {"in_chans": taken} if taken != 3 else {}

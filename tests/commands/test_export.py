@@ -131,3 +131,27 @@ def test_hashes_tell_another_training(here, trained):
     encoder, _ = export.evaluated(method, spec, torch.device("cpu"))
     with pytest.raises(UserError, match="are not those that"):
         export.load(method, encoder, here / "other.safetensors", trained)
+
+
+def test_an_encoder_of_ones_own_needs_no_convolution(here, bench):
+    (here / "mean.py").write_text(
+        '"""The mean of each channel."""\n'
+        "from torch import nn\n"
+        "from bench.encoders.encoder import Encoder\n"
+        "class Mean(Encoder):\n"
+        "    offers = ('features',)\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.dim, self.layer = 5, nn.Linear(3, 5)\n"
+        "    def forward(self, images):\n"
+        "        return self.layer(images.mean((2, 3)))\n"
+    )
+    given = ("--method", "random", "--encoder", "mean.py", "--dataset", "digits", "--budget", "1images", "--seeds", "0", "--evals", "nesum")
+    code, _, err = bench("run", *given, "--keep-weights", "encoder", "--launcher", "debug")
+    assert code == 0, err
+    (record,) = ResultStore(here / "results").records()
+    code, _, err = bench("export", record.id, "--output", "out")
+    (kept,) = (here / "results/digits").glob("*.safetensors")
+    assert code == 0 and set(safetensors.torch.load_file(here / "out/encoder.safetensors")) == set(safetensors.torch.load_file(kept)), err
+    code, _, err = bench("export", record.id, "--format", "timm")
+    assert code == 2 and "has no counterpart in timm" in err.splitlines()[-1]
