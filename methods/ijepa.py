@@ -96,7 +96,12 @@ class IJEPA(WithTeacher, Method):
         self.encoder = make_encoder()
         side = self.encoder.side
         area = int(side**2 * block_area)  # src/masks/multiblock.py
-        self.height, self.width = (min(side, max(1, round(math.sqrt(area * ratio)))) for ratio in (block_aspect, 1 / block_aspect))
+        self.height, self.width = (round(math.sqrt(area * ratio)) for ratio in (block_aspect, 1 / block_aspect))
+        if not all(1 <= long <= side for long in (self.height, self.width)):
+            raise ValueError(
+                f"block_area={block_area:g} with block_aspect={block_aspect:g} makes blocks of {self.height} x {self.width} patches; "
+                f"expected 1 to {side} on a side"
+            )
         self.targets, self.kept = (blocks, self.height * self.width), side**2 - blocks * self.height * self.width
         if self.kept < 1:
             raise ValueError(

@@ -153,6 +153,16 @@ def test_blocks_that_leave_no_context_are_refused():
         make(blocks=6)
 
 
+MISFITS = [({"block_aspect": 100.0}, "33 x 0"), ({"block_aspect": 0.1}, "1 x 10"), ({"block_area": 0.001}, "0 x 0")]
+
+
+@pytest.mark.parametrize(("numbers", "sides"), MISFITS, ids=str)
+def test_blocks_that_do_not_fit_the_grid_are_refused(numbers, sides):
+    """They would be of another area than they are said to be."""
+    with pytest.raises(ValueError, match=f"makes blocks of {sides} patches; expected 1 to 8 on a side"):
+        make(**numbers)
+
+
 MISTAKES = [
     ("F.layer_norm(targets, targets.shape[-1:])", "targets", check_loss),
     ("F.smooth_l1_loss", "F.mse_loss", check_loss),
