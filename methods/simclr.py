@@ -19,7 +19,7 @@ import torch
 
 from bench.domains import Count, CountOrZero, Fraction, NonNegative, Positive, Probability
 from bench.method import Method
-from bench.parts import gather, mlp, nt_xent, scale_norm
+from bench.parts import gather, mlp, nt_xent, scale_norm, upcast
 from bench.spec import Recipe
 from bench.views import Blur, Flip, Grayscale, ResizedCrop, View, color_distortion
 
@@ -83,7 +83,7 @@ class SimCLR(Method):
         return self.projector(self.encoder(images))
 
     def encode(self, images):
-        return self.projector[: self.encode_modules](self.encoder(images))
+        return upcast(self.projector[: self.encode_modules](self.encoder(images)))
 
     def chance_loss(self, batch_size):
         return math.log(2 * batch_size - 1) if batch_size > 1 else None

@@ -232,6 +232,14 @@ def test_simclr_is_evaluated_after_as_many_layers_of_its_head_as_it_is_told(enco
     assert same_loss(method.train(), make_method(SimCLR, head_layers=3), batch)
 
 
+@pytest.mark.parametrize("encode_layers", [0, 1])
+def test_what_simclr_is_evaluated_by_is_float32_in_a_bfloat16_run(encode_layers):
+    method, batch = make_method(SimCLR, head_layers=3, encode_layers=encode_layers).eval(), make_batch(4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert method.encode(batch.views[0]).dtype == torch.float32
+    assert method.double().encode(batch.views[0].double()).dtype == torch.float64
+
+
 def same_loss(method, other, batch):
     return torch.equal(method.loss(batch, 0.0), other.loss(batch, 0.0))
 
