@@ -23,6 +23,9 @@ from bench.method import Method
 from bench.parts import MultiCrop, SelfDistillation, distillation_mlp, full_precision, gather, large_and_small_crops, upcast
 from bench.spec import Recipe
 
+LARGEST = 2.0**18
+"""Of P / epsilon, the largest eigenvalue that is coded: float32 holds a 2 ** 24th of it, and the identity must count beside it."""
+
 
 def balance(images: int, dims: int) -> float:
     """The factor of the coding rate: (P + B) / (P B) (main_dino.py, MCRLoss)."""
@@ -92,6 +95,11 @@ class SimDINO(SelfDistillation, Method):
         (expa_type=1), or of the student's rows alone.
         momentum: of the teacher at the start, 0.996; to momentum_end, 1, along a cosine."""
         super().__init__()
+        if projection / epsilon > LARGEST:
+            raise ValueError(
+                f"epsilon={epsilon:g} is too small for projection={projection}; expected {projection / LARGEST:.3g} or more, as float32 "
+                f"holds no smaller one's coding rate"
+            )
         encoder = make_encoder()
         self.build_networks(MultiCrop(encoder, UnitHead(encoder.dim, hidden, projection)), momentum, momentum_end)
         self.projection, self.coding, self.agreement, self.epsilon, self.smooth = projection, coding, agreement, epsilon, smooth

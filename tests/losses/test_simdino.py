@@ -97,6 +97,18 @@ def test_more_directions_have_a_higher_rate():
     close(both, (6 * math.log(21) + math.log(121)) / 4)
 
 
+def test_a_coding_rate_that_float32_cannot_hold_is_refused():
+    """Beside the largest eigenvalue, P / epsilon, the identity must still count: of two rows in many dimensions nothing else is left."""
+    rows = torch.nn.functional.normalize(1 + 0.01 * torch.randn(1, 2, 256, generator=torch.Generator().manual_seed(0)), dim=-1)
+    smallest = 256 / methods.simdino.LARGEST
+    exact = methods.simdino.coding_rate(rows.double(), smallest).item()
+    assert abs(methods.simdino.coding_rate(rows, smallest).item() - exact) < 2e-3 * exact
+    assert not math.isfinite(methods.simdino.coding_rate(rows, smallest / 100).item())
+    make(projection=256, epsilon=smallest)
+    with pytest.raises(ValueError, match=r"epsilon=1e-05 is too small for projection=256; expected 0.000977 or more"):
+        make(projection=256, epsilon=1e-5)
+
+
 def check_step():
     method = make(momentum=0.6, momentum_end=0.9)
     method.loss(random_batch(method, 3, SIZE), 0.5)
