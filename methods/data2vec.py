@@ -5,7 +5,8 @@ Differs from the paper:
 - A momentum of 0.99 and not 0.9998, which would need 15,000 steps to leave its start; batches of 256 instead of 2048.
 - The encoder is every method's ViT: learned positions, where theirs has biases of relative position; no scale of residual branches, no
   stochastic depth, no dropout of attention.
-- Positions and the class token decay, theirs do not. Learning rate to 0, not 1e-5.
+- Positions and the class token decay, theirs do not. Learning rate to 0, not 1e-5. Crops are resized by an antialiased triangle filter, not
+  bicubic.
 - Blocks are drawn as BEiT's, 16 tries for each image (bench/parts/tokens.py).
 The mean of the student's patch tokens is evaluated, which the authors fine-tune (use_mean_pooling), theirs before the last norm; the
 copy's and the class token are recorded beside it.

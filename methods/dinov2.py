@@ -4,8 +4,9 @@ Sinkhorn-Knopp shares out evenly in place of a centre, while KoLeo pushes an ima
 Differs from the paper:
 - Its loss and its recipe, not its data nor its engineering: no 142 million images, no distillation from a larger model, no last phase at a
   higher resolution, no LayerScale, no SwiGLU, no stochastic depth.
-- For small images: 4 local crops instead of 8, half as wide as the image instead of 96 of 224, and no blur up to 64 pixels; heads 256 wide
-  with 1024 outputs instead of 2048 and 65,536 (the configurations of ViT-L/14 and ViT-g/14 have two heads): one sees every hidden patch.
+- For small images: 4 local crops instead of 8, half as wide as the image instead of 96 of 224, and no blur up to 64 pixels; heads 256 wide,
+  128 before their last layers, with 1024 outputs instead of 2048, 256 and 65,536: one sees every hidden patch. (The configurations with
+  two heads, of ViT-L/14 and ViT-g/14, have 131,072 outputs each, and 384 before the last layer of that for class tokens.)
 - How many patches are hidden is drawn for each crop by itself; theirs are spread evenly over a batch, of which exactly half have some.
 - One learning rate for all layers; theirs falls by a tenth with every block from the last, and is a fifth of that for the patch embedding.
   It grows with the batch's root there, and is as it is here. Gradients are clipped over all parameters, theirs of encoder and heads apart.
@@ -96,11 +97,11 @@ class DINOv2(HiddenPatches, Method):
         """local_crops: small crops of an image, 8. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.32. area_min: of a small crop, 0.05.
         mask_probability: of a large crop having hidden patches, 0.5. mask_min, mask_max: part of its patches that is hidden, 0.1 to 0.5.
-        class_weight, patch_weight, koleo_weight: of the three losses, 1, 1 and 0.1, the last for each large crop. outputs: K, 65,536.
-        hidden, bottleneck: of each head, 2048 and 256. student_temperature: 0.1. teacher_temperature: 0.07, reached from
-        teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of progress, 30 of 100 epochs. sinkhorn_steps: 3.
-        momentum: of the teacher at the start, 0.992; to momentum_end, 1, along a cosine. frozen: part of progress in which the last layers
-        stay, 1 of 100 epochs."""
+        class_weight, patch_weight, koleo_weight: of the three losses, 1, 1 and 0.1, the last for each large crop. outputs: K, 65,536,
+        or 131,072 of two heads. hidden, bottleneck: of each head, 2048 and 256. student_temperature: 0.1. teacher_temperature: 0.07,
+        reached from teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of progress, 30 of 100 epochs.
+        sinkhorn_steps: 3. momentum: of the teacher at the start, 0.992; to momentum_end, 1, along a cosine. frozen: part of progress in
+        which the last layers stay, 1 of 100 epochs."""
         super().__init__()
         encoder = make_encoder()
         widths = encoder.dim, hidden, bottleneck, outputs

@@ -3,7 +3,8 @@ moving average, which sees them whole, makes of them; one head serves class toke
 
 Differs from the paper:
 - For small images: 4 local crops instead of 10, half as wide as the image instead of 96 of 224, and no blur up to 64 pixels.
-- A head 256 wide with 1024 outputs instead of 2048 and 8192: it sees every patch, and would outweigh a small encoder.
+- A head 256 wide, 128 before its last layer, with 1024 outputs instead of 2048, 256 and 8192: it sees every patch, and would outweigh a
+  small encoder.
 - A teacher's momentum of 0.99 at the start and not 0.996, which is too slow for a short run.
 - Rectangles are drawn as BEiT's (bench/parts/tokens.py), 16 tries for each crop.
 - The last layer is normalised, as theirs for a ViT-B; for a ViT-S it is not. No stochastic depth.

@@ -7,8 +7,8 @@ Differs from the paper:
 - The learning rate falls along a cosine, not to a tenth at 700 of 800 epochs; warm-up is as long a part of the training.
 - Positions and the class token decay, theirs do not.
 - Squares at the right and lower edge are cut where they do not tile the image; the loss is the mean over all hidden pixels of the batch.
-The mean of the patch tokens is evaluated, which the authors fine-tune (USE_MEAN_POOLING), and the class token is recorded beside it: the
-loss reaches it through what patches take from it alone.
+The mean of the patch tokens is evaluated, which the authors fine-tune (USE_MEAN_POOLING), theirs before the last norm; the class token is
+recorded beside it, which the loss reaches through what patches take from it alone.
 B images in the global batch, L patches of S x S pixels, D features.
 """
 
