@@ -14,7 +14,7 @@ import methods.dinov2
 from bench.compute.randomness import Draws, seeded
 from bench.encoders.networks.vit import VisionTransformer
 from bench.method import Batch
-from bench.parts import distillation, sinkhorn
+from bench.parts import block_mask, distillation, sinkhorn
 from bench.spec import DatasetInfo
 from loss_cases import check_follows, close, from_lightly, mutate, random_batch, rows_of, unit
 
@@ -112,6 +112,17 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_loss_is_the_authors(case):
     check_loss(**case)
+
+
+@pytest.mark.parametrize(("side", "least"), [(8, 4), (16, 4)])
+def test_a_rectangle_of_hidden_patches_has_at_least_as_many_as_the_authors(side, least):
+    """min_num_patches of dinov2/data/masking.py."""
+    data = DatasetInfo(num_images=64, image_size=2 * side)
+    method, draws = methods.dinov2.DINOv2(lambda: VisionTransformer(1, 12, 3, 2 * side, 2), data), Draws("masks", side, total=64)
+    twin = copy.deepcopy(draws)
+    chosen, part = twin.rand() < 0.5, 0.1 + 0.4 * twin.rand()
+    expected = block_mask(twin, side, (torch.where(chosen, part, 0.0) * side**2).floor(), least)
+    assert torch.equal(method.draw_hidden(draws), expected)
 
 
 def test_koleo_and_its_gradient_are_lightlys():

@@ -14,7 +14,7 @@ import methods.ibot
 from bench.compute.randomness import Draws, seeded
 from bench.encoders.networks.vit import VisionTransformer
 from bench.method import Batch
-from bench.parts import distillation, losses
+from bench.parts import block_mask, distillation, losses
 from bench.spec import DatasetInfo
 from loss_cases import check_follows, close, from_lightly, mutate, random_batch, rows_of
 
@@ -176,6 +176,17 @@ def test_half_of_the_crops_have_a_tenth_to_a_half_of_their_patches_hidden():
     assert abs(len(some) / 2000 - 0.5) < 0.04
     assert some.min() == 6 and some.max() in (31, 32) and 0.27 * PATCHES < some.float().mean() < 0.3 * PATCHES
     assert not make(mask_probability=0.0).draw_hidden(random_batch(method, 50, SIZE)).any()
+
+
+@pytest.mark.parametrize(("side", "least"), [(8, 4), (16, 25)])
+def test_a_rectangle_of_hidden_patches_has_at_least_as_many_as_the_authors(side, least):
+    """(min(H, W) // 3) ** 2, as loader.py has it."""
+    data = DatasetInfo(num_images=64, image_size=2 * side)
+    method, draws = methods.ibot.IBOT(lambda: VisionTransformer(1, 12, 3, 2 * side, 2), data), Draws("masks", side, total=64)
+    twin = copy.deepcopy(draws)
+    chosen, part = twin.rand() < 0.5, 0.1 + 0.4 * twin.rand()
+    expected = block_mask(twin, side, (torch.where(chosen, part, 0.0) * side**2).floor(), least)
+    assert torch.equal(method.draw_hidden(draws), expected)
 
 
 def test_small_crops_are_seen_whole_and_the_teacher_sees_the_large_ones(monkeypatch):
