@@ -60,6 +60,7 @@ class All4One(StudentAndTeacher, Method):
     source = "vturrisi/solo-learn@9187ea3"
     family = "contrastive"
     smallest_batch = 2
+    added = {"half_life": 0.0}
     search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
@@ -83,12 +84,14 @@ class All4One(StudentAndTeacher, Method):
         layers: Count = 3,
         crop_min: Fraction = 0.08,
         blur: bool = False,
+        half_life: Share = 0.0,
     ):
         """temperature: of the softmax over neighbours, 0.2; centroid_temperature: over what the transformer makes, 0.1. neighbour,
         centroid, feature: weights of the three terms, 0.5, 0.5 and 5. neighbours: K, 5. queue: Q, 98,304. momentum: of the teacher at the
         start, 0.99; to momentum_end, 1, along a cosine. projection: P, 256, a multiple of heads. hidden: width of the projector, 2048.
         predictor_hidden: of the predictors, 4096. heads, layers: of the transformer, 8 and 3. crop_min: smallest area of a crop, 0.08.
-        blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""
+        blur: whether the first view is always and the second sometimes blurred, as on ImageNet.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         if projection % heads:
             raise ValueError(f"projection = {projection} does not split into {heads} heads; expected a multiple of {heads}")
@@ -109,7 +112,7 @@ class All4One(StudentAndTeacher, Method):
         self.transformer = nn.TransformerEncoder(block, layers, enable_nested_tensor=False)
         self.register_buffer("waves", waves(neighbours, projection))
         self.queue = Queue(queue, projection)
-        self.build_teacher(momentum, momentum_end)
+        self.build_teacher(momentum, momentum_end, half_life)
         self.temperature, self.centroid_temperature, self.count = temperature, centroid_temperature, neighbours
         self.weights_of_terms = neighbour, centroid, feature
         # The first view's targets, on their way from `loss` to `after_step`. Between steps there are none, so they are no state.

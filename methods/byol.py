@@ -33,8 +33,8 @@ class BYOL(StudentAndTeacher, Method):
     source = "google-deepmind/deepmind-research@f5de0ed"
     family = "joint embedding"
     smallest_batch = 2
-    added = {"momentum_end": 1.0}
-    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
+    added = {"momentum_end": 1.0, "half_life": 0.0}
+    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
 
     def __init__(
         self,
@@ -47,11 +47,13 @@ class BYOL(StudentAndTeacher, Method):
         crop_min: Fraction = 0.08,
         blur: bool = False,
         momentum_end: Share = 1.0,
+        half_life: Share = 0.0,
     ):
         """momentum: of the target network at the start; 0.996 over 1000 epochs, 0.99 over 100 to 300, 0.97 over 40.
         momentum_end: to which it goes along half a cosine, 1; in table 5a it stays as it is (0: the online network, 1: a random one).
         hidden: width of the two heads, 4096. projection: P, 256. crop_min: smallest area of a crop, 0.08.
-        blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""
+        blur: whether the first view is always and the second sometimes blurred, as on ImageNet.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # byol/utils/augmentations.py, augment_config; the crop is in byol/utils/dataset.py.
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8), Grayscale(0.2))
@@ -71,7 +73,7 @@ class BYOL(StudentAndTeacher, Method):
         # byol/utils/networks.py, MLP: no bias after the last layer, and no BatchNorm, unlike SimCLR's.
         self.projector = mlp(self.encoder.dim, hidden, projection, bias=False)
         self.predictor = mlp(projection, hidden, projection, bias=False)
-        self.build_teacher(momentum, momentum_end)  # as byol/utils/schedules.py, target_ema
+        self.build_teacher(momentum, momentum_end, half_life)  # as byol/utils/schedules.py, target_ema
 
     def loss(self, batch, progress):
         # One call for each view, so BatchNorm sees B images: byol_experiment.py, apply_once_fn.

@@ -47,6 +47,7 @@ class Data2Vec(WithTeacher, Method):
     source = "facebookresearch/data2vec_vision@6146726"
     family = "joint embedding"
     needs = "tokens"
+    added = {"half_life": 0.0}
     search = {"mask_ratio": ("linear", 0.3, 0.9)}
 
     def __init__(
@@ -61,11 +62,12 @@ class Data2Vec(WithTeacher, Method):
         momentum: Share = 0.99,
         momentum_end: Share = 0.99,
         crop_min: Fraction = 0.08,
+        half_life: Share = 0.0,
     ):
         """mask_ratio: part of the patches that is hidden, 0.6. block_min: smallest area of a block of them, 16 of 196 patches. layers: part
         of the encoder's blocks, from the last, that are averaged, 6 of 12. beta: where the loss changes from a square to a line, 2.
         momentum: of the copy at the start, 0.9998; to momentum_end along a line, which for images is the same. crop_min: smallest area of
-        a crop, 0.08."""
+        a crop, 0.08. half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         self.encoder = make_encoder()
         if not hasattr(self.encoder, "block_tokens"):
@@ -82,7 +84,7 @@ class Data2Vec(WithTeacher, Method):
         nn.init.trunc_normal_(self.head.weight, std=0.02, a=-0.02, b=0.02)
         nn.init.zeros_(self.head.bias)
         self.layers, self.beta = layers, beta
-        self.build_teacher(momentum, momentum_end)
+        self.build_teacher(momentum, momentum_end, half_life)
         self.views = (View((ColorJitter(0.4, 0.4, 0.4, 0.0, p=1.0), Flip(), ResizedCrop((crop_min, 1.0)))),)  # beit/datasets.py
         self.recipe = Recipe(
             "adamw",  # beit/run_cyclical.py

@@ -34,8 +34,8 @@ class DINO(SelfDistillation, Method):
     source = "facebookresearch/dino@7c446df"
     family = "joint embedding"
     weights = "teacher"
-    added = {"momentum_end": 1.0, "head_norm": False}
-    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
+    added = {"momentum_end": 1.0, "head_norm": False, "half_life": 0.0}
+    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class DINO(SelfDistillation, Method):
         frozen: Share = 0.01,
         momentum_end: Share = 1.0,
         head_norm: bool = False,
+        half_life: Share = 0.0,
     ):
         """local_crops: small crops of an image, 8. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.4. area_min: of a small crop, 0.05. outputs:
@@ -65,11 +66,12 @@ class DINO(SelfDistillation, Method):
         teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of progress, 30 of 300 epochs. momentum: of the teacher at
         the start, 0.996 (main_dino.py advises 0.9995 at a batch of 256, too slow for a short run); to momentum_end, 1, along a cosine (0,0:
         the student's copy of figure 6). centre_momentum: 0.9. frozen: part of progress in which the last layer stays, 1 of 100 epochs.
-        head_norm: BatchNorm after the head's first two layers, False (use_bn_in_head of main_dino.py)."""
+        head_norm: BatchNorm after the head's first two layers, False (use_bn_in_head of main_dino.py).
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         encoder = make_encoder()
         head = PrototypeHead(encoder.dim, hidden, bottleneck, outputs, head_norm)
-        self.build_networks(MultiCrop(encoder, head), momentum, momentum_end)
+        self.build_networks(MultiCrop(encoder, head), momentum, momentum_end, half_life)
         self.register_buffer("centre", torch.zeros(outputs))
         self.batch_mean = None  # of the teacher's outputs, on its way from loss to after_step; never part of the state
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature

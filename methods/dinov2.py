@@ -64,7 +64,8 @@ class DINOv2(HiddenPatches, Method):
     family = "joint embedding"
     needs = "tokens"
     weights = "teacher"
-    search = {"momentum": ("choice", 0.9, 0.97, 0.992, 0.996)}
+    added = {"half_life": 0.0}
+    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
     smallest_batch = 2
 
     def __init__(
@@ -93,6 +94,7 @@ class DINOv2(HiddenPatches, Method):
         momentum: Share = 0.992,
         momentum_end: Share = 1.0,
         frozen: Share = 0.01,
+        half_life: Share = 0.0,
     ):
         """local_crops: small crops of an image, 8. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.32. area_min: of a small crop, 0.05.
@@ -101,13 +103,13 @@ class DINOv2(HiddenPatches, Method):
         or 131,072 of two heads. hidden, bottleneck: of each head, 2048 and 256. student_temperature: 0.1. teacher_temperature: 0.07,
         reached from teacher_temperature_start, 0.04, in the part teacher_temperature_warmup of progress, 30 of 100 epochs.
         sinkhorn_steps: 3. momentum: of the teacher at the start, 0.992; to momentum_end, 1, along a cosine. frozen: part of progress in
-        which the last layers stay, 1 of 100 epochs."""
+        which the last layers stay, 1 of 100 epochs. half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         encoder = make_encoder()
         widths = encoder.dim, hidden, bottleneck, outputs
         student = MultiCrop(encoder, PrototypeHead(*widths))
         student.patch_head = PrototypeHead(*widths)
-        self.build_networks(student, momentum, momentum_end)
+        self.build_networks(student, momentum, momentum_end, half_life)
         self.build_masks(mask_probability, mask_min, mask_max, least=4)  # dinov2/data/masking.py
         self.class_weight, self.patch_weight, self.koleo_weight = class_weight, patch_weight, koleo_weight
         self.mask_probability, self.outputs, self.frozen = mask_probability, outputs, frozen
@@ -115,8 +117,7 @@ class DINOv2(HiddenPatches, Method):
         self.temperatures = teacher_temperature_start, teacher_temperature, teacher_temperature_warmup
         # Where the last layers begin to move, and where the teacher's temperature stops.
         self.phases = phases_from(frozen, teacher_temperature_warmup)
-        crops = {"count": local_crops, "size": local_size, "area_split": area_split, "area_min": area_min}
-        self.views = large_and_small_crops(encoder, data, **crops)
+        self.views = large_and_small_crops(encoder, data, count=local_crops, size=local_size, area_split=area_split, area_min=area_min)
         self.recipe = Recipe(
             "adamw",  # dinov2/train/train.py
             lr=2e-3,  # dinov2/configs/ssl_default_config.yaml: 0.004 at 1024 images, by the root of the batch

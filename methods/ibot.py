@@ -42,7 +42,8 @@ class IBOT(HiddenPatches, Method):
     family = "joint embedding"
     needs = "tokens"
     weights = "teacher"
-    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
+    added = {"half_life": 0.0}
+    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class IBOT(HiddenPatches, Method):
         momentum_end: Share = 1.0,
         centre_momentum: Share = 0.9,
         frozen: Share = 0.01,
+        half_life: Share = 0.0,
     ):
         """local_crops: small crops of an image, 10. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.25. area_min: of a small crop, 0.05.
@@ -76,10 +78,11 @@ class IBOT(HiddenPatches, Method):
         class_weight, patch_weight: of the two losses, 1 and 1. outputs: K, 8192. hidden, bottleneck: of the head, 2048 and 256.
         student_temperature: 0.1. teacher_temperature: of both losses, 0.07, reached from teacher_temperature_start, 0.04, in the part
         teacher_temperature_warmup of progress, 30 of 800 epochs. momentum: of the teacher at the start, 0.996; to momentum_end, 1, along a
-        cosine. centre_momentum: of both centres, 0.9. frozen: part of progress in which the last layer stays, 1 of 800 epochs."""
+        cosine. centre_momentum: of both centres, 0.9. frozen: part of progress in which the last layer stays, 1 of 800 epochs.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         encoder = make_encoder()
-        self.build_networks(MultiCrop(encoder, PrototypeHead(encoder.dim, hidden, bottleneck, outputs)), momentum, momentum_end)
+        self.build_networks(MultiCrop(encoder, PrototypeHead(encoder.dim, hidden, bottleneck, outputs)), momentum, momentum_end, half_life)
         self.build_masks(mask_probability, mask_min, mask_max, least=max(1, (encoder.side // 3) ** 2))  # loader.py
         self.register_buffer("centre", torch.zeros(outputs))
         self.register_buffer("patch_centre", torch.zeros(outputs))

@@ -73,7 +73,8 @@ class IJEPA(WithTeacher, Method):
     family = "joint embedding"
     needs = "tokens"
     weights = "teacher"
-    search = {"momentum": ("choice", 0.9, 0.97, 0.99, 0.996)}
+    added = {"half_life": 0.0}
+    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
 
     def __init__(
         self,
@@ -88,10 +89,12 @@ class IJEPA(WithTeacher, Method):
         momentum: Share = 0.996,
         momentum_end: Share = 1.0,
         crop_min: Fraction = 0.3,
+        half_life: Share = 0.0,
     ):
         """blocks: M, 4. block_area: of a block, part of the image, 0.15 to 0.2. block_aspect: one side of it over the other, 0.75 to 1.5.
         predictor_dim, predictor_depth: d and blocks of the predictor, 384 and 12 (6 for a ViT-B); 32 features to a head. momentum: of the
-        copy at the start, 0.996; to momentum_end, 1, along a line. crop_min: smallest area of a crop, 0.3."""
+        copy at the start, 0.996; to momentum_end, 1, along a line. crop_min: smallest area of a crop, 0.3.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         self.encoder = make_encoder()
         side = self.encoder.side
@@ -109,7 +112,7 @@ class IJEPA(WithTeacher, Method):
                 f"overlap: fewer blocks, or a smaller block_area"
             )
         self.predictor = Predictor(self.encoder.dim, predictor_dim, predictor_depth, side)
-        self.build_teacher(momentum, momentum_end)
+        self.build_teacher(momentum, momentum_end, half_life)
         self.views = (View((ResizedCrop((crop_min, 1.0)),)),)  # in1k_vith14_ep300.yaml
         self.recipe = Recipe(
             "adamw",  # src/helper.py

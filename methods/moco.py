@@ -24,7 +24,7 @@ class MoCo(MomentumContrast, Method):
     source = "facebookresearch/moco@f736491"  # branch colab-notebook: main has been emptied
     family = "contrastive"
     version = 2
-    added = {"shuffle": True}
+    added = {"shuffle": True, "half_life": 0.0}
     search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
@@ -40,12 +40,14 @@ class MoCo(MomentumContrast, Method):
         crop_min: Fraction = 0.08,
         blur: Probability = 0.0,
         shuffle: bool = True,
+        half_life: Share = 0.0,
     ):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.2 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10,
         0.999 on ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch
         over which BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop; 0.08 on CIFAR-10, 0.2 on ImageNet.
         blur: its probability; 0 on CIFAR-10, 0.5 on ImageNet. shuffle: whether keys are encoded in another order than queries; without it
-        BatchNorm's groups tell them apart (arXiv:1911.05722, section 3.3)."""
+        BatchNorm's groups tell them apart (arXiv:1911.05722, section 3.3).
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # The demo's train_transform; main_moco.py's --aug-plus has the same strengths.
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), Grayscale(0.2))
@@ -64,7 +66,14 @@ class MoCo(MomentumContrast, Method):
         # As moco/builder.py with mlp=True: one hidden layer as wide as the features, no BatchNorm.
         projector = mlp(encoder.dim, encoder.dim, projection, norm=False)
         self.build_contrast(
-            encoder, projector, queue=queue, projection=projection, momentum=momentum, temperature=temperature, shuffle=shuffle
+            encoder,
+            projector,
+            queue=queue,
+            projection=projection,
+            momentum=momentum,
+            half_life=half_life,
+            temperature=temperature,
+            shuffle=shuffle,
         )
 
     def loss(self, batch, progress):

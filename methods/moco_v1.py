@@ -22,7 +22,7 @@ class MoCoV1(MomentumContrast, Method):
     source = "facebookresearch/moco@f736491"  # branch colab-notebook: main has been emptied
     family = "contrastive"
     version = 2
-    added = {"shuffle": True}
+    added = {"shuffle": True, "half_life": 0.0}
     search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
@@ -37,11 +37,13 @@ class MoCoV1(MomentumContrast, Method):
         bn_groups: Count = 8,
         crop_min: Fraction = 0.2,
         shuffle: bool = True,
+        half_life: Share = 0.0,
     ):
         """temperature: of the softmax; 0.1 on CIFAR-10, 0.07 on ImageNet. momentum: of the key encoder; 0.99 on CIFAR-10, 0.999 on
         ImageNet. queue: Q; 4096 on CIFAR-10, 65536 on ImageNet. projection: P, 128. bn_groups: groups of the batch over which
         BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop, 0.2. shuffle: whether keys are
-        encoded in another order than queries; without it BatchNorm's groups tell them apart (section 3.3)."""
+        encoded in another order than queries; without it BatchNorm's groups tell them apart (section 3.3).
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # main_moco.py without --aug-plus.
         ops = (ResizedCrop((crop_min, 1.0)), Grayscale(0.2), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Flip())
@@ -60,7 +62,14 @@ class MoCoV1(MomentumContrast, Method):
         # moco/builder.py with mlp=False.
         projector = nn.Linear(encoder.dim, projection)
         self.build_contrast(
-            encoder, projector, queue=queue, projection=projection, momentum=momentum, temperature=temperature, shuffle=shuffle
+            encoder,
+            projector,
+            queue=queue,
+            projection=projection,
+            momentum=momentum,
+            half_life=half_life,
+            temperature=temperature,
+            shuffle=shuffle,
         )
 
     def loss(self, batch, progress):

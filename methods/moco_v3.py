@@ -35,6 +35,7 @@ class MoCoV3(StudentAndTeacher, Method):
     source = "facebookresearch/moco-v3@c349e6e, vturrisi/solo-learn@9187ea3"
     family = "contrastive"
     smallest_batch = 2
+    added = {"half_life": 0.0}
     search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
@@ -52,13 +53,15 @@ class MoCoV3(StudentAndTeacher, Method):
         frozen_patches: bool = True,
         crop_min: Fraction = 0.08,
         blur: bool = False,
+        half_life: Share = 0.0,
     ):
         """temperature: of the softmax; 0.2 for a ViT, 1 for a ResNet. momentum: of the key encoder at the start; 0.99, 0.996 over 1000
         epochs. momentum_end: to which it goes along half a cosine, 1. hidden: width of the two heads, 4096. projection: P, 256.
         head_layers: of the projector; 2 for a ResNet, 3 for a ViT. predictor_norm: BatchNorm after the predictor; not for a ResNet, for a
         ViT. frozen_patches: whether a ViT's linear layer of patches stays as it began (--stop-grad-conv1), without which large batches
         are unstable; of other encoders nothing is frozen. crop_min: smallest area of a crop; 0.08 for a ViT, 0.2 for a ResNet.
-        blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""
+        blur: whether the first view is always and the second sometimes blurred, as on ImageNet.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # augmentation1 and augmentation2 in main_moco.py.
         ops = (ResizedCrop((crop_min, 1.0)), ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8), Grayscale(0.2))
@@ -81,7 +84,7 @@ class MoCoV3(StudentAndTeacher, Method):
         # moco/builder.py, _build_mlp: no layer has a bias, and the last BatchNorm no scale and no shift.
         self.projector = mlp(self.encoder.dim, hidden, projection, layers=head_layers, last_norm=True, bias=False)
         self.predictor = mlp(projection, hidden, projection, last_norm=predictor_norm, bias=False)
-        self.build_teacher(momentum, momentum_end)  # main_moco.py, adjust_moco_momentum
+        self.build_teacher(momentum, momentum_end, half_life)  # main_moco.py, adjust_moco_momentum
         self.temperature = temperature
 
     def chance_loss(self, batch_size):

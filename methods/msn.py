@@ -49,6 +49,7 @@ class MSN(StudentAndTeacher, Method):
     weights = "teacher"
     smallest_batch = 2
     momentum_at = staticmethod(along_line)
+    added = {"half_life": 0.0}
     search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
@@ -70,13 +71,14 @@ class MSN(StudentAndTeacher, Method):
         sinkhorn_steps: CountOrZero = 3,
         momentum: Share = 0.996,
         momentum_end: Share = 0.9992,
+        half_life: Share = 0.0,
     ):
         """patch_drop: part of the large anchor's patches that is left out, 0.15 for a ViT-S. focal_views: small crops, 10. focal_size:
         their width over the image's, 96 / 224, rounded to whole patches. crop_min: smallest area of a large crop and largest of a small
         one, 0.3. focal_min: smallest of a small one, 0.05. prototypes: K, 1024. hidden, projection: of the head, 2048 and 256.
         temperature: 0.1. sharpening: of targets, 0.25. mean_entropy: weight of the entropy of the mean, 1. sinkhorn_steps: by which
         targets are shared out evenly, 3; 0 is not. momentum: of the copy at the start, 0.996; to momentum_end, 1 at 1.25 times the run,
-        along a line."""
+        along a line. half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         self.encoder = make_encoder()
         self.patches = self.encoder.side**2
@@ -90,7 +92,7 @@ class MSN(StudentAndTeacher, Method):
         first, second = ((nn.BatchNorm1d(hidden), nn.GELU()) for _ in range(2))
         self.projector = nn.Sequential(narrow[0], *first, narrow[1], *second, narrow[2])
         self.prototypes = nn.Parameter(torch.empty(prototypes, projection).uniform_(-(projection**-0.5), projection**-0.5))
-        self.build_teacher(momentum, momentum_end)
+        self.build_teacher(momentum, momentum_end, half_life)
         self.temperature, self.sharpening, self.mean_entropy = temperature, sharpening, mean_entropy
         self.sinkhorn_steps = sinkhorn_steps
 

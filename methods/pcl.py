@@ -57,6 +57,7 @@ class PCL(MomentumContrast, Method):
     source = "salesforce/PCL@964da1f"
     family = "clustering"
     version = 2
+    added = {"half_life": 0.0}
     search = {"temperature": ("log", 0.05, 0.5)}
 
     def __init__(
@@ -73,12 +74,14 @@ class PCL(MomentumContrast, Method):
         projection: Count = 128,
         bn_groups: Count = 8,
         crop_min: Fraction = 0.2,
+        half_life: Share = 0.0,
     ):
         """images_per_cluster: N / K of the finest clustering, 13 on ImageNet; each other one has half as many clusters as the one
         before. granularities: M, 3. negatives: r, 16,000 (main_pcl.py: 16,384). temperature: of the softmax and the mean
         concentration, 0.1. momentum: of the key encoder, 0.999. warmup: part of progress without prototypes, 20 of 200 epochs.
         projection: P, 128. bn_groups: groups of the batch over which BatchNorm's statistics are taken, one for each of the
-        authors' 4 or 8 GPUs. crop_min: smallest area of a crop, 0.2."""
+        authors' 4 or 8 GPUs. crop_min: smallest area of a crop, 0.2.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # main_pcl.py, MoCo v1's augmentation.
         ops = (ResizedCrop((crop_min, 1.0)), Grayscale(0.2), ColorJitter(0.4, 0.4, 0.4, 0.4, p=1.0), Flip())
@@ -88,7 +91,9 @@ class PCL(MomentumContrast, Method):
         self.phases = (warmup,) if 0 < warmup < 1 else ()
         encoder = make_encoder(bn_groups=bn_groups)
         projector = nn.Linear(encoder.dim, projection)  # pcl/builder.py without mlp
-        self.build_contrast(encoder, projector, queue=negatives, projection=projection, momentum=momentum, temperature=temperature)
+        self.build_contrast(
+            encoder, projector, queue=negatives, projection=projection, momentum=momentum, half_life=half_life, temperature=temperature
+        )
         self.counts = tuple(max(2, data.num_images // (images_per_cluster * 2**number)) for number in range(granularities))
         self.register_buffer("prototypes", F.normalize(torch.randn(sum(self.counts), projection), dim=1))
         self.register_buffer("concentrations", torch.full((sum(self.counts),), float(temperature)))

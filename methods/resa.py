@@ -49,6 +49,7 @@ class ReSA(StudentAndTeacher, Method):
     family = "clustering"
     weights = "teacher"
     smallest_batch = 2
+    added = {"half_life": 0.0}
     search = {"temperature": ("log", 0.1, 1.0)}
 
     def __init__(
@@ -67,12 +68,13 @@ class ReSA(StudentAndTeacher, Method):
         weak: bool = True,
         crop_min: Fraction = 0.2,
         blur: Probability = 0.0,
+        half_life: Share = 0.0,
     ):
         """temperature: of the embeddings' softmax, 0.4. epsilon, iterations: of Sinkhorn, 0.05 and 3. momentum: of the teacher at the
         start, 0.996; to momentum_end, 1, along a cosine. hidden: width of the heads, 2048. projection: P, 512. predictor: whether the
         student has one, as on ImageNet; not on CIFAR-10. weak: whether the first view, whose features are clustered, is a crop and a
         mirror image alone; without, it is drawn as the second. crop_min: smallest area of a crop, 0.2. blur: probability in the second
-        view, 0 (ImageNet: 0.5)."""
+        view, 0 (ImageNet: 0.5). half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # src/transform.py: weak_transform and VisionTransform.
         crop = ResizedCrop((crop_min, 1.0))
@@ -91,7 +93,7 @@ class ReSA(StudentAndTeacher, Method):
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, hidden, projection, layers=3, last_norm=True)  # src/model.py
         self.predictor = mlp(projection, hidden, projection) if predictor else torch.nn.Identity()
-        self.build_teacher(momentum, momentum_end)  # main.py: momentum_schedule
+        self.build_teacher(momentum, momentum_end, half_life)  # main.py: momentum_schedule
         self.temperature, self.epsilon, self.iterations = temperature, epsilon, iterations
 
     def encode(self, images):

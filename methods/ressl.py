@@ -46,6 +46,7 @@ class ReSSL(MomentumContrast, Method):
     paper = "arXiv:2107.09282"
     source = "KyleZheng1997/ReSSL@4d67daa, pc-cp/MSVQ@8a23a3f"
     family = "joint embedding"
+    added = {"half_life": 0.0}
     search = {"teacher_temperature": ("log", 0.02, 0.08)}
 
     def __init__(
@@ -63,12 +64,14 @@ class ReSSL(MomentumContrast, Method):
         crop_min: Fraction = 0.2,
         blur: Probability = 0.5,
         weak: bool = True,
+        half_life: Share = 0.0,
     ):
         """temperature: of the student, 0.1. teacher_temperature: 0.04; lower than the student's, so that its answer is sharper.
         momentum: of the teacher; 0.99 on CIFAR-10, 0.999 on ImageNet. queue: Q; 4096 on CIFAR-10, 131,072 on ImageNet.
         projection: P; 128 on CIFAR-10, 512 on ImageNet. hidden: width of the head; 2048 on CIFAR-10, 4096 on ImageNet. bn_groups: groups of
         the batch over which BatchNorm's statistics are taken, 8. crop_min: smallest area of a crop, 0.2. blur: probability, 0.5.
-        weak: whether the teacher's view is a crop and a mirror image alone; without, it is drawn as the student's."""
+        weak: whether the teacher's view is a crop and a mirror image alone; without, it is drawn as the student's.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # data/augmentation.py: moco_aug and target_aug; on CIFAR-10 too (issue 5).
         plain = (ResizedCrop((crop_min, 1.0)), Flip())
@@ -86,7 +89,9 @@ class ReSSL(MomentumContrast, Method):
         encoder = make_encoder(bn_groups=bn_groups)
         # network/head.py: no BatchNorm.
         projector = mlp(encoder.dim, hidden, projection, norm=False)
-        self.build_contrast(encoder, projector, queue=queue, projection=projection, momentum=momentum, temperature=temperature)
+        self.build_contrast(
+            encoder, projector, queue=queue, projection=projection, momentum=momentum, half_life=half_life, temperature=temperature
+        )
         self.teacher_temperature = teacher_temperature
 
     def chance_loss(self, batch_size):

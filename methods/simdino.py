@@ -73,7 +73,7 @@ class SimDINO(SelfDistillation, Method):
     family = "joint embedding"
     weights = "teacher"
     smallest_batch = 2
-    added = {"head_norm": False}
+    added = {"head_norm": False, "half_life": 0.0}
     search = {"epsilon": ("log", 0.1, 2.0)}
 
     def __init__(
@@ -94,6 +94,7 @@ class SimDINO(SelfDistillation, Method):
         momentum: Share = 0.99,
         momentum_end: Share = 1.0,
         head_norm: bool = False,
+        half_life: Share = 0.0,
     ):
         """local_crops: small crops of an image, 10. local_size: their width over the image's, 96 / 224, rounded to whole patches.
         area_split: large crops cover at least this part of the image and small ones at most, 0.4. area_min: of a small crop, 0.05.
@@ -101,7 +102,7 @@ class SimDINO(SelfDistillation, Method):
         epsilon: 0.05 in README.md, which is 0.4 of the whole batch. smooth: whether the coding rate is of the mean of student and teacher
         (expa_type=1), or of the student's rows alone.
         momentum: of the teacher at the start, 0.996; to momentum_end, 1, along a cosine. head_norm: BatchNorm after the head's first two
-        layers, False (use_bn_in_head of main_dino.py)."""
+        layers, False (use_bn_in_head of main_dino.py). half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         if projection / epsilon > LARGEST:
             raise ValueError(
@@ -109,7 +110,7 @@ class SimDINO(SelfDistillation, Method):
                 f"holds no smaller one's coding rate"
             )
         encoder = make_encoder()
-        self.build_networks(MultiCrop(encoder, UnitHead(encoder.dim, hidden, projection, head_norm)), momentum, momentum_end)
+        self.build_networks(MultiCrop(encoder, UnitHead(encoder.dim, hidden, projection, head_norm)), momentum, momentum_end, half_life)
         self.projection, self.coding, self.agreement, self.epsilon, self.smooth = projection, coding, agreement, epsilon, smooth
         crops = {"count": local_crops, "size": local_size, "area_split": area_split, "area_min": area_min}
         self.views = large_and_small_crops(encoder, data, **crops)

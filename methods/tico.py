@@ -44,6 +44,7 @@ class TiCo(StudentAndTeacher, Method):
     source = "lightly-ai/lightly@e8d317f, sayannag/TiCo-pytorch@2259b83"
     family = "joint embedding"
     smallest_batch = 2
+    added = {"half_life": 0.0}
     search = {"contrast": ("log", 1.0, 64.0)}
 
     moment: Tensor
@@ -61,10 +62,12 @@ class TiCo(StudentAndTeacher, Method):
         projection: Count = 256,
         crop_min: Fraction = 0.08,
         blur: bool = False,
+        half_life: Share = 0.0,
     ):
         """contrast: rho, the weight of the covariance term, 8. forgetting: beta, of the moving second moment, 0.9. momentum: of the teacher
         at the start, 0.99; to 1 along half a cosine. hidden: width of the projector, 4096. projection: P, 256. crop_min: smallest area of a
-        crop, 0.08. blur: whether the first view is always and the second sometimes blurred, as on ImageNet."""
+        crop, 0.08. blur: whether the first view is always and the second sometimes blurred, as on ImageNet.
+        half_life: of the teacher, part of the run (bench/parts/teachers.py), 0."""
         super().__init__()
         # lightly/transforms/byol_transform.py
         ops = (ResizedCrop((crop_min, 1.0)), Flip(), ColorJitter(0.4, 0.4, 0.2, 0.1, p=0.8), Grayscale(0.2))
@@ -82,7 +85,7 @@ class TiCo(StudentAndTeacher, Method):
         )
         self.encoder = make_encoder()
         self.projector = mlp(self.encoder.dim, hidden, projection)
-        self.build_teacher(momentum)
+        self.build_teacher(momentum, half_life=half_life)
         self.register_buffer("moment", torch.zeros(projection, projection))
         # The second moment of a step on its way from `loss` to `after_step`. Between steps there is none, so it is no state.
         self.new_moment = None

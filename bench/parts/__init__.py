@@ -24,12 +24,11 @@ from bench.parts.distillation import (
 from bench.parts.dropout import dropout
 from bench.parts.heads import encode_crops, encode_segments, mlp, reverse_gradient, scale_norm, whole_patches
 from bench.parts.losses import classify, cross_view_loss, find_first, find_own, full_precision, info_nce, nt_xent
+from bench.parts.memories import Memory, Queue
 from bench.parts.sketches import SketchedCrops, distance_to_centre
 from bench.parts.statistics import taking_statistics
 from bench.parts.teachers import (
-    Memory,
     MomentumContrast,
-    Queue,
     StudentAndTeacher,
     Teacher,
     WithTeacher,

@@ -108,10 +108,10 @@ class SelfDistillation(WithTeacher):
 
     momentum_at = staticmethod(along_cosine)
 
-    def build_networks(self, student: MultiCrop, momentum: float, momentum_end: float) -> None:
-        """Momentum of the teacher at the start and at the end."""
+    def build_networks(self, student: MultiCrop, momentum: float, momentum_end: float, half_life: float) -> None:
+        """Momentum of the teacher at the start and at the end, and its half-life."""
         self.student = student
-        self.build_teacher(momentum, momentum_end)
+        self.build_teacher(momentum, momentum_end, half_life)
 
     def followed(self) -> nn.Module:
         return self.student

@@ -1,6 +1,6 @@
-"""What follows or remembers: momentum teachers, queues, memories; and bases of methods that have them, for BYOL's kin and for MoCo's.
+"""Momentum teachers, and bases of methods that have one, for BYOL's kin and for MoCo's.
 
-B images of the global batch, P projection, Q queue length, N images of the pretraining split.
+B images of the global batch, P projection, Q queue length.
 """
 
 import copy
@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from bench.compute.collectives import gather, shard
 from bench.compute.precision import upcast
-from bench.parts.budgets import Needed, images_seen, queue_full, teacher_left
+from bench.parts.budgets import Needed, teacher_left
 from bench.parts.losses import info_nce
+from bench.parts.memories import Queue
 
 
 def along_cosine(progress: float, start: float, end: float) -> float:
@@ -64,85 +65,57 @@ def permuted_keys(network: nn.Module, images: Tensor, order: Tensor) -> Tensor:
     return F.normalize(upcast(gather(network(shard(gather(images)[order])))), dim=1)[order.argsort()]
 
 
-class Queue(nn.Module):
-    """The last Q rows that were enqueued, oldest overwritten first. It starts empty: a place that no row was put in yet is no negative and
-    no neighbour, where MoCo's code has random unit vectors, which are easy to tell from any image."""
-
-    rows: Tensor
-    """[Q, P]; a row of zeros is an empty place."""
-    position: Tensor
-    """int64 []: the row that the next one overwrites."""
-
-    def __init__(self, length: int, dim: int):
-        super().__init__()
-        self.register_buffer("rows", torch.zeros(length, dim))
-        self.register_buffer("position", torch.zeros((), dtype=torch.long))
-
-    def full(self, batch_size: int, by: float = 1.0) -> Needed:
-        """When every place holds a row, of batches of so many. by: in this part of the budget, after which it is used."""
-        return queue_full(len(self.rows), batch_size, by)
-
-    @property
-    def empty(self) -> Tensor:
-        """Which places are empty: bool [Q]."""
-        return ~self.rows.any(1)
-
-    @torch.no_grad()
-    def enqueue(self, rows: Tensor) -> None:
-        """rows: [B, P], any B up to Q; a ValueError for more."""
-        if len(rows) > len(self.rows):
-            raise ValueError(f"a queue of {len(self.rows)} rows cannot take {len(rows)} at once; make it longer, or the batch smaller")
-        where = (self.position + torch.arange(len(rows), device=rows.device)) % len(self.rows)
-        self.rows[where] = rows.to(self.rows.dtype)
-        self.position.copy_((self.position + len(rows)) % len(self.rows))
-
-
-class Memory(nn.Module):
-    """One row per training image, of unit length once it was first moved towards an embedding of the image."""
-
-    rows: Tensor
-    """[N, P]"""
-
-    def __init__(self, num_images: int, dim: int):
-        super().__init__()
-        # Uniform in +-1/sqrt(dim / 3), so of unit length on average, as in the authors' code of instance discrimination
-        # (zhirongw/lemniscate.pytorch@06c2d49, lib/LinearAverage.py).
-        bound = (dim / 3) ** -0.5
-        self.register_buffer("rows", (2 * torch.rand(num_images, dim) - 1) * bound)
-
-    def filled(self, batch_size: int) -> Needed:
-        """When every image's row was moved once, by batches of so many."""
-        return images_seen(len(self.rows), batch_size, "the memory holds every image")
-
-    @torch.no_grad()
-    def move(self, index: Tensor, rows: Tensor, momentum: float) -> None:
-        """row = normalised(momentum * row + (1 - momentum) * new). index: int64 [B], rows: [B, P]."""
-        mixed = momentum * self.rows[index] + (1 - momentum) * rows.to(self.rows.dtype)
-        self.rows[index] = F.normalize(mixed, dim=1)
+LEAST_MOMENTUM = 0.9
+"""Of a teacher whose half-life is a part of the run: in shorter runs it follows its student no closer."""
 
 
 class WithTeacher(nn.Module):
     """A base beside Method, named before it: a teacher of what `followed()` says, whose momentum goes from one value to another. By itself
     a teacher of the encoder along a line, as of methods whose student sees parts of the images that the teacher sees whole. A method makes
-    the encoder and calls `build_teacher`."""
+    the encoder and calls `build_teacher`.
+
+    A momentum says after how many steps half of a teacher is new: 0.996 after 173, a thousandth of the papers' runs, and longer than a run
+    of forty steps. half_life says it as a part of the run, and so ties the momentum to the number of steps, as BYOL's authors do by hand
+    (byol/configs/byol.py: 0.97, 0.99 and 0.996 for 40, 100 and 1000 epochs). The momentum is then LEAST_MOMENTUM or more, and never more
+    than what is declared for a long run. 0: what is declared."""
 
     encoder: nn.Module
+    moves: Tensor
+    """int64 []: how often a teacher with a half-life has moved."""
     momentum_at = staticmethod(along_line)
 
-    def build_teacher(self, momentum: float, momentum_end: float = 1.0) -> None:
-        """Its momentum at the start and at the end."""
+    def build_teacher(self, momentum: float, momentum_end: float = 1.0, half_life: float = 0.0) -> None:
+        """Its momentum at the start and at the end, and its half-life as a part of the run, 0 for none."""
         self.teacher = Teacher(self.followed())
-        self.momentum, self.momentum_end = momentum, momentum_end
+        self.momentum, self.momentum_end, self.half_life = momentum, momentum_end, half_life
+        if half_life:
+            self.register_buffer("moves", torch.zeros((), dtype=torch.long))
+
+    def momentum_now(self, progress: float) -> float:
+        """Of the teacher's next move, after the step that began at `progress`; counted where there is a half-life."""
+        declared = self.momentum_at(progress, self.momentum, self.momentum_end)
+        if not self.half_life:
+            return declared
+        before = 0 if self.moves.is_meta else int(self.moves)  # a step on paper has no numbers, and is the first
+        self.moves += 1
+        # How long a step is, the first does not know; its teacher is its student yet.
+        return min(declared, max(LEAST_MOMENTUM, 0.5 ** (progress / before / self.half_life))) if before else declared
 
     def followed(self) -> nn.Module:
         """What the teacher copies and follows, as one module."""
         return self.encoder
 
     def needed(self, batch_size: int) -> tuple[Needed, ...]:
-        return (self.teacher.left(self.momentum, rising=True, end=self.momentum_end),)
+        return (self.left(),)
+
+    def left(self) -> Needed:
+        """When the teacher has left its start behind; with a half-life, in the shortest run in which it can."""
+        if self.half_life:
+            return self.teacher.left(min(self.momentum, LEAST_MOMENTUM))
+        return self.teacher.left(self.momentum, rising=self.momentum != self.momentum_end, end=self.momentum_end)
 
     def after_step(self, progress: float) -> None:
-        self.teacher.follow(self.followed(), self.momentum_at(progress, self.momentum, self.momentum_end))
+        self.teacher.follow(self.followed(), self.momentum_now(progress))
 
 
 class StudentAndTeacher(WithTeacher):
@@ -177,14 +150,16 @@ class MomentumContrast(StudentAndTeacher):
         queue: int,
         projection: int,
         momentum: float,
+        half_life: float,
         temperature: float,
         shuffle: bool = True,
     ) -> None:
-        """Q keys of P numbers; momentum of the teacher, temperature of the softmax; whether keys are encoded in an order of their own."""
+        """Q keys of P numbers; momentum of the teacher, which stays, and its half-life; temperature of the softmax; whether keys are
+        encoded in an order of their own."""
         self.encoder, self.projector = encoder, projector
-        self.teacher = Teacher(self.followed())
+        self.build_teacher(momentum, momentum, half_life)
         self.queue = Queue(queue, projection)
-        self.temperature, self.momentum, self.shuffle = temperature, momentum, shuffle
+        self.temperature, self.shuffle = temperature, shuffle
         # The keys of a step on their way from `loss` to `after_step`. Between steps there are none, so they are no state.
         self.new_keys: Tensor | None = None
 
@@ -205,10 +180,10 @@ class MomentumContrast(StudentAndTeacher):
         return math.log(1 + len(self.queue.rows))
 
     def needed(self, batch_size: int) -> tuple[Needed, ...]:
-        return self.queue.full(batch_size), self.teacher.left(self.momentum)
+        return self.queue.full(batch_size), self.left()
 
     def after_step(self, progress: float) -> None:
-        self.teacher.follow(self.followed(), self.momentum)
+        super().after_step(progress)
         if self.new_keys is not None:
             self.queue.enqueue(self.new_keys)
         self.new_keys = None

@@ -8,8 +8,9 @@ from torch.nn import functional as F
 from bench.compute.collectives import gather
 from bench.parts.heads import mlp
 from bench.parts.losses import classify, full_precision, info_nce, nt_xent
+from bench.parts.memories import Memory, Queue
 from bench.parts.reconstruction import lab
-from bench.parts.teachers import Memory, Queue, Teacher
+from bench.parts.teachers import Teacher
 from loss_cases import lab_of_one
 
 pytestmark = pytest.mark.usefixtures("fixed_weights")
