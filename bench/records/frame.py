@@ -63,10 +63,14 @@ def final_loss(curve: Sequence[tuple[float, float]]) -> float | None:
     return fmean(last) if last else None
 
 
+CLOSE = 0.001
+"""Of the loss of guessing: a loss that is better by less says of no image more than of another."""
+
+
 def at_chance(curve: Sequence[tuple[float, float]], chance_loss: float | None) -> bool:
-    """Whether a run's loss is no better than what guessing has."""
+    """Whether a run's loss is no better than what guessing has, or better by less than CLOSE of it."""
     loss = final_loss(curve)
-    return chance_loss is not None and loss is not None and loss >= chance_loss
+    return chance_loss is not None and loss is not None and loss >= chance_loss - CLOSE * abs(chance_loss)
 
 
 def dumped(snapshots: Sequence[Any]) -> str | None:

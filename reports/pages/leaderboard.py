@@ -33,8 +33,8 @@ LEGEND = """\
 - **floor** no training at all: what comes for free. **ceiling** trained with labels at the same budget. Neither ranks.
 - **below …** worse than that floor, beyond the interval of the difference; of untrained features those that have seen as many statistics
   of images as a training's first steps give (random_rescaled), where they are in the table.
-- **loss at chance** over the last tenth of training the loss was no better than a guess's. **collapsed** around
-  their mean, features differ in (nearly) one direction, or not at all.
+- **loss at chance** over the last tenth of training the loss was no better than a guess's, or by less than a thousandth. **collapsed**
+  around their mean, features differ in (nearly) one direction, or not at all.
 - **linear**, **kNN** top-1 accuracy on the test split, percent; k, T and the L2 strength picked on val, except where k is given (T = 0.1).
 - **N labels a class** the linear probe on so few, by five draws of them. **frame order** percent of clips of which is told whether they are
   shuffled, 50 by chance. **WordSim-353**, **SimLex-999** correlation of words' cosines with people's scores; **analogies** in percent.

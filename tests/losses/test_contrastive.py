@@ -21,7 +21,7 @@ from bench.encoders.batch_norm import GroupedBatchNorm
 from bench.method import Batch
 from bench.parts import losses, teachers
 from bench.parts.losses import info_nce, nt_xent
-from bench.parts.teachers import Memory, Queue
+from bench.parts.memories import Memory, Queue
 from bench.spec import DatasetInfo
 from bench.training.optim import build_optimizer, set_progress
 from bench.views.ops import ColorJitter, Grayscale

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from test_reports import frame_of, run
 
+from bench.records.frame import at_chance
 from reports.tables import statistics
 from reports.tables.build import build
 from reports.tables.columns import column
@@ -276,3 +277,9 @@ def test_what_a_run_says_of_its_loss_and_its_budget_is_noted(tmp_path):
     notes = {its.label: its.notes for its in build(frame_of(tmp_path, records))[0].rows}
     assert notes["dino"] == ("2 of 3 loss at chance",) and notes["moco"] == ("the queue was not filled",)
     assert notes["npid"] == () and notes["pcl"] == ("loss at chance",)
+
+
+@pytest.mark.parametrize("chance", [4.0, -4.0])
+def test_a_loss_within_a_thousandth_of_chance_is_at_chance(chance):
+    """On the side of better losses, whatever the sign."""
+    assert [at_chance(((1.0, chance - below),), chance) for below in (-1, 0, 0.0039, 0.0041)] == [True, True, True, False]
