@@ -18,7 +18,7 @@ LINE = 0.038
 WIDEST = 28
 """Characters of a slanting label's line."""
 
-ROOM = 1.15
+ROOM = 1.3
 """Distance of two slanting labels, at right angles to them, in heights of their letters."""
 
 
