@@ -34,7 +34,7 @@ class BYOL(StudentAndTeacher, Method):
     family = "joint embedding"
     smallest_batch = 2
     added = {"momentum_end": 1.0, "half_life": 0.0}
-    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
+    search = {"half_life": ("choice", 0.0, 0.01, 0.2, 0.5)}
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class DINO(SelfDistillation, Method):
     family = "joint embedding"
     weights = "teacher"
     added = {"momentum_end": 1.0, "head_norm": False, "half_life": 0.0}
-    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
+    search = {"half_life": ("choice", 0.0, 0.01, 0.2, 0.5)}
 
     def __init__(
         self,

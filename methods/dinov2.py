@@ -65,7 +65,7 @@ class DINOv2(HiddenPatches, Method):
     needs = "tokens"
     weights = "teacher"
     added = {"half_life": 0.0}
-    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
+    search = {"half_life": ("choice", 0.0, 0.01, 0.2, 0.5)}
     smallest_batch = 2
 
     def __init__(

@@ -74,7 +74,7 @@ class IJEPA(WithTeacher, Method):
     needs = "tokens"
     weights = "teacher"
     added = {"half_life": 0.0}
-    search = {"half_life": ("choice", 0.01, 0.2, 0.5, 1.0)}
+    search = {"half_life": ("choice", 0.0, 0.01, 0.2, 0.5)}
 
     def __init__(
         self,

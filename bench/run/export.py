@@ -58,7 +58,7 @@ def evaluated(method: Method, spec: RunSpec, device: torch.device) -> tuple[Enco
     used = list(dict.fromkeys(called))
     if len(used) != 1:
         raise UserError(f"{spec.method} is evaluated with {len(used) or 'no'} encoder{'s' * (len(used) != 1)}: there is not one to export")
-    alone = channels(used[0]) == 3 and used[0](images)
+    alone = inputs_of(used[0]) == 3 and used[0](images)
     return used[0], isinstance(alone, Tensor) and alone.shape == features.shape and bool(torch.equal(alone, features))
 
 
@@ -67,8 +67,8 @@ def first_layer(encoder: Encoder) -> nn.Conv2d | None:
     return next((module for module in encoder.modules() if isinstance(module, nn.Conv2d)), None)
 
 
-def channels(encoder: Encoder) -> int:
-    """Of the images that it takes."""
+def inputs_of(encoder: Encoder) -> int:
+    """How many numbers a pixel has, of the images that it takes."""
     layer = first_layer(encoder)
     return layer.in_channels if layer else 3
 
@@ -76,7 +76,7 @@ def channels(encoder: Encoder) -> int:
 def counterpart(entry: EncoderEntry, encoder: Encoder, image_size: int, library: str) -> tuple[str, dict]:
     """The library's name of the same network, and what else its constructor must be told; a UserError where it has none."""
     whole: Any = encoder  # whose layers the base class does not know
-    taken = channels(encoder)
+    taken = inputs_of(encoder)
     if taken != 3 and library != "timm":
         raise UserError(f"the encoder takes images of {taken} channel(s), and {library}'s 3; expected --format safetensors")
     more = {"in_chans": taken} if taken != 3 else {}
