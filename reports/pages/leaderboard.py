@@ -23,8 +23,8 @@ from reports.tables.columns import Column
 from reports.tables.table import KEY, Row, Table
 
 LEGEND = """\
-- **±** half width of the 95 % interval of the mean, over seeds and test items together, and over draws of labels where there are few;
-  none is given below 3 seeds.
+- **±** half width of the 95 % interval of the mean: over seeds, over test items where an evaluator says which of them were right, and over
+  draws of labels where there are few; none is given below 3 seeds.
 - **=** cannot be told from the best of its column. Comparisons are paired by seed and by test item, with the variance between seeds of
   all methods together, and allow for their number: of equal methods one or more lacks its mark in 5 % of columns.
 - **#** the ranks that a method may have by the first accuracy column, from comparisons of all pairs: "3 to 27" has two above it that are
