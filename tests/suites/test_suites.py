@@ -1,5 +1,6 @@
 """The suites: what they list, and that the demo's settings are what its search found."""
 
+import inspect
 import json
 import re
 import subprocess
@@ -32,13 +33,14 @@ from bench.suites import (
     cifar10_frozen,
     cifar10_new_seeds,
     cifar10_search,
+    cifar10_short_search,
     cifar10_vit,
     demo,
     demo_search,
     published_cifar10,
     tiny_imagenet50,
 )
-from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS
+from bench.suites._rates import ADAPTIVE, BASE_LR, LR_FACTORS, times
 from bench.suites._tuned import Setting
 from bench.training.optim import lr_at
 from places import ROOT
@@ -75,6 +77,7 @@ def test_a_file_of_the_folder_is_a_suite():
         *(
             "cifar10_new_seeds",
             "cifar10_search",
+            "cifar10_short_search",
             "cifar10_vit",
             "demo",
             "demo_search",
@@ -163,6 +166,20 @@ def test_every_trained_method_is_searched_and_the_newest_are_not_in_cifar10():
     assert sorted(searched) == sorted({method for chosen in cifar10.CHOSEN.values() for method in chosen})
     assert sorted((*searched, *cifar10_search.NEWEST)) == sorted(BASE_LR)
     assert {run.method for run in suites.load("cifar10_search").runs} == set(BASE_LR)
+
+
+def test_what_is_varied_for_short_runs_has_as_many_trials_as_all_others_and_reads_no_test():
+    suite = suites.load("cifar10_short_search")
+    assert suite.evals == ("validation",) and {run.seed for run in suite.runs} == {0}
+    rates = {(run.method, str(run.hyper_parameters)): set() for run in suite.runs}
+    for run in suite.runs:
+        rates[run.method, str(run.hyper_parameters)].add(run.recipe_changes["lr"])
+        assert run.hyper_parameters.keys() <= inspect.signature(methods.load(run.method)).parameters.keys()
+    assert rates == {
+        (method, str(variant)): {times(factor, BASE_LR[method]) for factor in cifar10_search.FACTORS}
+        for method, variants in cifar10_short_search.VARIANTS.items()
+        for variant in variants
+    }
 
 
 def test_the_further_evaluations_are_of_the_runs_of_cifar10():
