@@ -102,6 +102,9 @@ class Method(nn.Module):
     sees_whole_images: bool = True
     """Whether its encoder sees in training what is evaluated, whole images or crops of them enlarged to that size. Where not (it sees
     patches, tiles), the running statistics of its BatchNorms are taken anew on whole training images before it is evaluated."""
+    encodes_whole_images: bool = True
+    """Whether `encode` shows its encoder whole images, so that the encoder's maps are of them. Where not (it cuts them into patches), there
+    is nothing to detect or to segment with."""
     weights: str = "encoder"
     """Which weights `encode` uses, as the paper evaluates: encoder, teacher."""
     added: dict = {}

@@ -63,6 +63,7 @@ class CPC(Method):
     paper = "arXiv:1807.03748"
     source = "loeweX/Greedy_InfoMax@22d17e4"
     family = "contrastive"
+    encodes_whole_images = False
     search = {"crop_min": ("linear", 0.3, 1.0)}
 
     def __init__(

@@ -53,6 +53,7 @@ class EMPSSL(Method):
     paper = "arXiv:2304.03977"
     source = "tsb0601/EMP-SSL@8fc3758"
     family = "joint embedding"
+    encodes_whole_images = False
     smallest_batch = 2
     search = {"invariance": ("log", 20.0, 2000.0)}
 

@@ -107,6 +107,11 @@ def needs_of_encoder(name: str) -> str:
     return EVALUATORS.declared(name, "NEEDS", default="features")
 
 
+def needs_maps(name: str) -> bool:
+    """Whether the evaluator goes by where in an image something is, and so needs the encoder's maps of whole ones."""
+    return EVALUATORS.declared(name, "NEEDS_MAPS", default=False)
+
+
 def needs_projector(name: str) -> bool:
     """Whether the evaluator measures what a method's projector makes: see bench.method.projection_of."""
     return EVALUATORS.declared(name, "NEEDS_PROJECTOR", default=False)

@@ -48,6 +48,7 @@ def make_plan(
     scratch: where files of weights lie that somebody else trained.
     """
     _require_projectors(specs, requests)
+    _require_maps(specs, requests)
     known, completed, built, runs, data = {} if known is None else known, {}, {}, {}, data or DataSets(root)
     for spec in specs:
         spec = spec.replace(dataset=canonical(spec.dataset))
@@ -83,6 +84,15 @@ def _require_projectors(specs: list[RunSpec], requests: tuple[str, ...]) -> None
         if (cls.trained or methods.takes_weights(name)) and not projection_of(cls):
             able = ", ".join(other for other in methods.names() if projection_of(methods.load(other)))
             raise UserError(f"{name} has no projector, which the evaluator '{wanting[0]}' measures; expected one of {able}")
+
+
+def _require_maps(specs: list[RunSpec], requests: tuple[str, ...]) -> None:
+    """A UserError for a method that is evaluated on patches of an image, where an evaluator needs maps of the whole."""
+    wanting = [request for request in requests if registry.needs_maps(registry.parse(request)[0])]
+    for name in dict.fromkeys(spec.method for spec in specs) if wanting else ():
+        if not methods.load(name).encodes_whole_images:
+            what = f"{name} is evaluated on patches of an image, and the evaluator '{wanting[0]}' needs maps of the whole"
+            raise UserError(f"{what}; expected a method that encodes whole images, or another evaluator")
 
 
 def _with_content(request: str, data: DataSets) -> str:

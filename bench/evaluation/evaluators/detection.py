@@ -25,6 +25,7 @@ from bench.records.record import Result
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
 ANNOTATION: str | None = "boxes"
+NEEDS_MAPS: bool = True
 
 SIZE = 128
 """Pixels of the short side, at least."""

@@ -24,6 +24,7 @@ from bench.records.record import Result
 ARGUMENT: str | None = "a data set"
 READS_TEST: bool = True
 ANNOTATION: str | None = "masks"
+NEEDS_MAPS: bool = True
 
 SIZE = 48
 """Pixels a side, at least. At twice as many an encoder of 32 pixels sees parts of objects in place of objects, at four times the cost."""
