@@ -193,7 +193,7 @@ MISTAKES = [
     ("self.teacher.network.block_tokens", "self.encoder.block_tokens", check_loss),
     ("with torch.no_grad():\n            outputs = self.teacher.network", "if True:\n            outputs = self.encoder", check_loss),
     ("round(patches * mask_ratio)", "round(patches * mask_ratio / 2)", check_loss),
-    ("(momentum, momentum_end)", "(momentum_end, momentum)", check_step),
+    ("(momentum, momentum_end, ", "(momentum_end, momentum, ", check_step),
 ]
 
 

@@ -176,7 +176,7 @@ MISTAKES = [
     ("cell % widths[..., None]", "cell % self.width", check_loss),
     ("(free + taken)", "free", check_loss),
     ("batch.rand(count) < 0.5", "batch.rand(count) < 2", check_loss),
-    ("(momentum, momentum_end)", "(momentum_end, momentum)", check_step),
+    ("(momentum, momentum_end, ", "(momentum_end, momentum, ", check_step),
 ]
 
 

@@ -114,7 +114,7 @@ MISTAKES = [
         check_loss,
     ),
     ("gather(self.teacher(images))", "gather(self.project(images))", check_gradients),
-    ("(momentum, momentum_end)", "(momentum_end, momentum)", check_step),
+    ("(momentum, momentum_end, ", "(momentum_end, momentum, ", check_step),
 ]
 
 
