@@ -2,8 +2,8 @@
 
 What learning rates that were chosen at seed 0 are worth elsewhere. Of cifar10's methods seeds 1 and 2 are runs of cifar10 itself, with its
 ids, so their records need only be copied into this suite's folder; so are the floors of which nothing is drawn, which have seed 0. Left are
-their runs of seed 3, 63 of 3 TFLOP, and three of each of the newest: an hour of two cores, evaluation with them, and as much again for
-emp_ssl, whose features are of 16 patches of every image.
+their runs of seed 3, 63 of 3 TFLOP, and three of each of the newest with each encoder: two hours of two cores, evaluation with them, of
+which emp_ssl, whose features are of 16 patches of every image, has half an hour.
 """
 
 from bench.suites import Suite
@@ -31,9 +31,34 @@ NEWEST = {
         "simdino": 0.015,
         "emp_ssl": 3.0,
     },
+    "vit_nano": {
+        "lejepa": 0.002,
+        "moco_v3": 0.0015,
+        "supcon": 0.0015,
+        "dcl": 0.0015,
+        "ressl": 0.00015,
+        "resa": 0.0015,
+        "mmcr": 0.003,
+        "tico": 0.0015,
+        "frossl": 0.0015,
+        "vibcreg": 0.005,
+        "w_mse": 0.003,
+        "fastsiam": 0.0015,
+        "visreg": 0.003,
+        "all4one": 0.005,
+        "essl": 0.0015,
+        "simdino": 0.0015,
+        "emp_ssl": 0.00015,
+        "simmim": 0.003,
+        "ijepa": 0.003,
+        "ibot": 0.005,
+        "data2vec": 0.006,
+        "msn": 0.01,
+        "dinov2": 0.006,
+    },
 }
-"""As cifar10.CHOSEN, of cifar10_search.NEWEST, with the small ResNet: the best of five on val, at seed 0. The highest that was tried:
-fastsiam and simdino. With the ViT they are searched next."""
+"""As cifar10.CHOSEN, of cifar10_search.NEWEST: the best of five on val, at seed 0. The highest that was tried: fastsiam and simdino with
+resnet8, simmim with vit_nano. The lowest: ressl and emp_ssl with vit_nano."""
 
 
 def suite() -> Suite:
