@@ -62,13 +62,7 @@ def evaluate(weights, encoder, pretrained, written, mean, std, input_size, **des
     method = next(name for name in methods.names() if methods.takes_weights(name))
     settings = tuple(f"{name}={value!r}" for name, value in chosen.items())
     unsaid = dict.fromkeys(("batch_size", "pretrain_split", "recipe"))
-    described |= {
-        "method": method,
-        "encoder": encoder,
-        "image_size": size,
-        "settings": settings,
-        "seeds": "0",
-    }
+    described |= {"method": method, "encoder": encoder, "image_size": size, "settings": settings, "seeds": "0"}
     # One run that trains nothing: in this process.
     request = request_of(**described, **unsaid, launcher="debug")
     # The suite of a record says where it comes from, and is no part of its id.

@@ -76,8 +76,8 @@ class WithTeacher(nn.Module):
 
     A momentum says after how many steps half of a teacher is new: 0.996 after 173, a thousandth of the papers' runs, and longer than a run
     of forty steps. half_life says it as a part of the run, and so ties the momentum to the number of steps, as BYOL's authors do by hand
-    (byol/configs/byol.py: 0.97, 0.99 and 0.996 for 40, 100 and 1000 epochs). The momentum is then LEAST_MOMENTUM or more, and never more
-    than what is declared for a long run. 0: what is declared."""
+    (google-deepmind/deepmind-research@f5de0ed, byol/configs/byol.py: 0.97, 0.99 and 0.996 for 40, 100 and 1000 epochs). The momentum is
+    then LEAST_MOMENTUM or more, and never more than what is declared for a long run. 0: what is declared."""
 
     encoder: nn.Module
     moves: Tensor
