@@ -19,7 +19,7 @@ EVALS = (
     *("knn", "linear", "calibration", "robustness", "shift:cifar10_shift", "retrieval", "ood:dtd10"),
     *("few_labels:10", "few_labels:1%"),
     *("transfer:tiny_imagenet50", "transfer:dtd10", "transfer:flowers102_64", "transfer:caltech101_64", "transfer:gtsrb_part"),
-    *("label_free", "nesum", "lidar"),
+    *("label_free", "nesum", "lidar", "clid"),
 )
 
 

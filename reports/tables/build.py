@@ -15,7 +15,7 @@ from bench.defaults import COMMAND
 from bench.errors import UserError
 from reports.tables import columns as kinds
 from reports.tables import provenance
-from reports.tables.cells import cells_of, with_aggregate
+from reports.tables.cells import cells_of, with_aggregate, with_clid
 from reports.tables.columns import Column
 from reports.tables.comparisons import compare
 from reports.tables.costs import costs_of, usual, where_seconds
@@ -80,9 +80,9 @@ def _table(key: dict[str, object], frame: pandas.DataFrame, left: str, unit: str
             others = [result for result in setting.results if result.weights == weights]
             alternates.append((f"{label} {weights}", cells_of(others, found)))
     columns = tuple(sorted(found.values(), key=kinds.position))
-    rows = with_aggregate(rows, columns)
-    if any(kinds.AGGREGATE.key in row.cells for row in rows):
-        columns = tuple(sorted((*columns, kinds.AGGREGATE), key=kinds.position))
+    rows = with_clid(with_aggregate(rows, columns))
+    over_columns = [column for column in (kinds.AGGREGATE, kinds.CLID) if any(column.key in row.cells for row in rows)]
+    columns = tuple(sorted((*columns, *over_columns), key=kinds.position))
     ranked_by = next((column.key for column in columns if column.kind == "accuracy" and column.ranks), None)
     compared = {column.key: compare(rows, column.key) for column in columns if column.kind == "accuracy"}
     rows = ranked(with_ties(rows, columns, compared), ranked_by, compared)

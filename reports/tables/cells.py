@@ -85,3 +85,23 @@ def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:
             row = replace(row, cells={**row.cells, kinds.AGGREGATE.key: Cell(float(numbers.mean()), interval(numbers), of_seeds)})
         done.append(row)
     return done
+
+
+def with_clid(rows: list[Row]) -> list[Row]:
+    """Rows with CLID (Lu et al. 2023, arXiv:2206.01251): its two halves, each less its mean over the methods and divided by its deviation
+    over them, summed; where two methods have both and differ in them. It is a number of this table, and not of a run."""
+    halves = [[row.cells.get(key) for key in kinds.CLID_OF] for row in rows]
+    of_methods = [
+        [cell.mean for cell in pair if cell] for row, pair in zip(rows, halves, strict=True) if row.kind == "method" and all(pair)
+    ]
+    if len(of_methods) < 2 or not (spread := np.std(of_methods, axis=0)).all():
+        return rows
+    middle, done = np.mean(of_methods, axis=0), []
+    for row, (learnt, dimension) in zip(rows, halves, strict=True):
+        if learnt and dimension and (seeds := learnt.values.keys() & dimension.values.keys()):
+            both = {seed: (learnt.values[seed], dimension.values[seed]) for seed in sorted(seeds)}
+            of_seeds = {seed: float(((pair - middle) / spread).sum()) for seed, pair in both.items()}
+            numbers = np.array(list(of_seeds.values()))
+            row = replace(row, cells={**row.cells, kinds.CLID.key: Cell(float(numbers.mean()), interval(numbers), of_seeds)})
+        done.append(row)
+    return done

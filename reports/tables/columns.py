@@ -60,7 +60,7 @@ BEST = {
     r"alignment|uniformity|fpr95_k\d+|(ece|brier|nll)(_scaled)?": -math.inf,
     # Of eigenvalues that fall like rank^-alpha. Its authors find features good in a range of alpha, and by theory 1 to be the best of it.
     "alpha_req": 1.0,
-    r"rankme|lidar|nesum|spearman_\w+|analogies": math.inf,
+    r"rankme|lidar|nesum|cluster_learnability|intrinsic_dimension|spearman_\w+|analogies": math.inf,
     r".*(top1|mean_per_class).*|(\w+_)?(mAP(_\d+|_at_R)?|mIoU|AP\d*)": math.inf,
 }
 """Patterns of metrics, whichever evaluator's -> their best value, see `Column.best`. A metric that none of them names has none."""
@@ -69,6 +69,10 @@ FORETELLERS = ("alignment", "alpha_req", "rankme", "uniformity")
 """Metrics of the evaluator label_free that papers propose to judge features by; the rest of them tell whether they collapsed."""
 
 AGGREGATE = Column("transfer_iqm_of_seeds", "transfer IQM", "aggregate", 50, "report")
+
+CLID = Column("clid", "CLID", "number", 71, label_free=True, optimum=math.inf)
+CLID_OF = ("cluster_learnability", "intrinsic_dimension")
+"""Keys of the columns that it is made of."""
 
 COSTS = (
     (Column("tflop", "TFLOP", "cost", 60, "terminal"), "flops", 1e12),
@@ -139,8 +143,8 @@ def _column(evaluator: str, dataset: str, split: str, metric: str, paired: bool)
         return Column(f"{evaluator}:{few[1]}", title, "accuracy", order, "report")
     if evaluator in WRITTEN and (found := _written(evaluator, dataset, metric)):
         return found
-    if evaluator in ("lidar", "nesum"):
-        return Column(metric, {"lidar": "LiDAR", "nesum": "NESum"}[metric], "number", 71, label_free=True)
+    if evaluator in ("lidar", "nesum", "clid"):
+        return Column(metric, {"lidar": "LiDAR", "nesum": "NESum"}.get(metric, metric), "number", 71, label_free=True)
     if evaluator == "word_similarity":
         title, order = WORDS[metric]
         return Column(metric, title, "number", order, "report", percent=metric == "analogies")

@@ -1,10 +1,12 @@
-"""NESum and LiDAR against their formulas as loops."""
+"""NESum, LiDAR and the halves of CLID against their formulas as loops."""
 
 import numpy as np
 import pytest
 import scipy.linalg
+from sklearn.cluster import KMeans
 
-from bench.evaluation.evaluators import lidar, nesum
+from bench.evaluation.arrays import normalise
+from bench.evaluation.evaluators import clid, lidar, nesum
 
 
 def test_nesum_is_the_sum_of_eigenvalues_over_the_largest():
@@ -42,6 +44,34 @@ def test_lidar_counts_the_directions_that_views_agree_in():
     assert lidar.lidar(np.full((10, 2, 4), 0.5)) is None
 
 
+def test_a_cluster_is_learnt_where_the_nearest_other_image_lies_in_it():
+    x = normalise(np.random.default_rng(4).normal(size=(300, 3)))
+    nearest = clid.neighbours(x)
+    others = [sorted((j for j in range(300) if j != i), key=lambda j, i=i: -x[i] @ x[j])[:2] for i in range(300)]
+    assert nearest.tolist() == others
+    labels = KMeans(17, n_init=1, random_state=0).fit_predict(x)
+    right = sum(labels[i] == labels[near] for i, (near, _) in enumerate(others))
+    assert clid.cluster_learnability(x, nearest) == pytest.approx(100 * right / 300)
+    alone = normalise(np.repeat(np.eye(9), 9, axis=0) + 1e-3 * np.random.default_rng(5).normal(size=(81, 9)))
+    assert clid.cluster_learnability(alone, clid.neighbours(alone)) == 100, "nine clusters far from each other"
+    assert clid.cluster_learnability(np.ones((20, 1)), clid.neighbours(np.ones((20, 1)))) is None
+
+
+def test_the_intrinsic_dimension_is_twonns():
+    random = np.random.default_rng(8)
+    x = normalise(random.normal(size=(400, 4)) @ random.normal(size=(4, 12)))
+    distances = [sorted(float(np.sqrt(sum((one - other) ** 2))) for other in x)[1:3] for one in x]
+    mu = sorted(second / first for first, second in distances)[:360]
+    slope = sum(-np.log(1 - i / 400) * np.log(m) for i, m in enumerate(mu, 1)) / sum(np.log(m) ** 2 for m in mu)
+    assert dimension(x) == pytest.approx(slope, rel=1e-9) and 2.4 < slope < 3.6, "of directions of four numbers, three"
+    assert dimension(np.concatenate([x, x[:7]])) == pytest.approx(dimension(x[7:]), rel=0.1), "images that others equal are left out"
+    assert dimension(np.ones((20, 1))) is None
+
+
+def dimension(x):
+    return clid.intrinsic_dimension(x, clid.neighbours(x))
+
+
 class Subject:
     dataset = "digits"
 
@@ -68,7 +98,14 @@ def test_what_is_recorded():
         lidar.lidar(np.stack([x, x + 0.1], 1)),
     )
     assert (total.evaluator, total.metric, total.split, total.n, total.value) == ("nesum", "nesum", "train", 50, nesum.nesum(x))
+    halves, unit = clid.evaluate(subject), normalise(x)
+    assert [(each.evaluator, each.metric, each.split, each.n) for each in halves] == [
+        ("clid", metric, "train", 50) for metric in ("cluster_learnability", "intrinsic_dimension")
+    ]
+    assert [each.value for each in halves] == [clid.cluster_learnability(unit, clid.neighbours(unit)), dimension(unit)]
     with pytest.raises(ValueError, match="lidar on digits: 50 of 50 rows of the second crop hold NaN"):
         lidar.evaluate(Subject(x, (x, x * np.nan)))
     with pytest.raises(ValueError, match="nesum on digits: 50 of 50 rows of train_x hold NaN"):
         nesum.evaluate(Subject(x * np.nan, None))
+    with pytest.raises(ValueError, match="clid on digits: 50 of 50 rows of train_x hold NaN"):
+        clid.evaluate(Subject(x * np.nan, None))

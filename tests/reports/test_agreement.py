@@ -16,6 +16,7 @@ from bench.records.record import Result
 from reports.pages import agreement, leaderboard
 from reports.plots import profiles
 from reports.tables.build import build
+from reports.tables.cells import with_clid
 from reports.tables.chosen import chosen
 
 LINEAR = {f"method{place}": 50.0 + 4 * place for place in range(9)}
@@ -119,6 +120,7 @@ NUMBERS = [
     *(("detection", "voc2012_part", f"{kind}_{metric}") for kind in ("frozen", "finetuned") for metric in ("AP", "AP50", "AP75")),
     *(("label_free", "mnist5k", metric) for metric in ("rankme", "alpha_req")),
     *(("lidar", "mnist5k", "lidar"), ("nesum", "mnist5k", "nesum")),
+    *(("clid", "mnist5k", metric) for metric in ("cluster_learnability", "intrinsic_dimension")),
 ]
 """(evaluator, data set, metric) of what has no right and wrong images."""
 
@@ -157,10 +159,21 @@ def test_a_table_of_many_columns_is_several_by_kind_of_evaluator(many, tables):
 
 def test_whatever_is_shown_of_features_says_what_is_better(many):
     shown = [column for column in many[0].columns if (column.shown or column.label_free) and column.kind == "number"]
-    assert len(shown) == 16 and all(column.best is not None for column in shown)
+    assert len(shown) == 19 and all(column.best is not None for column in shown)
     assert {column.key for column in shown if column.best == 1} == {"alpha_req"}
     turned = {column.key for column in shown if column.less}
     assert turned == {"alignment", "calibration:ece", "ood:dtd10:fpr95_k50"}
+
+
+def test_clid_is_its_halves_on_one_scale_over_the_methods(many):
+    table = many[0]
+    halves = ("cluster_learnability", "intrinsic_dimension")
+    means = np.array([[row.cells[key].mean for key in halves] for row in table.rows if row.kind == "method"])
+    for row in table.rows:
+        own = [(row.cells[key].mean - means[:, place].mean()) / means[:, place].std() for place, key in enumerate(halves)]
+        assert row.cells["clid"].mean == pytest.approx(sum(own)), row.label
+    without = [dataclasses.replace(row, cells={key: cell for key, cell in row.cells.items() if key != halves[0]}) for row in table.rows]
+    assert with_clid(without) == without and with_clid(table.rows[:1]) == table.rows[:1], "one half or one method is none"
 
 
 def test_a_grid_of_many_measures_has_no_intervals_and_the_line_below_has_them(many, tmp_path):
