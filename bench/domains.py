@@ -16,11 +16,12 @@ import math
 import types
 import typing
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from annotated_types import DocInfo, Ge, GroupedMetadata, Gt, Interval, Le, Lt, MultipleOf, doc
 from pydantic import TypeAdapter, ValidationError
+
+from bench.errors import did_you_mean
 
 Positive = Annotated[float, Gt(0)]
 """A temperature, a margin, a deviation."""
@@ -77,9 +78,8 @@ class Domain:
 
     def expected(self, value: Any) -> str:
         """What was expected in the place of a value that it cannot have, with the nearest name where it is one of several."""
-        near = get_close_matches(str(value), [str(name) for name in typing.get_args(self.declared)], n=1, cutoff=0.5)
-        meant = f". Did you mean '{near[0]}'?" if near and typing.get_origin(self.declared) is Literal else ""
-        return (self.words or "a finite number") + meant
+        names = map(str, typing.get_args(self.declared)) if typing.get_origin(self.declared) is Literal else ()
+        return (self.words or "a finite number") + did_you_mean(value, names, before=". ")
 
 
 def domains(cls: type) -> dict[str, Domain]:

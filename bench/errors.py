@@ -13,13 +13,17 @@ class UserError(Exception):
     """A mistake in what the user asked for; the message names the value and says what was expected."""
 
 
+def did_you_mean(name: str, valid: Iterable[str], before: str = " ") -> str:
+    """ " Did you mean 'simclr'?" of a name that is like one of `valid`, else ''; `before`: what parts it from the sentence that it ends."""
+    near = get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
+    return f"{before}Did you mean '{near[0]}'?" if near else ""
+
+
 def unknown(kind: str, name: str, valid: Iterable[str], hint: str = "") -> UserError:
     """The error for a name that is not one of `valid`: "unknown method 'simclrr'. Did you mean 'simclr'?"."""
     valid = sorted(valid)
-    near = get_close_matches(str(name), valid, n=1, cutoff=0.5)
-    meant = f" Did you mean '{near[0]}'?" if near else ""
     expected = hint or f"Known: {', '.join(valid) or 'none'}"
-    return UserError(f"unknown {kind} '{name}'.{meant}  {expected}")
+    return UserError(f"unknown {kind} '{name}'.{did_you_mean(name, valid)}  {expected}")
 
 
 def where(error: BaseException) -> str:

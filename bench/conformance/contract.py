@@ -5,13 +5,12 @@ Each returns where the method keeps the rule, and raises Broken where it does no
 
 import ast
 import inspect
-from difflib import get_close_matches
 
 from bench.conformance.case import Case, require
 from bench.conformance.state import differing
 from bench.domains import domains
 from bench.encoders import table
-from bench.errors import UserError
+from bench.errors import UserError, did_you_mean
 from bench.method import FAMILIES, Reference, on_paper
 from bench.search.space import declared
 from bench.spec import Recipe
@@ -53,8 +52,7 @@ def check_declarations(case: Case) -> None:
     method, cls = case.build(), case.cls
     offered = sorted({offer for name in table.names() for offer in table.require(name).offers})
     require(cls.needs in offered, f"needs = {cls.needs!r}; it is {', '.join(offered[:-1])} or {offered[-1]}")
-    near = get_close_matches(str(cls.family), FAMILIES, n=1, cutoff=0.5)
-    meant = f". Did you mean {near[0]!r}?" if near else ""
+    meant = did_you_mean(cls.family, FAMILIES, before=". ")
     require(cls.family in FAMILIES, f"family = {cls.family!r}; it is {', '.join(FAMILIES[:-1])} or {FAMILIES[-1]}{meant}")
     require(isinstance(cls.smallest_batch, int) and cls.smallest_batch >= 1, f"smallest_batch = {cls.smallest_batch!r}; it is 1 or more")
     require(isinstance(cls.version, int) and cls.version >= 1, f"version = {cls.version!r}; it is a whole number from 1 up")
