@@ -127,14 +127,24 @@ def say_estimate(plan, store, request, wanted) -> float:
 
 
 def evaluation_in_words(plan, store, request) -> str:
-    """'features 40 s, knn 4 s; of linear no record here says it': all runs together, one after another."""
-    from bench.plan.estimate import in_words
+    """'features 40 s, knn 4 s; by other processors linear 9 s; of ood no record says what it takes': all runs together, one after another."""
     from bench.plan.evaluation_cost import evaluator_seconds
 
-    costs = evaluator_seconds(plan.todo, plan.evals, store, request.threads, request.beside())
-    known = ", ".join(f"{name} {in_words(seconds)}" for name, seconds in costs.items() if seconds is not None)
-    unknown = ", ".join(name for name, seconds in costs.items() if seconds is None)
-    return "; ".join(filter(None, (known, unknown and f"of {unknown} no record of this processor says what it takes")))
+    facts = (plan.todo, plan.evals, store, request.threads, request.beside())
+    here = evaluator_seconds(*facts)
+    unknown = {name for name, seconds in here.items() if seconds is None}
+    elsewhere = evaluator_seconds(*facts, anywhere=True) if unknown else {}
+    known, others = timed(here), timed({name: elsewhere[name] for name in here if name in unknown})
+    nowhere = ", ".join(name for name in here if name in unknown and elsewhere[name] is None)
+    parts = (known, others and f"by other processors {others}", nowhere and f"of {nowhere} no record says what it takes")
+    return "; ".join(filter(None, parts))
+
+
+def timed(costs: dict[str, float | None]) -> str:
+    """'features 40 s, knn 4 s', of those that are known."""
+    from bench.plan.estimate import in_words
+
+    return ", ".join(f"{name} {in_words(seconds)}" for name, seconds in costs.items() if seconds is not None)
 
 
 def estimate(plan, store, request, wanted) -> tuple[float, int, list[str]]:

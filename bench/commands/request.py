@@ -83,7 +83,7 @@ class Request:
         if results == "":
             raise UserError("--results is empty; expected a folder")
         self.results = Path(results or (chosen.results if suite else "results"))
-        self.in_own_folder = suite is not None and results is None
+        self.elsewhere, self.in_own_folder = results is not None, suite is not None and results is None
         self.requests = (
             tuple(grid.comma_list(requests, "--evals"))
             if requests is not None
@@ -96,8 +96,10 @@ class Request:
         check_all(self.specs, self.requests, self.data)
 
     def beside(self) -> list[ResultStore]:
-        """Of a suite in its own folder the stores of other suites, which lie beside it: what something takes may be known there."""
-        others = [folder for folder in stores(self.results.parent) if folder != self.results] if self.in_own_folder else []
+        """The stores of other suites, where runs go to the folder that they all lie in, or, of a suite, beside them: what something takes may
+        be known there."""
+        where = self.results.parent if self.in_own_folder else self.results
+        others = [folder for folder in stores(where) if folder != self.results] if not self.elsewhere else []
         return [ResultStore(folder) for folder in others]
 
     def described(self, method, dataset, encoder, image_size, batch_size, precision, pretrain_split, budget, seeds, recipe, settings):

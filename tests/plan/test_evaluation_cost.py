@@ -1,9 +1,11 @@
 """What a plan says of evaluators' time: from records that say it, and nothing where none does."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from bench.commands.console import evaluation_in_words
 from bench.commands.request import Request
 from bench.machine import hardware
 from bench.plan.complete import complete
@@ -37,6 +39,20 @@ def test_from_records_of_this_processor_with_as_many_threads(spec, tmp_path):
     assert evaluator_seconds((other,), ("knn",), store, 1) == {"features": None, "knn": None}
 
 
+def test_a_processor_without_records_is_told_what_others_took(spec, tmp_path):
+    store = ResultStore(tmp_path)
+    store.publish(replace(recorded(spec, {"features": 2.0, "knn": 1.0}), hardware={"model": "another"}))
+    store.publish(replace(recorded(spec.replace(seed=1), {"features": 9.0, "knn": 9.0}), hardware={"model": "another", "gpu": "one"}))
+    todo = (spec.replace(seed=3),)
+    assert evaluator_seconds(todo, ("knn",), store, 1) == {"features": None, "knn": None}
+    assert evaluator_seconds(todo, ("knn",), store, 1, anywhere=True) == {"features": 2.0, "knn": 1.0}
+    store.publish(recorded(spec.replace(seed=2), {"features": 4.0, "ood": 3.0}))
+    plan = SimpleNamespace(todo=todo, evals=("ood", "knn", "linear"))
+    request = SimpleNamespace(threads=1, beside=lambda: [])
+    told = "features 4 s, ood 3 s; by other processors knn 1 s; of linear no record says what it takes"
+    assert evaluation_in_words(plan, store, request) == told
+
+
 def test_older_records_say_nothing(spec, tmp_path):
     store = ResultStore(tmp_path)
     store.publish(recorded(spec, {}))
@@ -58,3 +74,4 @@ def test_what_this_folder_does_not_know_is_taken_from_those_beside_it(spec, tmp_
     monkeypatch.chdir(tmp_path)
     assert [one.folder for one in Request(suite="mine.py", threads=1).beside()] == [other.folder.relative_to(tmp_path)]
     assert Request(suite="mine.py", results="results/mine", threads=1).beside() == []
+    assert sorted(one.folder.name for one in Request(threads=1).beside()) == ["mine", "other"], "of no suite: all below results"
