@@ -127,7 +127,7 @@ def say_estimate(plan, store, request, wanted) -> float:
 
 
 def evaluation_in_words(plan, store, request) -> str:
-    """'features 40 s, knn 4 s; by other processors linear 9 s; of ood no record says what it takes': all runs together, one after another."""
+    """'features 40 s, knn 4 s; by other processors linear 9 s; of ood no record says what it takes': all runs, one after another."""
     from bench.plan.evaluation_cost import evaluator_seconds
 
     facts = (plan.todo, plan.evals, store, request.threads, request.beside())

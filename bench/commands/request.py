@@ -96,8 +96,8 @@ class Request:
         check_all(self.specs, self.requests, self.data)
 
     def beside(self) -> list[ResultStore]:
-        """The stores of other suites, where runs go to the folder that they all lie in, or, of a suite, beside them: what something takes may
-        be known there."""
+        """The stores of other suites, where runs go to the folder that they all lie in, or, of a suite, beside them: what something takes
+        may be known there."""
         where = self.results.parent if self.in_own_folder else self.results
         others = [folder for folder in stores(where) if folder != self.results] if not self.elsewhere else []
         return [ResultStore(folder) for folder in others]
