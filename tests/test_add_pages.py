@@ -92,13 +92,14 @@ def test_the_file_is_written_as_ours_are(page):
 
 @pytest.mark.slow
 def test_the_files_keep_the_rules_of_the_house(checkout):
-    """tests/test_structure.py, for the files of the pages."""
+    """Imports, names and lengths, of the files of the pages."""
     shutil.copy(ROOT / "pyproject.toml", checkout)
     (checkout / "tests").mkdir(exist_ok=True)
-    for name in ("test_structure.py", "places.py"):
-        shutil.copy(ROOT / "tests" / name, checkout / "tests")
+    rules = ("tests/test_structure.py", "tests/test_known_names.py", "tests/test_lengths.py")
+    for name in (*rules, "tests/source_code.py", "tests/places.py"):
+        shutil.copy(ROOT / name, checkout / "tests")
     stems = " or ".join(Path(example(page)[0]).stem for page in PAGES)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_structure.py", "-k", stems]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *rules, "-k", stems]
     surroundings = {**os.environ, "PYTHONPATH": str(checkout)}
     ended = subprocess.run(command, cwd=checkout, env=surroundings, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout
