@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from test_contrastive import DATA, lasting, make_batch, make_method, random_rows
+from contrastive_cases import DATA, lasting, make_batch, make_method, random_rows
 from torch.nn import functional as F
 
 import methods.npid
