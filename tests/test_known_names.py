@@ -6,6 +6,7 @@ A rule that has to give way is changed here, in view of whoever reviews the chan
 
 import ast
 import re
+from collections import Counter
 
 import pytest
 
@@ -176,3 +177,9 @@ ASKS_TORCH = {"bench/commands/doctor.py", "bench/conformance/processes.py"}
 def test_the_number_of_threads_is_handed_on(path):
     asked = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute) and node.attr == "get_num_threads"]
     assert bool(asked) == (path.relative_to(ROOT).as_posix() in ASKS_TORCH)
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports each by its name alone, and refuses the second of one name where both are collected."""
+    counts = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert not [name for name, count in counts.items() if count > 1]
