@@ -6,13 +6,12 @@ Differs from word2vec.c as skip_gram.py does: steps of a batch of texts by Adam,
 B texts of the global batch, L tokens, D features, V words, M words drawn for a text.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from bench.domains import Count, Probability
 from bench.method import Method
-from bench.parts import mean_of_batch
-from bench.parts.words import Neighbourhoods, negative_sampling
+from bench.parts.words import WordsFromNeighbours, negative_sampling
 from bench.spec import Recipe
 from bench.views.text import Words
 
@@ -27,7 +26,7 @@ def cbow_loss(inputs: Tensor, outputs: Tensor, words: Tensor, pairs: Tensor, aga
     return negative_sampling(right, there, mean @ F.embedding(against, outputs).transpose(1, 2), others, negatives)
 
 
-class CBOW(Method):
+class CBOW(WordsFromNeighbours, Method):
     paper = "arXiv:1301.3781"
     source = "tmikolov/word2vec@06dca5f"
     family = "pretext"
@@ -47,17 +46,7 @@ class CBOW(Method):
             batch_size=64,
             schedule="linear",  # word2vec.c
         )
-        self.negatives = negatives
-        self.neighbourhoods = Neighbourhoods(data.kinds, window, drawn, threshold)
-        self.encoder = make_encoder()
-        self.outputs = nn.Embedding(data.kinds, self.encoder.dim)
-        nn.init.zeros_(self.outputs.weight)  # word2vec.c
-
-    def before_epoch(self, extract, generator):
-        self.neighbourhoods.count(extract)
-        return ()
+        self.build_tables(make_encoder, data.kinds, window=window, negatives=negatives, drawn=drawn, threshold=threshold)
 
     def loss(self, batch, progress):
-        words, pairs, against = self.neighbourhoods(batch.views[0], batch.draws)
-        loss = cbow_loss(self.encoder.word_vectors(), self.outputs.weight, words, pairs, against, self.negatives)
-        return mean_of_batch(loss, len(words))
+        return self.mean_over_texts(batch, cbow_loss)

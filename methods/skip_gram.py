@@ -9,13 +9,12 @@ Differs from word2vec.c:
 B texts of the global batch, L tokens, D features, V words, M words drawn for a text.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from bench.domains import Count, Probability
 from bench.method import Method
-from bench.parts import mean_of_batch
-from bench.parts.words import Neighbourhoods, negative_sampling
+from bench.parts.words import WordsFromNeighbours, negative_sampling
 from bench.spec import Recipe
 from bench.views.text import Words
 
@@ -29,7 +28,7 @@ def skip_gram_loss(inputs: Tensor, outputs: Tensor, words: Tensor, pairs: Tensor
     return negative_sampling(scores, pairs, wrong, others, negatives)
 
 
-class SkipGram(Method):
+class SkipGram(WordsFromNeighbours, Method):
     paper = "arXiv:1310.4546"
     source = "tmikolov/word2vec@06dca5f"
     family = "pretext"
@@ -49,17 +48,7 @@ class SkipGram(Method):
             batch_size=64,
             schedule="linear",  # word2vec.c
         )
-        self.negatives = negatives
-        self.neighbourhoods = Neighbourhoods(data.kinds, window, drawn, threshold)
-        self.encoder = make_encoder()
-        self.outputs = nn.Embedding(data.kinds, self.encoder.dim)
-        nn.init.zeros_(self.outputs.weight)  # word2vec.c
-
-    def before_epoch(self, extract, generator):
-        self.neighbourhoods.count(extract)
-        return ()
+        self.build_tables(make_encoder, data.kinds, window=window, negatives=negatives, drawn=drawn, threshold=threshold)
 
     def loss(self, batch, progress):
-        words, pairs, against = self.neighbourhoods(batch.views[0], batch.draws)
-        loss = skip_gram_loss(self.encoder.word_vectors(), self.outputs.weight, words, pairs, against, self.negatives)
-        return mean_of_batch(loss, len(words))
+        return self.mean_over_texts(batch, skip_gram_loss)

@@ -1,4 +1,5 @@
-"""What methods that predict words from their neighbours share: which words of a text count, which are neighbours, which are drawn.
+"""What methods that predict words from their neighbours share: which words of a text count, which are neighbours, which are drawn, and the
+two tables of vectors.
 
 Mikolov et al. 2013 (arXiv:1310.4546), section 2, with the formulas of the authors' word2vec.c (tmikolov/word2vec@06dca5f) where they
 differ.
@@ -6,11 +7,13 @@ B texts, L tokens of a window, V words, M words drawn for a text. Where nothing 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.compute.collectives import mean_of_batch
 from bench.compute.randomness import Draws
 from bench.data.text import PAD, SPECIAL
 from bench.parts.losses import full_precision
@@ -106,3 +109,32 @@ class Neighbourhoods(nn.Module):
         length = tokens.shape[1]
         words = kept(tokens, draws.rand(length), self.keep)
         return words, neighbours(words, 1 + draws.randint(self.window, length)), drawn_words(draws.rand(self.drawn), self.sums)
+
+
+class WordsFromNeighbours(nn.Module):
+    """What skip-gram (arXiv:1310.4546) and CBOW (arXiv:1301.3781) share, a base beside Method, named before it: two tables of vectors, the
+    encoder's, which is kept, and one of outputs; words that are counted, then drawn. A method calls `build_tables` once, and
+    `mean_over_texts` in its loss."""
+
+    encoder: Any
+
+    def build_tables(
+        self, make_encoder: Callable[[], nn.Module], kinds: int, *, window: int, negatives: int, drawn: int, threshold: float
+    ) -> None:
+        """Makes both tables, and what draws. kinds: V. negatives: of `negative_sampling`. The others: of `Neighbourhoods`."""
+        self.negatives = negatives
+        self.neighbourhoods = Neighbourhoods(kinds, window, drawn, threshold)
+        self.encoder = make_encoder()
+        self.outputs = nn.Embedding(kinds, self.encoder.dim)
+        nn.init.zeros_(self.outputs.weight)  # word2vec.c
+
+    def before_epoch(self, extract: Callable, generator: torch.Generator) -> tuple[str, ...]:
+        self.neighbourhoods.count(extract)
+        return ()
+
+    def mean_over_texts(self, batch, loss: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], Tensor]) -> Tensor:
+        """The mean over the global batch of a loss of: the two tables [V, D], the encoder's first, words int64 [B, L], which of them are a
+        word and its neighbour, bool [B, L, L], the words drawn for a text, int64 [B, M], and the number of negatives."""
+        words, pairs, against = self.neighbourhoods(batch.views[0], batch.draws)
+        found = loss(self.encoder.word_vectors(), self.outputs.weight, words, pairs, against, self.negatives)
+        return mean_of_batch(found, len(words))
