@@ -12,7 +12,9 @@ from gensim.models import Word2Vec
 from gensim.models.word2vec_inner import train_batch_cbow, train_batch_sg
 
 from bench.compute.randomness import Draws, generator
-from bench.data.text import PAD, SPECIAL
+from bench.data.text import PAD, SPECIAL, TextInfo
+from bench.encoders.factory import factory
+from bench.method import Batch
 from bench.parts import words
 from methods.cbow import CBOW, cbow_loss
 from methods.skip_gram import SkipGram, skip_gram_loss
@@ -118,13 +120,29 @@ def test_words_that_are_left_out_bring_their_neighbours_together():
     assert near[0].int().tolist() == [[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
 
 
+def made(cls, **hyper_parameters):
+    data = TextInfo(3, 10, kinds=FIRST + WORDS)
+    return cls(factory("embedding_bag", 10, kinds=data.kinds), data, **hyper_parameters)
+
+
+@pytest.mark.parametrize(("name", "cls"), [("skip_gram", SkipGram), ("cbow", CBOW)])
+def test_a_methods_loss_is_the_papers_of_its_encoders_table_and_its_own(name, cls):
+    method, tokens = made(cls, window=WINDOW, negatives=NEGATIVES, drawn=5), as_windows(SENTENCES)
+    own = method.encoder.word_vectors(), method.outputs.weight
+    for number, table in enumerate(own):  # at their start, near 0, they could be taken for each other
+        torch.nn.init.normal_(table, std=0.2, generator=generator("own", number))
+    found = method.loss(Batch((tokens,), torch.arange(len(tokens)), Draws("words", total=len(tokens))), 0.0)
+    draws = Draws("words", total=len(tokens))
+    shown = words.kept(tokens, draws.rand(10), torch.ones(FIRST + WORDS))
+    radius = 1 + draws.randint(WINDOW, 10)
+    against = words.drawn_words(draws.rand(5), words.cumulative(torch.ones(FIRST + WORDS)))
+    exactly = (table.detach().double() for table in own)
+    assert found.item() == pytest.approx(slowly(name, *exactly, shown, radius, against), rel=1e-5)
+
+
 @pytest.mark.parametrize("cls", [SkipGram, CBOW])
 def test_a_method_counts_its_training_words_once(cls):
-    from bench.data.text import TextInfo
-    from bench.encoders.factory import factory
-
-    data = TextInfo(3, 10, kinds=FIRST + WORDS)
-    method, seen = cls(factory("embedding_bag", 10, kinds=data.kinds), data), []
+    method, seen = made(cls), []
 
     def extract(function):
         seen.append(function)
