@@ -124,7 +124,7 @@ def add_run(used: Used, beginning: str, results: str | None) -> None:
     ids = runs_in([Path(results)] if results else stores(Path("results")))
     run_id = the_run(beginning, set(ids), str(results or "results"))
     for store in map(ResultStore, ids[run_id]):
-        for record in store.files_of(run_id).values():
+        for record in store.files_of([run_id]).values():
             used.methods[record.spec["method"]] = used.datasets[record.spec["dataset"]] = None
             used.evals |= dict.fromkeys(record.evals)
             if commit := record.environment.get("commit"):

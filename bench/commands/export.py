@@ -33,7 +33,7 @@ def export(run_id, written, output, results, scratch, data_root):
     ids = runs_in(folders)
     run_id = the_run(run_id, set(ids), str(results or "results"))
     store = ResultStore(ids[run_id][-1])
-    records = store.files_of(run_id)
+    records = store.files_of([run_id])
     say_problems(store)
     first = next(iter(records.values()), None)
     if first is None or first.status != "done":

@@ -51,7 +51,8 @@ def write_pages(reported: Reported, folder: Path) -> list[Path]:
     written += overview.write([*tables, *more], folder, overview.Facts(family, year_of, settings, searches))
     along = courses(tables)
     written += budgets.write(along, folder) + budget_curves.write(along, folder) + snapshots.write(tables, folder)
-    curves = {record.id: record.loss_curve for record in reported.store.records() if record.loss_curve}
+    shown = {run for table in tables for row in table.rows for _, run in row.runs}
+    curves = {record.id: record.loss_curve for record in reported.store.records(shown) if record.loss_curve}
     written += losses.write(tables, folder, curves)
     sizes = {name: catalogue.entry(name).sizes for name in catalogue.names()}
     return written + published.write(tables, folder, frame, sizes, versions) + met.write(tables, folder, frame, sizes, versions)

@@ -48,7 +48,7 @@ def show(run_id, results, scratch, plots, output, data_root, as_json):
     records = {}
     for folder in [folder for folder in folders if run_id in ids[folder]]:
         store = ResultStore(folder)
-        records |= store.files_of(run_id)
+        records |= store.files_of([run_id])
         say_problems(store)
     if plots:
         draw(run_id, records, scratch, data_root, output)

@@ -15,6 +15,9 @@ from bench.spec import RunSpec, method_name
 
 FILE_NAME = re.compile(r"(?P<stem>.+-\d+-[0-9a-f]{16})(?:\.(?P<part>[2-9]|[1-9]\d+))?\.json")
 
+RUN_ID = re.compile(r"-([0-9a-f]{16})\.")
+"""Where a path below the folder names a run; of a file whose name is not quite a record's too."""
+
 State = tuple[int, int, int]
 """Of a file: when it was written (ns), its size (bytes), its inode. What is equal in all three is taken for unchanged."""
 

@@ -10,7 +10,7 @@ Schema of a record: results/README.md and bench/records/record.py.
 import itertools
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from bench.machine.files import put, sync_folder
 from bench.machine.memory import no_collection
 from bench.records.frame import merge, one_name_each, tidy
 from bench.records.index import Index, Part
-from bench.records.paths import State, listing, order, order_below, path_below, path_in, run_of, state_of
+from bench.records.paths import RUN_ID, State, listing, order, order_below, path_below, path_in, run_of, state_of
 from bench.records.record import MadeByNewer, RunRecord, from_text, to_text
 from bench.records.standing import covers, same_weights
 from bench.spec import RunSpec, ids_of
@@ -85,10 +85,10 @@ class ResultStore:
         sync_folder(directory)
         return path
 
-    def records(self) -> list[RunRecord]:
-        """Every sound record, sorted by path, parts in their order; the others are in `problems`."""
+    def records(self, runs: Collection[str] | None = None) -> list[RunRecord]:
+        """Every sound record, sorted by path, parts in their order; the others are in `problems`. runs: of these alone, by id."""
         self.problems = []
-        return list(self.files_of().values())
+        return list(self.files_of(runs).values())
 
     def check(self) -> None:
         """Look at every file that was not looked at as it is now; what is wrong is in `problems`."""
@@ -100,11 +100,12 @@ class ResultStore:
 
     def find(self, run_id: str) -> list[RunRecord]:
         """The parts of one run, in order; empty if the store has none."""
-        return list(self.files_of(run_id).values())
+        return list(self.files_of([run_id]).values())
 
-    def files_of(self, run_id: str = "") -> dict[Path, RunRecord]:
-        """The same by their paths; of every run where none is named."""
-        found = [(self.folder / path, state) for path, state in self._in_order() if not run_id or f"-{run_id}." in path]
+    def files_of(self, runs: Collection[str] | None = None) -> dict[Path, RunRecord]:
+        """The same by their paths."""
+        named = [item for item in self._in_order() if runs is None or any(run in runs for run in RUN_ID.findall(item[0]))]
+        found = [(self.folder / path, state) for path, state in named]
         return {path: record for path, state in found if (record := self._read(path, state))}
 
     def parts(self, spec: RunSpec) -> list[Part]:

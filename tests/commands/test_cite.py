@@ -59,7 +59,7 @@ def test_a_run_stands_for_all_its_records_at_their_commits(bench, monkeypatch):
     monkeypatch.chdir(ROOT)
     places = {run: folders for run, folders in runs_in(stores(Path("results"))).items() if len(folders) > 1}
     run, folders = min(places.items())
-    records = [record for folder in folders for record in ResultStore(folder).files_of(run).values()]
+    records = [record for folder in folders for record in ResultStore(folder).files_of([run]).values()]
     made = cited(bench, run)
     commits = {record.environment["commit"][:12] for record in records}
     assert all(commit in made["sslbench"]["note"] for commit in commits)

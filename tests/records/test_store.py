@@ -83,6 +83,17 @@ def test_a_data_set_has_one_plain_directory(store, dataset, directory):
     assert store.records() == [record]
 
 
+def test_records_of_some_runs_are_read_and_no_others(store):
+    runs = [make_record(make_spec(seed)) for seed in range(3)]
+    paths = [store.publish(record) for record in runs]
+    later = make_record(make_spec(1), evals=("linear",))
+    store.publish(later)
+    paths[2].write_text("broken")
+    assert store.records({runs[1].id, "0" * 16}) == [runs[1], later] and store.problems == []
+    assert store.records([]) == [] and store.problems == []
+    assert {record.id for record in store.records()} == {runs[0].id, runs[1].id} and [path for path, _ in store.problems] == paths[2:]
+
+
 def test_publishing_twice_keeps_one(store):
     assert store.publish(make_record()) == store.publish(make_record(suite="other"))
     assert [record.suite for record in store.records()] == ["demo"]

@@ -22,7 +22,7 @@ def tables():
 def curves(tables):
     runs = {run for table in tables for row in table.rows for _, run in row.runs}
     store = ResultStore(ROOT / "results" / "cifar10")
-    found = {run: next(iter(store.files_of(run).values())).loss_curve for run in runs}
+    found = {run: next(iter(store.files_of([run]).values())).loss_curve for run in runs}
     return {run: curve for run, curve in found.items() if curve}
 
 
