@@ -5,7 +5,7 @@ so the momentum is 0.9. DINO's and SimDINO's heads have BatchNorm, their authors
 has no queue, which otherwise enters its loss in step 2, and the epsilon of its README for when codes are all alike; and once more without
 small crops and with half the colour. Each by the five learning rates of cifar10_search, seed 0, on val alone: what is best of a method's
 ten or twenty trials is more effort than others had, and stands beside the method as it is: the best of each method here has three runs in
-cifar10_new_seeds, whether it is better on val than what the method has there or not. 30 trials, half an hour of a core.
+cifar10_short_runs, whether it is better on val than the method as it is or not. 30 trials, half an hour of a core.
 """
 
 from bench.spec import RunSpec

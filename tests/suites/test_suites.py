@@ -353,9 +353,14 @@ def test_the_page_of_200_epochs_is_that_of_its_record(tmp_path):
     assert record.status == "done" and record.environment["dirty"] is False and record.hardware["gpu"]
 
 
+VARIED = ("normalise", "components", "half_life", "head_norm", "queue", "epsilon", "local_crops", "color_strength")
+"""Hyper-parameters in which runs of one method differ within a suite."""
+
+
 def name_of(dataset, method, encoder, seed, hyper_parameters, **rest):
     """What tells the runs of a suite apart, as planned and as recorded with every default filled in: (row, seed)."""
-    return (dataset, method, encoder, hyper_parameters.get("normalise", True), hyper_parameters.get("components", 128)), seed
+    defaults = {name: its.default for name, its in inspect.signature(methods.load(method)).parameters.items()}
+    return (dataset, method, encoder, *((defaults | hyper_parameters).get(name) for name in VARIED)), seed
 
 
 @pytest.mark.parametrize("name", WITH_RECORDS)
@@ -365,9 +370,11 @@ def test_the_committed_records_are_those_of_the_suite(name):
     listed = {name_of(**vars(run)): run for run in suite.runs}
     found = newest(ResultStore(f"{ROOT}/results/{name}").records())
     records = {name_of(**record.spec): record for record in found}
-    assert records.keys() == listed.keys() and len(found) == len(records)
-    for key, record in records.items():
-        run = listed[key]
+    assert records.keys() >= listed.keys() and len(found) == len(records)
+    further = [record.spec["method"] for key, record in records.items() if key not in listed]
+    assert set(further) <= {"pca"}, "of which another seed is the same once more"
+    for key, run in listed.items():
+        record = records[key]
         assert record.status == "done" and set(record.evals) == set(suite.evals)
         assert record.spec["budget"]["amount"] == run.budget.amount and not record.environment["dirty"]
         assert not run.recipe_changes or record.spec["recipe"]["lr"] == run.recipe_changes["lr"]
