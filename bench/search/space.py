@@ -135,7 +135,8 @@ def space_of(run: RunSpec, cls: type) -> Space:
     where the run is set to a value that a range leaves out."""
     recipe, name = settled(run.recipe), method_name(run.method)
     own = declared(name, cls)
-    dimensions = [*ruled(recipe), *(replace(dimension, paper=run.hyper_parameters[dimension.name]) for dimension in own)]
+    # A hyper-parameter that came later is left out of a complete run that has its default.
+    dimensions = [*ruled(recipe), *(replace(one, paper=run.hyper_parameters.get(one.name, one.paper)) for one in own)]
     for dimension in dimensions:
         if not dimension.holds(dimension.paper):
             set_to = f"{dimension.name} = {dimension.paper!r}"

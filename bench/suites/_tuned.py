@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import methods
 from bench.errors import UserError
+from bench.registry import keyword_defaults
 from bench.spec import RunSpec
 from bench.suites import SUITES, is_path
 
@@ -46,7 +48,9 @@ class Setting:
     def is_at(self, run: RunSpec) -> bool:
         """Whether a complete run of the method has what was chosen; every one has where that is nothing."""
         recipe, own = vars(run.recipe) if run.recipe else {}, self.hyper_parameters.items()
-        return all(run.hyper_parameters[name] == value for name, value in own) and all(
+        # A hyper-parameter that came later is left out of a complete run that has its default.
+        values = {**keyword_defaults(methods.require(run.method)), **run.hyper_parameters}
+        return all(values.get(name) == value for name, value in own) and all(
             recipe[name] == value for name, value in self.recipe_changes.items()
         )
 

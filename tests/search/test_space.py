@@ -10,6 +10,7 @@ from annotated_types import Interval
 import methods
 from bench.domains import Count, Fraction, Positive, domains
 from bench.errors import UserError
+from bench.plan.complete import check_hyper_parameters
 from bench.search.seeds import require_unsearched
 from bench.search.space import DIMENSIONS, declared, ruled, space_of
 from bench.search.trials import Effort, first_round, second_round
@@ -34,8 +35,7 @@ def complete(hyper_parameters, recipe=RECIPE):
 @pytest.mark.parametrize("name", [name for name in methods.names() if methods.load(name).trained])
 def test_every_method_is_searched_in_as_many_dimensions_within_its_domains(name):
     cls = methods.load(name)
-    defaults = {key: domain.default for key, domain in domains(cls).items()}
-    space = space_of(complete(defaults), cls)
+    space = space_of(complete(check_hyper_parameters(name, cls, {})), cls)
     assert len(space.dimensions) == DIMENSIONS and space.distance(space.paper) == 0
     (own,) = (dimension.name for dimension in space.dimensions[2:])
     trials = first_round(space, Effort())

@@ -270,6 +270,13 @@ def test_a_run_is_at_a_setting_where_it_has_all_of_it():
     assert tuned.is_at(run.replace(recipe=Recipe("lars", lr=3.0)))
     assert not tuned.is_at(run.replace(recipe=Recipe("lars", lr=1.0)))
     assert not tuned.is_at(run.replace(recipe=Recipe("lars", lr=3.0), hyper_parameters={"temperature": 0.5}))
+    # What came later is not in a run that has its default.
+    late = Setting(method="byol", hyper_parameters={"half_life": 0.0}, recipe_changes={}, **facts)
+    other = Setting(method="byol", hyper_parameters={"half_life": 0.2}, recipe_changes={}, **facts)
+    byol = run.replace(method="byol", hyper_parameters={"hidden": 4096})
+    assert late.is_at(byol) and not other.is_at(byol)
+    halved = byol.replace(hyper_parameters={"half_life": 0.2})
+    assert other.is_at(halved) and not late.is_at(halved)
 
 
 def test_the_other_encoder_has_the_methods_seeds_and_budget_that_are_beside_it_and_one_optimizer_for_all():
