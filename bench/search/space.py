@@ -7,11 +7,12 @@
 Every method has as many dimensions as every other, so that as many trials look as closely at each. Imports no torch.
 """
 
+import inspect
 import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.domains import domains
+from bench.domains import Domain, apart, domains
 from bench.errors import UserError, unknown
 from bench.spec import Recipe, RunSpec, Value, method_name, settled
 
@@ -56,7 +57,9 @@ class Dimension:
 
     def holds(self, value: Any) -> bool:
         """Whether it lies in the range, or is one of the choices."""
-        return value in self.values if self.scale == "choice" else self.values[0] <= value <= self.values[1]
+        if self.scale == "choice":
+            return value in self.values
+        return is_number(value) and self.values[0] <= value <= self.values[1]
 
     def place(self, value: Any) -> float:
         """Where a value lies, 0 at the low edge and 1 at the high one, on the scale; choices lie evenly apart."""
@@ -95,7 +98,7 @@ class Dimension:
     def words(self) -> str:
         """'lr 0.1 to 30', 'momentum 0.9, 0.99 or 0.999'"""
         if self.scale == "choice":
-            *others, last = (repr(value) if isinstance(value, str) else f"{value:g}" for value in self.values)
+            *others, last = (f"{value:g}" if is_number(value) else repr(value) for value in self.values)
             return f"{self.name} {', '.join(others)} or {last}"
         return f"{self.name} {self.values[0]:g} to {self.values[1]:g}"
 
@@ -168,20 +171,41 @@ def declared(name: str, cls: type) -> list[Dimension]:
             f"{name}'s search is {search!r}: expected {number} of its hyper-parameters with a range, as in "
             'search = {"temperature": ("log", 0.05, 0.5)}, since every method is searched in as many dimensions'
         )
-    found = []
-    for parameter, range_ in search.items():
+    for parameter in search:
         if parameter not in known:
             raise unknown(f"hyper-parameter in the search of {name}", parameter, known)
-        domain, (scale, *values) = known[parameter], range_
-        if scale not in SCALES:
-            raise unknown(f"scale of {name}'s search of {parameter}", scale, SCALES)
-        wrong = next((value for value in values if not domain.holds(value)), None)
-        if wrong is not None:
-            raise UserError(f"{name}'s search of {parameter} goes to {wrong!r}: expected {domain.expected(wrong)}")
-        ranged = len(values) == 2 and values[0] < values[1] and (scale == "linear" or values[0] > 0)
-        if not (len(values) == len(set(values)) > 1 if scale == "choice" else ranged):
-            expected = "two different values or more" if scale == "choice" else f"a low and a higher number{' above 0' * (scale == 'log')}"
-            raise UserError(f"{name}'s search of {parameter} is {tuple(values)!r}: expected {expected}")
-        whole = isinstance(domain.default, int) and not isinstance(domain.default, bool)
-        found.append(Dimension(parameter, scale, tuple(values), domain.default, whole))
-    return found
+    return [dimension_of(f"{name}'s search of {parameter}", range_, known[parameter]) for parameter, range_ in search.items()]
+
+
+def dimension_of(what: str, range_: Any, domain: Domain) -> Dimension:
+    """The range, or the choices, that a class declares of a hyper-parameter; a UserError where it is not what it should be, or not within
+    the domain. what: of which method and hyper-parameter, in words."""
+    if not isinstance(range_, tuple | list) or not range_:
+        raise UserError(f'{what} is {range_!r}: expected a scale and values, as in ("log", 0.05, 0.5)')
+    scale, *values = range_
+    if scale not in SCALES:
+        raise unknown(f"scale of {what}", scale, SCALES)
+    wrong = next((value for value in values if not domain.holds(value)), None)
+    if wrong is not None:
+        raise UserError(f"{what} goes to {wrong!r}: expected {domain.expected(wrong)}")
+    # By the type and not by the default, which may be a whole number that a person wrote for 1.0.
+    whole = (apart(domain.declared)[0] if domain.declared is not inspect.Parameter.empty else type(domain.default)) is int
+    if scale == "choice":
+        sound, expected = all(map(is_choice, values)) and len(values) == len(set(values)) > 1, "two different values or more"
+    else:
+        numbers = len(values) == 2 and all(is_number(value) and (not whole or value == int(value)) for value in values)
+        sound = numbers and values[0] < values[1] and (scale == "linear" or values[0] > 0)
+        expected = f"a low and a higher {'whole ' * whole}number{' above 0' * (scale == 'log')}"
+    if not sound:
+        raise UserError(f"{what} is {tuple(values)!r}: expected {expected}")
+    return Dimension(domain.name, scale, tuple(values), domain.default, whole)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a range may end there, or hold it."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_choice(value: Any) -> bool:
+    """Whether it is one value of a hyper-parameter as a run has it."""
+    return value is None or isinstance(value, bool | int | float | str)

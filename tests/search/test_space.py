@@ -81,6 +81,11 @@ def test_distances_are_by_the_width_of_each_range():
         ({"t": ("log", 1.0, 0.1)}, {"t": (Positive, 0.1)}, r"is \(1.0, 0.1\): expected a low and a higher number above 0"),
         ({"t": ("linear", 0.1)}, {"t": (Positive, 0.1)}, r"is \(0.1,\): expected a low and a higher number"),
         ({"t": ("choice", 1, 1)}, {"t": (Count, 1)}, r"is \(1, 1\): expected two different values or more"),
+        ({"t": ("choice", [1], [2])}, {"t": (list, 1)}, r"is \(\[1\], \[2\]\): expected two different values or more"),
+        ({"t": 0.5}, {"t": (Positive, 0.1)}, "mine's search of t is 0.5: expected a scale and values"),
+        ({"t": ()}, {"t": (Positive, 0.1)}, r"mine's search of t is \(\): expected a scale and values"),
+        ({"t": ("linear", "a", "b")}, {"t": (Literal["a", "b"], "a")}, r"is \('a', 'b'\): expected a low and a higher number"),
+        ({"t": ("linear", False, True)}, {"t": (bool, False)}, r"is \(False, True\): expected a low and a higher number"),
     ],
 )
 def test_a_search_that_is_none_is_refused_in_a_line(searched, kinds, said):
@@ -95,6 +100,14 @@ def test_a_value_that_the_range_leaves_out_is_refused():
     chosen = method({"t": ("choice", 0.9, 0.99)}, t=(Positive, 0.9))
     with pytest.raises(UserError, match=r"leaves out t = 0.95, which is set: expected t 0.9 or 0.99"):
         space_of(complete({"t": 0.95}), chosen)
+
+
+def test_a_default_that_is_no_number_is_in_no_range_and_may_be_a_choice():
+    ranged = method({"t": ("log", 0.1, 1.0)}, t=(Positive | None, None))
+    with pytest.raises(UserError, match=r"mine's search leaves out t = None, which is set: expected t 0.1 to 1"):
+        space_of(complete({"t": None}), ranged)
+    chosen = space_of(complete({"t": None}), method({"t": ("choice", None, 0.5)}, t=(Positive | None, None)))
+    assert chosen.dimensions[2].words() == "t None or 0.5" and {trial.values["t"] for trial in first_round(chosen, Effort())} == {None, 0.5}
 
 
 def test_a_range_moves_over_the_edge_that_won_as_far_as_the_domain_goes():
@@ -113,6 +126,12 @@ def test_only_whole_numbers_are_tried_of_a_count():
     assert all(
         type(trial.values["t"]) is int for trial in (*first_round(space, Effort()), *second_round(space, Effort(), {"t": True}, cls))
     )
+
+
+def test_whether_numbers_are_whole_is_said_by_the_type_and_not_by_how_a_default_is_written():
+    space = space_of(complete({"t": 1}), method({"t": ("linear", 0.5, 2)}, t=(Positive, 1)))
+    tried = [trial.values["t"] for trial in first_round(space, Effort())]
+    assert len(set(tried)) > 10 and all(0.5 <= value <= 2 for value in tried)
 
 
 def test_the_points_are_those_that_records_were_made_with():
