@@ -68,6 +68,12 @@ class Budget:
         """An epoch is as many images as the pretraining split holds, for every batch size; other units stay."""
         return Budget("images", round(self.amount * num_images)) if self.unit == "epochs" else self
 
+    @property
+    def written(self) -> str:
+        """As `parse` reads it back, to the last digit: '20000items', '3e+12flops'."""
+        short = f"{self.amount:g}"
+        return f"{short if float(short) == self.amount else repr(self.amount)}{self.shown_unit}"
+
     def __str__(self):
         if self.unit == "flops":
             return f"{self.amount:.3g}".replace("e+", "e") + " flops"

@@ -110,6 +110,11 @@ class Tuning:
             raise UserError(
                 f"a search at {asked.budget} would find another setting on each machine: expected steps, items, FLOPs or epochs"
             )
+        if "val" in asked.pretrain_split.split("+"):
+            raise UserError(
+                f"a search on the pretraining split {asked.pretrain_split} would choose by images that were trained on, by some "
+                "methods with their labels: expected train (--pretrain-split)"
+            )
         cls, run = methods.load(asked.method), self.complete(asked)
         return Search(asked, run, space_of(run, cls), cls)
 

@@ -132,7 +132,7 @@ def setting(outcome: Outcome) -> Setting:
         method=search.asked.method,
         dataset=search.run.dataset,
         encoder=settled(search.run.encoder),
-        budget=f"{search.run.budget.amount:g}{search.run.budget.unit}",
+        budget=search.run.budget.written,
         hyper_parameters=own,
         recipe_changes=changes,
         val=round(chosen.scored.mean, 3),
@@ -149,6 +149,9 @@ def command(outcome: Outcome, request, seeds: list[int]) -> str:
     found = setting(outcome)
     settings = {**asked.hyper_parameters, **found.hyper_parameters}
     settings |= {f"recipe.{name}": value for name, value in {**asked.recipe_changes, **found.recipe_changes}.items()}
-    where = f"--dataset {run.dataset} --encoder {run.encoder} --budget {found.budget} --precision {run.precision}"
-    given = " ".join(f"--set {shlex.quote(written(name, value))}" for name, value in settings.items())
-    return f"{COMMAND} run --method {asked.method} {where} --seeds {','.join(map(str, seeds))} --results {request.results} {given}".rstrip()
+    words = ["run", "--method", asked.method, "--dataset", run.dataset, "--encoder", run.encoder, "--budget", found.budget]
+    words += ["--image-size", str(asked.image_size)] if asked.image_size else []
+    words += ["--pretrain-split", run.pretrain_split] if run.pretrain_split != "train" else []
+    words += ["--precision", run.precision, "--seeds", ",".join(map(str, seeds)), "--results", str(request.results)]
+    words += [word for name, value in settings.items() for word in ("--set", written(name, value))]
+    return f"{COMMAND} {shlex.join(words)}"

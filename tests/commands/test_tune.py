@@ -1,13 +1,17 @@
 """The command `tune`: trials as a suite, what is chosen from records, what it writes, and what is refused before anything runs."""
 
 import json
+import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
-from bench.commands import figure_together
+from bench.commands import figure_together, tuning_pages
 from bench.commands import tune as command
+from bench.commands.request import Request
+from bench.commands.run import run as run_command
 from bench.commands.tuning import Tuning
 from bench.data import catalogue
 from bench.errors import UserError
@@ -74,9 +78,9 @@ def publish(tuning: Tuning, folder: str) -> None:
         store.publish(record(run, "validation", "val", accuracy_of(run)))
 
 
-def searched(folder: str = "results") -> Tuning:
+def searched(folder: str = "results", asked: RunSpec = SPEC) -> Tuning:
     """Two rounds, with records."""
-    tuning = Tuning([SPEC], EFFORT, Path(folder), catalogue.DataSets())
+    tuning = Tuning([asked], EFFORT, Path(folder), catalogue.DataSets())
     publish(tuning, folder)
     tuning.look()
     publish(tuning, folder)
@@ -131,6 +135,26 @@ def test_what_is_chosen_is_written_and_reported_runs_stand_beside_it(bench, here
     assert "linear, test" in page and " 40.1 ± " in lines[0] and " 70.1 ± " in lines[1] and "| above" in lines[1]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"budget": Budget("images", 1_234_567), "image_size": 12, "pretrain_split": "train/20", "recipe_changes": {"batch_size": 32}},
+        {"budget": Budget("flops", 1.23456789e9), "encoder": "resnet18", "hyper_parameters": {"angles": "0,180"}},
+    ],
+)
+def test_the_line_to_type_next_is_the_run_that_was_chosen(here, asked):
+    tuning = searched("my results", SPEC.replace(**asked))
+    (outcome,) = tuning.outcomes
+    program, name, *words = shlex.split(tuning_pages.command(outcome, SimpleNamespace(results=Path("my results")), [0, 2]))
+    given = run_command.make_context(name, words).params
+    names = ("method", "dataset", "encoder", "image_size", "batch_size", "precision", "pretrain_split", "budget", "seeds", "recipe")
+    request = Request(**{name: given[name] for name in (*names, "settings", "results")})
+    search, trial = outcome.search, outcome.chosen.scored.trial
+    assert trial.study is not None and (program, request.results) == ("run_bench.py", Path("my results"))
+    chosen = [tuning.complete(spec_at(search.asked, search.space, trial, seed)).id for seed in (0, 2)]
+    assert [complete(spec, tried=False).id for spec in request.specs] == chosen
+
+
 def test_trials_of_a_suite_are_a_suite(bench, mine):
     folder = "results/mine_tune"
     suite = figure_together.load("mine.py@tune1x3", catalogue.DataSets())
@@ -176,6 +200,7 @@ def test_no_trial_can_read_test(tmp_path, monkeypatch):
         (("demo", "--budget", "4steps"), "the suite 'demo' describes its runs itself; leave out --budget"),
         (("random", *ASKED[1:]), "there is nothing to search: none of these methods is trained"),
         ((*ASKED[:4], "3s"), "a search at 3 seconds would find another setting on each machine"),
+        ((*ASKED, "--pretrain-split", "train+val"), "a search on the pretraining split train+val would choose by images"),
         ((*ASKED, "--set", "padding=9"), "rotation's search leaves out padding = 9, which is set: expected padding 0 to 8"),
         (("rotation", "--dataset", "digits"), "no --budget"),
     ],
