@@ -1,12 +1,13 @@
 """What `tune` leaves behind: the choice as a file, the page and the figure, and what to type next."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from bench import suites
-from bench.commands.tuning import Outcome, Tuning
+from bench.commands.tuning import Outcome, Search, Tuning
 from bench.defaults import COMMAND
 from bench.folder_name import shown
 from bench.machine import files
@@ -32,7 +33,7 @@ def finish(tuning: Tuning, reported: tuple[RunSpec, ...], request, suite: str | 
     recorded = set(frame["id"])
     sections: dict[str, list[Searched]] = {}
     for outcome in tuning.outcomes:
-        sections.setdefault(title(outcome.search.run), []).append(searched(tuning, outcome, seeds, recorded))
+        sections.setdefault(title(outcome.search), []).append(searched(tuning, outcome, seeds, recorded))
     told = tuple(Section(name, tuple(found)) for name, found in sections.items())
     chosen = [setting(outcome) for outcome in tuning.outcomes if outcome.chosen]
     effort = tuning.effort
@@ -58,9 +59,21 @@ def of_trials(tuning: Tuning, results: Path) -> Provenance:
     return provenance.of(frame[frame["id"].isin(list(mine))])
 
 
-def title(run: RunSpec) -> str:
-    """'mnist5k · resnet8 · 2,048 images · float32'"""
-    return " · ".join([shown(run.dataset), settled(run.encoder), str(run.budget), settled(run.precision)])
+def title(search: Search) -> str:
+    """'mnist5k · resnet8 · 2,048 images · float32'; with its size, and the pretraining split, where they are not the usual ones."""
+    asked, run = search.asked, search.run
+    parts = [shown(run.dataset), settled(run.encoder), *([f"size {asked.image_size}"] if asked.image_size else []), str(run.budget)]
+    parts += [f"pretrained on {run.pretrain_split}"] if run.pretrain_split != "train" else []
+    return " · ".join([*parts, settled(run.precision)])
+
+
+def name_of(search: Search, searches: Sequence[Search]) -> str:
+    """Its method, and where that is searched at several settings what was set: 'simclr projection=256'."""
+    name = method_name(search.run.method)
+    if sum((method_name(one.run.method), title(one)) == (name, title(search)) for one in searches) == 1:
+        return name
+    asked = search.asked
+    return " ".join([name, *(written(key, value) for key, value in {**asked.hyper_parameters, **asked.recipe_changes}.items())])
 
 
 def values_in_words(outcome: Outcome) -> str:
@@ -104,7 +117,7 @@ def searched(tuning: Tuning, outcome: Outcome, seeds: list[int], recorded: set[s
         return tuple(one for one in runs if one in recorded)
 
     return Searched(
-        method=method_name(search.run.method),
+        method=name_of(search, tuning.searches),
         studies=scores(second=False),
         second=scores(second=True),
         best_of_studies=tuple(outcome.best_of_studies),
@@ -116,7 +129,7 @@ def searched(tuning: Tuning, outcome: Outcome, seeds: list[int], recorded: set[s
         chosen=values_in_words(outcome),
         edges=edges_in_words(outcome),
         search_flops=sum(one.flops for one in outcome.scored),
-        run_flops=default.flops / len(TRIAL_SEEDS),
+        run_flops=default.flops / len(TRIAL_SEEDS) if default.values else None,
         default_ids=ids(default.trial),
         tuned_ids=ids(chosen.scored.trial) if chosen else (),
     )

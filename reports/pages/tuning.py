@@ -24,6 +24,7 @@ from reports.tables.table import Row, Table
 from reports.tables.tuning import Searched, Section, reported
 
 DEFAULT, TUNED = "default", "tuned"
+SAME = "the same runs"
 NOTHING = "–"
 TERA = 1e12
 
@@ -33,11 +34,11 @@ LEGEND = """\
 - **val** mean over the seeds of trials, percent, by the linear probe on val, and the standard error of such a mean. Of the tuned row it is
   what was chosen by, so too high by chance: what tuning was worth is said by test.
 - **test** columns: runs at reported seeds, none of which was searched. **beside default**: above, alike or below by the first of them, with
-  the variance between seeds of all rows together and allowance for their number.
+  the variance between seeds of all rows together and allowance for their number; or the same runs, where it was chosen as it is.
 - **best of each study** percent on val: studies differ in nothing but the points that were tried. **trials** of both rounds, without the
   method as it is.
-- **search TFLOP** of all trials, and **runs' worth** how many runs of the method cost as much. Trials are as many for every method; what
-  they cost is the method's.
+- **search TFLOP** of all trials, and **runs' worth** how many runs of the method as it is cost as much, – where that
+  diverged. Trials are as many for every method; what they cost is the method's.
 - **at edge** beyond the chosen value nothing was tried.
 """
 
@@ -60,17 +61,18 @@ def part(section: Section, frame: pandas.DataFrame) -> str:
     """A table of one data set, encoder and budget: two rows a method, the best on val first."""
     tables = {DEFAULT: reported(frame, section, False), TUNED: reported(frame, section, True)}
     columns = columns_of([table for table in tables.values() if table])
-    standing = standings(tables, columns)
+    standing = standings(section, tables, columns)
     head = ["method", "", "val", *(f"{column.header}, test" for column in columns), *(["beside default"] if standing else [])]
     head += ["best of each study", "trials", "search TFLOP", "runs' worth", "run TFLOP", "setting"]
     body = []
     for one in sorted(section.searched, key=lambda one: (-(one.tuned or 0.0), one.method)):
+        cost = NOTHING if one.run_flops is None else f"{one.run_flops / TERA:.3g}"
         for which, val in ((DEFAULT, one.default), (TUNED, one.tuned)):
-            row, tuned = row_of(tables[which], one.method), which == TUNED
+            row, tuned = row_of(tables[which], ids_of(one, which)), which == TUNED
             cells = [one.method, which, NOTHING if val is None else f"{val:.1f} ± {one.error:.1f}"]
             cells += [kinds.text(column, row.cells.get(column.key) if row else None) or NOTHING for column in columns]
             cells += [standing.get(one.method, NOTHING) if tuned else ""] if standing else []
-            body.append([*cells, *(of_search(one) if tuned else ["", "", "", "", f"{one.run_flops / TERA:.3g}", "as it is"])])
+            body.append([*cells, *(of_search(one) if tuned else ["", "", "", "", cost, "as it is"])])
     return f"## {escape(section.title)}\n\n{grid(head, body, left=('method', '', 'setting', 'beside default'))}"
 
 
@@ -91,19 +93,33 @@ def columns_of(tables: Sequence[Table]) -> list[Column]:
     return sorted(fitting, key=kinds.position)
 
 
-def row_of(table: Table | None, method: str) -> Row | None:
-    """A method's row; None where there is no record of it."""
-    return next((row for row in table.rows if row.method == method), None) if table else None
+def ids_of(one: Searched, which: str) -> tuple[str, ...]:
+    """Its reported runs, as it is or as it was tuned."""
+    return one.tuned_ids if which == TUNED else one.default_ids
 
 
-def standings(tables: dict[str, Table | None], columns: Sequence[Column]) -> dict[str, str]:
+def row_of(table: Table | None, ids: Sequence[str]) -> Row | None:
+    """The row of these runs; None where there is no record of one. A method may have been searched at several settings."""
+    return next((row for row in table.rows if {run for _, run in row.runs} & set(ids)), None) if table else None
+
+
+def standings(section: Section, tables: dict[str, Table | None], columns: Sequence[Column]) -> dict[str, str]:
     """Method -> how its tuned row stands beside the default one, by the first column; empty where either table is missing."""
     if not columns or not all(tables.values()):
         return {}
-    rows = [replace(row, label=f"{row.method} {which}") for which, table in tables.items() if table for row in table.rows]
+    found, rows = {}, []
+    for one in section.searched:
+        default, tuned = (row_of(tables[which], ids_of(one, which)) for which in (DEFAULT, TUNED))
+        if one.tuned_ids and one.tuned_ids == one.default_ids:
+            # The runs are the same: counted twice they would pass for more to judge the variance by.
+            found[one.method], tuned = SAME, None
+        rows += [replace(row, label=f"{one.method} {which}") for which, row in ((DEFAULT, default), (TUNED, tuned)) if row]
     told = compare(rows, columns[0].key)
-    methods = [row.method for row in rows if {f"{row.method} {DEFAULT}", f"{row.method} {TUNED}"} <= set(told.labels)]
-    return {method: told.standing(f"{method} {TUNED}", f"{method} {DEFAULT}") for method in methods}
+    for one in section.searched:
+        labels = f"{one.method} {TUNED}", f"{one.method} {DEFAULT}"
+        if {*labels} <= set(told.labels):
+            found[one.method] = told.standing(*labels)
+    return found
 
 
 def tidy_csv(sections: Sequence[Section]) -> str:

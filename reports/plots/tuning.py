@@ -57,7 +57,7 @@ def draw(title: str, searched: Sequence[Searched]) -> Figure:
             axes.set_axis_off()
         figure.suptitle(f"{title}: best of n trials", fontsize=9, fontweight="bold")
         figure.supxlabel("trials; dashed: as it is, point: as chosen", fontsize=8)
-        figure.supylabel("linear, top-1 on val (%)", fontsize=8)
+        figure.supylabel("linear probe on val (%)", fontsize=8)
     return figure
 
 

@@ -18,6 +18,7 @@ class Searched:
     """A method's search."""
 
     method: str
+    """Its name, and where it was searched at several settings what was set."""
     studies: tuple[tuple[float | None, ...], ...]
     """Percent on val of each study's trials of the first round, in the order that they were tried; None: diverged."""
     second: tuple[tuple[float | None, ...], ...]
@@ -39,8 +40,8 @@ class Searched:
     """What the chosen value is the lowest or the highest of that was tried: 'lr, the highest'."""
     search_flops: float
     """Of all trials together."""
-    run_flops: float
-    """Of one run of the method as it is."""
+    run_flops: float | None
+    """Of one run of the method as it is; None where that diverged, since it ended early."""
     default_ids: tuple[str, ...] = ()
     """Reported runs of the method as it is."""
     tuned_ids: tuple[str, ...] = ()

@@ -155,6 +155,15 @@ def test_the_line_to_type_next_is_the_run_that_was_chosen(here, asked):
     assert [complete(spec, tried=False).id for spec in request.specs] == chosen
 
 
+def test_searches_of_a_method_at_several_settings_are_told_apart(here):
+    both = [SPEC.replace(hyper_parameters={"padding": padding}) for padding in (2, 4)]
+    tuning = Tuning([*both, SPEC.replace(image_size=12)], EFFORT, Path("results"), catalogue.DataSets())
+    told = [(tuning_pages.title(one), tuning_pages.name_of(one, tuning.searches)) for one in tuning.searches]
+    title = "digits · resnet8 · 4 steps · float32"
+    assert told[:2] == [(title, "rotation padding=2"), (title, "rotation padding=4")]
+    assert told[2] == ("digits · resnet8 · size 12 · 4 steps · float32", "rotation")
+
+
 def test_trials_of_a_suite_are_a_suite(bench, mine):
     folder = "results/mine_tune"
     suite = figure_together.load("mine.py@tune1x3", catalogue.DataSets())

@@ -4,6 +4,7 @@ import itertools
 
 import pandas
 import pytest
+from test_reports import frame_of, run
 
 from reports.pages import tuning as page
 from reports.plots import tuning as figure
@@ -55,6 +56,37 @@ def test_a_page_has_two_rows_a_method_the_best_first():
     assert rows[1][2:] == ["45.0 ± 0.4", "45.0 44.0", "6", "14", "14", "", "lr=1.0; at edge: lr, the highest"]
     assert rows[3][4] == "6, 2 diverged" and rows[3][8] == "as it is" and rows[5][8] == "all diverged"
     assert "test" not in text.split("## How to read it")[0], "no reported run, no column"
+
+
+def test_what_a_run_costs_is_not_read_off_one_that_diverged():
+    text = page.page([Section("digits", (of("dino", default=None, run_flops=None),))], NOTHING)
+    default, tuned = ([cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| dino"))
+    assert default[2] == "–" and default[7] == "–" and tuned[5:7] == ["14", "–"]
+
+
+def reported(tmp_path):
+    """(frame, ids by label): two settings of simclr and byol as it is, each at three seeds, and what tuning made of the three."""
+    accuracies = {"simclr a": 40, "simclr b": 50, "byol": 60, "simclr a tuned": 70, "simclr b tuned": 45}
+    records, ids = [], {}
+    for number, (label, accuracy) in enumerate(accuracies.items()):
+        made = [run(label.split()[0], accuracy, seed, targets=(), changes={"hyper_parameters": {"n": number}}) for seed in range(3)]
+        records, ids[label] = [*records, *made], tuple(record.id for record in made)
+    return frame_of(tmp_path, records), ids
+
+
+def test_each_search_has_the_test_numbers_of_its_own_runs_and_runs_that_are_the_same_count_once(tmp_path, monkeypatch):
+    frame, ids = reported(tmp_path)
+    searched = tuple(of(f"simclr {one}", default_ids=ids[f"simclr {one}"], tuned_ids=ids[f"simclr {one} tuned"]) for one in "ab")
+    searched += (of("byol", chosen="", default_ids=ids["byol"], tuned_ids=ids["byol"]),)
+    compared, compare = [], page.compare
+    monkeypatch.setattr(page, "compare", lambda rows, key: compared.extend(row.label for row in rows) or compare(rows, key))
+    text = page.page([Section("digits", searched)], frame)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith(("| simclr", "| byol"))]
+    told = {(row[0], row[1]): (row[3][:2], row[5]) for row in rows}
+    assert told["simclr a", "default"][0] == "40" and told["simclr a", "tuned"] == ("70", "above")
+    assert told["simclr b", "default"][0] == "50" and told["simclr b", "tuned"] == ("45", "below")
+    assert told["byol", "default"][0] == told["byol", "tuned"][0] == "60" and told["byol", "tuned"][1] == page.SAME
+    assert len(compared) == 5, "byol's runs once: more of the same would pass for more to judge the variance by"
 
 
 def test_the_figure_has_a_panel_a_method_and_the_same_bytes(tmp_path):
