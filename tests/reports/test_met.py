@@ -17,7 +17,14 @@ def on_it(method, accuracy, seed=0):
 
 
 def told(method, number, **changes):
-    facts = {"encoder": "ResNet-18 (3x3 stem)", "epochs": "0.5", "differs": "their probe", "setting": "a wider head", "confidence": "paper"}
+    facts = {
+        "encoder": "ResNet-18 (3x3 stem)",
+        "batch_size": "256",
+        "epochs": "0.5",
+        "differs": "their probe",
+        "setting": "a wider head",
+        "confidence": "paper",
+    }
     return value(method, number, **{**facts, **changes})
 
 
@@ -33,6 +40,8 @@ def frame(tmp_path_factory):
 def test_only_what_is_on_the_setting_is_beside_ours(frame):
     theirs = [
         told("simclr", 61.0),
+        told("simclr", 62.0, batch_size=""),
+        told("simclr", 99.0, batch_size="512"),
         told("simclr", 99.0, epochs="1"),
         told("simclr", 99.0, epochs=""),
         told("simclr", 99.0, encoder="ResNet-18"),
@@ -45,6 +54,7 @@ def test_only_what_is_on_the_setting_is_beside_ours(frame):
     assert table.key["encoder"] == "resnet18"
     assert [(pair.row.method, pair.column.key, pair.theirs["value"]) for pair in pairs] == [
         ("simclr", "linear", "61.0"),
+        ("simclr", "linear", "62.0"),
         ("byol", "linear", "40.0"),
     ]
     assert met.met(build(frame), theirs, {}) == [], "without the size of the data set no length in epochs is known"
@@ -59,7 +69,7 @@ def test_a_number_is_met_where_it_lies_in_our_interval(frame):
     (line,) = [line for line in page.splitlines() if "75.0" in line]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells[0] == "simclr" and re.fullmatch(r"6\d\.\d ± \d+\.\d", cells[1]) and re.fullmatch(r"-1\d\.\d", cells[5])
-    assert cells[6:9] == ["no", "0.5", "their probe; a wider head"] and cells[10] == "paper"
+    assert cells[6:9] == ["no", "0.5", "their probe; a wider head; here trained on train, 40,000 images"] and cells[10] == "paper"
 
 
 def test_every_value_of_the_suite_says_what_differs_and_how_sure_it_is():
