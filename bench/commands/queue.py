@@ -1,5 +1,6 @@
 """The command `queue`: a file of runs and benchmarks, worked through in order within some minutes."""
 
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import click
 
 from bench.commands.console import Stopped, note
-from bench.defaults import COMMAND
-from bench.errors import UserError
+from bench.defaults import COMMAND, ROOT
+from bench.errors import UserError, unknown
 
 
 @click.command()
@@ -23,6 +24,8 @@ def queue(file, minutes, out, tiny):
     from bench.machine import hardware
 
     entries = load(file)
+    for entry in entries:
+        require_sound(entry)
     if tiny is None and hardware.device().type != "cuda":
         for entry in entries:
             click.echo(f"{entry.minutes:>5.0f} min  {entry.what}: {entry.words()}")
@@ -43,3 +46,45 @@ def queue(file, minutes, out, tiny):
         note("the time is over; the same command goes on from the last checkpoints")
     if "failed" in states:
         raise SystemExit(1)
+
+
+def require_sound(entry) -> None:
+    """A UserError where `run`, or the benchmarks, would refuse the entry by its words alone. Else that came out when its turn came, perhaps
+    hours later, on a card that is lent."""
+    from bench import suites
+    from bench.commands import figure_together, grid
+    from bench.commands.options import DESCRIBED
+    from bench.commands.run import run
+    from bench.data.catalogue import DataSets
+
+    said = f"the entry '{entry.what}' cannot be run: "
+    try:
+        if entry.benchmarks:
+            for name in entry.benchmarks:
+                require_benchmark(name)
+            return
+        given = run.make_context("run", list(entry.run)).params
+        suite, described = given["suite"], options_of(DESCRIBED)
+        if others := [name for name in described - {"seeds"} if given[name] not in (None, ())]:
+            raise UserError(f"the suite '{suite}' describes its runs itself; leave out --{min(others).replace('_', '-')}")
+        with contextlib.chdir(ROOT):  # where it is run
+            if figure_together.TRIALS.search(suite):
+                suites.load(suite.rpartition("@")[0])  # its trials are completed, for which the data must be there
+            else:
+                grid.of_suite(suite, figure_together.load(suite, DataSets()).runs, given["method"], given["seeds"])
+    except click.UsageError as error:
+        raise UserError(f"{said}{error.format_message()}") from error
+    except UserError as error:
+        raise UserError(f"{said}{error}") from error
+
+
+def options_of(decorate) -> set[str]:
+    """The names of the options that a decorator adds."""
+    return {parameter.name for parameter in click.command()(decorate(lambda **given: None)).params if parameter.name}
+
+
+def require_benchmark(name: str) -> None:
+    """A UserError where there is no benchmark of this name."""
+    there = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if "\ndef rows(" in path.read_text(encoding="utf-8")}
+    if name not in there:
+        raise unknown("benchmark", name, there)

@@ -67,7 +67,7 @@ class Entry:
         checkpoints go there, two workers at most and no compiling; benchmarks with --quick, which write nothing."""
         if self.benchmarks:
             return [sys.executable, "-m", "benchmarks", *self.benchmarks, *["--quick"] * (tiny is not None)]
-        suite, *options = self.run
+        suite, *options = [word for option in self.run for word in (option.split("=", 1) if option.startswith("--") else [option])]
         if tiny is not None:
             options = [option for option in options if option != "--compile"]
             if "--workers" in options:
@@ -183,6 +183,8 @@ class Kept:
     """What entries write below a folder, carried to another one as it comes."""
 
     def __init__(self, root: Path, out: Path | None):
+        if out is not None and any(out.resolve().is_relative_to((root / name).resolve()) for name in KEPT):
+            raise UserError(f"'{out}' (--out) lies in what is carried there from '{root}'; expected another folder")
         self.root, self.out = root, out
         self.there = self.found() if out else {}
 

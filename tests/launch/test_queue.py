@@ -57,6 +57,29 @@ def test_a_queue_that_is_no_queue_is_refused(text, expected, tmp_path):
         queue.load(tmp_path / "other.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (ENTRY.replace("--workers", "--worker"), "No such option '--worker'. Did you mean '--workers'?"),
+        (ENTRY.replace('"4"', '"auto"'), "Invalid value for '--workers': 'auto'"),
+        (ENTRY.replace(', "4"', ""), "Option '--workers' requires an argument"),
+        (ENTRY.replace('"demo"', '"demo", "byol"'), "unexpected extra argument (byol)"),
+        (ENTRY.replace('"--workers", "4"', '"--seeds", "9"'), "the suite 'demo' has no run at seed 9"),
+        (ENTRY.replace('"--workers", "4"', '"--method", "byoll"'), "unknown method of the suite demo 'byoll'. Did you mean 'byol'?"),
+        (ENTRY.replace('"--workers", "4"', '"--budget", "3steps"'), "the suite 'demo' describes its runs itself; leave out --budget"),
+        (ENTRY.replace("demo", "mine.py"), "there is no file 'mine.py'"),
+        (ENTRY.replace("demo", "dmo@tune"), "unknown suite 'dmo'. Did you mean 'demo'?"),
+        (ENTRY.replace('run = ["demo", "--workers", "4"]', 'benchmarks = ["vews"]'), "unknown benchmark 'vews'. Did you mean 'views'?"),
+    ],
+)
+@pytest.mark.parametrize("tiny", [(), ("--tiny", "tiny")])
+def test_what_an_entry_would_be_refused_for_is_said_before_any_is_begun(text, expected, tiny, bench, here, monkeypatch):
+    monkeypatch.setattr(queue, "work", lambda *rest: pytest.fail("it began"))
+    Path("mine.toml").write_text(ENTRY.replace('"a"', '"first"') + text)
+    code, out, err = bench("queue", "mine.toml", "--minutes", "5", *tiny)
+    assert code == 2 and err.startswith("error: the entry 'a' cannot be run: ") and expected in err and err.count("\n") == 1 and not out
+
+
 def test_the_queue_for_a_gpu_names_what_there_is_and_seed_by_seed_all_of_it():
     asked: dict[str, list] = {}
     for entry in queue.load(ROOT / "benchmarks/gpu.toml"):
@@ -120,6 +143,8 @@ def test_records_are_carried_out_as_they_come_and_those_of_before_are_not(tmp_pa
     kept.carry()
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) == ["docs/performance.md", "results/a/new.json"]
     queue.Kept(root, None).carry()
+    with pytest.raises(UserError, match=r"\(--out\) lies in what is carried there"):
+        queue.Kept(root, root / "results" / "again")
 
 
 def test_tiny_is_the_same_on_digits_with_its_records_apart(tmp_path):
@@ -129,6 +154,7 @@ def test_tiny_is_the_same_on_digits_with_its_records_apart(tmp_path):
         *("-m", "run_bench", "run", "cifar10_200epochs@try", "--no-estimate", "--workers", "2"),
         *("--results", f"{tmp_path}/results/try", "--scratch", f"{tmp_path}/scratch"),
     ]
+    assert replace(entry, run=(entry.run[0], "--seeds=0", "--workers=6")).command(tmp_path) == command, "however options are written"
     assert replace(entry, run=(), benchmarks=("views",)).command(tmp_path)[1:] == ["-m", "benchmarks", "views", "--quick"]
     suite = figure_together.load("cifar10_200epochs@try", catalogue.DataSets())
     whole = suites.load("cifar10_200epochs")
