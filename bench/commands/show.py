@@ -128,13 +128,15 @@ def verified(records: dict) -> list[str]:
 
 def on_the_way(snapshots) -> list[str]:
     """A line for each: '30 % of the budget, step 12: linear_top1 41.2 on val, knn_top1 38.0 on val; features have collapsed'."""
+    from bench.records.record import COLLAPSE
+
     lines = []
     for one in snapshots:
         accuracies = [result for result in one.results if re.search("top1|mean_per_class", result.metric) and result.value is not None]
         told = [
             f"{result.metric} {result.value:.1f} on {result.split}{f' ({result.weights})' * bool(result.weights)}" for result in accuracies
         ]
-        collapsed = any(result.metric == "collapsed_centred" and result.value and not result.weights for result in one.results)
+        collapsed = any((result.evaluator, result.metric) == COLLAPSE and result.value and not result.weights for result in one.results)
         said = "; ".join(filter(None, [", ".join(told), "features have collapsed" * collapsed, one.error]))
         lines.append(f"{one.share:.0%} of the budget, step {one.steps:,}: {said or 'no accuracy was asked for'}")
     return lines

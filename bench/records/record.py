@@ -16,6 +16,11 @@ SCHEMA = 4
 LAYOUTS = (1, 2, 3, 4)
 """Those that are read; 1 has no error_at, 1 and 2 no cost.evaluators, 1 to 3 no snapshots."""
 
+COLLAPSE = ("label_free", "collapsed_centred")
+"""Evaluator and metric of the flag that an encoder's features differ in nearly no direction. `projection` has a flag of that name too, of
+what the projector makes of them, which may collapse alone. `collapsed`, the forerunner, took what all images have in common for a
+collapse."""
+
 # NaN and infinity are not JSON: a metric that is not a number is stored as null.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 

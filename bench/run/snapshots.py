@@ -18,14 +18,11 @@ from bench.data.source import Source
 from bench.errors import UserError, said
 from bench.evaluation.evaluate import evaluate
 from bench.machine.signals import Interrupted, StopSignals
-from bench.records.record import Result, Snapshot
+from bench.records.record import COLLAPSE, Result, Snapshot
 from bench.run.heartbeat import Heartbeat
 from bench.spec import RunSpec
 from bench.training.hook import retake_statistics
 from bench.training.trainer import Trainer
-
-COLLAPSE = ("label_free", "collapsed_centred")
-"""Evaluator and metric of the flag that features differ in nearly no direction."""
 
 
 def looks(

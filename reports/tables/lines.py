@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas
 
 from bench.folder_name import shown
+from bench.records.record import COLLAPSE
 from bench.spec import Budget
 from reports.tables import columns as kinds
 from reports.tables.columns import Column
@@ -16,15 +17,11 @@ from reports.tables.settings import ELSEWHERE, Setting
 from reports.tables.statistics import FEWEST_SEEDS
 from reports.tables.table import PIXELS, SETTING, Cell, Row
 
-COLLAPSED = "collapsed_centred"
-"""The flag that a row's note is of. `collapsed`, its forerunner, took what is common to all images for a collapse."""
-
 
 def notes(setting: Setting) -> tuple[str, ...]:
     """What a reader must know of this row beside its numbers."""
     runs, total, notes = setting.runs, len(setting.runs), []
-    # Of the encoder, not of what the projector makes, which may collapse alone.
-    flags = (result for result in setting.results if (result.evaluator, result.metric) == ("label_free", COLLAPSED))
+    flags = (result for result in setting.results if (result.evaluator, result.metric) == COLLAPSE)
     flagged = (result for result in flags if result.value > 0 and result.weights is None)
     collapsed = len({result.id for result in flagged})
     if collapsed:

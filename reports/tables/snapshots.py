@@ -9,9 +9,9 @@ import json
 import math
 from collections.abc import Sequence
 
+from bench.records.record import COLLAPSE
 from reports.tables.cells import cells_of
 from reports.tables.columns import Column
-from reports.tables.lines import COLLAPSED
 from reports.tables.settings import Measured, Run
 from reports.tables.table import OnTheWay
 
@@ -28,7 +28,7 @@ def on_the_way(runs: Sequence[Run], found: dict[str, Column]) -> tuple[OnTheWay,
         cells = cells_of(measured, columns)
         accuracies = {key: column for key, column in columns.items() if column.kind == "accuracy"}
         found |= accuracies
-        collapsed = sum(result.metric == COLLAPSED and result.value > 0 for result in measured)
+        collapsed = sum((result.evaluator, result.metric) == COLLAPSE and result.value > 0 for result in measured)
         looks.append(OnTheWay(share, {key: cells[key] for key in accuracies}, collapsed))
     return tuple(looks)
 

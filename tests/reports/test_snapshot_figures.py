@@ -20,6 +20,8 @@ def look(share, accuracy, collapsed=0.0):
     ]
     results.append(replace(results[1], value=1.0, weights="student"))
     results.append(Result(evaluator="label_free", split="train", metric="collapsed_centred", value=collapsed, **facts))
+    # A projector may collapse alone: its flag is no collapse of its encoder.
+    results.append(Result(evaluator="projection", split="train", metric="collapsed_centred", value=1.0, **facts))
     evals = ("validation", "label_free")
     return Snapshot(asked=share, share=share + 0.01, steps=round(100 * share), images=0, flops=0.0, evals=evals, results=tuple(results))
 
@@ -69,3 +71,4 @@ def test_show_has_a_line_for_each():
         "11% of the budget, step 10: linear_top1 34.0 on val, knn_top1 30.0 on val, knn_top1 1.0 on val (student); features have collapsed",
         "91% of the budget, step 90: ValueError: not finite",
     ]
+    assert "collapsed" not in on_the_way([look(0.1, 30.0)])[0]
