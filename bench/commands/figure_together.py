@@ -8,6 +8,7 @@ A suite for each list of evaluators, and for each folder of records: a run is in
 
 import contextlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench import suites
@@ -32,11 +33,11 @@ TITLE = "all"
 
 def load(name: str, data: DataSets, results: str | None = None) -> Suite:
     """The suite of this name, be it a suite's, a file's, the trials of one (NAME@tune), NAME@SCALE or one of all@SCALE,
-    or any of these made tiny (NAME@try).
+    or any of these made tiny (NAME@try), of which what cannot be made is left out, with a note.
     results: where the records of trials are, where that is not the suite's own folder. A UserError where a suite that was tuned reports a
     seed of trials."""
     if name.endswith(ENDING):
-        return shrunk(load(name.removesuffix(ENDING), data, results))
+        return served(name, shrunk(load(name.removesuffix(ENDING), data, results)), data)
     if TRIALS.search(name):
         from bench.commands import tuning  # Optuna takes a second to import
 
@@ -51,6 +52,27 @@ def load(name: str, data: DataSets, results: str | None = None) -> Suite:
     if tuned(name):
         require_unsearched(f"the suite '{name}'", {run.seed for run in found.runs}, dict.fromkeys(TRIAL_SEEDS, "tune"))
     return found
+
+
+def served(name: str, suite: Suite, data: DataSets) -> Suite:
+    """Without the runs that cannot be made of its data set, which are said; else one method that needs colour would keep all others from
+    being tried. A UserError where none is left."""
+    from bench.commands.console import note
+    from bench.commands.figure_records import Completions
+
+    completions, kept, refused = Completions(), [], {}
+    for run in suite.runs:
+        try:
+            completions.run(run, data.require(run.dataset))
+            kept.append(run)
+        except UserError as error:
+            refused[run.method] = str(error)
+    completions.keep()
+    if not kept:
+        raise UserError(f"nothing of '{name}' can be made: {next(iter(refused.values()))}")
+    for method, reason in refused.items():
+        note(f"{name} leaves out {method}: {reason}")
+    return replace(suite, runs=tuple(kept))
 
 
 def tuned(name: str) -> bool:

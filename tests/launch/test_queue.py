@@ -160,8 +160,32 @@ def test_tiny_is_the_same_on_digits_with_its_records_apart(tmp_path):
     whole = suites.load("cifar10_200epochs")
     assert {run.method for run in suite.runs} == {run.method for run in whole.runs} and suite.evals == whole.evals
     assert len(suite.runs) == len({run.method for run in suite.runs}), "one seed of each setting"
-    assert all((run.dataset, run.encoder, run.budget) == ("digits", "resnet8", _shrunk.BUDGET) for run in suite.runs)
+    assert all((run.dataset, run.encoder, run.budget, run.image_size) == ("digits", "resnet8", _shrunk.BUDGET, 32) for run in suite.runs)
+    assert {run.recipe_changes["batch_size"] for run in suite.runs} == {_shrunk.BATCH}
     assert suite.results != whole.results and suite.runs[0].hyper_parameters == whole.runs[0].hyper_parameters
+
+
+@pytest.mark.parametrize("name", ["cifar10_20epochs", "cifar10_vit"])
+def test_all_of_a_suite_can_be_tried_tiny_but_what_needs_colour_which_is_said(name, here, capsys):
+    data, whole = catalogue.DataSets(), suites.load(name)
+    suite = figure_together.load(f"{name}@try", data)
+    left_out = {"colorization", "split_brain"}
+    assert {run.method for run in suite.runs} == {run.method for run in whole.runs} - left_out
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all(f"note: {name}@try leaves out {method}: " in "\n".join(said) for method in left_out)
+    assert all("these images are grey" in line for line in said)
+    (whitening,) = (run for run in suite.runs if run.method == "w_mse")
+    assert whitening.recipe_changes["batch_size"] == 128, "as many as it must have"
+
+
+def test_of_a_suite_of_which_nothing_can_be_made_tiny_a_line_says_why(bench, here):
+    Path("mine.py").write_text(
+        '"""One."""\nfrom bench.spec import Budget, RunSpec\nfrom bench.suites import Suite\n\n\ndef suite():\n'
+        '    run = RunSpec(method="split_brain", dataset="cifar10", budget=Budget("steps", 9))\n'
+        '    return Suite((run,), ("knn",), "results/mine")\n'
+    )
+    code, _, err = bench("plan", "mine.py@try")
+    assert code == 2 and "nothing of 'mine.py@try' can be made: split_brain cannot be built" in err and err.count("\n") == 1
 
 
 def test_without_a_gpu_it_says_what_it_would_do_and_for_how_long(bench, here):
