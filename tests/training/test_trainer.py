@@ -280,6 +280,26 @@ def test_weights_that_the_last_update_broke_are_noticed(source):
         make(source, "3steps", Overflows).run()
 
 
+def test_linear_algebra_that_refuses_what_is_no_number_is_a_divergence_and_what_else_it_refuses_a_failure(source):
+    class Decomposes(Contrast):
+        broken = math.nan
+
+        def loss(self, batch, progress):
+            return super().loss(batch, progress) + 0 * torch.linalg.cholesky(torch.eye(2) * (1 + self.centre[0])).sum()
+
+        def after_step(self, progress):
+            with torch.no_grad():
+                self.centre.fill_(self.broken if progress > 0.3 else 0.0)
+
+    trainer = make(source, "6steps", Decomposes)
+    with pytest.raises(Diverged, match=r"centre is not finite after step [1-5]$"):
+        trainer.run()
+    assert 0 < trainer.meter.steps < 6
+    Decomposes.broken = -5.0
+    with pytest.raises(torch.linalg.LinAlgError, match="not positive"):
+        make(source, "6steps", Decomposes).run()
+
+
 def test_a_budget_that_a_hook_used_up_is_saved_too(source, tmp_path):
     trainer = make(source, "4steps")
     trainer.run()
