@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from reports.plots.cost import DOTS_PER_INCH, STYLE, drawn, save
 from reports.plots.label_placement import spread
 from reports.tables.columns import Column, rounded
+from reports.tables.drawable import MOST_NAMES
 from reports.tables.table import Row, Table
 
 FEWEST_AXES = 3
@@ -37,7 +38,7 @@ LINE = 0.045
 def write(tables: list[Table], folder: str | Path) -> list[Path]:
     """Draw every table that has enough evaluations, and few enough rows, into `folder`; returns the files."""
     paths = []
-    for table, slug in drawn(tables):
+    for table, slug in drawn(tables, MOST_NAMES):  # those that lead have names, the others are a grey background
         columns = evaluations(table)
         if len(columns) >= FEWEST_AXES:
             figure = draw(table, columns)

@@ -9,7 +9,7 @@ MOST_POINTS = 40
 """Rows that a figure shows at most, floors and ceilings among them."""
 
 MOST_NAMES = 64
-"""Rows of a figure whose methods are named below its axis."""
+"""Rows of a figure whose methods are named below its axis, or in which only those that lead have names."""
 
 CHARACTERS = 15
 """Of a row's label, in the mean: forty of them at the size that they are drawn in cover a third of the axes."""

@@ -67,11 +67,11 @@ def listed(cells: dict[str, Cell], columns: tuple[Column, ...]) -> str:
 
 
 def not_drawn(rows: Sequence[Row], ranked_by: str | None) -> str:
-    """The line that says why a table of accuracies has no figure, or none but those that name its methods below an axis."""
+    """The line that says why a table of accuracies has no figure, or none but those in which more rows can be told apart."""
     reason = ranked_by and undrawn(rows, ranked_by)
     if not reason:
         return ""
-    which = "No figure" if undrawn(rows, ranked_by or "", MOST_NAMES) else "No figure but those of families and years"
+    which = "No figure" if undrawn(rows, ranked_by or "", MOST_NAMES) else "No figure but families, years and profiles"
     return f"{which}: {reason}; leaderboard.csv has every number."
 
 

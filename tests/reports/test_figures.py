@@ -148,7 +148,7 @@ def test_a_table_of_more_rows_than_can_be_read_says_so_and_is_not_drawn(tmp_path
     (most,) = build(frame_of(tmp_path / "most", settings(MOST_NAMES + 1)))
     assert [line for line in few.lines if "figure" in line] == []
     assert [line for line in many.lines if "figure" in line] == [
-        "No figure but those of families and years: 41 rows, and 40 at most can be told apart in one; leaderboard.csv has every number."
+        "No figure but families, years and profiles: 41 rows, and 40 at most can be told apart in one; leaderboard.csv has every number."
     ]
     assert "No figure: 65 rows, and 40 at most can be told apart in one; leaderboard.csv has every number." in most.lines
     assert [table for table, _ in cost.drawn([few, many])] == [few]
