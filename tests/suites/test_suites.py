@@ -33,6 +33,7 @@ from bench.suites import (
     cifar10_frozen,
     cifar10_new_seeds,
     cifar10_search,
+    cifar10_short_runs,
     cifar10_short_search,
     cifar10_vit,
     demo,
@@ -49,7 +50,7 @@ from reports.tables.build import build as build_tables
 from reports.tables.rank_correlation import FEWEST
 from reports.tables.statistics import interval
 
-WITH_RECORDS = ("cifar10", "cifar10_new_seeds", "tiny_imagenet50", "text", "time")
+WITH_RECORDS = ("cifar10", "cifar10_new_seeds", "cifar10_short_runs", "tiny_imagenet50", "text", "time")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,7 @@ def test_a_file_of_the_folder_is_a_suite():
         *(
             "cifar10_new_seeds",
             "cifar10_search",
+            "cifar10_short_runs",
             "cifar10_short_search",
             "cifar10_vit",
             "demo",
@@ -180,6 +182,23 @@ def test_what_is_varied_for_short_runs_has_as_many_trials_as_all_others_and_read
         for method, variants in cifar10_short_search.VARIANTS.items()
         for variant in variants
     }
+
+
+def test_the_variants_that_are_reported_are_the_best_of_the_committed_search():
+    store, found = ResultStore(f"{ROOT}/results/cifar10_short_search"), {}
+    for record in store.records():
+        values = {result.metric: result.value for result in record.results}
+        method, hyper_parameters = record.spec["method"], record.spec["hyper_parameters"]
+        # The one with the most that is varied of those that the record has.
+        variant = max((its for its in cifar10_short_search.VARIANTS[method] if its.items() <= hyper_parameters.items()), key=len)
+        trial = (values["linear_top1"], values["knn_top1"], record.spec["recipe"]["lr"])
+        found.setdefault(method, []).append((trial, variant))
+    assert not store.problems and sum(map(len, found.values())) == len(suites.load("cifar10_short_search").runs)
+    for method, chosen in cifar10_short_runs.CHOSEN.items():
+        (_, _, lr), variant = max(found[method], key=lambda trial: trial[0])
+        assert (variant, lr) == chosen
+    beside = [run for run in suites.load("cifar10_short_runs").runs if run.method in found]
+    assert all({run.seed for run in beside if run.method == name} == {1, 2, 3} and len(beside) == 30 for name in found)
 
 
 def test_the_further_evaluations_are_of_runs_at_seeds_that_chose_nothing():
