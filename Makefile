@@ -69,7 +69,7 @@ verify: $(READY)
 	$(VENV)/bin/python run_bench.py verify $(COUNT) --at-most $(AT_MOST) --unrecorded $(if $(SEED),--seed $(SEED))
 
 # Figures' bytes are their libraries' too, those of constraints.txt. Pages that are made of the code alone are compared by the tests.
-REPORTS := cifar10 cifar10_new_seeds tiny_imagenet50 cifar10_200epochs text time
+REPORTS := cifar10 cifar10_new_seeds cifar10_short_runs tiny_imagenet50 cifar10_200epochs text time
 
 drift: $(READY)
 	$(VENV)/bin/python run_bench.py figure draw all --check
