@@ -52,6 +52,7 @@ NAMES_THE_SIZE = {
     "bench/pages/recipes.py": "what a paper trained with",
     "bench/commands/data.py": "an argument",
     "bench/commands/request.py": "an argument",
+    "bench/commands/tuning_pages.py": "a setting of the run to type next",
     "bench/commands/view_pictures.py": "in which test images are read, to be shown",
     "bench/commands/views.py": "an argument",
     "reports/claims/figure.py": "a setting of its runs",

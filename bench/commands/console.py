@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from bench.commands.streams import printable
+from bench.commands.streams import note, printable
 from bench.defaults import away_from_checkout
 from bench.folder_name import shown
 
@@ -165,8 +165,3 @@ def estimate(plan, store, request, wanted) -> tuple[float, int, list[str]]:
 
 class Stopped(Exception):
     """Runs were interrupted; the message says what is kept of them."""
-
-
-def note(text: str) -> None:
-    """Something that does not stop the command."""
-    click.echo(f"note: {text}", err=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench import suites
 from bench.commands import figure_scales
+from bench.commands.streams import note
 from bench.data.catalogue import DataSets
 from bench.defaults import COMMAND
 from bench.errors import UserError, unknown
@@ -57,7 +58,6 @@ def load(name: str, data: DataSets, results: str | None = None) -> Suite:
 def served(name: str, suite: Suite, data: DataSets) -> Suite:
     """Without the runs that cannot be made of its data set, which are said; else one method that needs colour would keep all others from
     being tried. A UserError where none is left."""
-    from bench.commands.console import note
     from bench.commands.figure_records import Completions
 
     completions, kept, refused = Completions(), [], {}

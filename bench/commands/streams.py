@@ -12,6 +12,8 @@ import select
 import sys
 from collections.abc import Callable, Iterator
 
+import click
+
 BOLD = re.compile(r"(\x1b\[[01]m)")
 """What click.style writes around a heading: bold, and its end. No other sequence passes."""
 
@@ -22,6 +24,11 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 def printable(text: str) -> str:
     """The text with its control characters as `\\x1b`."""
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+
+
+def note(text: str) -> None:
+    """Something that does not stop the command."""
+    click.echo(f"note: {text}", err=True)
 
 
 class Plain(io.TextIOWrapper):

@@ -45,9 +45,10 @@ from bench.run.tasks import shared_by_tasks
 from bench.spec import RunSpec, settled
 from bench.training.checkpoint import Checkpoints
 from bench.training.controls import Controls
+from bench.training.divergence import Diverged
 from bench.training.hook import fit
 from bench.training.meter import Meter
-from bench.training.trainer import Diverged, Trainer
+from bench.training.trainer import Trainer
 
 
 class RunFailed(Exception):

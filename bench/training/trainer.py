@@ -19,6 +19,7 @@ from bench.training.batches import Batches
 from bench.training.clock import Clock
 from bench.training.controls import Controls
 from bench.training.cuda_graph import CapturedStep
+from bench.training.divergence import Diverged, linear_algebra_told, require_finite
 from bench.training.hook import has_hook, retake_statistics, run_hook
 from bench.training.loss_curve import Curve, Unread
 from bench.training.meter import Meter
@@ -28,10 +29,6 @@ from bench.training.step import CapturedSteps, make_step, measure_step, phase_of
 
 AT_ONCE = 16
 """Steps that a GPU is given before the loss of the first of them is looked at."""
-
-
-class Diverged(Exception):
-    """The loss is not a number any more; the run ends and is recorded with its reason."""
 
 
 class Trainer:
@@ -86,19 +83,13 @@ class Trainer:
                 self.clock.charge_hook(self.meter.spent(self.spec.budget) - before if has_hook(self.method) else 0.0)
                 continue
             progress = self.clock.look(self.hooked_epoch)
-            try:
+            with linear_algebra_told(self.method, self.meter.steps, self.read_losses):
                 flops = self.meter.flops_of_step(phase_of(self.method, progress), lambda p=progress: self.measure_step(p))
                 if flops == 0 and self.spec.budget.unit == "flops":
                     raise ValueError("a step costs no FLOPs, so a budget in FLOPs would never end; take another unit")
                 captured = self.captured_steps.of(self.meter.steps, progress, self.meter)
                 with self.meter.charging(wait=len(self.unread) + 1 >= self.at_once):
                     loss = self.play(captured, progress) if captured else self.step(self.method, self.optimizer, self.batch(), progress)
-            except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # public by its documentation
-                # It refuses what is no number, of which a loss would be none either.
-                self.read_losses()
-                if broken := self.broken():
-                    raise Diverged(f"{broken} is not finite after step {self.meter.steps}") from error
-                raise
             self.meter.steps += 1
             self.meter.images += self.recipe.batch_size
             self.meter.flops += flops
@@ -114,13 +105,7 @@ class Trainer:
         self.snapshots.look(self)
         self.save()
         # The last update may have broken what no later loss could show.
-        if broken := self.broken():
-            raise Diverged(f"{broken} is not finite after step {self.meter.steps}")
-
-    def broken(self) -> str | None:
-        """The first of the method's weights and buffers in which a number is not finite."""
-        state = self.method.state_dict().items()
-        return next((name for name, value in state if value.is_floating_point() and not value.isfinite().all()), None)
+        require_finite(self.method, self.meter.steps)
 
     def read_losses(self) -> None:
         """Those of the steps since the last reading go into the curve. Raises Diverged at the first that is not a number."""

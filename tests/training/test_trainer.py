@@ -17,7 +17,8 @@ from bench.method import Method
 from bench.spec import Budget, DatasetInfo, Recipe, RunSpec
 from bench.training.checkpoint import Checkpoints
 from bench.training.controls import Controls
-from bench.training.trainer import Diverged, Trainer
+from bench.training.divergence import Diverged
+from bench.training.trainer import Trainer
 from bench.views.ops import Flip, ResizedCrop
 from bench.views.view import View
 
