@@ -14,7 +14,8 @@ class UserError(Exception):
 
 
 def did_you_mean(name: str, valid: Iterable[str], before: str = " ") -> str:
-    """ " Did you mean 'simclr'?" of a name that is like one of `valid`, else ''; `before`: what parts it from the sentence that it ends."""
+    """The question after a sentence, "Did you mean 'simclr'?", where a name is like one of `valid`, else ''. before: what parts it from
+    the sentence."""
     near = get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
     return f"{before}Did you mean '{near[0]}'?" if near else ""
 

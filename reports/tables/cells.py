@@ -81,8 +81,7 @@ def with_aggregate(rows: list[Row], columns: tuple[Column, ...]) -> list[Row]:
         if len(cells) == len(targets) and all(cell.values.keys() == cells[0].values.keys() for cell in cells):
             # Of each seed one number: one encoder serves all targets, so a seed's scores are no independent draws.
             of_seeds = {seed: interquartile_mean(np.array([cell.values[seed] for cell in cells])) for seed in cells[0].values}
-            numbers = np.array(list(of_seeds.values()))
-            row = replace(row, cells={**row.cells, kinds.AGGREGATE.key: Cell(float(numbers.mean()), interval(numbers), of_seeds)})
+            row = _with(row, kinds.AGGREGATE, of_seeds)
         done.append(row)
     return done
 
@@ -101,7 +100,12 @@ def with_clid(rows: list[Row]) -> list[Row]:
         if learnt and dimension and (seeds := learnt.values.keys() & dimension.values.keys()):
             both = {seed: (learnt.values[seed], dimension.values[seed]) for seed in sorted(seeds)}
             of_seeds = {seed: float(((pair - middle) / spread).sum()) for seed, pair in both.items()}
-            numbers = np.array(list(of_seeds.values()))
-            row = replace(row, cells={**row.cells, kinds.CLID.key: Cell(float(numbers.mean()), interval(numbers), of_seeds)})
+            row = _with(row, kinds.CLID, of_seeds)
         done.append(row)
     return done
+
+
+def _with(row: Row, column: Column, of_seeds: dict[int, float]) -> Row:
+    """The row with a cell that is made of its other ones, seed by seed."""
+    numbers = np.array(list(of_seeds.values()))
+    return replace(row, cells={**row.cells, column.key: Cell(float(numbers.mean()), interval(numbers), of_seeds)})
