@@ -4,7 +4,6 @@ B images of the global batch, S height and width of an image, D features, h heig
 """
 
 import copy
-import functools
 from typing import Protocol, Self
 
 import torch
@@ -30,10 +29,16 @@ WHITE_D65 = (0.95047, 1.0, 1.08883)
 """X, Y and Z of the illuminant D65 for the 2 degree observer."""
 
 
-@functools.cache
+_RATIOS: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+
 def ratio_of_rgb(device: torch.device, dtype: torch.dtype) -> Tensor:
     """[3, 3]: what gives X, Y and Z as parts of the white's. Kept on the device: a recorded step cannot copy anything there."""
-    return torch.tensor(XYZ_OF_RGB, device=device, dtype=dtype) / torch.tensor(WHITE_D65, device=device, dtype=dtype)[:, None]
+    if (found := _RATIOS.get((device, dtype))) is None:
+        found = torch.tensor(XYZ_OF_RGB, device=device, dtype=dtype) / torch.tensor(WHITE_D65, device=device, dtype=dtype)[:, None]
+        if type(found) is Tensor:  # where shapes alone are followed it has no numbers (bench/compute/flops.py)
+            _RATIOS[device, dtype] = found
+    return found
 
 
 @full_precision

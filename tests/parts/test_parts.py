@@ -6,10 +6,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.compute.collectives import gather
+from bench.compute.flops import count_flops_by_shapes
 from bench.parts.heads import mlp
 from bench.parts.losses import classify, full_precision, info_nce, nt_xent
 from bench.parts.memories import Memory, Queue
-from bench.parts.reconstruction import lab
+from bench.parts.reconstruction import lab, ratio_of_rgb
 from bench.parts.teachers import Teacher
 from loss_cases import lab_of_one
 
@@ -245,3 +246,12 @@ def test_lab_keeps_its_precision_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         inside = lab(images)
     assert inside.dtype == torch.float32 and torch.equal(inside, lab(images))
+
+
+def test_the_matrix_of_colours_is_no_shape_alone_after_flops_were_counted_by_shapes():
+    """It is kept for all later calls, and of a kept shape colorization's loss could not be computed any more."""
+    device, dtype = torch.device("cpu"), torch.float16  # of which nothing else asks for it
+    count_flops_by_shapes(lambda: ratio_of_rgb(device, dtype).sum())
+    found = ratio_of_rgb(device, dtype)
+    assert type(found) is torch.Tensor and found.sum(dim=1).tolist() == pytest.approx([1, 1, 1], abs=1e-2), "white is 1, 1, 1"
+    assert ratio_of_rgb(device, dtype) is found
