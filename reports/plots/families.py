@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, right_of_axes, save
-from reports.plots.label_placement import slanting, slanting_length, wide_enough
+from reports.plots.label_placement import left_of_axes, slanting, slanting_length, wide_enough
 from reports.tables.drawable import MOST_NAMES
 from reports.tables.table import Row, Table
 
@@ -63,7 +63,8 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
         FigureCanvasAgg(figure)
         right = min(0.8, right_of_axes(figure, references, table.ranked_by))
         bottom = 0.05 + min(0.5, max(0.17, LABEL * slanting_length([row.label for rows in panels.values() for row in rows])))
-        grid = figure.add_gridspec(1, len(panels), width_ratios=widths, left=0.07, right=right, bottom=bottom, top=0.82, wspace=0.06)
+        grid = figure.add_gridspec(1, len(panels), width_ratios=widths)
+        figure.subplots_adjust(left=0.07, right=right, bottom=bottom, top=0.82, wspace=0.06)
         colours, first = seaborn.color_palette("tab10", 10), None
         for number, (family, rows) in enumerate(panels.items()):
             axes = figure.add_subplot(grid[number], sharey=first)
@@ -83,6 +84,7 @@ def draw(table: Table, panels: dict[str, list[Row]]) -> Figure:
             if first is not None:
                 axes.tick_params(labelleft=False)
             first = first or axes
+        figure.subplots_adjust(left=left_of_axes(0.07, right, figure.axes))
         for number, axes in enumerate(figure.axes):
             draw_references(axes, references, table.ranked_by, names=number == len(figure.axes) - 1)
         first.set_ylabel(accuracy_label(table))

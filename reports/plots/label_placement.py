@@ -38,6 +38,15 @@ def wide_enough(least: float, names: float, degrees: float, points: float) -> fl
     return max(least, names * ROOM * points / 72 / math.sin(math.radians(degrees)) / 0.7)
 
 
+def left_of_axes(left: float, right: float, axes: list) -> float:
+    """Where axes between `left` and `right`, shares of the figure's width, begin for none of their slanting labels to leave the picture."""
+    figure = axes[0].figure
+    boxes = [label.get_window_extent(figure.canvas.get_renderer()) for each in axes for label in each.get_xticklabels()]
+    lacking = -min([0.0, *(box.x0 for box in boxes)]) / figure.bbox.width
+    # Labels near the left end move by less than the axes' left end does, and a little air.
+    return left + lacking * (right - left) / (right - left - 0.2) + 0.005 if lacking else left
+
+
 def place_labels(axes, points: list[tuple[float, float, str, tuple]]):
     """Write the label of every (x, y, label, colour) near its point, at the first free place in ANGLES x DISTANCES, or the
     least crowded one. Points are served from the top down, so that equal records give equal figures."""

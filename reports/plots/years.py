@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from reports.plots.cost import DOTS_PER_INCH, STYLE, accuracy_label, draw_point, draw_references, drawn, right_of_axes, save
 from reports.plots.families import ORDER
-from reports.plots.label_placement import slanting, slanting_length, wide_enough
+from reports.plots.label_placement import left_of_axes, slanting, slanting_length, wide_enough
 from reports.tables.drawable import MOST_NAMES
 from reports.tables.rank_correlation import agreement
 from reports.tables.table import Row, Table
@@ -93,6 +93,8 @@ def draw(table: Table, by_year: dict[int, list[Row]], families: dict[str, str]) 
         axes.set_xticks(
             places, [slanting(row.label) for row in names], rotation=SLANT[0], ha="right", rotation_mode="anchor", fontsize=SLANT[1]
         )
+        left = left_of_axes(0.07, right, [axes])
+        axes.set_position((left, bottom, right - left, TOP - bottom))
         for tick, row in zip(axes.get_xticklabels(), names, strict=True):
             tick.set_color([0.8 * channel for channel in colours[families.get(row.method, "")]])
         axes.set_ylabel(accuracy_label(table))
