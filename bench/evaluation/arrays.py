@@ -125,7 +125,7 @@ Extracted = TypeVar("Extracted", Arrays, LabelSets)
 
 
 def require_finite(evaluator: str, arrays: Extracted) -> Extracted:
-    """`arrays` itself; a ValueError that names evaluator, data set and array where a feature is NaN or infinite."""
+    """`arrays` itself; a NotFinite that names evaluator, data set and array where a feature is NaN or infinite."""
     for field in fields(arrays):
         value = getattr(arrays, field.name)
         if field.name.endswith("_x") and value is not None:
@@ -133,15 +133,19 @@ def require_finite(evaluator: str, arrays: Extracted) -> Extracted:
     return arrays
 
 
+class NotFinite(ValueError):
+    """A feature is NaN or infinite."""
+
+
 def check_finite(evaluator: str, dataset: str, what: str, x: np.ndarray) -> None:
-    """ValueError where `x`, features [N, D], holds NaN or infinity."""
+    """NotFinite where `x`, features [N, D], holds NaN or infinity."""
     bad = sum(int((~np.isfinite(x[start : start + ROWS_AT_ONCE]).all(axis=1)).sum()) for start in range(0, len(x), ROWS_AT_ONCE))
     if bad:
-        raise ValueError(f"{evaluator} on {dataset}: {bad} of {len(x)} rows of {what} hold NaN or infinite features")
+        raise NotFinite(f"{evaluator} on {dataset}: {bad} of {len(x)} rows of {what} hold NaN or infinite features")
 
 
 def finite_crops(evaluator: str, dataset: str, crops: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """`crops` themselves, features of two crops of the same images [N, D]; a ValueError where one holds NaN or infinity."""
+    """`crops` themselves, features of two crops of the same images [N, D]; a NotFinite where one holds NaN or infinity."""
     for what, x in zip(("the first crop", "the second crop"), crops, strict=True):
         check_finite(evaluator, dataset, what, x)
     return crops

@@ -1,17 +1,21 @@
 """What to say of a run that crashed: where in the method's file, and the traceback in the run's folder; of one without memory: what to
-lower, and to what, found by trying."""
+lower, and to what, found by trying; of one whose features are no numbers: that it diverged."""
 
 import contextlib
 import re
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from bench.errors import where
+from bench.evaluation.arrays import NotFinite
+from bench.method import Method
 from bench.run.folder import RunFolder
 from bench.run.processes import FollowerDied
+from bench.training.divergence import Diverged
 from bench.training.trainer import Trainer
 
 SIGNS = ("DefaultCPUAllocator", "out of memory")
@@ -20,6 +24,18 @@ SIGNS = ("DefaultCPUAllocator", "out of memory")
 
 FRAME = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+), in ')
 """How Python writes a frame of a traceback."""
+
+
+@contextlib.contextmanager
+def features_told(method: Method) -> Iterator[None]:
+    """An evaluation in which features that are not finite are a training's that has diverged: weights that are numbers may be too large for
+    features to be, and the same training would end with them again."""
+    try:
+        yield
+    except NotFinite as reason:
+        if method.trained:
+            raise Diverged(str(reason)) from reason
+        raise
 
 
 def keep_traceback(error: BaseException, folder: RunFolder) -> None:

@@ -32,7 +32,7 @@ from bench.records.store import ResultStore
 from bench.run import snapshots, weights
 from bench.run.aim import aim
 from bench.run.build import as_seen_by, build_method, make_trainer, of_its_task
-from bench.run.crash import explain, keep_traceback, place_of
+from bench.run.crash import explain, features_told, keep_traceback, place_of
 from bench.run.export import keep_beside
 from bench.run.folder import run_folder
 from bench.run.follower import job_of
@@ -117,7 +117,9 @@ def make_record(spec: RunSpec, missing: tuple[str, ...], store: ResultStore, pla
         weights.require_same(method, store, spec)
         weights.export(method, spec, folder.weights)
         clock = time.perf_counter()
-        results, seconds = evaluate(method, spec, source, missing, data, threads, signals, heartbeat.of_evaluation(trainer), folder.path)
+        tell = heartbeat.of_evaluation(trainer)
+        with features_told(method):
+            results, seconds = evaluate(method, spec, source, missing, data, threads, signals, tell, folder.path)
         loggers.of_results(meter.steps, results)
         evaluation = {"evaluation_seconds": time.perf_counter() - clock, "evaluators": seconds}
     except Diverged as reason:
