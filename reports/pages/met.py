@@ -2,16 +2,20 @@
 whether theirs lies within our interval.
 
     write(tables, "reports/published_cifar10", frame, sizes)    met.md, where a table is on the setting of a published value
-    met(tables, published.load()[0], sizes)                     the same as data
+    met(tables, *published.load(), sizes)                       the same as data
 
-What is at any other budget, encoder or batch size stands in published.md alone. The same records give the same bytes.
+A point of a published curve has ours beside it that were trained for as long with the same learning rate: looks at a run of the same whole
+length on its way, and looks at and ends of runs at a constant rate, as long as the cosine of theirs has hardly fallen. What is at any other
+budget, encoder or batch size stands in published.md alone. The same records give the same bytes.
 """
 
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -30,6 +34,9 @@ SMALL = 64
 
 NEAR = 0.01
 """Of theirs, by which our length may differ: whole steps."""
+
+HARDLY = 0.01
+"""Of the learning rate, that a cosine has fallen by, until which it is as good as constant."""
 
 EVERYTHING = "train+val"
 """The pretraining split that is all that others train on: val is taken from their train."""
@@ -52,6 +59,7 @@ LEGEND = """\
 - **what differs** of their protocol, and then of their setting: what a run of ours could not have; and what ours was trained on, where that
   is not all of train and val. Where a miss is large and nothing here explains it, the reason is not known yet. Their batch size is ours, or
   not stated.
+- **epochs** of the whole training; **10 of 200** a point within a training of 200.
 - **confidence** `paper`: from the page of those who measured it; `copy`: from a text copy of that; `by eye`: read off a picture.
 """
 
@@ -64,9 +72,9 @@ class Met:
     column: Column
     cell: Cell
     theirs: dict[str, str]
-    """A row of published.csv."""
-    trained_on: str = ""
-    """Ours, where it is less than theirs: 'here trained on train, 45,000 images'."""
+    """A row of published.csv or of curves.csv."""
+    ours: tuple[str, ...] = ()
+    """What differs of ours: 'here trained on train, 45,000 images'."""
 
     @property
     def difference(self) -> float:
@@ -79,34 +87,70 @@ class Met:
         return None if self.cell.half_width is None else abs(self.difference) <= self.cell.half_width
 
 
-def met(tables: list[Table], found: list[dict[str, str]], sizes: Mapping[str, Mapping[str, int | None]]) -> list[tuple[Table, list[Met]]]:
-    """Every table that is on the setting of a published value, with the pairs, in the order of our rows and columns, then of the file.
-    found: rows of published.csv. sizes: images in each split of the data sets that are known."""
+def met(
+    tables: list[Table], found: list[dict[str, str]], points: list[dict[str, str]], sizes: Mapping[str, Mapping[str, int | None]]
+) -> list[tuple[Table, list[Met]]]:
+    """Every table that is on the setting of a published value, with the pairs, in the order of our rows and columns, then of the files.
+    found, points: rows of published.csv and curves.csv. sizes: images in each split of the data sets that are known."""
     made = []
     for table in tables:
-        images = train_images(sizes.get(str(table.key["dataset"]), {}), str(table.key["pretrain_split"]))
-        encoder = ENCODERS.get(str(table.key["encoder"])) if int(str(table.key["image_size"])) <= SMALL else None
-        here = [one for one in found if one["dataset"] == table.key["dataset"] and one["encoder"] == encoder and one["epochs"]]
         split = str(table.key["pretrain_split"])
-        less = f"here trained on {split}, {images:,} images" if images and split != EVERYTHING else ""
-        pairs = [
-            Met(row, column, row.cells[column.key], one, less)
-            for row in table.rows
-            for column in table.columns
-            for one in here
-            if one["method"] == row.method and column.key in row.cells and re.fullmatch(ALIKE.get(one["measure"], "(?!)"), column.key)
-            if images and abs(row.cells["images"].mean / images / float(one["epochs"]) - 1) < NEAR
-            if one["batch_size"] in ("", str(batch_size(row)))
-        ]
+        images = train_images(sizes.get(str(table.key["dataset"]), {}), split)
+        encoder = ENCODERS.get(str(table.key["encoder"])) if int(str(table.key["image_size"])) <= SMALL else None
+        if not images or not encoder:
+            continue
+        ours = (f"here trained on {split}, {images:,} images",) if split != EVERYTHING else ()
+        pairs = []
+        for row in (row for row in table.rows if "images" in row.cells):
+            here = [one for one in (*found, *points) if is_on(one, table, encoder, row)]
+            whole = row.cells["images"].mean / images
+            pairs += [
+                Met(row, column, cell, one, (*ours, *told))
+                for epochs, column, cell in measured(table, row, images)
+                for one in here
+                if re.fullmatch(ALIKE.get(one["measure"], "(?!)"), column.key)
+                if (told := as_long(one, epochs, whole, row)) is not None
+            ]
         if pairs:
             made.append((table, pairs))
     return made
 
 
-def batch_size(row: Row) -> int | None:
-    """Of its recipe; None of what is not trained."""
+def is_on(one: dict[str, str], table: Table, encoder: str, row: Row) -> bool:
+    """Whether a published value is of this method on this data set with this encoder and batch size, and says for how long."""
+    same = (one["method"], one["dataset"], one["encoder"]) == (row.method, table.key["dataset"], encoder)
+    return same and bool(one["epochs"]) and one["batch_size"] in ("", str(recipe_of(row).get("batch_size")))
+
+
+def measured(table: Table, row: Row, images: int) -> Iterator[tuple[float, Column, Cell]]:
+    """(epochs that it had trained for, column, cell) of a row's looks on its way, and of its end. images: an epoch."""
+    end = row.cells["images"].mean
+    for look in (look for look in row.on_the_way if look.images < end):
+        yield from ((look.images / images, column, look.cells[column.key]) for column in table.on_the_way if column.key in look.cells)
+    yield from ((end / images, column, row.cells[column.key]) for column in table.columns if column.key in row.cells)
+
+
+def as_long(one: dict[str, str], epochs: float, whole: float, row: Row) -> tuple[str, ...] | None:
+    """What of the learning rate differs, where what was measured after so many epochs of `whole` is as long as a published value; None
+    where it is not."""
+    end = float(one["epochs"])
+    if "epoch" not in one:  # the value at the end of a training
+        return () if abs(whole / end - 1) < NEAR and epochs == whole else None
+    point = float(one["epoch"])
+    if abs(epochs / point - 1) >= NEAR:
+        return None
+    if abs(whole / end - 1) < NEAR:
+        return ()
+    fallen = (1 - math.cos(math.pi * point / end)) / 2
+    if (one["schedule"], recipe_of(row).get("schedule")) != ("cosine", "constant") or fallen >= HARDLY:
+        return None
+    return (f"here the learning rate is constant, which a cosine of {end:g} epochs has lowered by {fallen:.1%} there",)
+
+
+def recipe_of(row: Row) -> dict[str, Any]:
+    """Of its runs; empty of what is not trained."""
     recipe = dict(zip(SETTING, row.setting, strict=False)).get("recipe")
-    return (json.loads(recipe) or {}).get("batch_size") if recipe else None
+    return (json.loads(recipe) or {}) if recipe else {}
 
 
 def write(
@@ -117,7 +161,7 @@ def write(
     versions: Sequence[Mapping[str, int]] = (),
 ) -> list[Path]:
     """met.md, .csv and .json in `folder`, or nothing where no table is on a published setting. The rest as of published.md."""
-    made = met(of_known_methods(tables, frame, versions), load()[0], sizes)
+    made = met(of_known_methods(tables, frame, versions), *load(), sizes)
     sections = [(table.title, HEAD, [_line(pair) for pair in pairs]) for table, pairs in made]
     return programs.write_page(folder, "met", markdown(made), sections) if made else []
 
@@ -139,6 +183,7 @@ def _line(pair: Met) -> list[str]:
     one = pair.theirs
     ours = [pair.row.label, kinds.text(pair.column, pair.cell).removesuffix(" ="), pair.column.header]
     within = "–" if pair.within is None else "yes" if pair.within else "no"
-    differs = "; ".join(filter(None, (one["differs"], one["setting"], pair.trained_on)))
-    theirs = [one["value"], MEASURES[one["measure"]][1], f"{pair.difference:+.1f}", within, one["epochs"], differs]
-    return [*ours, *theirs, one["title"], one["confidence"]]
+    differs = "; ".join(filter(None, (one["differs"], one.get("setting"), *pair.ours)))
+    epochs = f"{one['epoch']} of {one['epochs']}" if "epoch" in one else one["epochs"]
+    theirs = [one["value"], MEASURES[one["measure"]][1], f"{pair.difference:+.1f}", within, epochs, differs]
+    return [*ours, *theirs, one["title"], one.get("confidence", "")]

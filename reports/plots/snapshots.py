@@ -2,9 +2,9 @@
 
     write(build(store.frame()), "reports/adhoc")      snapshots-<table>.svg and .png, .csv and .json
 
-A line is a method over the share of its budget that was spent, mean over seeds with 95 % interval; a hollow point one where features of a
-seed had collapsed. All points of a line are of the same runs, whose learning rate still falls: what a shorter budget comes to is another
-figure (budget_curves.py). The same records give the same bytes.
+A line is a method over the share of its budget that was spent at each look, mean over seeds with 95 % interval; a hollow point one where
+features of a seed had collapsed. All points of a line are of the same runs, whose learning rate still falls: what a shorter budget comes to
+is another figure (budget_curves.py). The same records give the same bytes.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
         if table.on_the_way and len(rows) <= MOST_POINTS:
             figure = draw(table, rows)
             paths += save(figure, folder, f"snapshots-{name}", table.made_of)
-            head = ["setting", "share", "column", "mean", "half_width", "seeds", "collapsed"]
+            head = ["setting", "share", "reached", "column", "mean", "half_width", "seeds", "collapsed"]
             paths += programs.write_numbers(folder, f"snapshots-{name}", head, numbers(rows))
     return paths
 
@@ -41,7 +41,7 @@ def write(tables: list[Table], folder: str | Path) -> list[Path]:
 def numbers(rows: list[Row]) -> list[tuple[object, ...]]:
     """A line for each point: the mean over seeds, and of how many of them features had collapsed."""
     return [
-        (row.label, look.share, key, cell.mean, cell.half_width, len(cell.values), look.collapsed)
+        (row.label, look.share, look.reached, key, cell.mean, cell.half_width, len(cell.values), look.collapsed)
         for row in rows
         for look in row.on_the_way
         for key, cell in look.cells.items()
@@ -81,7 +81,7 @@ def draw_row(axes, row: Row, column: Column, colour, marker: str) -> float | Non
     found = [(look, look.cells[column.key]) for look in row.on_the_way if column.key in look.cells]
     if not found:
         return None
-    places, heights = [100 * look.share for look, _ in found], [cell.mean for _, cell in found]
+    places, heights = [100 * look.reached for look, _ in found], [cell.mean for _, cell in found]
     halves = [cell.half_width or 0.0 for _, cell in found]
     axes.errorbar(places, heights, yerr=halves, color=colour, linewidth=1.4, elinewidth=0.9, capsize=2, zorder=3)
     for (look, _), x, y in zip(found, places, heights, strict=True):

@@ -1,6 +1,6 @@
 """What was measured of a setting within its runs, share by share of their budget, from the records' snapshots.
 
-    on_the_way(setting.runs, found)      (OnTheWay(0.05, {"val:knn_top1": Cell(...), ...}, collapsed=0), ...)
+    on_the_way(setting.runs, found)      (OnTheWay(0.05, 0.0512, 2048, {"val:knn_top1": Cell(...), ...}, collapsed=0), ...)
 
 Cells are made as a table's are, over the seeds that were looked at there; no table has them as its own.
 """
@@ -8,6 +8,7 @@ Cells are made as a table's are, over the seeds that were looked at there; no ta
 import json
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from bench.records.record import COLLAPSE
 from reports.tables.cells import cells_of
@@ -18,18 +19,20 @@ from reports.tables.table import OnTheWay
 
 def on_the_way(runs: Sequence[Run], found: dict[str, Column]) -> tuple[OnTheWay, ...]:
     """By the share that was asked for; the columns of accuracies are added to `found`."""
-    by_share: dict[float, list[Measured]] = {}
+    by_share: dict[float, list[tuple[Run, dict]]] = {}
     for run in runs:
         for one in json.loads(run.snapshots) if isinstance(run.snapshots, str) else ():
-            by_share.setdefault(one["asked"], []).extend(_measured(one, run))
+            by_share.setdefault(one["asked"], []).append((run, one))
     looks = []
-    for share, measured in sorted(by_share.items()):
+    for share, taken in sorted(by_share.items()):
+        measured = [result for run, one in taken for result in _measured(one, run)]
         columns: dict[str, Column] = {}
         cells = cells_of(measured, columns)
         accuracies = {key: column for key, column in columns.items() if column.kind == "accuracy"}
         found |= accuracies
         collapsed = sum((result.evaluator, result.metric) == COLLAPSE and result.value > 0 for result in measured)
-        looks.append(OnTheWay(share, {key: cells[key] for key in accuracies}, collapsed))
+        reached, images = (fmean(one[name] for _, one in taken) for name in ("share", "images"))
+        looks.append(OnTheWay(share, reached, images, {key: cells[key] for key in accuracies}, collapsed))
     return tuple(looks)
 
 

@@ -23,7 +23,15 @@ def look(share, accuracy, collapsed=0.0):
     # A projector may collapse alone: its flag is no collapse of its encoder.
     results.append(Result(evaluator="projection", split="train", metric="collapsed_centred", value=1.0, **facts))
     evals = ("validation", "label_free")
-    return Snapshot(asked=share, share=share + 0.01, steps=round(100 * share), images=0, flops=0.0, evals=evals, results=tuple(results))
+    return Snapshot(
+        asked=share,
+        share=share + 0.01,
+        steps=round(100 * share),
+        images=round(20_000 * share),
+        flops=0.0,
+        evals=evals,
+        results=tuple(results),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +50,7 @@ def test_a_row_has_them_beside_its_numbers_and_not_among_them(table):
     assert byol.on_the_way == () and [one.share for one in simclr.on_the_way] == [0.1, 0.5]
     first, second = simclr.on_the_way
     assert first.cells["val:knn_top1"].values == {0: 30, 1: 31, 2: 32} and first.cells["val:linear_top1"].mean == 35
+    assert (first.reached, first.images, second.reached) == (0.11, 2000, 0.51), "of the step that was looked at"
     assert (first.collapsed, second.collapsed) == (0, 1) and first.cells["val:knn_top1"].half_width > 0
     assert [column.key for column in table.on_the_way] == ["val:linear_top1", "val:knn_top1"]
     assert not any(column.key.startswith("val:") for column in table.columns) and not any(key.startswith("val:") for key in simclr.cells)
@@ -51,7 +60,7 @@ def test_a_row_has_them_beside_its_numbers_and_not_among_them(table):
 def test_the_figure_has_a_panel_a_measure_in_the_same_bytes(table, tmp_path, monkeypatch):
     linear, knn = snapshots.draw(table, [table.rows[0]]).axes
     (bars,) = knn.containers
-    assert list(bars.lines[0].get_ydata()) == [31, 61] and list(bars.lines[0].get_xdata()) == [10, 50]
+    assert list(bars.lines[0].get_ydata()) == [31, 61] and list(bars.lines[0].get_xdata()) == [11, 51]
     assert [line.get_markerfacecolor() == "white" for line in knn.lines if line.get_marker() not in ("None", "_", "|")] == [False, True]
     assert "linear" in linear.get_title() and [text.get_text() for text in knn.texts] == ["simclr"]
     first, second = (cost.render(snapshots.draw(table, [table.rows[0]]), "svg") for _ in range(2))

@@ -38,6 +38,7 @@ from bench.suites import (
     cifar10_vit,
     demo,
     demo_search,
+    moco_demo,
     published_cifar10,
     tiny_imagenet50,
 )
@@ -83,6 +84,7 @@ def test_a_file_of_the_folder_is_a_suite():
             "cifar10_vit",
             "demo",
             "demo_search",
+            "moco_demo",
             "published_cifar10",
             "text",
             "time",
@@ -329,6 +331,20 @@ def test_the_learning_rate_rises_through_one_and_ten_published_epochs_as_it_woul
     assert {method for method, epochs in after if epochs == 10} == {"simclr", "vicreg"}
     seeds = {name: sum(run.method == name and run.budget.amount == 1 for run in runs) for name in (*files, "random", "emp_ssl")}
     assert seeds == {**dict.fromkeys((*files, "random"), 3), "emp_ssl": 1}
+
+
+def test_the_first_epochs_of_mocos_demo_are_at_its_settings_and_end_at_a_point_of_its_curve():
+    curve = [point for point in published.load()[1] if point["title"] == "MoCo CIFAR-10 demo"]
+    facts = {(point["method"], point["encoder"], point["batch_size"], point["schedule"]) for point in curve}
+    assert facts == {("moco", "ResNet-18 (3x3 stem)", "512", "cosine")}
+    runs = [run for run in suites.load("moco_demo").runs if run.method == "moco"]
+    assert {run.budget for run in runs} == {Budget("epochs", moco_demo.EPOCHS)} and len({run.seed for run in runs}) == len(runs) == 3
+    assert {"1", str(moco_demo.EPOCHS)} <= {point["epoch"] for point in curve}
+    with torch.device("meta"):
+        own = build(methods.load("moco"), factory.factory("resnet18", 32), DatasetInfo(100, 32), 10, {})
+    recipe = replace(own.recipe, **runs[0].recipe_changes)
+    assert (recipe.batch_size, lr_at(recipe, 0.0), lr_at(recipe, 0.999)) == (512, pytest.approx(0.06), pytest.approx(0.06))
+    assert (recipe.momentum, recipe.weight_decay) == (0.9, 5e-4)
 
 
 def test_tiny_imagenet_has_the_steps_and_learning_rates_of_cifar10():
