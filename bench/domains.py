@@ -39,7 +39,7 @@ Several = Annotated[int, Ge(2)]
 """Of what one alone says nothing: classes, prototypes, negatives, images that statistics are of."""
 CountOrZero = Annotated[int, Ge(0)]
 """Of what there need not be."""
-Names = Annotated[str, doc("names with commas between them")]
+Names = Annotated[str, doc("names with commas between them, or nothing")]
 Numbers = Annotated[str, doc("numbers with commas between them, or nothing")]
 """Texts that the constructor reads."""
 

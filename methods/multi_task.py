@@ -3,12 +3,11 @@
 The tasks are methods of this folder, with their default hyper-parameters; each sees its own views of the same images.
 
 Differs from the paper:
-- Relative position and exemplar, two of the paper's four tasks: the others are colorization, which wants a trunk of one channel and so is
-  no task here, nor is the paper's harmonisation, which gives the other tasks colorization's input; and motion segmentation, of videos.
+- Three of the paper's four tasks: the other is motion segmentation, of videos. Of grey images there is no colour to predict: two.
+- Colorization gives the trunk lightness in each of its three channels; nothing harmonises that with what other tasks give it.
 - The paper's naive network: every head is on the trunk's last layer; no lasso that chooses layers for each task.
-- Exemplar tells nothing of a class in its first epoch (methods/exemplar.py), and its loss at chance is several times the ln 8 of
-  relative position: the logarithm of the number of images.
-- One optimizer and one step for all tasks, with the first task's recipe; the paper trains on a cluster, each task on machines of its own.
+- Exemplar tells nothing of a class in its first epoch (methods/exemplar.py); its loss at chance is several times relative position's ln 8.
+- One optimizer and one step for all, with the first task's recipe; the paper trains each task on machines of its own.
 B images in the global batch, D features.
 """
 
@@ -20,16 +19,20 @@ from torch import nn
 import methods
 from bench.domains import Names, Numbers
 from bench.method import Method
+from bench.parts import OneChannel
+
+TASKS = "relative_patch,exemplar,colorization"  # the paper's, of images
 
 
 def numbers(text: str, count: int) -> tuple[float, ...]:
-    """'1,0.5' -> (1.0, 0.5); '' -> as many ones as there are tasks."""
+    """'1,0.5' -> (1.0, 0.5); '3' -> (3.0, 1.0), as many as there are tasks; '' -> ones."""
     try:
-        found = tuple(float(part) for part in text.split(",")) if text.strip() else (1.0,) * count
+        found = tuple(float(part) for part in (text.strip() or "1").split(","))
     except ValueError:
         found = ()
+    found += (1.0,) * (count - 1) * (len(found) == 1)
     if len(found) != count or not all(0 < number < float("inf") for number in found):
-        raise ValueError(f"weights must be one number above 0 for each of the {count} tasks, as '1,0.5', not '{text}'")
+        raise ValueError(f"weights must be one number above 0 for each of the {count} tasks, or for the first, as '1,0.5', not '{text}'")
     return found
 
 
@@ -55,23 +58,22 @@ class MultiTask(Method):
     source = "google-deepmind/multiself@7032e0c"
     family = "pretext"
     needs = "feature_map"  # the most that every encoder offers, whatever the tasks need of it
-    search = {"weights": ("choice", "0.1,1", "0.3,1", "", "1,0.3", "1,0.1")}
+    search = {"weights": ("choice", "0.1", "0.3", "", "3", "10")}
 
-    def __init__(self, make_encoder, data, *, tasks: Names = "relative_patch,exemplar", weights: Numbers = ""):
-        """tasks: names of methods, with commas; the first one's recipe is used for all. weights: of their losses, in the same order;
-        where empty, each is 1. The paper's four tasks are said above."""
+    def __init__(self, make_encoder, data, *, tasks: Names = "", weights: Numbers = ""):
+        """tasks: names of methods, with commas; where empty TASKS, without colorization where images are grey. The first one's recipe is
+        used for all. weights: of their losses, in the same order; one number is the first task's, and the others have 1."""
         super().__init__()
-        names = names_of(tasks)
+        names = [name for name in names_of(tasks or TASKS) if tasks or data.channels > 1 or name != "colorization"]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"tasks must be names of different methods, as 'rotation,npid', not '{tasks}'")
-        classes = [task_class(name) for name in names]
-        self.task_weights = numbers(weights, len(names))
-        self.encoder = make_encoder()
-        self.tasks = nn.ModuleList(self.build(*task, data) for task in zip(names, classes, strict=True))
+        self.task_weights, self.encoder = numbers(weights, len(names)), make_encoder()
+        self.tasks = nn.ModuleList(self.build(*task, data) for task in zip(names, map(task_class, names), strict=True))
         self.views = tuple(view for task in self.tasks for view in task.views)
         self.smallest_batch = max(task.smallest_batch for task in self.tasks)
         self.phases = tuple(sorted({phase for task in self.tasks for phase in task.phases}))
-        self.sees_whole_images = any(task.sees_whole_images for task in self.tasks)
+        grey = any(isinstance(module, OneChannel) for module in self.modules())  # BatchNorms follow what every task shows them
+        self.sees_whole_images = all(task.sees_whole_images for task in self.tasks) and not grey
         # Every number is the first task's, with the source that its file names: one optimizer moves the trunk. What a task says of
         # some of its own parameters, relative to that, stays.
         groups = [
@@ -85,8 +87,8 @@ class MultiTask(Method):
     @classmethod
     def full_version(cls, hyper_parameters):
         """'1+npid1+rotation1': a task whose numbers may move makes another run."""
-        names = sorted(names_of(hyper_parameters["tasks"]))
-        return "+".join([str(cls.version), *(f"{name}{methods.version(name, task_class(name), {})}" for name in names)])
+        told = (f"{name}{methods.version(name, task_class(name), {})}" for name in sorted(names_of(hyper_parameters["tasks"] or TASKS)))
+        return "+".join([str(cls.version), *told])
 
     def build(self, name, cls, data):
         """A task whose encoder is the shared one; its teachers are copies of that."""
@@ -95,16 +97,16 @@ class MultiTask(Method):
         handed = []
 
         def the_shared_one(in_channels=3, width=1.0, bn_groups=1):
-            if handed or (in_channels, width, bn_groups) != (3, 1.0, 1):
+            if handed or (in_channels, width, bn_groups) not in ((3, 1.0, 1), (1, 1.0, 1)):
                 asked = "a second one" if handed else f"in_channels={in_channels}, width={width}, bn_groups={bn_groups}"
-                raise ValueError(f"{name} cannot be a task: it asks for {asked}, and all tasks share one encoder of images in colour")
+                raise ValueError(f"{name} cannot be a task: it asks for {asked}, and all tasks share one encoder")
             handed.append(name)
-            return self.encoder
+            return OneChannel(self.encoder) if in_channels == 1 else self.encoder
 
         return cls(the_shared_one, data)
 
     def trunk_names(self, module):
-        """The names that the trunk has inside a module."""
+        """Its names inside a module."""
         return [path for path, child in module.named_modules(remove_duplicate=False) if child is self.encoder]
 
     def state_dict(self, *args, **kwargs):
@@ -123,8 +125,8 @@ class MultiTask(Method):
 
     def names_here(self, number, prefix):
         """What a prefix of a task's parameters is here: those of the trunk have one name for all tasks."""
-        trunks = self.trunk_names(self.tasks[number])
-        for trunk in trunks:
+        trunks, inside = self.trunk_names(self.tasks[number]), self.tasks[number].named_modules()
+        for trunk in (*trunks, *(path for path, child in inside if isinstance(child, OneChannel))):
             if f"{prefix}.".startswith(f"{trunk}."):
                 return (f"encoder{prefix.removeprefix(trunk)}",)
         covers_trunk = any(trunk.startswith(prefix) for trunk in trunks)

@@ -7,6 +7,7 @@ from bench.compute.collectives import gather, mean_of_batch, shard
 from bench.compute.flops import add_flops
 from bench.compute.precision import upcast
 from bench.parts.budgets import Needed, images_seen
+from bench.parts.channels import OneChannel
 from bench.parts.clusters import kmeans, sinkhorn
 from bench.parts.distillation import (
     HiddenPatches,
@@ -44,6 +45,7 @@ __all__ = [
     "MomentumContrast",
     "MultiCrop",
     "Needed",
+    "OneChannel",
     "PrototypeHead",
     "Queue",
     "SelfDistillation",

@@ -25,11 +25,11 @@ from loss_cases import narrow
 SIZE, IMAGES = 16, 12
 
 
-def make(*, encoder="resnet8", seed=0, **hyper_parameters):
+def make(*, encoder="resnet8", seed=0, size=SIZE, channels=3, **hyper_parameters):
     """The method on a narrow encoder, in training mode."""
-    make_encoder = narrow(encoder, SIZE)
+    make_encoder = narrow(encoder, size)
     with seeded("weights", seed):
-        data = DatasetInfo(IMAGES, SIZE)
+        data = DatasetInfo(IMAGES, size, channels=channels)
         return methods.load("multi_task")(make_encoder, data, **hyper_parameters).train()
 
 
@@ -112,7 +112,42 @@ def test_a_task_is_what_it_is_alone():
     torch.testing.assert_close(method.encoder.stem[0].weight.grad, gradients)
 
 
-@pytest.mark.parametrize("tasks", ["rotation,npid", "simclr,byol,rotation", "dino,rotation"])
+def test_a_task_of_one_channel_gives_it_to_each_of_the_trunks_three():
+    """A convolution of three equal channels is one of the sum of its weights."""
+    method = make(tasks="rotation,colorization", weights="2")
+    batch, data, make_encoder = make_batch(method), DatasetInfo(IMAGES, SIZE), factory("resnet8", SIZE)
+    alone = methods.load("colorization")(lambda in_channels: make_encoder(in_channels, width=0.25), data).train()
+    state = {f"encoder.{key}": value for key, value in method.encoder.state_dict().items()}
+    state["encoder.stem.0.weight"] = state["encoder.stem.0.weight"].sum(1, keepdim=True)
+    alone.load_state_dict(state | {key: value for key, value in method.tasks[1].state_dict().items() if not key.startswith("encoder")})
+    rotation = 2 * copy.deepcopy(method).tasks[0].loss(dataclasses.replace(batch, views=batch.views[:1]), 0.0)
+    colour = alone.loss(dataclasses.replace(batch, views=batch.views[1:]), 0.0)
+    assert method.loss(batch, 0.0).item() == pytest.approx((rotation + colour).item(), rel=1e-5)
+    colour.backward()
+    method.tasks[1].loss(dataclasses.replace(batch, views=batch.views[1:]), 0.0).backward()
+    torch.testing.assert_close(method.encoder.stem[0].weight.grad, alone.encoder.stem[0].weight.grad.expand(-1, 3, -1, -1))
+
+
+def test_the_tasks_are_the_papers_where_none_are_named_and_of_grey_images_those_that_there_are():
+    named = [[type(task).__name__ for task in make(size=32, channels=channels).tasks] for channels in (3, 1)]
+    assert named == [["RelativePatch", "Exemplar", "Colorization"], ["RelativePatch", "Exemplar"]]
+    assert "+colorization" in methods.version("multi_task", methods.load("multi_task"), {"tasks": "", "weights": ""})
+
+
+@pytest.mark.parametrize(
+    ("tasks", "sees"), [("rotation,npid", True), ("rotation,jigsaw", False), ("rotation,colorization", False)], ids=str
+)
+def test_statistics_are_of_what_every_task_shows_the_trunk(tasks, sees):
+    """They are taken anew on whole images in colour where a task shows it patches, or lightness alone."""
+    assert make(tasks=tasks).sees_whole_images is sees
+
+
+@pytest.mark.parametrize(("weights", "expected"), [("", (1, 1)), ("3", (3, 1)), ("3,2", (3, 2))])
+def test_one_weight_is_of_the_first_task(weights, expected):
+    assert make(tasks="rotation,npid", weights=weights).task_weights == expected
+
+
+@pytest.mark.parametrize("tasks", ["rotation,npid", "simclr,byol,rotation", "dino,rotation", "colorization,rotation"])
 def test_the_trunk_is_in_the_state_once(tasks):
     method = make(tasks=tasks)
     stem = [name for name, value in method.state_dict(keep_vars=True).items() if value is method.encoder.stem[0].weight]
@@ -167,6 +202,13 @@ def test_hooks_phases_and_groups_are_forwarded(monkeypatch):
     assert method.recipe == dataclasses.replace(method.tasks[0].recipe, groups=method.recipe.groups)
 
 
+@pytest.mark.parametrize("prefix", ["encoder", "encoder.network"])
+def test_the_trunk_has_its_names_for_a_task_of_one_channel_too(prefix):
+    method = make(tasks="rotation,colorization")
+    assert method.names_here(1, f"{prefix}.stem") == ("encoder.stem",) and method.names_here(1, prefix) == ("encoder",)
+    assert method.names_here(1, "head") == ("tasks.1.head",)
+
+
 def test_a_prefix_that_covers_the_trunk_covers_it_here(monkeypatch):
     add_task(monkeypatch, "hooked", Hooked)
     method = make(tasks="rotation,hooked")
@@ -191,7 +233,7 @@ def test_training_moves_every_task_and_the_trunk():
         ({"tasks": "rotation,rotation"}, "different methods"),
         ({"tasks": " , "}, "different methods"),
         ({"tasks": "./mine.py"}, "a file of your own"),
-        ({"weights": "1"}, "for each of the 2 tasks, as '1,0.5', not '1'"),
+        ({"weights": "1,1,1"}, "for each of the 2 tasks, or for the first, as '1,0.5', not '1,1,1'"),
         ({"weights": "1,0"}, "above 0"),
         ({"weights": "1,nan"}, "above 0"),
         ({"weights": "1,much"}, "not '1,much'"),
@@ -228,8 +270,8 @@ def test_a_task_that_asks_for_other_encoders_is_refused(monkeypatch):
     add_task(monkeypatch, "hooked", Two)
     with pytest.raises(ValueError, match="hooked cannot be a task: it asks for a second one"):
         make(tasks="rotation,hooked")
-    with pytest.raises(ValueError, match="colorization cannot be a task: it asks for in_channels=1"):
-        make(tasks="rotation,colorization")
+    with pytest.raises(ValueError, match=r"split_brain cannot be a task: it asks for in_channels=1, width=0\.5"):
+        make(tasks="rotation,split_brain")
 
 
 def test_tasks_and_weights_can_be_typed():
