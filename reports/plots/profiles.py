@@ -27,8 +27,10 @@ SIZE = (8.6, 4.8)
 """Inches."""
 AXIS, NAME = 0.8, 13
 """With more axes than the figure's width has room for: inches from one to the next, and characters of a line of its name."""
-LEFT, RIGHT, BOTTOM, TOP = 0.05, 0.8, 0.16, 0.84
-"""Of the axes, as shares of the figure."""
+LEFT, NAMES = 0.43, 1.72
+"""Beside the axes, inches: names are in the right margin."""
+BOTTOM, TOP = 0.16, 0.84
+"""Of the axes, as shares of the figure's height."""
 DODGE = 0.035
 """Of a leading method beside the next, in distances of axes: their intervals would cover each other."""
 LINE = 0.045
@@ -65,10 +67,11 @@ def draw(table: Table, columns: list[Column]) -> Figure:
     methods = sorted(_methods(table), key=lambda row: (-row.cells[table.ranked_by].mean, row.label))
     references = [row for row in table.rows if row.kind != "method" and table.ranked_by in row.cells]
     with style.context(["default", seaborn.axes_style("ticks"), STYLE]):
-        width = max(SIZE[0], AXIS * len(columns) / (RIGHT - LEFT))
+        width = max(SIZE[0], AXIS * len(columns) + LEFT + NAMES)
+        left = LEFT / width
         figure = Figure(figsize=(width, SIZE[1]), dpi=DOTS_PER_INCH)
         FigureCanvasAgg(figure)
-        axes = figure.add_axes((LEFT, BOTTOM, RIGHT - LEFT, TOP - BOTTOM))
+        axes = figure.add_axes((left, BOTTOM, 1 - NAMES / width - left, TOP - BOTTOM))
         ranges = {column.key: _range([*methods, *references], column) for column in columns}
         for place, column in enumerate(columns):
             axes.axvline(place, color="0.75", linewidth=0.8, zorder=1)
@@ -99,13 +102,13 @@ def draw(table: Table, columns: list[Column]) -> Figure:
         axes.set_yticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
         first, *rest = table.title.split(" · ")
-        figure.text(LEFT, 0.955, f"{first}: what each evaluation says", fontsize=11, fontweight="bold", ha="left", va="center")
-        figure.text(LEFT, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")
+        figure.text(left, 0.955, f"{first}: what each evaluation says", fontsize=11, fontweight="bold", ha="left", va="center")
+        figure.text(left, 0.915, " · ".join(rest), fontsize=7, color="0.35", ha="left", va="center")
         unit = "%" if any(column.percent for column in columns) else "top-1 (%)"
         grey = f"in grey the other {max(0, len(methods) - LEADING)} methods"
         told = f"{unit}, each axis from the worst row of the table to the best; {grey}"
         told += f"; not drawn: {', '.join(left_out)}" if left_out else ""
-        figure.text(LEFT, 0.02, told, fontsize=7, color="0.35", ha="left", va="bottom")
+        figure.text(left, 0.02, told, fontsize=7, color="0.35", ha="left", va="bottom")
     return figure
 
 
