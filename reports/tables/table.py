@@ -60,7 +60,7 @@ class OnTheWay:
     reached: float
     """What was spent of it at the step that was looked at, mean over runs: a step more, or less than one."""
     images: float
-    """Through the encoder's training until there, mean over runs."""
+    """That were trained on until there, mean over runs."""
     cells: dict[str, Cell]
     """Of accuracies, by their columns' keys."""
     collapsed: int

@@ -6,22 +6,20 @@ import re
 import numpy as np
 import pytest
 from scipy import stats
+from test_figures import committed
 
 import methods
-from bench.records.store import ResultStore
 from places import ROOT
 from reports.pages import agreement
 from reports.plots import years
-from reports.tables.build import build
 from reports.tables.rank_correlation import agreement as correlated
 from reports.tables.rank_correlation import between_seeds
 
 ENCODERS = ("resnet8", "vit_nano")
 
 
-@functools.cache
 def table(name, encoder):
-    return next(table for table in build(ResultStore(ROOT / "results" / name).frame()) if table.key["encoder"] == encoder)
+    return next(table for table in committed(name) if table.key["encoder"] == encoder)
 
 
 @functools.cache
